@@ -1,0 +1,340 @@
+//! One table of keys for each attribute: the parser, the error messages, the settings file and the
+//! documentation all read these.
+
+/// The form of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `250ms`.
+    Duration,
+    /// `50ms..2s`, or one duration.
+    Range,
+    /// `50%` or `0.5`.
+    Ratio,
+    /// A ratio or `none`.
+    RatioOrNone,
+    /// `100/s`.
+    Rate,
+    /// A duration or a count of calls.
+    Window,
+    /// A whole number of at least 1.
+    Count,
+    /// A whole number, 0 included.
+    CountOrZero,
+    /// A decimal of at least 1.
+    Factor,
+    /// Present or absent, without a value.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A Rust pattern over the body's result.
+    Pattern,
+    /// A Rust expression.
+    Expression,
+    /// An expression over the arguments, or a word of the request's context.
+    Key,
+    /// One or several kinds of refusal: `circuit_open` or `(timeout, circuit_open)`.
+    Refusals,
+    /// A string.
+    Text,
+    /// `(sku, order.id)`.
+    Fields,
+}
+
+impl Kind {
+    /// What a value of this kind looks like, for messages: "a duration such as `250ms`".
+    pub fn form(self) -> String {
+        match self {
+            Self::Duration => "a duration such as `250ms`".into(),
+            Self::Range => "a duration such as `100ms`, or a range such as `50ms..2s`".into(),
+            Self::Ratio => "a ratio such as `50%` or `0.5`".into(),
+            Self::RatioOrNone => "a ratio such as `20%`, or `none`".into(),
+            Self::Rate => "a rate such as `100/s` or `10/250ms`".into(),
+            Self::Window => "a duration such as `10s`, or a count of calls such as `100`".into(),
+            Self::Count => "a whole number of at least 1, such as `3`".into(),
+            Self::CountOrZero => "a whole number such as `10`".into(),
+            Self::Factor => "a number of at least 1, such as `2` or `1.5`".into(),
+            Self::Flag => "no value: write the name alone".into(),
+            Self::Choice(words) => format!("one of {}", list(words)),
+            Self::Pattern => "a pattern such as `Err(Error::Io(_))` or `Error::NotFound`".into(),
+            Self::Expression => "an expression".into(),
+            Self::Key => format!("an expression over the arguments, or one of {}", list(&CONTEXT_KEYS)),
+            Self::Refusals => "a kind such as `circuit_open`, or several: `(timeout, circuit_open)`".into(),
+            Self::Text => "a string such as `\"price\"`".into(),
+            Self::Fields => "arguments in parentheses, such as `(sku, order.id)`".into(),
+        }
+    }
+}
+
+/// The words that a key may be besides an expression: they come from the request's context.
+pub const CONTEXT_KEYS: [&str; 5] = ["client_ip", "principal", "tenant", "route", "idempotency_key"];
+
+/// `a`, `b` or `c`.
+pub fn list(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => format!("`{one}`"),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(|word| format!("`{word}`")).collect();
+            format!("{} or `{last}`", first.join(", "))
+        }
+    }
+}
+
+/// One key of an attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// The form of its value.
+    pub kind: Kind,
+    /// Its default as it would be written, `required`, or `none`.
+    pub default: &'static str,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// Whether settings may override it.
+    pub setting: bool,
+}
+
+/// One attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// As it is written.
+    pub name: &'static str,
+    /// The key that a first value without a name belongs to.
+    pub positional: Option<&'static str>,
+    /// Every key.
+    pub keys: &'static [Key],
+    /// An example that compiles, for messages.
+    pub example: &'static str,
+}
+
+impl Attribute {
+    /// The key of this name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc, setting: false }
+}
+
+const fn setting(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc, setting: true }
+}
+
+const NAME: Key = key(
+    "name",
+    Kind::Text,
+    "module path and function, without the crate",
+    "The call's name in metrics, logs and settings.",
+);
+
+/// `#[hardened]`.
+pub const HARDENED: Attribute = Attribute {
+    name: "hardened",
+    positional: None,
+    keys: &[
+        NAME,
+        key("span_fields", Kind::Fields, "none", "Arguments recorded on the span; nothing is recorded unless named."),
+        key(
+            "level",
+            Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+            "info",
+            "The level of the call's span.",
+        ),
+    ],
+    example: "#[hardened(name = \"price\", timeout = 500ms)]",
+};
+
+/// `#[timeout]`.
+pub const TIMEOUT: Attribute = Attribute {
+    name: "timeout",
+    positional: Some("after"),
+    keys: &[setting(
+        "after",
+        Kind::Duration,
+        "required",
+        "The longest one attempt may take, the bulkhead's queue included.",
+    )],
+    example: "#[timeout(500ms)]",
+};
+
+/// `#[deadline]`.
+pub const DEADLINE: Attribute = Attribute {
+    name: "deadline",
+    positional: Some("after"),
+    keys: &[setting(
+        "after",
+        Kind::Duration,
+        "required",
+        "The longest the whole call may take, every attempt and wait included.",
+    )],
+    example: "#[deadline(3s)]",
+};
+
+/// `#[retry]`.
+pub const RETRY: Attribute = Attribute {
+    name: "retry",
+    positional: None,
+    keys: &[
+        setting("attempts", Kind::Count, "3", "Attempts, the first one included."),
+        setting("backoff", Kind::Range, "50ms..2s", "The delay before the second attempt, and its cap."),
+        setting("factor", Kind::Factor, "2", "Growth of the delay from one retry to the next."),
+        setting(
+            "jitter",
+            Kind::Choice(&["full", "equal", "decorrelated", "none"]),
+            "full",
+            "How the delay is spread.",
+        ),
+        key("on", Kind::Pattern, "every `Err`", "What the body must have returned for it to be repeated."),
+        key("not_on", Kind::Pattern, "none", "What is never repeated; wins over `on`."),
+        key("idempotent", Kind::Flag, "none", "Evidence: running the body twice does no harm."),
+        key(
+            "not_executed",
+            Kind::Pattern,
+            "none",
+            "Evidence: errors raised before anything was done; these alone are repeated.",
+        ),
+        key(
+            "retry_after",
+            Kind::Expression,
+            "none",
+            "An `Option<Duration>` that the other side asked for, from `error` or `outcome`.",
+        ),
+        setting("budget", Kind::RatioOrNone, "20%", "Retries as a share of calls, with a small floor for rare calls."),
+        setting("max_duration", Kind::Duration, "none", "No attempt starts when this much has passed."),
+    ],
+    example: "#[retry(attempts = 3, backoff = 50ms..2s, idempotent)]",
+};
+
+/// `#[circuit_breaker]`.
+pub const CIRCUIT_BREAKER: Attribute = Attribute {
+    name: "circuit_breaker",
+    positional: None,
+    keys: &[
+        setting("failure_rate", Kind::Ratio, "50%", "The share of failures that opens the circuit."),
+        setting("window", Kind::Window, "10s", "The time, or the last so many calls, that the shares are taken over."),
+        setting("min_calls", Kind::Count, "20", "Outcomes needed in the window before a share means anything."),
+        setting("consecutive", Kind::Count, "none", "So many failures in a row open the circuit whatever the share."),
+        setting("slow_call", Kind::Duration, "none", "A body that ran this long was slow."),
+        setting("slow_rate", Kind::Ratio, "50%", "The share of slow calls that opens the circuit."),
+        setting(
+            "open_for",
+            Kind::Range,
+            "5s..60s",
+            "How long the circuit stays open: exact, or doubling with ±20 % jitter on each consecutive opening.",
+        ),
+        setting("probes", Kind::Count, "3", "Calls admitted half-open, all of which must succeed to close."),
+        setting("probe_timeout", Kind::Duration, "the timeout, else 10s", "A probe not answered by then has failed."),
+        key("failure", Kind::Pattern, "every `Err`", "What counts as a failure of the dependency."),
+        key("ignore", Kind::Pattern, "none", "What is neither success nor failure; wins over `failure`."),
+        key("timeouts", Kind::Choice(&["count", "ignore"]), "count", "Whether a timeout that cut the body is a failure."),
+    ],
+    example: "#[circuit_breaker(failure_rate = 50%, window = 10s, open_for = 5s)]",
+};
+
+/// `#[rate_limited]`.
+pub const RATE_LIMITED: Attribute = Attribute {
+    name: "rate_limited",
+    positional: Some("rate"),
+    keys: &[
+        setting("rate", Kind::Rate, "required", "The sustained rate."),
+        setting("burst", Kind::Count, "one second's worth, at least 1", "How many may come at once."),
+        key("key", Kind::Key, "none", "Each value has a limit of its own."),
+        setting("max_keys", Kind::Count, "10000", "The bound on keys held; further ones share one overflow limiter."),
+        key("cost", Kind::Expression, "1", "What one call costs, a `u32` from the arguments."),
+        setting("wait", Kind::Duration, "0s", "How long a call may wait for its turn."),
+        key("per", Kind::Choice(&["call", "attempt"]), "call", "Whether the call or each attempt is charged."),
+        key("scope", Kind::Choice(&["local"]), "local", "Where the limit is kept."),
+    ],
+    example: "#[rate_limited(100/s, burst = 20)]",
+};
+
+/// `#[bulkhead]`.
+pub const BULKHEAD: Attribute = Attribute {
+    name: "bulkhead",
+    positional: None,
+    keys: &[
+        setting("max", Kind::Count, "required", "Executions at once."),
+        setting("queue", Kind::CountOrZero, "0", "Callers that may wait for a place."),
+        setting("max_wait", Kind::Duration, "what is left of the deadline", "How long one may wait."),
+    ],
+    example: "#[bulkhead(max = 10)]",
+};
+
+/// `#[fallback]`.
+pub const FALLBACK: Attribute = Attribute {
+    name: "fallback",
+    positional: Some("value"),
+    keys: &[
+        key(
+            "value",
+            Kind::Expression,
+            "required",
+            "The answer: an expression of the function's return type, with the arguments and `error` in scope.",
+        ),
+        key("on", Kind::Pattern, "every `Err`", "The body's errors that it answers for."),
+        key("not_on", Kind::Pattern, "none", "The body's errors that it never answers for; wins over `on`."),
+        key(
+            "on_rejected",
+            Kind::Refusals,
+            "timeout, deadline_exceeded, circuit_open, bulkhead_full",
+            "The refusals that it answers for.",
+        ),
+        setting("within", Kind::Duration, "1s", "The longest the fallback itself may take."),
+    ],
+    example: "#[fallback(cached_price(sku).await)]",
+};
+
+/// `#[health_check]`.
+pub const HEALTH_CHECK: Attribute = Attribute {
+    name: "health_check",
+    positional: None,
+    keys: &[
+        key("name", Kind::Text, "the function's name", "The check's name in reports and metrics."),
+        key("every", Kind::Duration, "5s", "How often it runs."),
+        key("timeout", Kind::Duration, "1s", "The longest one run may take."),
+        key("down_after", Kind::Count, "3", "Failures in a row after which it is down."),
+        key("up_after", Kind::Count, "2", "Successes in a row after which it is up again."),
+        key("kind", Kind::Choice(&["ready", "degraded", "startup"]), "degraded", "What it decides."),
+    ],
+    example: "#[health_check(every = 5s, timeout = 1s, kind = ready)]",
+};
+
+/// `#[hardened_service]`.
+pub const HARDENED_SERVICE: Attribute = Attribute {
+    name: "hardened_service",
+    positional: None,
+    keys: &[
+        key("name", Kind::Text, "the package's name", "The service's name in logs and metrics."),
+        key("listen", Kind::Text, "\"127.0.0.1:8080\"", "Where it serves."),
+        key("admin", Kind::Text, "\"127.0.0.1:9090\"", "Where metrics and health are served."),
+        key("grace", Kind::Duration, "30s", "The longest a shutdown may take."),
+        key("config", Kind::Text, "\"hardening.toml\" if present", "The settings file."),
+    ],
+    example: "#[hardened_service(name = \"orders\")]",
+};
+
+/// The attributes that make up a call, in canonical order, outermost first.
+pub const POLICIES: [&Attribute; 8] =
+    [&HARDENED, &FALLBACK, &DEADLINE, &RATE_LIMITED, &RETRY, &CIRCUIT_BREAKER, &TIMEOUT, &BULKHEAD];
+
+/// Every attribute.
+pub const ATTRIBUTES: [&Attribute; 10] = [
+    &HARDENED,
+    &TIMEOUT,
+    &DEADLINE,
+    &RETRY,
+    &CIRCUIT_BREAKER,
+    &RATE_LIMITED,
+    &BULKHEAD,
+    &FALLBACK,
+    &HEALTH_CHECK,
+    &HARDENED_SERVICE,
+];
+
+/// The attribute of this name.
+pub fn attribute(name: &str) -> Option<&'static Attribute> {
+    ATTRIBUTES.into_iter().find(|attribute| attribute.name == name)
+}

@@ -1,0 +1,17 @@
+//! What the attributes of `hardening` mean, as plain values.
+//!
+//! The macro crate reads attributes into a [`CallSpec`] at compile time; the runtime reads
+//! `hardening.toml` and the environment into the same [`CallSpec`] at start-up. The forms of a value
+//! ([`units`]), the names of the keys ([`keys`]) and the rules between policies ([`rules`]) therefore
+//! stand here, once, in a crate without dependencies.
+
+pub mod keys;
+pub mod rules;
+mod spec;
+pub mod suggest;
+pub mod units;
+
+pub use spec::{
+    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, MAX_RATE_LIMITS, Per,
+    Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+};

@@ -1,0 +1,346 @@
+//! The specification of one call: every policy with every number, `const`-constructible and `Copy`.
+
+use std::time::Duration;
+
+/// How many `#[rate_limited]` attributes one function may carry.
+pub const MAX_RATE_LIMITS: usize = 4;
+
+/// Everything the attributes of one function say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CallSpec {
+    /// The longest one attempt may take, its time in the bulkhead's queue included.
+    pub timeout: Option<Duration>,
+    /// The longest the whole call may take, every attempt and wait included.
+    pub deadline: Option<Duration>,
+    /// Repetition of failed attempts.
+    pub retry: Option<RetrySpec>,
+    /// The circuit breaker around each attempt.
+    pub circuit_breaker: Option<CircuitBreakerSpec>,
+    /// The rate limits, in the order in which they were written.
+    pub rate_limits: [Option<RateLimitSpec>; MAX_RATE_LIMITS],
+    /// The bound on concurrent executions.
+    pub bulkhead: Option<BulkheadSpec>,
+    /// The answer given instead of a failure.
+    pub fallback: Option<FallbackSpec>,
+}
+
+impl CallSpec {
+    /// A call without any policy: instrumentation alone.
+    pub const NONE: Self = Self {
+        timeout: None,
+        deadline: None,
+        retry: None,
+        circuit_breaker: None,
+        rate_limits: [None; MAX_RATE_LIMITS],
+        bulkhead: None,
+        fallback: None,
+    };
+
+    /// The rate limits that were declared, each with its position.
+    pub fn limits(&self) -> impl Iterator<Item = (usize, &RateLimitSpec)> {
+        self.rate_limits.iter().enumerate().filter_map(|(at, limit)| limit.as_ref().map(|limit| (at, limit)))
+    }
+}
+
+/// A share of a whole in millionths, so that rates are compared in integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ratio {
+    /// Millionths: `500_000` is 50 %.
+    pub millionths: u32,
+}
+
+impl Ratio {
+    /// A ratio of `millionths` / 1 000 000.
+    pub const fn millionths(millionths: u32) -> Self {
+        Self { millionths }
+    }
+
+    /// A ratio of `percent` %.
+    pub const fn percent(percent: u32) -> Self {
+        Self { millionths: percent * 10_000 }
+    }
+
+    /// Whether `part` of `whole` reaches this ratio; exact, and false for an empty whole.
+    pub const fn reached_by(self, part: u64, whole: u64) -> bool {
+        whole > 0 && part as u128 * 1_000_000 >= whole as u128 * self.millionths as u128
+    }
+}
+
+/// `count` events in each `per`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Events in each period; at least 1.
+    pub count: u32,
+    /// The period; longer than zero.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// A rate of `count` in each `per`.
+    pub const fn new(count: u32, per: Duration) -> Self {
+        Self { count, per }
+    }
+
+    /// How many events one second's worth is, at least 1: the default burst.
+    pub const fn one_second(self) -> u32 {
+        let per = self.per.as_nanos();
+        if per == 0 {
+            return 1;
+        }
+        let events = self.count as u128 * 1_000_000_000 / per;
+        if events < 1 {
+            1
+        } else if events > u32::MAX as u128 {
+            u32::MAX
+        } else {
+            events as u32
+        }
+    }
+}
+
+/// `from..to`, or one value when both are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DurationRange {
+    /// The first, shortest value.
+    pub from: Duration,
+    /// The longest value.
+    pub to: Duration,
+}
+
+impl DurationRange {
+    /// From `from` growing to `to`.
+    pub const fn new(from: Duration, to: Duration) -> Self {
+        Self { from, to }
+    }
+
+    /// Always `value`.
+    pub const fn constant(value: Duration) -> Self {
+        Self { from: value, to: value }
+    }
+
+    /// Whether the range is one value.
+    pub const fn is_constant(&self) -> bool {
+        self.from.as_nanos() == self.to.as_nanos()
+    }
+}
+
+/// How a backoff is spread, so that callers that failed together do not return together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    /// Uniform between zero and the delay.
+    Full,
+    /// Half of the delay, plus uniform up to the other half.
+    Equal,
+    /// Uniform between the base and three times the previous delay, capped.
+    Decorrelated,
+    /// The delay itself.
+    None,
+}
+
+/// `#[retry(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySpec {
+    /// Attempts, the first one included.
+    pub attempts: u32,
+    /// The delay before the second attempt and its cap.
+    pub backoff: DurationRange,
+    /// Growth of the delay from one retry to the next; at least 1.
+    pub factor: f64,
+    /// How the delay is spread.
+    pub jitter: Jitter,
+    /// Whether every failure may be repeated; otherwise those that `not_executed` names alone.
+    pub idempotent: bool,
+    /// Retries as a share of calls, with a small floor; `None` for no budget.
+    pub budget: Option<Ratio>,
+    /// No attempt starts when this much has passed since the call began.
+    pub max_duration: Option<Duration>,
+}
+
+impl RetrySpec {
+    /// The defaults of every key; `idempotent` is false, so evidence has to be added.
+    pub const DEFAULT: Self = Self {
+        attempts: 3,
+        backoff: DurationRange::new(Duration::from_millis(50), Duration::from_secs(2)),
+        factor: 2.0,
+        jitter: Jitter::Full,
+        idempotent: false,
+        budget: Some(Ratio::percent(20)),
+        max_duration: None,
+    };
+}
+
+/// What a breaker looks back on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The outcomes of the last so much time.
+    Time(Duration),
+    /// The last so many outcomes.
+    Calls(u32),
+}
+
+/// `#[circuit_breaker(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CircuitBreakerSpec {
+    /// The share of failures that opens the circuit.
+    pub failure_rate: Ratio,
+    /// What the shares are taken over.
+    pub window: Window,
+    /// Outcomes needed in the window before a share means anything.
+    pub min_calls: u32,
+    /// So many failures in a row open the circuit whatever the share.
+    pub consecutive: Option<u32>,
+    /// A body that ran this long was slow.
+    pub slow_call: Option<Duration>,
+    /// The share of slow calls that opens the circuit.
+    pub slow_rate: Ratio,
+    /// How long the circuit stays open: exact, or doubling from..to on each consecutive opening.
+    pub open_for: DurationRange,
+    /// Calls admitted half-open, all of which must succeed.
+    pub probes: u32,
+    /// A probe that has not answered by then has failed; `None` for the timeout, else 10 s.
+    pub probe_timeout: Option<Duration>,
+    /// Whether a timeout that cut the body is a failure of the dependency.
+    pub timeouts_count: bool,
+}
+
+impl CircuitBreakerSpec {
+    /// The defaults of every key.
+    pub const DEFAULT: Self = Self {
+        failure_rate: Ratio::percent(50),
+        window: Window::Time(Duration::from_secs(10)),
+        min_calls: 20,
+        consecutive: None,
+        slow_call: None,
+        slow_rate: Ratio::percent(50),
+        open_for: DurationRange::new(Duration::from_secs(5), Duration::from_secs(60)),
+        probes: 3,
+        probe_timeout: None,
+        timeouts_count: true,
+    };
+}
+
+/// What a rate limit charges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Once for the call, outside retries.
+    Call,
+    /// Once for each attempt.
+    Attempt,
+}
+
+/// `#[rate_limited(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimitSpec {
+    /// The sustained rate.
+    pub rate: Rate,
+    /// How many may come at once; `None` for one second's worth, at least 1.
+    pub burst: Option<u32>,
+    /// Whether each key has a limit of its own.
+    pub keyed: bool,
+    /// The bound on keys held at once.
+    pub max_keys: u32,
+    /// How long a call may wait for its turn; zero refuses at once.
+    pub wait: Duration,
+    /// What is charged.
+    pub per: Per,
+}
+
+impl RateLimitSpec {
+    /// The defaults of every key, at `rate`.
+    pub const fn new(rate: Rate) -> Self {
+        Self { rate, burst: None, keyed: false, max_keys: 10_000, wait: Duration::ZERO, per: Per::Call }
+    }
+
+    /// The burst in force.
+    pub const fn burst(&self) -> u32 {
+        match self.burst {
+            Some(burst) => burst,
+            None => self.rate.one_second(),
+        }
+    }
+}
+
+/// `#[bulkhead(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkheadSpec {
+    /// Executions at once.
+    pub max: u32,
+    /// Callers that may wait for a place.
+    pub queue: u32,
+    /// How long one may wait; `None` for what is left of the deadline.
+    pub max_wait: Option<Duration>,
+}
+
+impl BulkheadSpec {
+    /// `max` at once, nobody waits.
+    pub const fn new(max: u32) -> Self {
+        Self { max, queue: 0, max_wait: None }
+    }
+}
+
+/// `#[fallback(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FallbackSpec {
+    /// The longest the fallback itself may take.
+    pub within: Duration,
+    /// The refusals it answers for.
+    pub on_rejected: Refusals,
+}
+
+impl FallbackSpec {
+    /// The defaults of every key.
+    pub const DEFAULT: Self = Self { within: Duration::from_secs(1), on_rejected: Refusals::BY_DEFAULT };
+}
+
+/// A set of kinds of refusal, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals {
+    /// The bits; use the constants.
+    pub bits: u16,
+}
+
+impl Refusals {
+    /// No kind.
+    pub const NONE: Self = Self { bits: 0 };
+    /// An attempt was cut by its `timeout`.
+    pub const TIMEOUT: Self = Self { bits: 1 };
+    /// The deadline passed.
+    pub const DEADLINE_EXCEEDED: Self = Self { bits: 1 << 1 };
+    /// The circuit is open.
+    pub const CIRCUIT_OPEN: Self = Self { bits: 1 << 2 };
+    /// A rate limit refused the call or the attempt.
+    pub const RATE_LIMITED: Self = Self { bits: 1 << 3 };
+    /// The bulkhead has no place.
+    pub const BULKHEAD_FULL: Self = Self { bits: 1 << 4 };
+    /// The service is shutting down.
+    pub const SHUTTING_DOWN: Self = Self { bits: 1 << 5 };
+    /// A rate limit with `per = attempt` refused; part of the default set, not a name of its own.
+    pub const ATTEMPT_RATE_LIMITED: Self = Self { bits: 1 << 6 };
+    /// What a fallback answers for unless `on_rejected` says otherwise.
+    pub const BY_DEFAULT: Self = Self::TIMEOUT
+        .and(Self::DEADLINE_EXCEEDED)
+        .and(Self::CIRCUIT_OPEN)
+        .and(Self::BULKHEAD_FULL)
+        .and(Self::ATTEMPT_RATE_LIMITED);
+
+    /// The names that `on_rejected` knows, each with its kind.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("timeout", Self::TIMEOUT),
+        ("deadline_exceeded", Self::DEADLINE_EXCEEDED),
+        ("circuit_open", Self::CIRCUIT_OPEN),
+        ("rate_limited", Self::RATE_LIMITED.and(Self::ATTEMPT_RATE_LIMITED)),
+        ("bulkhead_full", Self::BULKHEAD_FULL),
+        ("shutting_down", Self::SHUTTING_DOWN),
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits }
+    }
+
+    /// Whether every kind of `other` is in this set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.bits & other.bits == other.bits
+    }
+}
