@@ -1,0 +1,18 @@
+//! The runtime behind the `hardening` attributes: policies as pure state machines, the call sites that
+//! expansions talk to, telemetry and the server.
+//!
+//! Use it through the `hardening` crate; [`__private`] is what expansions name and is no public interface.
+
+pub mod catalogue;
+pub mod clock;
+pub mod context;
+pub mod lifecycle;
+pub mod policy;
+mod rejected;
+pub mod site;
+pub mod telemetry;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use rejected::Rejected;

@@ -7,6 +7,7 @@
 
 pub mod keys;
 pub mod rules;
+pub mod settings;
 mod spec;
 pub mod suggest;
 pub mod units;

@@ -150,6 +150,8 @@ pub struct RetrySpec {
     pub jitter: Jitter,
     /// Whether every failure may be repeated; otherwise those that `not_executed` names alone.
     pub idempotent: bool,
+    /// Whether `on` narrows what is repeated; the call's own refusals are not repeated then.
+    pub narrowed: bool,
     /// Retries as a share of calls, with a small floor; `None` for no budget.
     pub budget: Option<Ratio>,
     /// No attempt starts when this much has passed since the call began.
@@ -164,6 +166,7 @@ impl RetrySpec {
         factor: 2.0,
         jitter: Jitter::Full,
         idempotent: false,
+        narrowed: false,
         budget: Some(Ratio::percent(20)),
         max_duration: None,
     };

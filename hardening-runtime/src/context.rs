@@ -1,0 +1,146 @@
+//! What surrounds a call: the request it belongs to and the deadline it must keep.
+//!
+//! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use crate::clock::{self, NEVER, Nanos};
+
+/// The HTTP request that the current task answers.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The request id, as accepted or made.
+    pub id: String,
+    /// The client's address, as far as trusted proxies tell it.
+    pub client_ip: Option<IpAddr>,
+    /// The route's pattern, such as `/price/{sku}`.
+    pub route: Option<String>,
+    /// Who is calling.
+    pub principal: Option<String>,
+    /// On whose behalf.
+    pub tenant: Option<String>,
+    /// The `Idempotency-Key` header.
+    pub idempotency_key: Option<String>,
+}
+
+tokio::task_local! {
+    static REQUEST: Arc<Request>;
+}
+
+/// The request that the current task answers, if it answers one.
+pub fn current() -> Option<Arc<Request>> {
+    REQUEST.try_with(Arc::clone).ok()
+}
+
+/// Runs `future` as part of `request`, under `deadline` where there is one.
+pub async fn scope<F: Future>(request: Arc<Request>, deadline: Option<Instant>, future: F) -> F::Output {
+    let deadline = deadline.map_or(NEVER, clock::moment);
+    let within = Within { ambient: Ambient { deadline, ..Ambient::NONE }, future };
+    REQUEST.scope(request, within).await
+}
+
+/// The deadline that everything the current task does must keep, if there is one.
+pub fn deadline() -> Option<Instant> {
+    clock::instant(ambient().deadline)
+}
+
+/// What is left until [`deadline`]; zero once it has passed.
+pub fn remaining() -> Option<Duration> {
+    deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+fn of_request(field: impl FnOnce(&Request) -> Option<String>) -> String {
+    REQUEST.try_with(|request| field(request)).ok().flatten().unwrap_or_else(|| "-".to_owned())
+}
+
+/// The client's address, `-` outside a request.
+pub fn client_ip() -> String {
+    of_request(|request| request.client_ip.map(|ip| ip.to_string()))
+}
+
+/// Who is calling, `-` outside a request.
+pub fn principal() -> String {
+    of_request(|request| request.principal.clone())
+}
+
+/// The tenant, `-` outside a request.
+pub fn tenant() -> String {
+    of_request(|request| request.tenant.clone())
+}
+
+/// The route's pattern, `-` outside a request.
+pub fn route() -> String {
+    of_request(|request| request.route.clone())
+}
+
+/// The `Idempotency-Key` header, `-` outside a request.
+pub fn idempotency_key() -> String {
+    of_request(|request| request.idempotency_key.clone())
+}
+
+/// What an attempt hands to the calls inside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Ambient {
+    /// The moment by which everything must be done.
+    pub(crate) deadline: Nanos,
+    /// The name of the nearest call around this one that repeats it, empty if none does.
+    pub(crate) repeated_by: &'static str,
+}
+
+impl Ambient {
+    pub(crate) const NONE: Self = Self { deadline: NEVER, repeated_by: "" };
+}
+
+thread_local! {
+    static AMBIENT: Cell<Ambient> = const { Cell::new(Ambient::NONE) };
+}
+
+#[inline]
+pub(crate) fn ambient() -> Ambient {
+    AMBIENT.get()
+}
+
+/// Sets the ambient values until it is dropped, a panic included.
+pub(crate) struct Entered(Ambient);
+
+impl Entered {
+    #[inline]
+    pub(crate) fn new(inner: Ambient) -> Self {
+        Self(AMBIENT.replace(inner))
+    }
+}
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        AMBIENT.set(self.0);
+    }
+}
+
+pin_project! {
+    struct Within<F> {
+        ambient: Ambient,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let outer = ambient();
+        let deadline = this.ambient.deadline.min(outer.deadline);
+        let _entered = Entered::new(Ambient { deadline, ..outer });
+        this.future.poll(cx)
+    }
+}

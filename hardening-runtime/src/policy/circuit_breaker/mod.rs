@@ -1,0 +1,266 @@
+//! `#[circuit_breaker]`: closed, open, half-open, and what an operator forces.
+//!
+//! The rate and the half-open rule follow Resilience4j and `MicroProfile` Fault Tolerance (a share of failures or
+//! slow calls over a window, probes that must all succeed), the growing open period Envoy's ejection, the
+//! generation of a permit gobreaker's; see `docs/circuit_breaker.md`.
+
+mod handle;
+mod transitions;
+mod window;
+mod word;
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use hardening_spec::CircuitBreakerSpec;
+
+pub use handle::{Circuit, CircuitState, IllegalTransition};
+pub(crate) use window::{Event, Window};
+
+use self::transitions::Transitions;
+use self::word::{Mode, Phase, Word};
+use crate::clock::{Nanos, nanos};
+
+/// Leave to run one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit {
+    generation: u32,
+    counted: bool,
+}
+
+/// What a breaker says to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Run it, and bring the permit back.
+    Admitted(Permit),
+    /// Do not run it.
+    Refused {
+        /// When the next probe is due.
+        retry_after: Duration,
+    },
+}
+
+/// How an attempt ended, as a breaker sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The dependency answered well.
+    Success,
+    /// The dependency failed.
+    Failure,
+    /// Neither: the caller's fault, a refusal of our own, or a cancelled call.
+    Neither,
+}
+
+/// One breaker.
+#[derive(Debug)]
+pub struct CircuitBreaker {
+    name: &'static str,
+    spec: CircuitBreakerSpec,
+    probe_timeout: Nanos,
+    slow_call: Nanos,
+    word: AtomicU64,
+    /// Failures in a row.
+    streak: AtomicU32,
+    /// When the open period ends; meaningful while open.
+    until: AtomicU64,
+    /// When the last probe was admitted; meaningful while half-open.
+    probed: AtomicU64,
+    window: Window,
+    transitions: Transitions,
+}
+
+impl CircuitBreaker {
+    /// A closed breaker; `timeout` is the attempt's, which bounds a probe unless the spec does.
+    pub fn new(name: &'static str, spec: CircuitBreakerSpec, timeout: Option<Duration>, now: Nanos) -> Self {
+        Self {
+            name,
+            spec,
+            probe_timeout: nanos(spec.probe_timeout.or(timeout).unwrap_or(Duration::from_secs(10))),
+            slow_call: spec.slow_call.map_or(Nanos::MAX, nanos),
+            word: AtomicU64::new(Word::CLOSED.pack()),
+            streak: AtomicU32::new(0),
+            until: AtomicU64::new(0),
+            probed: AtomicU64::new(0),
+            window: Window::new(spec.window, now),
+            transitions: Transitions::default(),
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Asks for leave to run an attempt.
+    #[inline]
+    pub fn admit(&self, now: Nanos) -> Admission {
+        let bits = self.word.load(Ordering::Acquire);
+        if Word::is_plainly_closed(bits) {
+            return Admission::Admitted(Permit { generation: Word::unpack(bits).generation, counted: true });
+        }
+        self.admit_specially(now)
+    }
+
+    #[cold]
+    fn admit_specially(&self, now: Nanos) -> Admission {
+        const UNCOUNTED: Admission = Admission::Admitted(Permit { generation: 0, counted: false });
+        let first = Duration::from_nanos(nanos(self.spec.open_for.from));
+        loop {
+            let bits = self.word.load(Ordering::Acquire);
+            let word = Word::unpack(bits);
+            match word.mode {
+                Mode::Disabled => return UNCOUNTED,
+                Mode::ForcedOpen => return Admission::Refused { retry_after: first },
+                Mode::Automatic | Mode::MetricsOnly => {}
+            }
+            let refused = |left: Nanos| match word.mode {
+                Mode::MetricsOnly => UNCOUNTED,
+                _ => Admission::Refused { retry_after: Duration::from_nanos(left) },
+            };
+            let (next, permit) = match word.phase {
+                Phase::Closed => {
+                    return Admission::Admitted(Permit { generation: word.generation, counted: true });
+                }
+                Phase::Opening => return refused(nanos(first)),
+                Phase::Open => {
+                    let until = self.until.load(Ordering::Acquire);
+                    if now < until {
+                        return refused(until - now);
+                    }
+                    let next = word.half_opened();
+                    (next, Permit { generation: next.generation, counted: true })
+                }
+                Phase::HalfOpen => {
+                    let overdue = self.probed.load(Ordering::Acquire).saturating_add(self.probe_timeout);
+                    match word.probing(self.probes()) {
+                        Some(next) => (next, Permit { generation: word.generation, counted: true }),
+                        None if now >= overdue => {
+                            self.open(word, now);
+                            continue;
+                        }
+                        None => return refused(overdue - now),
+                    }
+                }
+            };
+            // Before the exchange, so that nobody sees the probe without its time.
+            self.probed.store(now, Ordering::Release);
+            if self.exchange(word, next) {
+                if word.phase == Phase::Open {
+                    self.transitions.happened(self.name, CircuitState::Open, CircuitState::HalfOpen);
+                }
+                return Admission::Admitted(permit);
+            }
+        }
+    }
+
+    /// Takes an attempt's outcome; `took` is how long its body ran.
+    #[inline]
+    pub fn record(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
+        if !permit.counted {
+            return;
+        }
+        let bits = self.word.load(Ordering::Acquire);
+        let word = Word::unpack(bits);
+        if word.generation != permit.generation {
+            return;
+        }
+        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.slow_call };
+        match word.phase {
+            Phase::Closed if verdict != Verdict::Neither => self.record_closed(word, now, event),
+            Phase::HalfOpen => self.record_probe(permit, now, verdict, event),
+            Phase::Closed | Phase::Opening | Phase::Open => {}
+        }
+    }
+
+    #[inline]
+    fn record_closed(&self, word: Word, now: Nanos, event: Event) {
+        let mut trips = false;
+        if event.failed {
+            let streak = self.streak.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+            trips = self.spec.consecutive.is_some_and(|limit| streak >= limit);
+        } else if self.streak.load(Ordering::Relaxed) != 0 {
+            self.streak.store(0, Ordering::Release);
+        }
+        if let Some(counts) = self.window.record(word.generation, now, event) {
+            let judged = counts.calls >= u64::from(self.spec.min_calls);
+            let slow = self.spec.slow_call.is_some() && self.spec.slow_rate.reached_by(counts.slow, counts.calls);
+            trips |= judged && (slow || self.spec.failure_rate.reached_by(counts.failed, counts.calls));
+        }
+        if trips {
+            self.open(word, now);
+        }
+    }
+
+    #[cold]
+    fn record_probe(&self, permit: Permit, now: Nanos, verdict: Verdict, event: Event) {
+        loop {
+            let word = Word::unpack(self.word.load(Ordering::Acquire));
+            if word.generation != permit.generation || word.phase != Phase::HalfOpen {
+                return;
+            }
+            let next = match verdict {
+                Verdict::Neither => word.probe_returned(),
+                Verdict::Success if !event.slow => word.probe_succeeded(self.probes()),
+                Verdict::Success | Verdict::Failure => {
+                    self.open(word, now);
+                    return;
+                }
+            };
+            if self.exchange(word, next) {
+                if next.phase == Phase::Closed {
+                    self.transitions.happened(self.name, CircuitState::HalfOpen, CircuitState::Closed);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Opens from `seen`, unless another thread changed the state meanwhile.
+    #[cold]
+    fn open(&self, seen: Word, now: Nanos) {
+        self.open_until(seen, now.saturating_add(self.open_period(seen.opens)));
+    }
+
+    fn open_until(&self, seen: Word, until: Nanos) -> bool {
+        // Which phase it was is told by the generation: it changes with every transition.
+        let mine = |word: Word| word.generation == seen.generation && word.phase == seen.phase;
+        let Some(before) = self.update(|word| mine(word).then(|| word.opening())) else { return false };
+        let generation = before.opening().generation;
+        self.until.store(until, Ordering::Release);
+        self.streak.store(0, Ordering::Release);
+        self.window.clear(generation.wrapping_add(2));
+        self.update(|word| (word.generation == generation).then(|| word.opened()));
+        let from = if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
+        self.transitions.happened(self.name, from, CircuitState::Open);
+        true
+    }
+
+    /// How long the opening after `opens` others in a row lasts.
+    fn open_period(&self, opens: u8) -> Nanos {
+        let (from, to) = (nanos(self.spec.open_for.from), nanos(self.spec.open_for.to));
+        if self.spec.open_for.is_constant() {
+            return from;
+        }
+        let doubled = from.checked_shl(u32::from(opens)).filter(|period| period >> opens == from).unwrap_or(to);
+        let spread = 0.8 + 0.4 * crate::policy::retry::random();
+        // A positive product of a period and at most 1.2.
+        #[allow(clippy::cast_sign_loss)]
+        let period = (doubled.min(to) as f64 * spread) as Nanos;
+        period
+    }
+
+    fn probes(&self) -> u8 {
+        u8::try_from(self.spec.probes).unwrap_or(u8::MAX)
+    }
+
+    #[inline]
+    fn exchange(&self, from: Word, to: Word) -> bool {
+        self.word.compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Changes the word as long as `change` agrees; answers what it was before.
+    fn update(&self, change: impl Fn(Word) -> Option<Word>) -> Option<Word> {
+        let change = |bits| change(Word::unpack(bits)).map(Word::pack);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).ok().map(Word::unpack)
+    }
+}

@@ -1,0 +1,279 @@
+//! Outcomes of the recent past, counted in atomics: a ring of buckets in time, or of single calls.
+//!
+//! Every word carries bits of the breaker's generation, so an outcome of an earlier generation that arrives
+//! late finds nothing to add itself to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hardening_spec::Window as Spec;
+
+use crate::clock::{Nanos, nanos};
+
+/// Buckets of a time window; an event leaves it between W - W/10 and W after it came.
+const BUCKETS: usize = 10;
+
+/// What a window holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) slow: u64,
+}
+
+/// One outcome as a window counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) failed: bool,
+    pub(crate) slow: bool,
+}
+
+/// Outcomes of the recent past.
+#[derive(Debug)]
+pub(crate) enum Window {
+    Time(TimeWindow),
+    Calls(CallWindow),
+}
+
+impl Window {
+    pub(crate) fn new(spec: Spec, now: Nanos) -> Self {
+        match spec {
+            Spec::Time(width) => Self::Time(TimeWindow::new(nanos(width), now)),
+            Spec::Calls(calls) => Self::Calls(CallWindow::new(calls)),
+        }
+    }
+
+    /// Counts an event; answers what the window holds when that could open a circuit.
+    #[inline]
+    pub(crate) fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
+        match self {
+            Self::Time(window) => window.record(generation, now, event),
+            Self::Calls(window) => window.record(generation, event),
+        }
+    }
+
+    pub(crate) fn counts(&self, generation: u32, now: Nanos) -> Counts {
+        match self {
+            Self::Time(window) => window.counts(generation, now),
+            Self::Calls(window) => Fields::unpack(window.totals.load(Ordering::Acquire)).counts(),
+        }
+    }
+
+    /// Empties the window for `generation`.
+    pub(crate) fn clear(&self, generation: u32) {
+        match self {
+            Self::Time(window) => window.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release)),
+            Self::Calls(window) => {
+                let empty = Fields { tag: generation as u16, ..Fields::default() };
+                window.totals.store(empty.pack(), Ordering::Release);
+            }
+        }
+    }
+}
+
+/// Four 16-bit numbers in one word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fields {
+    tag: u16,
+    calls: u16,
+    failed: u16,
+    slow: u16,
+}
+
+impl Fields {
+    #[inline]
+    const fn pack(self) -> u64 {
+        self.tag as u64
+            | ((self.calls as u64) << 16)
+            | ((self.failed as u64) << 32)
+            | ((self.slow as u64) << 48)
+    }
+
+    #[inline]
+    const fn unpack(bits: u64) -> Self {
+        Self {
+            tag: bits as u16,
+            calls: (bits >> 16) as u16,
+            failed: (bits >> 32) as u16,
+            slow: (bits >> 48) as u16,
+        }
+    }
+
+    /// Adds an event; numbers that are full are halved first, which keeps their shares.
+    #[inline]
+    fn add(self, event: Event) -> Self {
+        let mut sum = self;
+        if sum.calls == u16::MAX {
+            (sum.calls, sum.failed, sum.slow) = (sum.calls / 2, sum.failed / 2, sum.slow / 2);
+        }
+        sum.calls += 1;
+        sum.failed += u16::from(event.failed);
+        sum.slow += u16::from(event.slow);
+        sum
+    }
+
+    fn counts(self) -> Counts {
+        Counts { calls: self.calls.into(), failed: self.failed.into(), slow: self.slow.into() }
+    }
+}
+
+/// A ring of [`BUCKETS`] buckets.
+#[derive(Debug)]
+pub(crate) struct TimeWindow {
+    /// Buckets are aligned to this moment.
+    origin: Nanos,
+    /// The width of one bucket.
+    width: Nanos,
+    /// The last bucket that was written, counted from the origin.
+    last: AtomicU64,
+    /// Until then the window may hold failed or slow calls; while it holds none, nothing can trip.
+    doubtful_until: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl TimeWindow {
+    fn new(width: Nanos, now: Nanos) -> Self {
+        Self {
+            origin: now,
+            width: (width / BUCKETS as u64).max(1),
+            last: AtomicU64::new(0),
+            doubtful_until: AtomicU64::new(0),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    #[inline]
+    fn epoch(&self, now: Nanos) -> u64 {
+        now.saturating_sub(self.origin) / self.width
+    }
+
+    /// Which lap of the ring, and which generation, a bucket's numbers belong to; never 0, which is "empty".
+    #[inline]
+    const fn tag(generation: u32, epoch: u64) -> u16 {
+        0x8000 | ((generation as u16 & 0x7F) << 8) | ((epoch / BUCKETS as u64) as u16 & 0xFF)
+    }
+
+    #[inline]
+    fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
+        let epoch = self.epoch(now);
+        let last = self.last.load(Ordering::Relaxed);
+        if epoch != last && !self.turn_to(generation, last, epoch) {
+            return None;
+        }
+        let tag = Self::tag(generation, epoch);
+        let bucket = &self.buckets[(epoch % BUCKETS as u64) as usize];
+        let mut bits = bucket.load(Ordering::Relaxed);
+        loop {
+            let fields = Fields::unpack(bits);
+            let fields = if fields.tag == tag { fields } else { Fields { tag, ..Fields::default() } };
+            let next = fields.add(event).pack();
+            match bucket.compare_exchange_weak(bits, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(changed) => bits = changed,
+            }
+        }
+        if event.failed || event.slow {
+            let until = now.saturating_add(self.width * (BUCKETS as u64 + 1));
+            self.doubtful_until.fetch_max(until, Ordering::AcqRel);
+        } else if now >= self.doubtful_until.load(Ordering::Acquire) {
+            return None;
+        }
+        Some(self.counts(generation, now))
+    }
+
+    /// Turns the ring to `epoch`, emptying what has left the window; false for an event from too long ago.
+    #[cold]
+    fn turn_to(&self, generation: u32, last: u64, epoch: u64) -> bool {
+        if epoch < last {
+            // A clock read before another thread's: its bucket is still there unless a whole lap went by.
+            return last - epoch < BUCKETS as u64;
+        }
+        if self.last.fetch_max(epoch, Ordering::AcqRel) >= epoch {
+            return true;
+        }
+        let lapped = epoch - last >= BUCKETS as u64;
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            let bits = bucket.load(Ordering::Acquire);
+            let live = Fields::unpack(bits).tag == Self::tag(generation, Self::epoch_at(epoch, at));
+            if bits != 0 && (lapped || !live) {
+                let _ = bucket.compare_exchange(bits, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+        true
+    }
+
+    /// The epoch that the bucket at `at` holds when `epoch` is the newest one.
+    const fn epoch_at(epoch: u64, at: usize) -> u64 {
+        let behind = (epoch + BUCKETS as u64 - at as u64) % BUCKETS as u64;
+        epoch.saturating_sub(behind)
+    }
+
+    fn counts(&self, generation: u32, now: Nanos) -> Counts {
+        let epoch = self.epoch(now);
+        let last = self.last.load(Ordering::Acquire);
+        if epoch >= last + BUCKETS as u64 {
+            return Counts::default();
+        }
+        let mut sum = Counts::default();
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            let held = Self::epoch_at(epoch, at);
+            let fields = Fields::unpack(bucket.load(Ordering::Acquire));
+            if fields.tag == Self::tag(generation, held) && held % BUCKETS as u64 == at as u64 {
+                sum.calls += u64::from(fields.calls);
+                sum.failed += u64::from(fields.failed);
+                sum.slow += u64::from(fields.slow);
+            }
+        }
+        sum
+    }
+}
+
+/// A ring of the last n calls.
+#[derive(Debug)]
+pub(crate) struct CallWindow {
+    /// Generation, and the event in the low bits; 0 is empty.
+    slots: Box<[AtomicU64]>,
+    cursor: AtomicU64,
+    totals: AtomicU64,
+}
+
+const USED: u64 = 1;
+const FAILED: u64 = 2;
+const SLOW: u64 = 4;
+
+impl CallWindow {
+    fn new(calls: u32) -> Self {
+        Self {
+            slots: (0..calls.max(1)).map(|_| AtomicU64::new(0)).collect(),
+            cursor: AtomicU64::new(0),
+            totals: AtomicU64::new(0),
+        }
+    }
+
+    fn record(&self, generation: u32, event: Event) -> Option<Counts> {
+        let at = self.cursor.fetch_add(1, Ordering::Relaxed) % self.slots.len() as u64;
+        let new = (u64::from(generation) << 3)
+            | USED
+            | if event.failed { FAILED } else { 0 }
+            | if event.slow { SLOW } else { 0 };
+        let old = self.slots[at as usize].swap(new, Ordering::AcqRel);
+        let old = if old & USED != 0 && old >> 3 == u64::from(generation) { old } else { 0 };
+        let mut bits = self.totals.load(Ordering::Acquire);
+        loop {
+            let mut fields = Fields::unpack(bits);
+            if fields.tag != generation as u16 {
+                return None;
+            }
+            fields.calls -= u16::from(old & USED != 0);
+            fields.failed -= u16::from(old & FAILED != 0);
+            fields.slow -= u16::from(old & SLOW != 0);
+            let fields = fields.add(event);
+            match self.totals.compare_exchange_weak(bits, fields.pack(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(fields.counts()),
+                Err(changed) => bits = changed,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The policies. Each knows its own state and nothing of the others; `site` puts them in order.
+
+pub mod bulkhead;
+pub mod circuit_breaker;
+pub mod rate_limit;
+pub mod retry;

@@ -1,0 +1,76 @@
+//! The generic cell rate algorithm (ITU-T I.371, virtual scheduling): one theoretical arrival time.
+
+use hardening_spec::Rate;
+
+use crate::clock::{Nanos, nanos};
+
+/// The numbers of one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gcra {
+    /// Nanoseconds that one unit of cost takes, rounded up so that the rate is never exceeded.
+    emission: Nanos,
+    /// The burst in nanoseconds.
+    tolerance: Nanos,
+    /// The burst in units.
+    burst: u32,
+}
+
+/// What the algorithm says of one arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Admitted after `delay` (zero unless it may wait); `tat` is the new state.
+    Conforms {
+        /// The new theoretical arrival time.
+        tat: Nanos,
+        /// How long it has to wait for its turn.
+        delay: Nanos,
+    },
+    /// Refused; the state stays as it is.
+    Exceeds {
+        /// When the same arrival would conform; `None` if it costs more than the burst.
+        retry_after: Option<Nanos>,
+    },
+}
+
+impl Gcra {
+    /// A limit of `rate` with `burst` units at once.
+    pub fn new(rate: Rate, burst: u32) -> Self {
+        let emission = nanos(rate.per).div_ceil(u64::from(rate.count.max(1))).max(1);
+        Self { emission, tolerance: emission.saturating_mul(u64::from(burst)), burst }
+    }
+
+    /// The burst in units.
+    pub const fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// What `cost` units add to the theoretical arrival time.
+    #[inline]
+    pub const fn charge(&self, cost: u32) -> Nanos {
+        self.emission.saturating_mul(cost as u64)
+    }
+
+    /// Decides about `cost` units arriving at `now`, which may wait for `patience`.
+    #[inline]
+    pub fn decide(&self, tat: Nanos, now: Nanos, cost: u32, patience: Nanos) -> Arrival {
+        let tat = tat.max(now).saturating_add(self.charge(cost));
+        let ahead = tat - now;
+        if ahead <= self.tolerance {
+            return Arrival::Conforms { tat, delay: 0 };
+        }
+        let delay = ahead - self.tolerance;
+        if cost > self.burst {
+            Arrival::Exceeds { retry_after: None }
+        } else if delay <= patience {
+            Arrival::Conforms { tat, delay }
+        } else {
+            Arrival::Exceeds { retry_after: Some(delay) }
+        }
+    }
+
+    /// Units that would be admitted at `now`.
+    pub fn remaining(&self, tat: Nanos, now: Nanos) -> u32 {
+        let left = self.tolerance.saturating_sub(tat.saturating_sub(now)) / self.emission;
+        u32::try_from(left).unwrap_or(self.burst)
+    }
+}

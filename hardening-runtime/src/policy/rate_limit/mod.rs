@@ -1,0 +1,211 @@
+//! `#[rate_limited]`: GCRA, for all callers together or for each key.
+
+mod gcra;
+mod keyed;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use hardening_spec::RateLimitSpec;
+
+pub use gcra::{Arrival, Gcra};
+pub use keyed::{Keyed, hash_key};
+
+use crate::Rejected;
+use crate::clock::{Nanos, nanos};
+
+/// What one call is charged: the hash of its key, and its cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    key: u64,
+    cost: u32,
+}
+
+impl Charge {
+    /// One unit, without a key.
+    pub const ONE: Self = Self::plain(1);
+
+    /// `cost` units, without a key.
+    pub const fn plain(cost: u32) -> Self {
+        Self { key: 0, cost }
+    }
+
+    /// `cost` units of `key`.
+    #[inline]
+    pub fn keyed<K: Hash + ?Sized>(key: &K, cost: u32) -> Self {
+        Self { key: hash_key(key), cost }
+    }
+}
+
+use std::hash::Hash;
+
+/// What a limiter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Admitted.
+    Allowed {
+        /// Units left at once.
+        remaining: u32,
+        /// When the whole burst is there again.
+        reset: Duration,
+    },
+    /// Refused; nothing was charged.
+    Refused {
+        /// When the same request will be admitted; [`Duration::MAX`] for never.
+        retry_after: Duration,
+        /// The burst.
+        limit: u32,
+        /// Units left at once.
+        remaining: u32,
+    },
+}
+
+/// One limiter with its state and its counts.
+#[derive(Debug)]
+pub struct Limiter {
+    name: &'static str,
+    gcra: Gcra,
+    patience: Nanos,
+    /// The state of a limiter without keys; of a keyed one, what the keys without room share.
+    shared: AtomicU64,
+    keyed: Option<Keyed>,
+    overflowed: AtomicBool,
+    /// Charges admitted.
+    allowed: AtomicU64,
+    /// Charges refused.
+    refused: AtomicU64,
+    /// Charges that found no room for their key.
+    overflow: AtomicU64,
+}
+
+impl Limiter {
+    /// A limiter of this name with a full burst.
+    pub fn new(name: &'static str, spec: RateLimitSpec) -> Self {
+        Self {
+            name,
+            gcra: Gcra::new(spec.rate, spec.burst()),
+            patience: nanos(spec.wait),
+            shared: AtomicU64::new(0),
+            keyed: spec.keyed.then(|| Keyed::new(spec.max_keys)),
+            overflowed: AtomicBool::new(false),
+            allowed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            overflow: AtomicU64::new(0),
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Charges `charge` at `now`, waiting no longer than `wait` and the limiter's own patience; answers how
+    /// long to wait.
+    ///
+    /// # Errors
+    /// [`Rejected::RateLimited`] when the wait would be longer; nothing is charged then.
+    #[inline]
+    pub(crate) fn charge(&self, charge: Charge, now: Nanos, wait: Nanos) -> Result<Nanos, Rejected> {
+        match self.arrive(charge, now, self.patience.min(wait)) {
+            Arrival::Conforms { delay, .. } => Ok(delay),
+            Arrival::Exceeds { retry_after } => Err(Rejected::RateLimited {
+                limiter: self.name,
+                retry_after: retry_after.map_or(Duration::MAX, Duration::from_nanos),
+                limit: self.gcra.burst(),
+                remaining: self.remaining(charge.key, now),
+            }),
+        }
+    }
+
+    /// Gives a charge back that was not used: a wait that was cancelled, or another limit that refused.
+    pub(crate) fn refund(&self, charge: Charge, now: Nanos) {
+        let amount = self.gcra.charge(charge.cost);
+        if let Some(keyed) = &self.keyed
+            && keyed.peek(charge.key).is_some()
+        {
+            keyed.update(charge.key, now, |tat| *tat = tat.saturating_sub(amount));
+            return;
+        }
+        let give_back = |tat: u64| Some(tat.saturating_sub(amount));
+        let _ = self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back);
+    }
+
+    /// Charges `cost` units of the key with this hash at once or not at all, with what HTTP headers need.
+    pub fn check(&self, key: u64, cost: u32, now: Nanos) -> Decision {
+        match self.arrive(Charge { key, cost }, now, 0) {
+            Arrival::Conforms { tat, .. } => Decision::Allowed {
+                remaining: self.gcra.remaining(tat, now),
+                reset: Duration::from_nanos(tat.saturating_sub(now)),
+            },
+            Arrival::Exceeds { retry_after } => Decision::Refused {
+                retry_after: retry_after.map_or(Duration::MAX, Duration::from_nanos),
+                limit: self.gcra.burst(),
+                remaining: self.remaining(key, now),
+            },
+        }
+    }
+
+    /// Charges admitted, refused, and those that found no room for their key.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&self.allowed), read(&self.refused), read(&self.overflow))
+    }
+
+    /// Keys held now.
+    pub fn keys(&self) -> usize {
+        self.keyed.as_ref().map_or(0, Keyed::len)
+    }
+
+    #[inline]
+    fn arrive(&self, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
+        let arrival = match &self.keyed {
+            None => self.arrive_shared(charge.cost, now, patience),
+            Some(keyed) => self.arrive_keyed(keyed, charge, now, patience),
+        };
+        let counter = match arrival {
+            Arrival::Conforms { .. } => &self.allowed,
+            Arrival::Exceeds { .. } => &self.refused,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        arrival
+    }
+
+    #[inline]
+    fn arrive_shared(&self, cost: u32, now: Nanos, patience: Nanos) -> Arrival {
+        let mut tat = self.shared.load(Ordering::Acquire);
+        loop {
+            let arrival = self.gcra.decide(tat, now, cost, patience);
+            let Arrival::Conforms { tat: next, .. } = arrival else { return arrival };
+            match self.shared.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return arrival,
+                Err(changed) => tat = changed,
+            }
+        }
+    }
+
+    fn arrive_keyed(&self, keyed: &Keyed, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
+        let decided = keyed.update(charge.key, now, |tat| {
+            let arrival = self.gcra.decide(*tat, now, charge.cost, patience);
+            if let Arrival::Conforms { tat: next, .. } = arrival {
+                *tat = next;
+            }
+            arrival
+        });
+        decided.unwrap_or_else(|| {
+            self.overflow.fetch_add(1, Ordering::Relaxed);
+            if !self.overflowed.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    limiter = self.name,
+                    keys = keyed.len(),
+                    "every key that a limiter may hold is in use; further keys share one limit"
+                );
+            }
+            self.arrive_shared(charge.cost, now, patience)
+        })
+    }
+
+    fn remaining(&self, key: u64, now: Nanos) -> u32 {
+        let own = self.keyed.as_ref().and_then(|keyed| keyed.peek(key));
+        self.gcra.remaining(own.unwrap_or_else(|| self.shared.load(Ordering::Acquire)), now)
+    }
+}

@@ -1,0 +1,158 @@
+//! Refusals: what a policy answers instead of the body.
+
+use std::fmt;
+use std::time::Duration;
+
+use hardening_spec::Refusals;
+
+/// Why a call was refused or cut by one of its policies.
+///
+/// A function under a policy that can refuse returns `Result<T, E>` with `E: From<Rejected>`. Over HTTP it
+/// is a problem+json answer, see the `service` feature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejected {
+    /// An attempt ran into its `timeout`.
+    Timeout {
+        /// The call.
+        call: &'static str,
+        /// The limit that was reached.
+        after: Duration,
+    },
+    /// The call's or its caller's deadline passed.
+    DeadlineExceeded {
+        /// The call.
+        call: &'static str,
+    },
+    /// The circuit is open.
+    CircuitOpen {
+        /// The circuit.
+        circuit: &'static str,
+        /// When the next probe is due.
+        retry_after: Duration,
+    },
+    /// A rate limit is used up.
+    RateLimited {
+        /// The limiter.
+        limiter: &'static str,
+        /// When the same call will be admitted; [`Duration::MAX`] if it costs more than the burst and never will.
+        retry_after: Duration,
+        /// The limiter's burst.
+        limit: u32,
+        /// What is left of it now.
+        remaining: u32,
+    },
+    /// Every place of the bulkhead is taken, and its queue.
+    BulkheadFull {
+        /// The call.
+        call: &'static str,
+        /// Places.
+        limit: u32,
+    },
+    /// The store that holds shared state did not answer.
+    StoreUnavailable {
+        /// The store.
+        store: &'static str,
+    },
+    /// The same idempotency key is being worked on.
+    IdempotencyConflict {
+        /// When the running call's lease ends.
+        retry_after: Duration,
+    },
+    /// The idempotency key was used with another request.
+    IdempotencyMismatch,
+    /// The request carries no idempotency key.
+    IdempotencyKeyMissing,
+    /// The load that this call waited for failed.
+    LoadFailed {
+        /// The call.
+        call: &'static str,
+    },
+    /// The caller is not known.
+    Unauthenticated,
+    /// The caller lacks a right.
+    Forbidden {
+        /// The missing scope.
+        scope: &'static str,
+    },
+    /// The service is shutting down and waits for nothing any more.
+    ShuttingDown,
+}
+
+impl Rejected {
+    /// When a repetition can succeed, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::CircuitOpen { retry_after, .. }
+            | Self::RateLimited { retry_after, .. }
+            | Self::IdempotencyConflict { retry_after }
+                if *retry_after < Duration::MAX =>
+            {
+                Some(*retry_after)
+            }
+            _ => None,
+        }
+    }
+
+    /// The kind as metrics and `on_rejected` name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::BulkheadFull { .. } => "bulkhead_full",
+            Self::StoreUnavailable { .. } => "store_unavailable",
+            Self::IdempotencyConflict { .. } => "idempotency_conflict",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::IdempotencyKeyMissing => "idempotency_key_missing",
+            Self::LoadFailed { .. } => "load_failed",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden { .. } => "forbidden",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// The kind as a fallback's set knows it; empty for kinds that no fallback answers.
+    pub(crate) fn as_refusal(&self) -> Refusals {
+        match self {
+            Self::Timeout { .. } => Refusals::TIMEOUT,
+            Self::DeadlineExceeded { .. } => Refusals::DEADLINE_EXCEEDED,
+            Self::CircuitOpen { .. } => Refusals::CIRCUIT_OPEN,
+            Self::RateLimited { .. } => Refusals::RATE_LIMITED,
+            Self::BulkheadFull { .. } => Refusals::BULKHEAD_FULL,
+            Self::ShuttingDown => Refusals::SHUTTING_DOWN,
+            _ => Refusals::NONE,
+        }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use hardening_spec::units::show;
+        match self {
+            Self::Timeout { call, after } => write!(f, "{call} did not answer within {}", show(*after)),
+            Self::DeadlineExceeded { call } => write!(f, "{call} did not answer before its deadline"),
+            Self::CircuitOpen { circuit, retry_after } => {
+                write!(f, "the circuit of {circuit} is open, next probe in {}", show(*retry_after))
+            }
+            Self::RateLimited { limiter, retry_after, .. } if *retry_after == Duration::MAX => {
+                write!(f, "this call costs more than {limiter} ever admits at once")
+            }
+            Self::RateLimited { limiter, retry_after, .. } => {
+                write!(f, "the rate limit of {limiter} is used up, retry after {}", show(*retry_after))
+            }
+            Self::BulkheadFull { call, limit } => write!(f, "all {limit} places of {call} are taken"),
+            Self::StoreUnavailable { store } => write!(f, "the store {store} did not answer"),
+            Self::IdempotencyConflict { .. } => write!(f, "a request with this idempotency key is being worked on"),
+            Self::IdempotencyMismatch => write!(f, "this idempotency key was used with another request"),
+            Self::IdempotencyKeyMissing => write!(f, "this operation needs an idempotency key"),
+            Self::LoadFailed { call } => write!(f, "the load of {call} that this call waited for failed"),
+            Self::Unauthenticated => write!(f, "the caller is not known"),
+            Self::Forbidden { scope } => write!(f, "the caller lacks the scope {scope}"),
+            Self::ShuttingDown => write!(f, "the service is shutting down"),
+        }
+    }
+}
+
+impl std::error::Error for Rejected {}

@@ -1,0 +1,231 @@
+//! Entries into settings and the specifications of calls, with the rules between policies.
+
+use hardening_spec::keys::list;
+use hardening_spec::rules::{self, Severity};
+use hardening_spec::settings::{self as calls_settings, SetError};
+use hardening_spec::suggest::nearest;
+
+use super::keys::{self, SECTIONS};
+use super::load::Call;
+use super::value::Entry;
+use super::{CallOverride, Loaded, Settings};
+
+pub(super) fn apply(
+    mut settings: Settings,
+    entries: &[Entry],
+    calls: &[Call],
+    problems: &mut Vec<String>,
+) -> Loaded {
+    let mut specs: Vec<_> = calls.iter().map(|call| call.declared).collect();
+    let mut given = Vec::new();
+    for entry in entries {
+        let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
+        let done = match path.as_slice() {
+            ["call", name, policy, key @ ..] if key.len() <= 1 => match calls.iter().position(|call| call.name == *name) {
+                Some(at) => call_setting(&mut specs[at], policy, key.first().copied(), entry),
+                None => Err(unknown_call(name, calls)),
+            },
+            ["call", ..] => Err("write `[call.\"name\".policy]` and below it `key = value`".to_owned()),
+            [section, key] if SECTIONS.contains(section) => {
+                service_setting(&mut settings, section, key, entry).map(|place| given.push(place))
+            }
+            [section, ..] if SECTIONS.contains(section) => Err("no such table; a section holds keys and values".to_owned()),
+            [section, ..] => Err(unknown_section(section)),
+            [] => Ok(()),
+        };
+        if let Err(why) = done {
+            problems.push(format!("{}: {}: {why}", entry.origin, shown_path(&path)));
+        }
+    }
+    let mut warnings = Vec::new();
+    for (at, call) in calls.iter().enumerate() {
+        for finding in rules::check(&specs[at], &|_, _| true) {
+            let place = place_of(call, finding.policy, finding.key, entries);
+            let line = format!("{place}: `{}`: {}", call.name, finding.message);
+            match finding.severity {
+                Severity::Error => problems.push(line),
+                Severity::Warning => warnings.push(line),
+            }
+        }
+    }
+    let overrides = specs
+        .into_iter()
+        .enumerate()
+        .filter(|(at, spec)| *spec != calls[*at].declared)
+        .map(|(call, spec)| CallOverride { call, spec })
+        .collect();
+    Loaded { settings, overrides, warnings, given }
+}
+
+/// `[http] listen` or `[call."orders::price".retry] attempts`.
+fn shown_path(path: &[&str]) -> String {
+    match path {
+        ["call", name, policy, key @ ..] => {
+            let key = key.iter().map(|key| format!(" {key}")).collect::<String>();
+            format!("[call.\"{name}\".{policy}]{key}")
+        }
+        [section, key] => format!("[{section}] {key}"),
+        path => format!("`{}`", path.join(".")),
+    }
+}
+
+fn service_setting(
+    settings: &mut Settings,
+    section: &str,
+    key: &str,
+    entry: &Entry,
+) -> Result<(&'static str, &'static str), String> {
+    let Some(setting) = keys::find(section, key) else {
+        let known: Vec<&str> = keys::of(section).map(|setting| setting.key).collect();
+        return Err(calls_settings::unknown("key", key, &known).to_string());
+    };
+    match (setting.set)(settings, &entry.value) {
+        Ok(()) => Ok((setting.section, setting.key)),
+        Err(_) if entry.secret => {
+            Err(format!("what the reference stands for does not fit; write {}", setting.form.describe()))
+        }
+        Err(why) => Err(why),
+    }
+}
+
+fn call_setting(
+    spec: &mut hardening_spec::CallSpec,
+    policy: &str,
+    key: Option<&str>,
+    entry: &Entry,
+) -> Result<(), String> {
+    let Some(raw) = entry.value.raw() else { return Err("no setting of a call is a list".to_owned()) };
+    // `timeout = "1s"` is short for `[….timeout] after = "1s"`, as in the attribute.
+    let key = match key.or_else(|| calls_settings::attribute(policy)?.positional) {
+        Some(key) => key,
+        None if calls_settings::attribute(policy).is_some() => {
+            return Err(format!("write `[call.\"name\".{policy}]` and below it `key = value`"));
+        }
+        None => "enabled",
+    };
+    calls_settings::set(spec, policy, key, raw).map_err(|why: SetError| {
+        if entry.secret { "what the reference stands for does not fit here".to_owned() } else { why.to_string() }
+    })
+}
+
+fn unknown_call(name: &str, calls: &[Call]) -> String {
+    let names: Vec<&str> = calls.iter().map(|call| call.name).collect();
+    if names.is_empty() {
+        return format!("there is no call `{name}`; this program has none");
+    }
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("there is no call `{name}`; did you mean `{near}`? known: {}", list(&names)),
+        None => format!("there is no call `{name}`; known: {}", list(&names)),
+    }
+}
+
+fn unknown_section(section: &str) -> String {
+    let known: Vec<&str> = SECTIONS.into_iter().chain(["call"]).collect();
+    calls_settings::unknown("section", section, &known).to_string()
+}
+
+/// Where the value that breaks a rule was given: the last entry for that key, else for that call, else the code.
+fn place_of(call: &Call, policy: &str, key: &str, entries: &[Entry]) -> String {
+    let of_call = || entries.iter().rev().filter(|entry| entry.path.len() > 2 && entry.path[1] == call.name);
+    let exact = of_call().find(|entry| {
+        entry.path[2].starts_with(policy) && entry.path.get(3).is_none_or(|given| given == key)
+    });
+    match exact.or_else(|| of_call().next()) {
+        Some(entry) => entry.origin.to_string(),
+        None => format!("{}:{}", call.file, call.line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hardening_spec::{CallSpec, RetrySpec};
+
+    use super::super::load::{Problems, Sources, load};
+    use super::*;
+
+    fn calls() -> Vec<Call> {
+        let declared = CallSpec {
+            timeout: Some(Duration::from_millis(200)),
+            deadline: Some(Duration::from_secs(2)),
+            retry: Some(RetrySpec { idempotent: true, ..RetrySpec::DEFAULT }),
+            ..CallSpec::NONE
+        };
+        vec![Call { name: "orders::price", file: "src/main.rs", line: 7, declared }]
+    }
+
+    fn with(file: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
+        let sources = Sources {
+            overrides: None,
+            defaults: Some(file.to_owned()),
+            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..Sources::default()
+        };
+        load(&sources, &calls())
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let loaded = with(
+            "[http]\nbody_limit = \"2MiB\"\nconnections = 5\n[call.\"orders::price\"]\ntimeout = \"100ms\"\n",
+            &[("HARDENING_HTTP__CONNECTIONS", "7"), ("HARDENING_CALL__ORDERS_PRICE__RETRY__ATTEMPTS", "5")],
+        )
+        .unwrap();
+        assert_eq!(loaded.settings.http.body_limit, 2 << 20);
+        assert_eq!(loaded.settings.http.connections, 7);
+        assert_eq!(loaded.overrides[0].spec.timeout, Some(Duration::from_millis(100)));
+        assert_eq!(loaded.overrides[0].spec.retry.unwrap().attempts, 5);
+        assert_eq!(loaded.overrides[0].spec.deadline, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_together_with_its_line() {
+        let problems = with(
+            "[htpp]\nlisten = 1\n[http]\nlisen = \"x\"\nconnections = 0\n[call.\"orders::prize\".retry]\nattempts = 1\n\
+             [call.\"orders::price\".retyr]\nattempts = 1\n[call.\"orders::price\".retry]\nattempst = 1\nidempotent = false\n",
+            &[("HARDENING_LOG__FORMAT", "xml")],
+        )
+        .unwrap_err()
+        .0;
+        for (place, part) in [
+            ("code:2", "did you mean `http`?"),
+            ("code:4", "did you mean `listen`?"),
+            ("code:5", "whole number of at least 1"),
+            ("code:7", "did you mean `orders::price`?"),
+            ("code:9", "did you mean `retry`?"),
+            ("code:11", "did you mean `attempts`?"),
+            ("code:12", "only be written at the attribute"),
+            ("HARDENING_LOG__FORMAT", "`pretty`"),
+        ] {
+            assert!(
+                problems.iter().any(|line| line.contains(&format!("{place}: ")) && line.contains(part)),
+                "{place} {part}: {problems:#?}"
+            );
+        }
+        assert_eq!(problems.len(), 8, "{problems:#?}");
+    }
+
+    #[test]
+    fn a_rule_between_policies_refuses_the_start_at_the_line_that_broke_it() {
+        let problems = with("[call.\"orders::price\"]\ntimeout = \"5s\"\n", &[]).unwrap_err().0;
+        assert!(problems[0].contains("code:2") && problems[0].contains("orders::price"), "{problems:?}");
+    }
+
+    #[test]
+    fn the_value_behind_a_reference_is_never_shown() {
+        let problems = with("[http]\nbody_limit = \"secret://env/LIMIT\"\n", &[("LIMIT", "hunter2")]).unwrap_err().0;
+        assert!(problems[0].contains("`1MiB`") && !problems[0].contains("hunter2"), "{problems:?}");
+    }
+
+    #[test]
+    fn two_calls_of_one_name_are_refused_with_both_places() {
+        let mut calls = calls();
+        calls.push(Call { file: "src/lib.rs", line: 9, ..calls[0] });
+        let problems = load(&Sources::default(), &calls).unwrap_err().0;
+        assert!(
+            problems[0].contains("src/main.rs:7") && problems[0].contains("src/lib.rs:9") && problems[0].contains("name = "),
+            "{problems:?}"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! The environment: `HARDENING_<SECTION>__<KEY>` and `HARDENING_CALL__<NAME>__<POLICY>__<KEY>`.
+
+use hardening_spec::suggest::nearest;
+
+use super::keys::SECTIONS;
+use super::load::Call;
+use super::value::{Entry, Origin, Value, resolve};
+
+/// A call's name in the environment: upper case, each run of anything but letters and digits one `_`.
+pub(crate) fn env_name(call: &str) -> String {
+    let mut name = String::with_capacity(call.len());
+    for c in call.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_uppercase());
+        } else if !name.ends_with('_') && !name.is_empty() {
+            name.push('_');
+        }
+    }
+    name.trim_end_matches('_').to_owned()
+}
+
+/// Reads variables into entries. A name with no `__`, or with a section like none of ours, is somebody
+/// else's: a cluster injects names such as `HARDENING_SERVICE_HOST`.
+pub(super) fn entries(variables: &[(String, String)], calls: &[Call], problems: &mut Vec<String>) -> Vec<Entry> {
+    let lookup = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let mut entries = Vec::new();
+    for (name, value) in variables {
+        let Some((section, rest)) = name.strip_prefix("HARDENING_").and_then(|rest| rest.split_once("__")) else {
+            continue;
+        };
+        let section = section.to_ascii_lowercase();
+        let path = if section == "call" {
+            match call_path(rest, calls) {
+                Ok(path) => path,
+                Err(why) => {
+                    problems.push(format!("{name}: {why}"));
+                    continue;
+                }
+            }
+        } else if SECTIONS.contains(&section.as_str()) {
+            vec![section, rest.to_ascii_lowercase()]
+        } else {
+            if let Some(near) = nearest(&section, SECTIONS.into_iter().chain(["call"])) {
+                problems.push(format!(
+                    "{name}: unknown section `{section}`; did you mean `HARDENING_{}__{rest}`?",
+                    near.to_ascii_uppercase()
+                ));
+            }
+            continue;
+        };
+        match resolve(value, &lookup) {
+            Ok((value, secret)) => entries.push(Entry {
+                path,
+                value: Value::Text(value),
+                origin: Origin::Environment(name.clone()),
+                secret,
+            }),
+            Err(why) => problems.push(format!("{name}: {why}")),
+        }
+    }
+    entries
+}
+
+fn call_path(rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {
+    let mut parts = rest.split("__");
+    let given = parts.next().unwrap_or_default();
+    let named: Vec<&Call> = calls.iter().filter(|call| env_name(call.name) == given).collect();
+    let call = match named.as_slice() {
+        [one] => one,
+        [] => {
+            let known: Vec<String> = calls.iter().map(|call| env_name(call.name)).collect();
+            let near = nearest(given, known.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_CALL__{near}__…`?"));
+            return Err(format!("no call is named so{near}"));
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|call| call.name).collect();
+            return Err(format!(
+                "the calls {} both map to `{given}`; set this in the settings file",
+                hardening_spec::keys::list(&names).replace(" or ", " and ")
+            ));
+        }
+    };
+    let mut path = vec!["call".to_owned(), call.name.to_owned()];
+    path.extend(parts.map(str::to_ascii_lowercase));
+    if path.len() < 3 || path.len() > 4 || path.iter().any(String::is_empty) {
+        return Err("write `HARDENING_CALL__<NAME>__<POLICY>__<KEY>`".to_owned());
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hardening_spec::CallSpec;
+
+    fn call(name: &'static str) -> Call {
+        Call { name, file: "src/main.rs", line: 1, declared: CallSpec::NONE }
+    }
+
+    fn read(names: &[(&str, &str)]) -> (Vec<Entry>, Vec<String>) {
+        let variables: Vec<(String, String)> =
+            names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut problems = Vec::new();
+        let calls = [call("orders::price"), call("orders::a-b"), call("orders::a_b")];
+        let entries = entries(&variables, &calls, &mut problems);
+        (entries, problems)
+    }
+
+    #[test]
+    fn names_map_to_sections_and_calls() {
+        let (entries, problems) = read(&[
+            ("HARDENING_HTTP__BODY_LIMIT", "2MiB"),
+            ("HARDENING_CALL__ORDERS_PRICE__CIRCUIT_BREAKER__OPEN_FOR", "3s"),
+            ("HARDENING_CALL__ORDERS_PRICE__TIMEOUT", "1s"),
+        ]);
+        assert_eq!(problems, Vec::<String>::new());
+        let paths: Vec<String> = entries.iter().map(|entry| entry.path.join(">")).collect();
+        assert_eq!(
+            paths,
+            ["http>body_limit", "call>orders::price>circuit_breaker>open_for", "call>orders::price>timeout"]
+        );
+    }
+
+    #[test]
+    fn names_of_others_are_left_alone() {
+        let (entries, problems) = read(&[
+            ("HARDENING_SERVICE_HOST", "10.0.0.1"),
+            ("HARDENING_SERVICE_PORT_HTTP", "80"),
+            ("HARDENING_PORT_80_TCP__ADDR", "10.0.0.1"),
+            ("HARDENING", "check"),
+            ("HARDENING_CONFIG", "x.toml"),
+            ("HTTP__LISTEN", "x"),
+        ]);
+        assert!(entries.is_empty() && problems.is_empty(), "{entries:?} {problems:?}");
+    }
+
+    #[test]
+    fn names_that_were_meant_for_us_are_refused_with_the_nearest() {
+        for (name, part) in [
+            ("HARDENING_HTPP__LISTEN", "HARDENING_HTTP__LISTEN"),
+            ("HARDENING_CALL__ORDERS_PRIZE__RETRY__ATTEMPTS", "HARDENING_CALL__ORDERS_PRICE__"),
+            ("HARDENING_CALL__ORDERS_A_B__RETRY__ATTEMPTS", "`orders::a-b` and `orders::a_b`"),
+            ("HARDENING_CALL__ORDERS_PRICE", "HARDENING_CALL__<NAME>__<POLICY>__<KEY>"),
+        ] {
+            let (_, problems) = read(&[(name, "5")]);
+            assert_eq!(problems.len(), 1, "{name}");
+            assert!(problems[0].starts_with(name) && problems[0].contains(part), "{problems:?}");
+        }
+    }
+}

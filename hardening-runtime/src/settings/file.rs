@@ -1,0 +1,140 @@
+//! `hardening.toml`: every key with its line.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::value::{Entry, Origin, Value, resolve};
+
+/// Reads a file's text into entries. `file` is its name in messages.
+pub(super) fn entries(
+    file: &str,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Vec<String>,
+) -> Vec<Entry> {
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let why = error.message().trim().replace('\n', "; ");
+            problems.push(format!("{file}:{line}: this is not TOML: {why}"));
+            return Vec::new();
+        }
+    };
+    let mut reader = Reader { file, text, env, problems, entries: Vec::new() };
+    reader.table(&mut Vec::new(), table.get_ref());
+    reader.entries
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    problems: &'a mut Vec<String>,
+    entries: Vec<Entry>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, path: &mut Vec<String>, table: &DeTable<'_>) {
+        for (key, value) in table {
+            path.push(key.get_ref().to_string());
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.table(path, inner);
+            } else {
+                self.value(path, key.span().start, value);
+            }
+            path.pop();
+        }
+    }
+
+    fn value(&mut self, path: &[String], at: usize, value: &Spanned<DeValue<'_>>) {
+        let line = line_of(self.text, at);
+        match self.read(value.get_ref()) {
+            Ok((value, secret)) => self.entries.push(Entry {
+                path: path.to_vec(),
+                value,
+                origin: Origin::File { file: self.file.to_owned(), line },
+                secret,
+            }),
+            Err(why) => self.problems.push(format!("{}:{line}: `{}`: {why}", self.file, path.join("."))),
+        }
+    }
+
+    fn read(&self, value: &DeValue<'_>) -> Result<(Value, bool), String> {
+        match value {
+            DeValue::String(text) => resolve(text, self.env).map(|(text, secret)| (Value::Text(text), secret)),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => Ok((Value::Int(number), false)),
+                Err(_) => Err("this number is too large".to_owned()),
+            },
+            DeValue::Float(number) => match number.as_str().parse() {
+                Ok(number) => Ok((Value::Float(number), false)),
+                Err(_) => Err("this is not a number".to_owned()),
+            },
+            DeValue::Boolean(flag) => Ok((Value::Bool(*flag), false)),
+            DeValue::Array(items) => {
+                let mut texts = Vec::new();
+                let mut secret = false;
+                for item in items.iter() {
+                    let DeValue::String(text) = item.get_ref() else {
+                        return Err("a list holds strings".to_owned());
+                    };
+                    let (text, replaced) = resolve(text, self.env)?;
+                    secret |= replaced;
+                    texts.push(text);
+                }
+                Ok((Value::List(texts), secret))
+            }
+            DeValue::Datetime(_) => Err("no setting is a date".to_owned()),
+            DeValue::Table(_) => Err("a value, not a table, stands here".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Vec<Entry>, Vec<String>) {
+        let mut problems = Vec::new();
+        let entries = entries("hardening.toml", text, &|_| None, &mut problems);
+        (entries, problems)
+    }
+
+    #[test]
+    fn every_key_has_its_line() {
+        let (entries, problems) =
+            read("[http]\nlisten = \"0.0.0.0:80\"\n\n[call.\"a::b\".retry]\nattempts = 5\n[call.\"a::b\"]\ntimeout = \"1s\"\n");
+        assert_eq!(problems, Vec::<String>::new());
+        let mut seen: Vec<(String, String)> =
+            entries.iter().map(|entry| (entry.path.join(">"), entry.origin.to_string())).collect();
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                ("call>a::b>retry>attempts".to_owned(), "hardening.toml:5".to_owned()),
+                ("call>a::b>timeout".to_owned(), "hardening.toml:7".to_owned()),
+                ("http>listen".to_owned(), "hardening.toml:2".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_toml_is_named_with_its_line() {
+        for (text, line) in [("[http\nlisten = 1", 1), ("[http]\nlisten = \n", 2), ("[http]\na = 1\na = 2\n", 3)] {
+            let (_, problems) = read(text);
+            assert_eq!(problems.len(), 1, "{text:?}: {problems:?}");
+            assert!(problems[0].starts_with(&format!("hardening.toml:{line}: ")), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn an_unresolved_reference_is_named_with_its_line() {
+        let (_, problems) = read("[http]\nlisten = \"${ADDRESS}\"\n");
+        assert!(problems[0].contains("hardening.toml:2") && problems[0].contains("`ADDRESS`"), "{problems:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Values into types, one function for each [`super::keys::Form`].
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hardening_spec::{Rate, units};
+use ipnet::IpNet;
+
+use super::keys::Form;
+use super::value::Value;
+
+type Read<T> = Result<T, String>;
+
+fn wrong<T>(form: Form) -> Read<T> {
+    Err(format!("write {}", form.describe()))
+}
+
+pub(super) fn text(value: &Value) -> Read<String> {
+    match value {
+        Value::Text(text) => Ok(text.clone()),
+        _ => wrong(Form::Text),
+    }
+}
+
+/// A text that may stand in a header field.
+pub(super) fn header_text(value: &Value) -> Read<String> {
+    let text = text(value)?;
+    match http::HeaderValue::from_str(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err("write a text of visible characters, it becomes a header field".to_owned()),
+    }
+}
+
+/// What `RUST_LOG` takes.
+pub(super) fn log_filter(value: &Value) -> Read<String> {
+    let text = text(value)?;
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) => Ok(text),
+        Err(_) => Err("write a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or `target=level,…`".to_owned()),
+    }
+}
+
+pub(super) fn address(value: &Value) -> Read<String> {
+    let Value::Text(text) = value else { return wrong(Form::Address) };
+    let named_host = || {
+        let (host, port) = text.rsplit_once(':')?;
+        let plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+        (plain && !host.chars().all(|c| c.is_ascii_digit() || c == '.')).then_some(())?;
+        port.parse::<u16>().ok()
+    };
+    if text.parse::<SocketAddr>().is_ok() || named_host().is_some() {
+        return Ok(text.clone());
+    }
+    wrong(Form::Address)
+}
+
+pub(super) fn duration(value: &Value) -> Read<Duration> {
+    let Value::Text(text) = value else { return wrong(Form::Duration) };
+    units::duration(text).map_err(|why| format!("{why}; write {}", Form::Duration.describe()))
+}
+
+pub(super) fn some_duration(value: &Value) -> Read<Option<Duration>> {
+    duration(value).map(Some)
+}
+
+pub(super) fn flag(value: &Value) -> Read<bool> {
+    match value {
+        Value::Bool(value) => Ok(*value),
+        Value::Text(text) if text == "true" => Ok(true),
+        Value::Text(text) if text == "false" => Ok(false),
+        _ => wrong(Form::Flag),
+    }
+}
+
+pub(super) fn count(value: &Value) -> Read<u32> {
+    let count = match value {
+        Value::Int(value) => u32::try_from(*value).ok(),
+        Value::Text(text) => text.replace('_', "").parse().ok(),
+        _ => None,
+    };
+    match count {
+        Some(count) if count > 0 => Ok(count),
+        _ => wrong(Form::Count),
+    }
+}
+
+pub(super) fn some_count(value: &Value) -> Read<Option<u32>> {
+    count(value).map(Some)
+}
+
+pub(super) fn show_some(value: &Option<u32>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+const SIZES: [(&str, u64); 6] =
+    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
+
+pub(super) fn bytes(value: &Value) -> Read<u64> {
+    let text = match value {
+        Value::Int(value) => value.to_string(),
+        Value::Text(text) => text.clone(),
+        _ => return wrong(Form::Bytes),
+    };
+    let (number, unit) = SIZES
+        .iter()
+        .find_map(|(name, size)| text.strip_suffix(name).map(|number| (number.trim().to_owned(), *size)))
+        .unwrap_or((text, 1));
+    match number.replace('_', "").parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => wrong(Form::Bytes),
+    }
+}
+
+pub(super) fn show_bytes(value: &u64) -> String {
+    match SIZES[..3].iter().find(|(_, size)| value.is_multiple_of(*size)) {
+        Some((name, size)) => format!("{}{name}", value / size),
+        None => format!("{value}B"),
+    }
+}
+
+pub(super) fn rate_or_none(value: &Value) -> Read<Option<Rate>> {
+    match value {
+        Value::Text(text) if text == "none" => Ok(None),
+        Value::Text(text) => {
+            units::rate(text).map(Some).map_err(|why| format!("{why}; write {}", Form::RateOrNone.describe()))
+        }
+        _ => wrong(Form::RateOrNone),
+    }
+}
+
+pub(super) fn show_rate(value: &Option<Rate>) -> String {
+    value.map_or_else(|| "none".to_owned(), rate)
+}
+
+/// Writes a rate as settings write it.
+pub(crate) fn rate(rate: Rate) -> String {
+    let period = match units::show(rate.per).as_str() {
+        "1s" => "s".to_owned(),
+        "1m" => "min".to_owned(),
+        "1h" => "h".to_owned(),
+        "1d" => "d".to_owned(),
+        other => other.to_owned(),
+    };
+    format!("{}/{period}", rate.count)
+}
+
+pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
+    match value {
+        Value::List(texts) => Ok(texts.clone()),
+        // The environment writes a list with commas.
+        Value::Text(text) => {
+            Ok(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect())
+        }
+        _ => wrong(Form::Texts),
+    }
+}
+
+pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
+    let Ok(texts) = texts(value) else { return wrong(Form::Networks) };
+    texts
+        .iter()
+        .map(|text| {
+            text.parse::<IpNet>()
+                .or_else(|_| text.parse().map(IpNet::from))
+                .map_err(|_| format!("`{text}` is neither an address nor a range; write {}", Form::Networks.describe()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn sizes_read_and_show() {
+        for (text, size, shown) in [
+            ("1MiB", 1_048_576, "1MiB"),
+            ("16 KiB", 16_384, "16KiB"),
+            ("2MB", 2_000_000, "2000000B"),
+            ("1000", 1000, "1000B"),
+            ("2GiB", 1 << 31, "2GiB"),
+        ] {
+            assert_eq!(bytes(&of(text)), Ok(size), "{text}");
+            assert_eq!(show_bytes(&size), shown);
+        }
+        for text in ["0", "-1", "1XB", "MiB", "", "99999999999GiB"] {
+            assert!(bytes(&of(text)).unwrap_err().contains("`1MiB`"), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for text in ["127.0.0.1:8080", "[::1]:80", "0.0.0.0:0", "localhost:8080"] {
+            assert_eq!(address(&of(text)), Ok(text.to_owned()));
+        }
+        for text in ["8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "300.0.0.1:80", "http://x:80", "a b:80"] {
+            assert!(address(&of(text)).unwrap_err().contains("127.0.0.1:8080"), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_come_from_files_and_with_commas_from_the_environment() {
+        let nets = networks(&of("10.0.0.0/8, ::1")).unwrap();
+        assert_eq!(nets, networks(&Value::List(vec!["10.0.0.0/8".into(), "::1".into()])).unwrap());
+        assert!(networks(&of("10.0.0.0/33")).unwrap_err().contains("10.0.0.0/33"));
+        assert_eq!(texts(&of("")), Ok(vec![]));
+    }
+
+    #[test]
+    fn rates_show_as_they_are_written() {
+        for text in ["100/min", "5/s", "10/250ms", "none"] {
+            assert_eq!(show_rate(&rate_or_none(&of(text)).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn log_levels() {
+        assert!(log_filter(&of("info,hyper=warn")).is_ok());
+        assert!(log_filter(&of("loud")).unwrap_err().contains("`error`"));
+    }
+}

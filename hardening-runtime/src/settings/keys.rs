@@ -1,0 +1,172 @@
+//! One table of every setting of the service: the loader, the error messages, the manifest and the
+//! documentation read it. Settings of calls have the tables of [`hardening_spec::keys`].
+
+use hardening_spec::units;
+
+use super::forms;
+use super::value::Value;
+use super::{Forwarded, LogFormat, Settings};
+
+/// The form of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `127.0.0.1:8080`.
+    Address,
+    /// `250ms`.
+    Duration,
+    /// `1MiB`, or a whole number of bytes.
+    Bytes,
+    /// A whole number of at least 1.
+    Count,
+    /// `100/min`, or `none`.
+    RateOrNone,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A string.
+    Text,
+    /// A list of strings.
+    Texts,
+    /// A list of addresses or ranges of addresses.
+    Networks,
+}
+
+impl Form {
+    /// What a value of this form looks like, for messages.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Address => "an address and a port such as `127.0.0.1:8080`".into(),
+            Self::Duration => "a duration such as `250ms`".into(),
+            Self::Bytes => "a size such as `1MiB`, `16KiB` or a number of bytes".into(),
+            Self::Count => "a whole number of at least 1, such as `100`".into(),
+            Self::RateOrNone => "a rate such as `100/min`, or `none`".into(),
+            Self::Flag => "`true` or `false`".into(),
+            Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
+            Self::Text => "a string".into(),
+            Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
+            Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
+        }
+    }
+}
+
+/// One setting of the service.
+#[derive(Clone, Copy)]
+pub struct Setting {
+    /// The table in `hardening.toml`.
+    pub section: &'static str,
+    /// The key in that table.
+    pub key: &'static str,
+    /// The form of its value.
+    pub form: Form,
+    /// Its default as it would be written; empty when it is derived, see `doc`.
+    pub default: &'static str,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// Writes a value into the settings.
+    pub(crate) set: fn(&mut Settings, &Value) -> Result<(), String>,
+    /// The value in force, as it would be written.
+    pub(crate) show: fn(&Settings) -> String,
+}
+
+/// The tables that exist besides `[call."name".policy]`.
+pub const SECTIONS: [&str; 5] = ["service", "http", "log", "health", "shutdown"];
+
+macro_rules! setting {
+    ($section:literal, $key:literal, $form:expr, $default:literal, $doc:literal, $path:ident . $field:ident, $read:path, $show:expr) => {
+        Setting {
+            section: $section,
+            key: $key,
+            form: $form,
+            default: $default,
+            doc: $doc,
+            set: |settings, value| {
+                settings.$path.$field = $read(value)?;
+                Ok(())
+            },
+            show: |settings| $show(&settings.$path.$field),
+        }
+    };
+}
+
+fn time(value: &std::time::Duration) -> String {
+    units::show(*value)
+}
+
+fn optional_time(value: &Option<std::time::Duration>) -> String {
+    value.map_or_else(String::new, units::show)
+}
+
+fn plain<T: ToString>(value: &T) -> String {
+    value.to_string()
+}
+
+fn joined<T: ToString>(values: &[T]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Every setting, by section.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    setting!("service", "name", Form::Text, "", "The service's name in logs and metrics; the attribute's `name` unless set.", service.name, forms::text, plain),
+    setting!("service", "commit", Form::Text, "unknown", "The source revision in `build_info`.", service.commit, forms::text, plain),
+    setting!("http", "listen", Form::Address, "", "Where the service serves; the attribute's `listen` unless set.", http.listen, forms::address, plain),
+    setting!("http", "admin", Form::Address, "", "Where metrics and health are served; the attribute's `admin` unless set.", http.admin, forms::address, plain),
+    setting!("http", "connections", Form::Count, "10000", "Connections at once; further ones wait in the listener's backlog.", http.connections, forms::count, plain),
+    setting!("http", "header_timeout", Form::Duration, "10s", "The longest a request's head may take to arrive.", http.header_timeout, forms::duration, time),
+    setting!("http", "idle_timeout", Form::Duration, "75s", "How long a kept connection may be without a request.", http.idle_timeout, forms::duration, time),
+    setting!("http", "write_timeout", Form::Duration, "30s", "How long a client may take no byte of an answer.", http.write_timeout, forms::duration, time),
+    setting!("http", "header_limit", Form::Bytes, "16KiB", "The size of all of a request's header fields together.", http.header_limit, forms::bytes, forms::show_bytes),
+    setting!("http", "uri_limit", Form::Bytes, "8KiB", "The size of a request's path and query.", http.uri_limit, forms::bytes, forms::show_bytes),
+    setting!("http", "body_limit", Form::Bytes, "1MiB", "The size of a request's body.", http.body_limit, forms::bytes, forms::show_bytes),
+    setting!("http", "body_timeout", Form::Duration, "10s", "The longest a request's body may take to arrive.", http.body_timeout, forms::duration, time),
+    setting!("http", "request_timeout", Form::Duration, "15s", "A request's deadline; clients may lower it with `x-request-timeout-ms` or `grpc-timeout`.", http.request_timeout, forms::duration, time),
+    setting!("http", "http2_streams", Form::Count, "128", "Concurrent requests on one HTTP/2 connection.", http.http2_streams, forms::count, plain),
+    setting!("http", "rate_limit", Form::RateOrNone, "100/min", "The rate of each client's requests, IPv6 by /64; probes are never limited.", http.rate_limit, forms::rate_or_none, forms::show_rate),
+    setting!("http", "rate_limit_burst", Form::Count, "", "How many requests one client may send at once; the rate's count unless set.", http.rate_limit_burst, forms::some_count, forms::show_some),
+    setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered; further ones share one limit.", http.rate_limit_max_keys, forms::count, plain),
+    setting!("http", "trusted_proxies", Form::Networks, "", "Peers whose `x-forwarded-for` is believed.", http.trusted_proxies, forms::networks, |nets: &Vec<ipnet::IpNet>| joined(nets)),
+    setting!("http", "forwarded_from_strangers", Form::Choice(&["log", "limit"]), "log", "When forwarding headers come from a peer outside `trusted_proxies`: `log` lets the request pass and only logs what the rate limit would refuse, `limit` ignores the headers and holds the peer to the limit.", http.forwarded_from_strangers, Forwarded::read, Forwarded::show),
+    setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
+    setting!("http", "csp", Form::Text, "default-src 'none'; frame-ancestors 'none'", "The `content-security-policy` of answers that set none.", http.csp, forms::header_text, plain),
+    setting!("log", "format", Form::Choice(&["auto", "json", "pretty"]), "auto", "One JSON object a line, or text for people; `auto` is `pretty` on a terminal.", log.format, LogFormat::read, LogFormat::show),
+    setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
+    setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),
+    setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
+    setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
+    setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),
+    setting!("shutdown", "hooks", Form::Duration, "5s", "The longest that all shutdown hooks together may take.", shutdown.hooks, forms::duration, time),
+    setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),
+];
+
+/// The settings of one section.
+pub fn of(section: &str) -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(move |setting| setting.section == section)
+}
+
+/// One setting.
+pub fn find(section: &str, key: &str) -> Option<&'static Setting> {
+    of(section).find(|setting| setting.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_of_its_form_and_shows_as_written() {
+        for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+            let mut settings = Settings::default();
+            (setting.set)(&mut settings, &Value::Text(setting.default.to_owned())).unwrap();
+            assert_eq!((setting.show)(&settings), setting.default, "{}.{}", setting.section, setting.key);
+        }
+    }
+
+    #[test]
+    fn every_section_has_settings_and_every_setting_a_section() {
+        for section in SECTIONS {
+            assert!(of(section).count() > 0, "{section}");
+        }
+        assert!(SETTINGS.iter().all(|setting| SECTIONS.contains(&setting.section)));
+    }
+}

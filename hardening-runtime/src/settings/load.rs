@@ -1,0 +1,110 @@
+//! All sources into one set of settings, or every problem at once.
+
+use std::fmt;
+use std::time::Duration;
+
+use hardening_spec::CallSpec;
+
+use super::value::Entry;
+use super::{Loaded, Settings, apply, env, file};
+
+/// One call site, as far as settings need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) declared: CallSpec,
+}
+
+/// Everything that settings come from, later ones over earlier ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// What the attribute says.
+    pub(crate) name: String,
+    pub(crate) listen: String,
+    pub(crate) admin: String,
+    pub(crate) grace: Duration,
+    /// Settings given in code, below the file.
+    pub(crate) defaults: Option<String>,
+    /// The file to read, and whether it must exist.
+    pub(crate) file: Option<(String, bool)>,
+    /// The environment.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Settings given in code, above everything.
+    pub(crate) overrides: Option<String>,
+}
+
+impl Sources {
+    /// The environment of the process, and the file that it or the attribute names.
+    pub(crate) fn read_process(&mut self, config: Option<&str>) {
+        // Names and values that are no Unicode cannot be ours.
+        self.variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let named = self.variables.iter().find(|(name, _)| name == "HARDENING_CONFIG").map(|(_, path)| path.clone());
+        self.file = Some(match named.or_else(|| config.map(str::to_owned)) {
+            Some(path) => (path, true),
+            None => ("hardening.toml".to_owned(), false),
+        });
+    }
+}
+
+/// What is wrong with the settings, one sentence each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problems(pub(crate) Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// Reads every source.
+///
+/// # Errors
+/// With everything that is wrong in any of them.
+pub(crate) fn load(sources: &Sources, calls: &[Call]) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    unique_names(calls, &mut problems);
+    let entries = gather(sources, calls, &mut problems);
+    let mut settings = Settings::default();
+    settings.service.name.clone_from(&sources.name);
+    settings.http.listen.clone_from(&sources.listen);
+    settings.http.admin.clone_from(&sources.admin);
+    settings.shutdown.grace = sources.grace;
+    let loaded = apply::apply(settings, &entries, calls, &mut problems);
+    if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
+}
+
+fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<Entry> {
+    let lookup = |name: &str| sources.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let mut entries = Vec::new();
+    if let Some(text) = &sources.defaults {
+        entries.extend(file::entries("the defaults given in code", text, &lookup, problems));
+    }
+    if let Some((path, required)) = &sources.file {
+        match std::fs::read_to_string(path) {
+            Ok(text) => entries.extend(file::entries(path, &text, &lookup, problems)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {}
+            Err(error) => problems.push(format!("{path}: the settings file cannot be read: {error}")),
+        }
+    }
+    entries.extend(env::entries(&sources.variables, calls, problems));
+    if let Some(text) = &sources.overrides {
+        entries.extend(file::entries("the settings given in code", text, &lookup, problems));
+    }
+    entries
+}
+
+/// Settings, metrics and logs know a call by its name alone.
+fn unique_names(calls: &[Call], problems: &mut Vec<String>) {
+    for (at, call) in calls.iter().enumerate() {
+        if let Some(other) = calls[..at].iter().find(|other| other.name == call.name) {
+            problems.push(format!(
+                "two calls are named `{}`, at {}:{} and {}:{}: write `name = \"…\"` in the attributes of one",
+                call.name, other.file, other.line, call.file, call.line
+            ));
+        }
+    }
+}

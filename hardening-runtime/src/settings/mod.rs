@@ -1,0 +1,224 @@
+//! Settings: defaults from the attributes, then `hardening.toml`, then the environment.
+//!
+//! Everything wrong is reported together, each with its file and line or its variable, and nothing
+//! serves before all of it is right.
+
+mod apply;
+mod env;
+mod file;
+pub(crate) mod forms;
+pub mod keys;
+mod load;
+pub(crate) mod value;
+
+use std::time::Duration;
+
+use hardening_spec::{CallSpec, Rate};
+use ipnet::IpNet;
+
+pub(crate) use load::{Call, Problems, Sources, load};
+use value::Value;
+
+/// Every setting of a service with its value in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[service]`.
+    pub service: Service,
+    /// `[http]`.
+    pub http: Http,
+    /// `[log]`.
+    pub log: Log,
+    /// `[health]`.
+    pub health: Health,
+    /// `[shutdown]`.
+    pub shutdown: Shutdown,
+}
+
+/// `[service]`.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// The name in logs and metrics.
+    pub name: String,
+    /// The source revision.
+    pub commit: String,
+}
+
+/// `[http]`; sizes in bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Http {
+    /// Where the service serves.
+    pub listen: String,
+    /// Where metrics and health are served.
+    pub admin: String,
+    /// Connections at once.
+    pub connections: u32,
+    /// The longest a request's head may take.
+    pub header_timeout: Duration,
+    /// How long a connection may idle.
+    pub idle_timeout: Duration,
+    /// How long an answer may make no progress.
+    pub write_timeout: Duration,
+    /// The size of the header fields.
+    pub header_limit: u64,
+    /// The size of path and query.
+    pub uri_limit: u64,
+    /// The size of the body.
+    pub body_limit: u64,
+    /// The longest the body may take.
+    pub body_timeout: Duration,
+    /// The request's deadline.
+    pub request_timeout: Duration,
+    /// Concurrent HTTP/2 streams of one connection.
+    pub http2_streams: u32,
+    /// The rate of each client.
+    pub rate_limit: Option<Rate>,
+    /// The burst of each client; `None` for the rate's count.
+    pub rate_limit_burst: Option<u32>,
+    /// Clients remembered.
+    pub rate_limit_max_keys: u32,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What forwarding headers from other peers do.
+    pub forwarded_from_strangers: Forwarded,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+    /// The content security policy.
+    pub csp: String,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// What is logged.
+    pub level: String,
+    /// One line for each request.
+    pub access: bool,
+}
+
+/// `[health]`.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Whether the public listener lists the checks.
+    pub verbose: bool,
+}
+
+/// `[shutdown]`.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Serving after readiness turned.
+    pub pre_drain: Duration,
+    /// Finishing accepted requests; `None` for the request deadline.
+    pub drain: Option<Duration>,
+    /// All hooks together.
+    pub hooks: Duration,
+    /// The whole.
+    pub grace: Duration,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// Text for people.
+    Pretty,
+}
+
+impl LogFormat {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) if text == "auto" => Ok(Self::Auto),
+            Value::Text(text) if text == "json" => Ok(Self::Json),
+            Value::Text(text) if text == "pretty" => Ok(Self::Pretty),
+            _ => Err("write one of `auto`, `json` or `pretty`".to_owned()),
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto",
+            Self::Json => "json",
+            Self::Pretty => "pretty",
+        }
+        .to_owned()
+    }
+}
+
+/// What forwarding headers from a peer outside `trusted_proxies` do to the per-client rate limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarded {
+    /// The limit only logs: everyone behind an unknown proxy would share one bucket.
+    #[default]
+    Log,
+    /// The limit holds for the peer.
+    Limit,
+}
+
+impl Forwarded {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) if text == "log" => Ok(Self::Log),
+            Value::Text(text) if text == "limit" => Ok(Self::Limit),
+            _ => Err("write one of `log` or `limit`".to_owned()),
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
+    fn show(&self) -> String {
+        match self {
+            Self::Log => "log",
+            Self::Limit => "limit",
+        }
+        .to_owned()
+    }
+}
+
+impl Default for Settings {
+    /// The defaults of the table.
+    fn default() -> Self {
+        let mut settings = Self {
+            service: Service::default(),
+            http: Http::default(),
+            log: Log::default(),
+            health: Health::default(),
+            shutdown: Shutdown::default(),
+        };
+        for setting in keys::SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+            // A test of the table keeps every default a value of its form.
+            let _ = (setting.set)(&mut settings, &Value::Text(setting.default.to_owned()));
+        }
+        settings
+    }
+}
+
+impl Settings {
+    /// The longest that accepted requests may take to finish once the listener is closed.
+    pub fn drain(&self) -> Duration {
+        self.shutdown.drain.unwrap_or(self.http.request_timeout)
+    }
+}
+
+/// What a settings source changed of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct CallOverride {
+    /// Its place among the calls that were given to [`load`].
+    pub(crate) call: usize,
+    pub(crate) spec: CallSpec,
+}
+
+/// Everything that loading found.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) settings: Settings,
+    pub(crate) overrides: Vec<CallOverride>,
+    /// Doubtful but valid, one sentence each.
+    pub(crate) warnings: Vec<String>,
+    /// The sections and keys that a source set, against those left at their default.
+    pub(crate) given: Vec<(&'static str, &'static str)>,
+}

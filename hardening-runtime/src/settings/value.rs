@@ -1,0 +1,145 @@
+//! A setting as its source gives it, and where it stands.
+
+use std::fmt;
+
+use hardening_spec::settings::Raw;
+
+/// A value before its form is known.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// A whole number.
+    Int(i64),
+    /// A decimal.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A string, with references resolved.
+    Text(String),
+    /// A list of strings.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// The value as calls' settings take it; `None` for a list.
+    pub(crate) fn raw(&self) -> Option<Raw<'_>> {
+        match self {
+            Self::Int(value) => Some(Raw::Int(*value)),
+            Self::Float(value) => Some(Raw::Float(*value)),
+            Self::Bool(value) => Some(Raw::Bool(*value)),
+            Self::Text(value) => Some(Raw::Text(value)),
+            Self::List(_) => None,
+        }
+    }
+}
+
+/// Where a setting stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A line of a file.
+    File {
+        /// The file, as it was named.
+        file: String,
+        /// Its line, from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Environment(name) => f.write_str(name),
+        }
+    }
+}
+
+/// One key of one source.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// `["http", "listen"]` or `["call", name, policy, key]`; a call's policy alone has three.
+    pub(crate) path: Vec<String>,
+    /// What stands there.
+    pub(crate) value: Value,
+    /// Where.
+    pub(crate) origin: Origin,
+    /// Whether the value came by a reference and must not be shown.
+    pub(crate) secret: bool,
+}
+
+/// Replaces `${NAME}` by the environment's value, and a whole text `secret://env/NAME` or
+/// `secret://file/path` by what it refers to. The second part says whether anything was replaced.
+pub(crate) fn resolve(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<(String, bool), String> {
+    if let Some(reference) = text.strip_prefix("secret://") {
+        return resolve_secret(reference, env).map(|value| (value, true));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut replaced = false;
+    while let Some(at) = rest.find("${") {
+        out.push_str(&rest[..at]);
+        let Some(end) = rest[at..].find('}') else {
+            return Err("`${` has no end: write `${NAME}`".to_owned());
+        };
+        let name = &rest[at + 2..at + end];
+        let Some(value) = env(name) else {
+            return Err(format!("the environment has no `{name}`, which `${{{name}}}` refers to"));
+        };
+        out.push_str(&value);
+        rest = &rest[at + end + 1..];
+        replaced = true;
+    }
+    out.push_str(rest);
+    Ok((out, replaced))
+}
+
+fn resolve_secret(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    if let Some(name) = reference.strip_prefix("env/") {
+        return env(name).ok_or_else(|| format!("the environment has no `{name}`, which `secret://env/{name}` refers to"));
+    }
+    if let Some(path) = reference.strip_prefix("file/") {
+        // `secret://file//run/secrets/key` and `secret://file/run/secrets/key` both name an absolute path.
+        let path = format!("/{}", path.trim_start_matches('/'));
+        return match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+            Err(error) => Err(format!("the secret file `{path}` cannot be read: {error}")),
+        };
+    }
+    Err("a secret is `secret://env/NAME` or `secret://file/path`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        (name == "PORT").then(|| "8443".to_owned())
+    }
+
+    #[test]
+    fn references_are_replaced_or_named() {
+        assert_eq!(resolve("0.0.0.0:${PORT}", &env), Ok(("0.0.0.0:8443".to_owned(), true)));
+        assert_eq!(resolve("plain $ text", &env), Ok(("plain $ text".to_owned(), false)));
+        assert_eq!(resolve("secret://env/PORT", &env), Ok(("8443".to_owned(), true)));
+        for (text, part) in [
+            ("${HOST}", "`HOST`"),
+            ("${PORT", "no end"),
+            ("secret://env/HOST", "`HOST`"),
+            ("secret://file/does/not/exist", "`/does/not/exist`"),
+            ("secret://vault/x", "secret://env/NAME"),
+        ] {
+            let error = resolve(text, &env).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_file_loses_its_last_newline() {
+        let path = std::env::temp_dir().join(format!("hardening-secret-{}", std::process::id()));
+        std::fs::write(&path, "s3cret\n").unwrap();
+        let resolved = resolve(&format!("secret://file/{}", path.display()), &env);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(resolved, Ok(("s3cret".to_owned(), true)));
+    }
+}

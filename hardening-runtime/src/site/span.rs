@@ -1,0 +1,137 @@
+//! One span for each call and one for each attempt, at the cost of a comparison while nobody listens.
+
+use std::fmt::Debug;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tracing::callsite::{self, Callsite, Identifier};
+use tracing::field::{Field, FieldSet, Value, debug};
+use tracing::level_filters::LevelFilter;
+use tracing::metadata::Kind;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata, Span};
+
+use super::Site;
+
+const NEVER: u8 = 0;
+const SOMETIMES: u8 = 1;
+const ALWAYS: u8 = 2;
+
+/// What makes the spans of one site: a tracing callsite of its own, so that filters see the user's crate and
+/// function.
+pub(crate) struct Spans {
+    level: Level,
+    site: &'static Site,
+    metadata: Metadata<'static>,
+    registered: Once,
+    interest: AtomicU8,
+}
+
+impl Callsite for Site {
+    fn set_interest(&self, interest: Interest) {
+        let interest = match interest {
+            _ if interest.is_never() => NEVER,
+            _ if interest.is_always() => ALWAYS,
+            _ => SOMETIMES,
+        };
+        if let Some(state) = self.state.get() {
+            state.spans.interest.store(interest, Ordering::Relaxed);
+        }
+    }
+
+    fn metadata(&self) -> &Metadata<'_> {
+        // Tracing knows a site only after `Spans::open` registered it, which is reached through its state.
+        &self.state.get_or_init(|| unreachable!("a site is registered by its state")).spans.metadata
+    }
+}
+
+impl Spans {
+    pub(crate) fn new(site: &'static Site) -> Self {
+        let place = &site.place;
+        let level = place.level.as_tracing();
+        Self {
+            level,
+            site,
+            metadata: Metadata::new(
+                place.name,
+                place.krate,
+                level,
+                Some(place.file),
+                Some(place.line),
+                Some(place.name),
+                FieldSet::new(place.fields, Identifier(site)),
+                Kind::SPAN,
+            ),
+            registered: Once::new(),
+            interest: AtomicU8::new(NEVER),
+        }
+    }
+
+    /// The span of a new call, if anybody listens.
+    #[inline]
+    pub(crate) fn open(&'static self) -> Option<Box<CallSpans>> {
+        if self.level > LevelFilter::current() { None } else { self.open_heard() }
+    }
+
+    #[cold]
+    fn open_heard(&'static self) -> Option<Box<CallSpans>> {
+        self.registered.call_once(|| callsite::register(self.site));
+        let heard = match self.interest.load(Ordering::Relaxed) {
+            NEVER => false,
+            ALWAYS => true,
+            _ => tracing::dispatcher::get_default(|dispatch| dispatch.enabled(&self.metadata)),
+        };
+        heard.then(|| {
+            let nothing: [(&Field, Option<&dyn Value>); 0] = [];
+            let call = Span::new(&self.metadata, &self.metadata.fields().value_set(&nothing));
+            Box::new(CallSpans { call, attempt: Span::none(), level: self.level })
+        })
+    }
+}
+
+/// The spans of one call.
+#[derive(Debug)]
+pub(crate) struct CallSpans {
+    call: Span,
+    attempt: Span,
+    level: Level,
+}
+
+impl CallSpans {
+    /// The span that the body runs in.
+    pub(crate) fn attempt(&self) -> &Span {
+        &self.attempt
+    }
+
+    /// Opens the span of attempt `number`, the first being 1.
+    pub(crate) fn begin_attempt(&mut self, number: u32) {
+        macro_rules! at {
+            ($level:ident) => {
+                tracing::span!(parent: &self.call, Level::$level, "attempt", number, outcome = tracing::field::Empty)
+            };
+        }
+        self.attempt = match self.level {
+            Level::ERROR => at!(ERROR),
+            Level::WARN => at!(WARN),
+            Level::INFO => at!(INFO),
+            Level::DEBUG => at!(DEBUG),
+            Level::TRACE => at!(TRACE),
+        };
+    }
+
+    /// Ends the attempt's span.
+    pub(crate) fn end_attempt(&mut self, outcome: &'static str) {
+        self.attempt.record("outcome", outcome);
+        self.attempt = Span::none();
+    }
+
+    /// Ends the call's span.
+    pub(crate) fn end(&mut self, outcome: &'static str, attempts: u32) {
+        self.call.record("outcome", outcome).record("attempts", attempts);
+    }
+
+    /// Records an argument.
+    pub(crate) fn record(&self, field: &'static str, value: &dyn Debug) {
+        self.call.record(field, debug(value));
+    }
+}

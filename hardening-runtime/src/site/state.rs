@@ -1,0 +1,56 @@
+//! The live side of a site: its policies with their state, and its counts.
+
+use hardening_spec::{CallSpec, MAX_RATE_LIMITS, Per};
+
+use super::Site;
+use super::span::Spans;
+use crate::clock::{self, NEVER, Nanos, nanos};
+use crate::policy::bulkhead::Bulkhead;
+use crate::policy::circuit_breaker::CircuitBreaker;
+use crate::policy::rate_limit::Limiter;
+use crate::policy::retry::Retry;
+use crate::telemetry::calls::CallMetrics;
+
+/// What the calls of one site share.
+pub(crate) struct State {
+    pub(crate) name: &'static str,
+    pub(crate) spec: CallSpec,
+    /// How long one attempt may take, [`NEVER`] for no limit.
+    pub(crate) timeout: Nanos,
+    /// How long the call may take, [`NEVER`] for no limit.
+    pub(crate) deadline: Nanos,
+    /// Whether any policy may refuse: a call without one is never refused, whatever surrounds it.
+    pub(crate) refuses: bool,
+    pub(crate) limits: [Option<Limiter>; MAX_RATE_LIMITS],
+    pub(crate) limits_calls: bool,
+    pub(crate) limits_attempts: bool,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) breaker: Option<CircuitBreaker>,
+    pub(crate) bulkhead: Option<Bulkhead>,
+    pub(crate) metrics: CallMetrics,
+    pub(crate) spans: Spans,
+}
+
+impl State {
+    pub(crate) fn new(site: &'static Site, spec: CallSpec) -> Self {
+        let name = site.place.name;
+        let now = clock::now();
+        let limited = |per| spec.limits().any(|(_, limit)| limit.per == per);
+        let only_observed = CallSpec { fallback: None, ..spec } == CallSpec::NONE;
+        Self {
+            name,
+            spec,
+            timeout: spec.timeout.map_or(NEVER, nanos),
+            deadline: spec.deadline.map_or(NEVER, nanos),
+            refuses: !only_observed,
+            limits: spec.rate_limits.map(|limit| limit.map(|limit| Limiter::new(name, limit))),
+            limits_calls: limited(Per::Call),
+            limits_attempts: limited(Per::Attempt),
+            retry: spec.retry.as_ref().map(Retry::new),
+            breaker: spec.circuit_breaker.map(|breaker| CircuitBreaker::new(name, breaker, spec.timeout, now)),
+            bulkhead: spec.bulkhead.as_ref().map(Bulkhead::new),
+            metrics: CallMetrics::default(),
+            spans: Spans::new(site),
+        }
+    }
+}

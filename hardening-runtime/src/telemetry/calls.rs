@@ -1,0 +1,259 @@
+//! What each call counts: atomics of its own, read when somebody scrapes, so that counting costs an addition and
+//! every series exists at zero from the start.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use crate::Rejected;
+use crate::catalogue::sites;
+use crate::clock::{self, Nanos};
+use crate::policy::circuit_breaker::CircuitState;
+use crate::site::State;
+use crate::telemetry::histogram::Histogram;
+use crate::telemetry::text::{Family, label};
+
+/// How a call ended, or an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// The body succeeded.
+    Success,
+    /// The body failed.
+    Failure,
+    /// The fallback answered.
+    Fallback,
+    /// An attempt ran into its timeout.
+    Timeout,
+    /// The deadline passed.
+    DeadlineExceeded,
+    /// The circuit was open.
+    CircuitOpen,
+    /// A rate limit refused.
+    RateLimited,
+    /// The bulkhead was full.
+    BulkheadFull,
+    /// The caller went away.
+    Cancelled,
+    /// The body panicked.
+    Panicked,
+    /// An error that the patterns say is the caller's own.
+    Ignored,
+    /// Any other refusal.
+    Rejected,
+}
+
+impl CallOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 12] = [
+        Self::Success,
+        Self::Failure,
+        Self::Fallback,
+        Self::Timeout,
+        Self::DeadlineExceeded,
+        Self::CircuitOpen,
+        Self::RateLimited,
+        Self::BulkheadFull,
+        Self::Cancelled,
+        Self::Panicked,
+        Self::Ignored,
+        Self::Rejected,
+    ];
+
+    /// Its name in metrics and on spans.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Fallback => "fallback",
+            Self::Timeout => "timeout",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::CircuitOpen => "circuit_open",
+            Self::RateLimited => "rate_limited",
+            Self::BulkheadFull => "bulkhead_full",
+            Self::Cancelled => "cancelled",
+            Self::Panicked => "panicked",
+            Self::Ignored => "ignored",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    pub(crate) fn of(refusal: &Rejected) -> Self {
+        match refusal {
+            Rejected::Timeout { .. } => Self::Timeout,
+            Rejected::DeadlineExceeded { .. } => Self::DeadlineExceeded,
+            Rejected::CircuitOpen { .. } => Self::CircuitOpen,
+            Rejected::RateLimited { .. } => Self::RateLimited,
+            Rejected::BulkheadFull { .. } => Self::BulkheadFull,
+            _ => Self::Rejected,
+        }
+    }
+}
+
+/// Why an attempt was repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryReason {
+    /// The body's outcome.
+    Failure,
+    /// It ran into its timeout.
+    Timeout,
+    /// A rate limit or the bulkhead refused it.
+    Refused,
+}
+
+impl RetryReason {
+    const ALL: [Self; 3] = [Self::Failure, Self::Timeout, Self::Refused];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The counts of one call.
+#[derive(Debug, Default)]
+pub struct CallMetrics {
+    calls: [AtomicU64; CallOutcome::ALL.len()],
+    attempts: [AtomicU64; CallOutcome::ALL.len()],
+    retries: [AtomicU64; RetryReason::ALL.len()],
+    duration: Histogram,
+    in_flight: AtomicU32,
+    nested_retry: AtomicBool,
+}
+
+impl CallMetrics {
+    #[inline]
+    pub(crate) fn enter(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn finish(&self, outcome: CallOutcome, took: Nanos) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.calls[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        self.duration.record(took);
+    }
+
+    #[inline]
+    pub(crate) fn attempted(&self, outcome: CallOutcome) {
+        self.attempts[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retried(&self, reason: RetryReason) {
+        self.retries[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn first_nested_retry(&self) -> bool {
+        !self.nested_retry.swap(true, Ordering::Relaxed)
+    }
+
+    /// Calls that ended with this outcome.
+    pub fn calls(&self, outcome: CallOutcome) -> u64 {
+        self.calls[outcome as usize].load(Ordering::Relaxed)
+    }
+
+    /// Attempts that ended with this outcome.
+    pub fn attempts(&self, outcome: CallOutcome) -> u64 {
+        self.attempts[outcome as usize].load(Ordering::Relaxed)
+    }
+
+    /// Attempts that were repeated.
+    pub fn retries(&self) -> u64 {
+        self.retries.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Calls that have begun and not ended.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// Writes every `hardening_*` series of every call in the binary as Prometheus text.
+pub fn render(out: &mut String) {
+    let mut states: Vec<&State> = sites().map(|site| site.state()).collect();
+    states.sort_by_key(|state| state.name);
+    calls(out, &states);
+    policies(out, &states);
+}
+
+fn calls(out: &mut String, states: &[&State]) {
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let mut family = Family::counter(out, "hardening_calls_total", "Calls by their outcome.");
+    for state in states {
+        for outcome in CallOutcome::ALL {
+            family.sample(&[("call", state.name), ("outcome", outcome.name())], state.metrics.calls(outcome));
+        }
+    }
+    let mut family = Family::counter(out, "hardening_attempts_total", "Attempts by their outcome.");
+    for state in states {
+        for outcome in CallOutcome::ALL {
+            family.sample(&[("call", state.name), ("outcome", outcome.name())], state.metrics.attempts(outcome));
+        }
+    }
+    let mut family =
+        Family::counter(out, "hardening_retries_total", "Attempts that were repeated, by what they had ended with.");
+    for state in states.iter().filter(|state| state.retry.is_some()) {
+        for reason in RetryReason::ALL {
+            let count = read(&state.metrics.retries[reason as usize]);
+            family.sample(&[("call", state.name), ("reason", reason.name())], count);
+        }
+    }
+    let mut family = Family::gauge(out, "hardening_in_flight", "Calls that have begun and not ended.");
+    for state in states {
+        family.sample(&[("call", state.name)], state.metrics.in_flight());
+    }
+    let mut family = Family::histogram(out, "hardening_call_duration_seconds", "How long calls took.");
+    for state in states {
+        family.distribution(&label("call", state.name), &state.metrics.duration);
+    }
+}
+
+fn policies(out: &mut String, states: &[&State]) {
+    let now = clock::now();
+    let mut family = Family::gauge(out, "hardening_circuit_state", "1 for the state that a circuit is in.");
+    for (state, breaker) in states.iter().filter_map(|state| Some((state, state.breaker.as_ref()?))) {
+        let current = breaker.state(now);
+        for candidate in CircuitState::ALL {
+            let labels = [("circuit", state.name), ("state", candidate.name())];
+            family.sample(&labels, u8::from(candidate == current));
+        }
+    }
+    let mut family =
+        Family::counter(out, "hardening_circuit_transitions_total", "Changes of a circuit's state.");
+    for (state, breaker) in states.iter().filter_map(|state| Some((state, state.breaker.as_ref()?))) {
+        for (from, to) in CircuitState::changes() {
+            let labels = [("circuit", state.name), ("from", from.name()), ("to", to.name())];
+            family.sample(&labels, breaker.transition_count(from, to));
+        }
+    }
+    let mut family = Family::counter(
+        out,
+        "hardening_rate_limit_decisions_total",
+        "Charges to a rate limit; overflow counts those that found no room for their key.",
+    );
+    for state in states.iter().filter(|state| state.limits.iter().any(Option::is_some)) {
+        let (mut allowed, mut refused, mut overflow) = (0, 0, 0);
+        for limiter in state.limits.iter().flatten() {
+            let counts = limiter.counts();
+            (allowed, refused, overflow) = (allowed + counts.0, refused + counts.1, overflow + counts.2);
+        }
+        for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
+            family.sample(&[("limiter", state.name), ("decision", decision)], count);
+        }
+    }
+    let mut family = Family::gauge(out, "hardening_concurrency_limit", "Places of a bulkhead.");
+    for (state, bulkhead) in states.iter().filter_map(|state| Some((state, state.bulkhead.as_ref()?))) {
+        family.sample(&[("call", state.name)], bulkhead.max());
+    }
+    let mut family = Family::gauge(out, "hardening_queue_depth", "Callers that wait for a place in a bulkhead.");
+    for (state, bulkhead) in states.iter().filter_map(|state| Some((state, state.bulkhead.as_ref()?))) {
+        family.sample(&[("call", state.name)], bulkhead.waiting());
+    }
+    let mut family =
+        Family::gauge(out, "hardening_retry_budget_remaining", "Retries that a budget would pay for now.");
+    for (state, left) in
+        states.iter().filter_map(|state| Some((state, state.retry.as_ref()?.budget_left(now)?)))
+    {
+        family.sample(&[("budget", state.name)], left);
+    }
+}

@@ -1,0 +1,5 @@
+//! Logs and metrics.
+
+pub mod calls;
+pub mod histogram;
+pub mod text;

@@ -1,0 +1,386 @@
+//! One setting of one call: what `hardening.toml` and the environment may change, read by the same tables
+//! and units as the attributes.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::keys::{self, Attribute, Kind, list};
+use crate::spec::{CallSpec, CircuitBreakerSpec, Jitter, RateLimitSpec, RetrySpec};
+use crate::suggest::nearest;
+use crate::units;
+
+/// A value as a settings source gives it; the environment gives texts alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Raw<'a> {
+    /// A whole number.
+    Int(i64),
+    /// A decimal.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A string.
+    Text(&'a str),
+}
+
+/// Why a setting was refused: one sentence that says what may be written instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetError(String);
+
+impl SetError {
+    /// A refusal with this sentence.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for SetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SetError {}
+
+/// The policies that a `[call."name".policy]` table may name. Further rate limits of one function are
+/// `rate_limited_2` to `rate_limited_4`, in the order in which they were written.
+pub const POLICIES: [&str; 10] = [
+    "timeout",
+    "deadline",
+    "retry",
+    "circuit_breaker",
+    "rate_limited",
+    "rate_limited_2",
+    "rate_limited_3",
+    "rate_limited_4",
+    "bulkhead",
+    "fallback",
+];
+
+/// The attribute that a policy's name in settings stands for.
+pub fn attribute(policy: &str) -> Option<&'static Attribute> {
+    if !POLICIES.contains(&policy) {
+        return None;
+    }
+    let base = if policy.starts_with("rate_limited") { "rate_limited" } else { policy };
+    keys::attribute(base)
+}
+
+/// Changes `key` of `policy` in `spec`. `enabled = false` takes the policy away.
+///
+/// # Errors
+/// When the policy or the key is unknown, the call does not have the policy, the key can only stand in the
+/// attribute, or the value has not the key's form. The sentence names what is allowed.
+pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result<(), SetError> {
+    let Some(attribute) = attribute(policy) else {
+        return Err(unknown("policy", policy, &POLICIES[..5].iter().chain(&POLICIES[8..]).copied().collect::<Vec<_>>()));
+    };
+    if !declared(spec, policy) {
+        return Err(SetError(format!(
+            "this call has no `{policy}`; settings change the numbers of policies, the attribute `{}` adds one",
+            attribute.example
+        )));
+    }
+    if key == "enabled" {
+        if !flag(raw)? {
+            remove(spec, policy);
+        }
+        return Ok(());
+    }
+    match attribute.key(key) {
+        Some(known) if known.setting => assign(spec, policy, key, known.kind, raw),
+        Some(_) => Err(SetError(format!("`{key}` can only be written at the attribute"))),
+        None => {
+            let mut known: Vec<&str> = attribute.keys.iter().filter(|key| key.setting).map(|key| key.name).collect();
+            known.push("enabled");
+            Err(unknown("key", key, &known))
+        }
+    }
+}
+
+/// "unknown key `attempst`; did you mean `attempts`? Known: …".
+pub fn unknown(what: &str, given: &str, known: &[&str]) -> SetError {
+    let near = nearest(given, known.iter().copied());
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let end = if near.is_empty() { ";" } else { "" };
+    SetError(format!("unknown {what} `{given}`{near}{end} known: {}", list(known)))
+}
+
+fn limit_index(policy: &str) -> Option<usize> {
+    let rest = policy.strip_prefix("rate_limited")?;
+    if rest.is_empty() { Some(0) } else { rest.strip_prefix('_')?.parse::<usize>().ok()?.checked_sub(1) }
+}
+
+fn declared(spec: &CallSpec, policy: &str) -> bool {
+    match policy {
+        "timeout" => spec.timeout.is_some(),
+        "deadline" => spec.deadline.is_some(),
+        "retry" => spec.retry.is_some(),
+        "circuit_breaker" => spec.circuit_breaker.is_some(),
+        "bulkhead" => spec.bulkhead.is_some(),
+        "fallback" => spec.fallback.is_some(),
+        limit => limit_index(limit).is_some_and(|at| spec.rate_limits[at].is_some()),
+    }
+}
+
+fn remove(spec: &mut CallSpec, policy: &str) {
+    match policy {
+        "timeout" => spec.timeout = None,
+        "deadline" => spec.deadline = None,
+        "retry" => spec.retry = None,
+        "circuit_breaker" => spec.circuit_breaker = None,
+        "bulkhead" => spec.bulkhead = None,
+        "fallback" => spec.fallback = None,
+        limit => {
+            if let Some(at) = limit_index(limit) {
+                spec.rate_limits[at] = None;
+            }
+        }
+    }
+}
+
+fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+    match policy {
+        "timeout" => spec.timeout = Some(duration(kind, raw)?),
+        "deadline" => spec.deadline = Some(duration(kind, raw)?),
+        "retry" => {
+            if let Some(retry) = &mut spec.retry {
+                assign_retry(retry, key, kind, raw)?;
+            }
+        }
+        "circuit_breaker" => {
+            if let Some(breaker) = &mut spec.circuit_breaker {
+                assign_breaker(breaker, key, kind, raw)?;
+            }
+        }
+        "bulkhead" => {
+            if let Some(bulkhead) = &mut spec.bulkhead {
+                match key {
+                    "max" => bulkhead.max = count(kind, raw)?,
+                    "queue" => bulkhead.queue = count_or_zero(kind, raw)?,
+                    _ => bulkhead.max_wait = unless_none(raw, |raw| duration(kind, raw))?,
+                }
+            }
+        }
+        "fallback" => {
+            if let Some(fallback) = &mut spec.fallback {
+                fallback.within = duration(kind, raw)?;
+            }
+        }
+        limit => {
+            if let Some(limit) = limit_index(limit).and_then(|at| spec.rate_limits[at].as_mut()) {
+                assign_limit(limit, key, kind, raw)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn assign_retry(retry: &mut RetrySpec, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+    match key {
+        "attempts" => retry.attempts = count(kind, raw)?,
+        "backoff" => retry.backoff = parsed(kind, raw, units::range)?,
+        "factor" => retry.factor = factor(kind, raw)?,
+        "jitter" => {
+            retry.jitter = match raw {
+                Raw::Text("full") => Jitter::Full,
+                Raw::Text("equal") => Jitter::Equal,
+                Raw::Text("decorrelated") => Jitter::Decorrelated,
+                Raw::Text("none") => Jitter::None,
+                _ => return Err(wrong(kind)),
+            };
+        }
+        "budget" => retry.budget = unless_none(raw, |raw| ratio(kind, raw))?,
+        _ => retry.max_duration = unless_none(raw, |raw| duration(kind, raw))?,
+    }
+    Ok(())
+}
+
+fn assign_breaker(breaker: &mut CircuitBreakerSpec, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+    match key {
+        "failure_rate" => breaker.failure_rate = ratio(kind, raw)?,
+        "window" => {
+            breaker.window = match raw {
+                Raw::Int(calls) => units::window(&calls.to_string()).map_err(|why| because(&why, kind))?,
+                raw => parsed(kind, raw, units::window)?,
+            };
+        }
+        "min_calls" => breaker.min_calls = count(kind, raw)?,
+        "consecutive" => breaker.consecutive = unless_none(raw, |raw| count(kind, raw))?,
+        "slow_call" => breaker.slow_call = unless_none(raw, |raw| duration(kind, raw))?,
+        "slow_rate" => breaker.slow_rate = ratio(kind, raw)?,
+        "open_for" => breaker.open_for = parsed(kind, raw, units::range)?,
+        "probes" => breaker.probes = count(kind, raw)?,
+        _ => breaker.probe_timeout = unless_none(raw, |raw| duration(kind, raw))?,
+    }
+    Ok(())
+}
+
+fn assign_limit(limit: &mut RateLimitSpec, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+    match key {
+        "rate" => limit.rate = parsed(kind, raw, units::rate)?,
+        "burst" => limit.burst = Some(count(kind, raw)?),
+        "max_keys" => limit.max_keys = count(kind, raw)?,
+        _ => limit.wait = duration(kind, raw)?,
+    }
+    Ok(())
+}
+
+fn wrong(kind: Kind) -> SetError {
+    SetError(format!("write {}", kind.form()))
+}
+
+fn because(why: &units::Malformed, kind: Kind) -> SetError {
+    SetError(format!("{why}; write {}", kind.form()))
+}
+
+/// A text read by `read`, one of [`units`]' functions.
+fn parsed<T>(kind: Kind, raw: Raw<'_>, read: fn(&str) -> Result<T, units::Malformed>) -> Result<T, SetError> {
+    match raw {
+        Raw::Text(text) => read(text).map_err(|why| because(&why, kind)),
+        _ => Err(wrong(kind)),
+    }
+}
+
+fn duration(kind: Kind, raw: Raw<'_>) -> Result<Duration, SetError> {
+    parsed(kind, raw, units::duration)
+}
+
+fn ratio(kind: Kind, raw: Raw<'_>) -> Result<crate::Ratio, SetError> {
+    match raw {
+        Raw::Float(value) => units::ratio(&value.to_string()).map_err(|why| because(&why, kind)),
+        Raw::Int(value) => units::ratio(&value.to_string()).map_err(|why| because(&why, kind)),
+        raw => parsed(kind, raw, units::ratio),
+    }
+}
+
+fn count_or_zero(kind: Kind, raw: Raw<'_>) -> Result<u32, SetError> {
+    let value = match raw {
+        Raw::Int(value) => u32::try_from(value).ok(),
+        Raw::Text(text) => text.replace('_', "").parse().ok(),
+        Raw::Float(_) | Raw::Bool(_) => None,
+    };
+    value.ok_or_else(|| wrong(kind))
+}
+
+fn count(kind: Kind, raw: Raw<'_>) -> Result<u32, SetError> {
+    count_or_zero(kind, raw).and_then(|value| if value == 0 { Err(wrong(kind)) } else { Ok(value) })
+}
+
+fn factor(kind: Kind, raw: Raw<'_>) -> Result<f64, SetError> {
+    let value = match raw {
+        Raw::Int(value) => f64::from(i32::try_from(value).map_err(|_| wrong(kind))?),
+        Raw::Float(value) => value,
+        Raw::Text(text) => text.parse().map_err(|_| wrong(kind))?,
+        Raw::Bool(_) => return Err(wrong(kind)),
+    };
+    if value.is_finite() && value >= 1.0 { Ok(value) } else { Err(wrong(kind)) }
+}
+
+fn flag(raw: Raw<'_>) -> Result<bool, SetError> {
+    match raw {
+        Raw::Bool(value) => Ok(value),
+        Raw::Text("true") => Ok(true),
+        Raw::Text("false") => Ok(false),
+        _ => Err(SetError::new("write `true` or `false`")),
+    }
+}
+
+fn unless_none<'a, T>(
+    raw: Raw<'a>,
+    read: impl FnOnce(Raw<'a>) -> Result<T, SetError>,
+) -> Result<Option<T>, SetError> {
+    if raw == Raw::Text("none") { Ok(None) } else { read(raw).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BulkheadSpec, FallbackSpec, Rate, Ratio, Window};
+
+    fn full() -> CallSpec {
+        let mut spec = CallSpec {
+            timeout: Some(Duration::from_millis(200)),
+            deadline: Some(Duration::from_secs(3)),
+            retry: Some(RetrySpec { idempotent: true, ..RetrySpec::DEFAULT }),
+            circuit_breaker: Some(CircuitBreakerSpec::DEFAULT),
+            bulkhead: Some(BulkheadSpec::new(10)),
+            fallback: Some(FallbackSpec::DEFAULT),
+            ..CallSpec::NONE
+        };
+        spec.rate_limits[0] = Some(RateLimitSpec::new(Rate::new(100, Duration::from_secs(1))));
+        spec.rate_limits[1] = Some(RateLimitSpec::new(Rate::new(10, Duration::from_secs(1))));
+        spec
+    }
+
+    #[test]
+    fn every_setting_of_the_tables_can_be_set() {
+        for policy in POLICIES.into_iter().filter(|policy| !matches!(*policy, "rate_limited_3" | "rate_limited_4")) {
+            for key in attribute(policy).unwrap().keys.iter().filter(|key| key.setting) {
+                let text = match key.kind {
+                    Kind::Duration => "70ms",
+                    Kind::Range => "70ms..7s",
+                    Kind::Ratio | Kind::RatioOrNone => "7%",
+                    Kind::Rate => "7/s",
+                    Kind::Window => "70",
+                    Kind::Count | Kind::CountOrZero | Kind::Factor => "7",
+                    Kind::Choice(words) => words[1],
+                    other => panic!("no setting has the form {other:?}"),
+                };
+                let (before, mut after) = (full(), full());
+                set(&mut after, policy, key.name, Raw::Text(text)).unwrap();
+                assert_ne!(before, after, "{policy}.{} = {text} changed nothing", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn native_values_and_texts_mean_the_same() {
+        let mut spec = full();
+        set(&mut spec, "retry", "attempts", Raw::Int(5)).unwrap();
+        set(&mut spec, "circuit_breaker", "failure_rate", Raw::Float(0.25)).unwrap();
+        set(&mut spec, "circuit_breaker", "window", Raw::Int(100)).unwrap();
+        set(&mut spec, "retry", "factor", Raw::Float(1.5)).unwrap();
+        set(&mut spec, "rate_limited_2", "burst", Raw::Text("3")).unwrap();
+        assert_eq!(spec.retry.unwrap().attempts, 5);
+        assert_eq!(spec.circuit_breaker.unwrap().failure_rate, Ratio::percent(25));
+        assert_eq!(spec.circuit_breaker.unwrap().window, Window::Calls(100));
+        assert_eq!(spec.rate_limits[1].unwrap().burst, Some(3));
+        assert_eq!(spec.rate_limits[0].unwrap().burst, None);
+    }
+
+    #[test]
+    fn a_policy_can_be_switched_off_and_a_number_to_none() {
+        let mut spec = full();
+        set(&mut spec, "retry", "budget", Raw::Text("none")).unwrap();
+        assert_eq!(spec.retry.unwrap().budget, None);
+        set(&mut spec, "retry", "enabled", Raw::Bool(false)).unwrap();
+        set(&mut spec, "rate_limited_2", "enabled", Raw::Text("false")).unwrap();
+        set(&mut spec, "bulkhead", "enabled", Raw::Bool(true)).unwrap();
+        assert!(spec.retry.is_none() && spec.rate_limits[1].is_none() && spec.bulkhead.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_set_says_what_can() {
+        for (policy, key, raw, part) in [
+            ("retyr", "attempts", Raw::Int(3), "did you mean `retry`?"),
+            ("retry", "attempst", Raw::Int(3), "did you mean `attempts`?"),
+            ("retry", "idempotent", Raw::Bool(false), "only be written at the attribute"),
+            ("retry", "attempts", Raw::Int(0), "a whole number of at least 1"),
+            ("retry", "attempts", Raw::Int(-1), "a whole number of at least 1"),
+            ("retry", "attempts", Raw::Text("many"), "a whole number of at least 1"),
+            ("retry", "factor", Raw::Float(0.5), "at least 1"),
+            ("retry", "jitter", Raw::Text("some"), "`decorrelated`"),
+            ("timeout", "after", Raw::Int(200), "a duration such as `250ms`"),
+            ("timeout", "after", Raw::Text("200"), "`200ms`"),
+            ("rate_limited", "rate", Raw::Text("0/s"), "at least 1"),
+            ("rate_limited_3", "rate", Raw::Text("1/s"), "has no `rate_limited_3`"),
+            ("circuit_breaker", "failure_rate", Raw::Text("120%"), "between 0 and 100"),
+            ("circuit_breaker", "enabled", Raw::Int(1), "`true` or `false`"),
+        ] {
+            let mut spec = full();
+            let error = set(&mut spec, policy, key, raw).unwrap_err().to_string();
+            assert!(error.contains(part), "{policy}.{key}: {error}");
+            assert_eq!(spec, full());
+        }
+    }
+}
