@@ -1,8 +1,12 @@
 //! Attributes that make plain async functions fit for production.
 
-pub use hardening_runtime::Rejected;
-pub use hardening_runtime::catalogue::circuit;
-pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState};
+pub use hardening_macros::{
+    bulkhead, circuit_breaker, deadline, fallback, hardened, hardened_service, health_check, rate_limited, retry,
+    timeout,
+};
+pub use hardening_runtime::catalogue::{UnknownCircuit, circuit};
+pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
+pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
 #[doc(hidden)]
 pub use hardening_runtime::__private;

@@ -1,0 +1,90 @@
+//! The attributes of `hardening`; use them through that crate, where they are documented.
+
+mod arguments;
+mod attribute;
+mod check;
+mod diagnostics;
+mod expand;
+mod function;
+mod harvest;
+mod health_check;
+mod model;
+mod numbers;
+mod paths;
+mod service;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use hardening_spec::keys;
+use proc_macro::TokenStream;
+
+/// Instrumentation, and every policy in one attribute.
+#[proc_macro_attribute]
+pub fn hardened(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::HARDENED, arguments, item), arguments, item)
+}
+
+/// Cuts each attempt that takes too long.
+#[proc_macro_attribute]
+pub fn timeout(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::TIMEOUT, arguments, item), arguments, item)
+}
+
+/// Ends the whole call, every attempt and wait included.
+#[proc_macro_attribute]
+pub fn deadline(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::DEADLINE, arguments, item), arguments, item)
+}
+
+/// Runs the body again after a failure, given evidence that this is safe.
+#[proc_macro_attribute]
+pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::RETRY, arguments, item), arguments, item)
+}
+
+/// Stops asking a dependency that fails, until it answers again.
+#[proc_macro_attribute]
+pub fn circuit_breaker(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::CIRCUIT_BREAKER, arguments, item), arguments, item)
+}
+
+/// Refuses calls above a sustained rate.
+#[proc_macro_attribute]
+pub fn rate_limited(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::RATE_LIMITED, arguments, item), arguments, item)
+}
+
+/// Bounds how many executions run at once.
+#[proc_macro_attribute]
+pub fn bulkhead(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::BULKHEAD, arguments, item), arguments, item)
+}
+
+/// Answers instead of a failure.
+#[proc_macro_attribute]
+pub fn fallback(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::FALLBACK, arguments, item), arguments, item)
+}
+
+/// Registers a function as a health check of the service.
+#[proc_macro_attribute]
+pub fn health_check(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(health_check::expand, arguments, item)
+}
+
+/// Makes a set-up function a whole service.
+#[proc_macro_attribute]
+pub fn hardened_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(service::expand, arguments, item)
+}
+
+/// The one crossing to the compiler's own tokens.
+fn expand(
+    attribute: impl FnOnce(proc_macro2::TokenStream, &proc_macro2::TokenStream) -> proc_macro2::TokenStream,
+    arguments: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
+    diagnostics::guarded(attribute, arguments.into(), &item.into()).into()
+}

@@ -13,7 +13,7 @@ pub const NEVER: Nanos = Nanos::MAX;
 
 /// The origin lies an hour before the first look at the clock, so that a paused test clock, which
 /// stands at the moment of its pause, never lies before it.
-#[inline]
+#[inline(always)]
 fn origin() -> std::time::Instant {
     static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
     *ORIGIN.get_or_init(|| {
@@ -23,13 +23,14 @@ fn origin() -> std::time::Instant {
 }
 
 /// Now, by tokio's clock.
-#[inline]
+#[inline(always)]
 pub fn now() -> Nanos {
-    nanos(Instant::now().into_std().saturating_duration_since(origin()))
+    // Less than 584 years after the origin, so the low 64 bits are all there is.
+    Instant::now().into_std().saturating_duration_since(origin()).as_nanos() as Nanos
 }
 
 /// A length of time in nanoseconds; more than 584 years is [`NEVER`].
-#[inline]
+#[inline(always)]
 pub const fn nanos(duration: Duration) -> Nanos {
     match duration.as_secs().checked_mul(1_000_000_000) {
         Some(whole) => whole.saturating_add(duration.subsec_nanos() as u64),

@@ -91,19 +91,19 @@ pub fn idempotency_key() -> String {
 pub(crate) struct Ambient {
     /// The moment by which everything must be done.
     pub(crate) deadline: Nanos,
-    /// The name of the nearest call around this one that repeats it, empty if none does.
-    pub(crate) repeated_by: &'static str,
+    /// The name of the nearest call around this one that repeats it.
+    pub(crate) repeated_by: Option<&'static &'static str>,
 }
 
 impl Ambient {
-    pub(crate) const NONE: Self = Self { deadline: NEVER, repeated_by: "" };
+    pub(crate) const NONE: Self = Self { deadline: NEVER, repeated_by: None };
 }
 
 thread_local! {
     static AMBIENT: Cell<Ambient> = const { Cell::new(Ambient::NONE) };
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn ambient() -> Ambient {
     AMBIENT.get()
 }
@@ -112,14 +112,14 @@ pub(crate) fn ambient() -> Ambient {
 pub(crate) struct Entered(Ambient);
 
 impl Entered {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(inner: Ambient) -> Self {
         Self(AMBIENT.replace(inner))
     }
 }
 
 impl Drop for Entered {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         AMBIENT.set(self.0);
     }

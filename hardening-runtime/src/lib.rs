@@ -9,6 +9,10 @@ pub mod context;
 pub mod lifecycle;
 pub mod policy;
 mod rejected;
+#[cfg(feature = "service")]
+pub mod service;
+#[cfg(feature = "service")]
+pub mod settings;
 pub mod site;
 pub mod telemetry;
 

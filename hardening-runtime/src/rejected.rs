@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use hardening_spec::Refusals;
-
 /// Why a call was refused or cut by one of its policies.
 ///
 /// A function under a policy that can refuse returns `Result<T, E>` with `E: From<Rejected>`. Over HTTP it
@@ -110,19 +108,6 @@ impl Rejected {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden { .. } => "forbidden",
             Self::ShuttingDown => "shutting_down",
-        }
-    }
-
-    /// The kind as a fallback's set knows it; empty for kinds that no fallback answers.
-    pub(crate) fn as_refusal(&self) -> Refusals {
-        match self {
-            Self::Timeout { .. } => Refusals::TIMEOUT,
-            Self::DeadlineExceeded { .. } => Refusals::DEADLINE_EXCEEDED,
-            Self::CircuitOpen { .. } => Refusals::CIRCUIT_OPEN,
-            Self::RateLimited { .. } => Refusals::RATE_LIMITED,
-            Self::BulkheadFull { .. } => Refusals::BULKHEAD_FULL,
-            Self::ShuttingDown => Refusals::SHUTTING_DOWN,
-            _ => Refusals::NONE,
         }
     }
 }

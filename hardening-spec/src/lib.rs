@@ -5,6 +5,7 @@
 //! ([`units`]), the names of the keys ([`keys`]) and the rules between policies ([`rules`]) therefore
 //! stand here, once, in a crate without dependencies.
 
+mod build;
 pub mod keys;
 pub mod rules;
 pub mod settings;

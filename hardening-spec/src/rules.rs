@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, Jitter, RateLimitSpec, Ratio, RetrySpec, Window,
+    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, Jitter, RateLimitSpec, Ratio, RetrySpec,
+    Window,
 };
 use crate::units::show;
 
@@ -157,7 +158,7 @@ impl Rules<'_> {
         if two > deadline {
             self.error(true, "attempts", || {
                 format!(
-                    "a second attempt can never fit: timeout {timeout_text} + backoff {} + timeout {timeout_text} = {}, \
+                    "a second attempt can never fit: timeout {timeout_text} + backoff of at least {} + timeout {timeout_text} = {}, \
                      and the deadline is {deadline_text}; write a timeout of at most {}",
                     show(least),
                     show(two),
@@ -180,7 +181,8 @@ impl Rules<'_> {
     }
 
     fn circuit_breaker(&mut self, breaker: &CircuitBreakerSpec, timeout: Option<Duration>) {
-        let CircuitBreakerSpec { failure_rate, window, min_calls, consecutive, slow_call, slow_rate, .. } = *breaker;
+        let CircuitBreakerSpec { failure_rate, window, min_calls, consecutive, slow_call, slow_rate, .. } =
+            *breaker;
         self.share(Some(failure_rate), "failure_rate", "a failure rate of 0 % would always be reached");
         self.share(Some(slow_rate), "slow_rate", "a slow rate of 0 % would always be reached");
         self.error(
@@ -315,5 +317,8 @@ fn longest_delays(retry: &RetrySpec) -> Duration {
         delay *= growth;
     }
     // Rounded to the microsecond, so that the message shows the numbers that were written.
-    Duration::try_from_secs_f64(sum).map_or(Duration::MAX, |sum| Duration::from_micros((sum.as_secs_f64() * 1e6).round() as u64))
+    Duration::try_from_secs_f64((sum * 1e6).round() / 1e6).unwrap_or(Duration::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,11 @@ pub fn attribute(policy: &str) -> Option<&'static Attribute> {
 /// attribute, or the value has not the key's form. The sentence names what is allowed.
 pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result<(), SetError> {
     let Some(attribute) = attribute(policy) else {
-        return Err(unknown("policy", policy, &POLICIES[..5].iter().chain(&POLICIES[8..]).copied().collect::<Vec<_>>()));
+        return Err(unknown(
+            "policy",
+            policy,
+            &POLICIES[..5].iter().chain(&POLICIES[8..]).copied().collect::<Vec<_>>(),
+        ));
     };
     if !declared(spec, policy) {
         return Err(SetError(format!(
@@ -90,7 +94,8 @@ pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result
         Some(known) if known.setting => assign(spec, policy, key, known.kind, raw),
         Some(_) => Err(SetError(format!("`{key}` can only be written at the attribute"))),
         None => {
-            let mut known: Vec<&str> = attribute.keys.iter().filter(|key| key.setting).map(|key| key.name).collect();
+            let mut known: Vec<&str> =
+                attribute.keys.iter().filter(|key| key.setting).map(|key| key.name).collect();
             known.push("enabled");
             Err(unknown("key", key, &known))
         }
@@ -195,7 +200,12 @@ fn assign_retry(retry: &mut RetrySpec, key: &str, kind: Kind, raw: Raw<'_>) -> R
     Ok(())
 }
 
-fn assign_breaker(breaker: &mut CircuitBreakerSpec, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+fn assign_breaker(
+    breaker: &mut CircuitBreakerSpec,
+    key: &str,
+    kind: Kind,
+    raw: Raw<'_>,
+) -> Result<(), SetError> {
     match key {
         "failure_rate" => breaker.failure_rate = ratio(kind, raw)?,
         "window" => {
@@ -314,7 +324,9 @@ mod tests {
 
     #[test]
     fn every_setting_of_the_tables_can_be_set() {
-        for policy in POLICIES.into_iter().filter(|policy| !matches!(*policy, "rate_limited_3" | "rate_limited_4")) {
+        for policy in
+            POLICIES.into_iter().filter(|policy| !matches!(*policy, "rate_limited_3" | "rate_limited_4"))
+        {
             for key in attribute(policy).unwrap().keys.iter().filter(|key| key.setting) {
                 let text = match key.kind {
                     Kind::Duration => "70ms",

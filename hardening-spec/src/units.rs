@@ -58,7 +58,9 @@ pub fn duration(text: &str) -> Result<Duration, Malformed> {
         let unit = &rest[..letters];
         rest = &rest[letters..];
         if unit.is_empty() {
-            return malformed(format!("`{number}` has no unit: write one of ns, us, ms, s, m, h, d, such as `{number}ms`"));
+            return malformed(format!(
+                "`{number}` has no unit: write one of ns, us, ms, s, m, h, d, such as `{number}ms`"
+            ));
         }
         let Some((_, length)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             return malformed(format!("`{unit}` is not a unit of time: use ns, us, ms, s, m, h or d"));
@@ -240,7 +242,10 @@ mod tests {
         for bad in ["0/s", "-1/s", "10", "10/", "10/0s", "10/parsec", "5000000000/s"] {
             assert!(rate(bad).is_err(), "{bad}");
         }
-        assert_eq!(range("50ms..2s"), Ok(DurationRange::new(Duration::from_millis(50), Duration::from_secs(2))));
+        assert_eq!(
+            range("50ms..2s"),
+            Ok(DurationRange::new(Duration::from_millis(50), Duration::from_secs(2)))
+        );
         assert!(range("2s..50ms").unwrap_err().to_string().contains("50ms..2s"));
         assert_eq!(window("100"), Ok(Window::Calls(100)));
         assert_eq!(window("10s"), Ok(Window::Time(Duration::from_secs(10))));

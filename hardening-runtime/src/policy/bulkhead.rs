@@ -71,7 +71,7 @@ impl Bulkhead {
     }
 
     /// Takes a place if one is free.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&self) -> Entry {
         let Some(queue) = &self.queue else {
             let mut running = self.running.load(Ordering::Relaxed);
@@ -115,7 +115,7 @@ impl Bulkhead {
     }
 
     /// Gives a place back.
-    #[inline]
+    #[inline(always)]
     pub fn leave(&self) {
         self.running.fetch_sub(1, Ordering::AcqRel);
         if let Some(queue) = &self.queue {

@@ -34,9 +34,11 @@ pub(super) fn header_text(value: &Value) -> Read<String> {
 /// What `RUST_LOG` takes.
 pub(super) fn log_filter(value: &Value) -> Read<String> {
     let text = text(value)?;
+    // Alone, a word that is no level would be taken for a target.
+    let level = |part: &str| part.contains('=') || part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     match text.parse::<tracing_subscriber::filter::Targets>() {
-        Ok(_) => Ok(text),
-        Err(_) => Err("write a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or `target=level,…`".to_owned()),
+        Ok(_) if text.split(',').all(level) => Ok(text),
+        _ => Err("write a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or `target=level,…`".to_owned()),
     }
 }
 
@@ -161,7 +163,7 @@ pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
         .iter()
         .map(|text| {
             text.parse::<IpNet>()
-                .or_else(|_| text.parse().map(IpNet::from))
+                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
                 .map_err(|_| format!("`{text}` is neither an address nor a range; write {}", Form::Networks.describe()))
         })
         .collect()

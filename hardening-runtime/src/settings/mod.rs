@@ -16,7 +16,7 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
-pub(crate) use load::{Call, Problems, Sources, load};
+pub(crate) use load::{Call, Sources, load};
 use value::Value;
 
 /// Every setting of a service with its value in force.

@@ -4,81 +4,97 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use hardening_spec::{MAX_RATE_LIMITS, Per};
+use hardening_spec::Per;
 use tokio::time::sleep_until;
 
 use super::Call;
+use super::call::Phase;
+use super::refusal::Reason;
 use crate::clock::{self, Nanos};
 use crate::policy::bulkhead::Entry;
 use crate::policy::circuit_breaker::Admission;
-use crate::{Rejected, lifecycle};
+use crate::lifecycle;
 
-impl Call {
-    /// Waits for the turn of the next attempt and takes everything it needs; a refusal is kept for the attempt.
-    #[inline]
-    pub async fn admit(&mut self) {
-        if self.resume != 0 {
+impl Call<'_> {
+    /// Takes what the next attempt needs; true when it has to [`Call::wait`] for its turn first. A refusal is kept
+    /// for the attempt.
+    #[inline(always)]
+    pub fn must_wait(&mut self) -> bool {
+        if self.attempts == 0 {
+            self.enter();
+        }
+        self.resume != 0 || (self.refusal.is_none() && self.prepare())
+    }
+
+    /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead.
+    #[cold]
+    pub async fn wait(&mut self) {
+        if self.resume != 0 && self.reserved != Some(Per::Attempt) {
             self.pause().await;
+            if !self.refusal.is_none() || !self.prepare() {
+                return;
+            }
         }
-        if self.refusal.is_none() && self.prepare() {
-            self.queue().await;
-        }
+        self.queue().await;
     }
 
     /// Takes what the attempt needs; true when it has to wait for the rest.
-    #[inline]
+    #[inline(always)]
     fn prepare(&mut self) -> bool {
         let state = self.state;
-        if state.refuses && self.now >= self.deadline {
-            self.refusal = Some(self.deadline_exceeded());
+        if self.now >= self.deadline && state.refuses {
+            self.refuse(Reason::DeadlineExceeded);
             return false;
         }
         self.attempts += 1;
-        self.ran = false;
-        self.body_started = self.now;
+        self.phase = Phase::InHand;
         self.limit = self.now.saturating_add(state.timeout).min(self.deadline);
-        if let Some(spans) = &mut self.spans {
-            spans.begin_attempt(self.attempts);
+        if self.spans.is_some() {
+            self.begin_attempt_span();
         }
         if let Some(breaker) = &state.breaker {
             match breaker.admit(self.now) {
-                Admission::Admitted(permit) => self.permit = Some(permit),
+                Admission::Admitted(permit) => self.permit = permit,
                 Admission::Refused { retry_after } => {
-                    self.refusal = Some(Rejected::CircuitOpen { circuit: state.name, retry_after });
+                    self.refuse(Reason::CircuitOpen);
+                    self.refusal.retry_after = retry_after;
                     return false;
                 }
             }
         }
-        if state.limits_attempts {
-            self.charge_limits(Per::Attempt, self.limit);
-            if self.refusal.is_some() || self.resume != 0 {
-                return self.refusal.is_none();
+        if !state.attempt_limits.is_empty() {
+            self.charge_limits(&state.attempt_limits, Per::Attempt, self.limit);
+            if self.resume != 0 {
+                return true;
             }
         }
-        self.enter()
+        self.refusal.is_none() && self.take_place()
     }
 
     /// Takes a place in the bulkhead; true when there is one in the queue.
-    #[inline]
-    fn enter(&mut self) -> bool {
+    #[inline(always)]
+    fn take_place(&mut self) -> bool {
         let Some(bulkhead) = &self.state.bulkhead else { return false };
         match bulkhead.enter() {
             Entry::Entered => self.inside = true,
             Entry::Queue => return true,
-            Entry::Full => {
-                self.refusal = Some(Rejected::BulkheadFull { call: self.state.name, limit: bulkhead.max() });
-            }
+            Entry::Full => self.refuse(Reason::BulkheadFull),
         }
         false
     }
 
-    /// Waits for a limiter's turn, then for the bulkhead.
     #[cold]
+    fn begin_attempt_span(&mut self) {
+        if let Some(spans) = &mut self.spans {
+            spans.begin_attempt(self.attempts);
+        }
+    }
+
+    /// Waits for a limiter's turn, then for the bulkhead.
     async fn queue(&mut self) {
         if self.resume != 0 {
             self.pause().await;
-            if self.refusal.is_some() || !self.enter() {
-                self.body_started = self.now;
+            if !self.refusal.is_none() || !self.take_place() {
                 return;
             }
         }
@@ -86,30 +102,24 @@ impl Call {
         let patience = self.now.saturating_add(bulkhead.max_wait());
         let entered = Self::until(patience.min(self.limit), bulkhead.queue()).await;
         self.now = clock::now();
-        self.body_started = self.now;
         match entered {
             Wait::Done => self.inside = true,
-            Wait::Stopped => self.refusal = Some(Rejected::ShuttingDown),
-            Wait::TooLong if patience < self.limit => {
-                self.refusal = Some(Rejected::BulkheadFull { call: self.state.name, limit: bulkhead.max() });
-            }
-            Wait::TooLong => self.refusal = Some(self.cut()),
+            Wait::Stopped => self.refuse(Reason::ShuttingDown),
+            Wait::TooLong if patience < self.limit => self.refuse(Reason::BulkheadFull),
+            Wait::TooLong => self.refuse(self.cut()),
         }
     }
 
     /// Waits until `resume`.
-    #[cold]
     async fn pause(&mut self) {
         let waited = Self::until(self.resume, std::future::pending()).await;
         self.now = clock::now();
         self.resume = 0;
-        let reserved = self.reserved.take();
         if matches!(waited, Wait::Stopped) {
-            if let Some(per) = reserved {
-                self.refund_limits(per, MAX_RATE_LIMITS);
-            }
-            self.refusal = Some(Rejected::ShuttingDown);
+            self.refund_reserved();
+            self.refuse(Reason::ShuttingDown);
         }
+        self.reserved = None;
     }
 
     async fn until(moment: Nanos, done: impl Future<Output = ()>) -> Wait {

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
+use super::call::Phase;
+use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock::{self, NEVER, Nanos};
 use crate::context::{Ambient, Entered, ambient};
@@ -14,8 +16,8 @@ pin_project! {
     /// The body of an attempt, polled inside its span and under its deadline. The timer is armed only once the
     /// body has to wait.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Attempt<'c, F> {
-        call: &'c mut Call,
+    pub struct Attempt<'a, 'c, F> {
+        call: &'a mut Call<'c>,
         #[pin]
         body: F,
         #[pin]
@@ -23,46 +25,50 @@ pin_project! {
     }
 }
 
-impl Call {
+impl<'c> Call<'c> {
     /// Runs the body, unless the attempt was refused.
-    #[inline]
-    pub fn attempt<F: Future>(&mut self, body: F) -> Attempt<'_, F> {
+    #[inline(always)]
+    pub fn attempt<F: Future>(&mut self, body: F) -> Attempt<'_, 'c, F> {
         Attempt { call: self, body, timer: None }
     }
 
     /// Polls the user's code as part of this call.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_inside<R>(&mut self, deadline: Nanos, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
         let outer = ambient();
-        let repeated_by = if self.state.retry.is_some() { self.state.name } else { outer.repeated_by };
+        let repeated_by = if self.state.retry.is_some() { Some(&self.state.name) } else { outer.repeated_by };
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), repeated_by });
-        self.polling = true;
+        self.phase = Phase::Polling;
         let polled = match &self.spans {
             None => poll(),
             Some(spans) => spans.attempt().in_scope(poll),
         };
-        self.polling = false;
+        self.phase = Phase::InHand;
         polled
     }
 }
 
-impl<F: Future> Future for Attempt<'_, F> {
+impl<F: Future> Future for Attempt<'_, '_, F> {
     type Output = Outcome<F::Output>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let call = this.call;
-        if let Some(refusal) = call.refusal.take() {
-            return Poll::Ready(Outcome::Refused(refusal));
+        if !call.refusal.is_none() {
+            return Poll::Ready(Outcome::Refused(Cut(())));
         }
-        call.ran = true;
         let body = this.body;
         let limit = call.limit;
         if let Poll::Ready(result) = call.poll_inside(limit, || body.poll(cx)) {
             return Poll::Ready(Outcome::Returned(result));
         }
-        if limit == NEVER { Poll::Pending } else { wait_for(this.timer, limit, cx).map(|()| Outcome::Refused(call.cut())) }
+        if limit == NEVER || wait_for(this.timer, limit, cx).is_pending() {
+            return Poll::Pending;
+        }
+        call.refuse(call.cut());
+        call.refusal.ran = true;
+        Poll::Ready(Outcome::Refused(Cut(())))
     }
 }
 

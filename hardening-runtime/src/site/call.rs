@@ -1,94 +1,103 @@
 //! One call on its way through its policies.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use hardening_spec::{MAX_RATE_LIMITS, Per};
 
 use super::State;
+use super::refusal::{Reason, Refusal};
 use super::span::CallSpans;
-use super::verdict::Verdict;
-use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::context;
 use crate::policy::circuit_breaker::{self, Permit};
-use crate::policy::rate_limit::Charge;
+use crate::policy::rate_limit::{Charge, Limiter};
 use crate::telemetry::calls::CallOutcome;
 
 /// One call. Dropping it before it is finished gives everything back and counts as cancelled, or as panicked
 /// when the body was running.
 #[must_use]
-pub struct Call {
+pub struct Call<'c> {
     pub(super) state: &'static State,
     /// When the call began.
     pub(super) started: Nanos,
     /// When everything must be over.
     pub(super) deadline: Nanos,
-    /// The last look at the clock.
+    /// The last look at the clock: while an attempt runs, when its body began.
     pub(super) now: Nanos,
     /// When the attempt in hand must be over.
     pub(super) limit: Nanos,
-    /// When the body of the attempt in hand began.
-    pub(super) body_started: Nanos,
     /// When the wait in hand ends: a backoff, or a limiter's turn; 0 for none.
     pub(super) resume: Nanos,
     /// The delay before the attempt in hand.
     pub(super) last_delay: Nanos,
+    /// Why the attempt in hand does not run.
+    pub(super) refusal: Refusal,
+    pub(super) permit: Permit,
     /// Attempts begun.
     pub(super) attempts: u32,
     /// Limits that a wait in hand has charged; they are given back when it is cut short.
     pub(super) reserved: Option<Per>,
+    pub(super) phase: Phase,
     /// Whether a place in the bulkhead is held.
     pub(super) inside: bool,
-    /// Whether the body of the attempt in hand was begun.
-    pub(super) ran: bool,
-    /// Whether the user's code is being polled at this moment; still set when it panics.
-    pub(super) polling: bool,
-    pub(super) finished: bool,
-    pub(super) permit: Option<Permit>,
-    pub(super) refusal: Option<Rejected>,
-    /// What the patterns said of the last outcome.
-    pub(super) verdict: Verdict,
+    /// How the last attempt ended, where it was no plain success.
+    pub(super) ended: CallOutcome,
     pub(super) spans: Option<Box<CallSpans>>,
-    pub(super) charges: [Charge; MAX_RATE_LIMITS],
+    /// What each limit is charged, where it is not one unit without a key.
+    pub(super) charges: &'c [Charge],
 }
 
-impl Call {
-    #[inline]
-    pub(super) fn begin(state: &'static State, charges: [Charge; MAX_RATE_LIMITS]) -> Self {
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// No attempt is in hand.
+    Between = 0,
+    /// An attempt was begun and not settled.
+    InHand,
+    /// The user's code is being polled at this moment; left standing by a panic.
+    Polling,
+    /// Counted.
+    Finished,
+}
+
+impl<'c> Call<'c> {
+    #[inline(always)]
+    pub(super) fn begin(state: &'static State, charges: &'c [Charge]) -> Self {
+        // Only values here, nothing that takes the call's address: so it is made where it will stay.
         let now = clock::now();
-        let ambient = context::ambient();
         state.metrics.enter();
-        let mut call = Self {
+        Self {
             state,
             started: now,
-            deadline: ambient.deadline.min(now.saturating_add(state.deadline)),
+            deadline: context::ambient().deadline.min(now.saturating_add(state.deadline)),
             now,
             limit: NEVER,
-            body_started: now,
             resume: 0,
             last_delay: 0,
+            refusal: Refusal::NONE,
+            permit: Permit::NONE,
             attempts: 0,
             reserved: None,
+            phase: Phase::Between,
             inside: false,
-            ran: false,
-            polling: false,
-            finished: false,
-            permit: None,
-            refusal: None,
-            verdict: Verdict::REFUSED,
+            ended: CallOutcome::Success,
             spans: state.spans.open(),
             charges,
-        };
-        if state.retry.is_some() && !ambient.repeated_by.is_empty() {
-            call.warn_of_nested_retry(ambient.repeated_by);
         }
-        if state.refuses && now >= call.deadline {
-            call.refusal = Some(call.deadline_exceeded());
-        } else if state.limits_calls {
-            call.charge_limits(Per::Call, call.deadline);
+    }
+
+    /// What comes once for the call.
+    #[inline(always)]
+    pub(super) fn enter(&mut self) {
+        if self.state.retry.is_some()
+            && let Some(outer) = context::ambient().repeated_by
+        {
+            self.warn_of_nested_retry(outer);
         }
-        call
+        if !self.state.call_limits.is_empty() && self.now < self.deadline {
+            self.charge_limits(&self.state.call_limits, Per::Call, self.deadline);
+        }
     }
 
     /// Records an argument on the call's span.
@@ -98,72 +107,116 @@ impl Call {
         }
     }
 
+    /// Keeps the reason why the attempt in hand does not run.
+    #[cold]
+    pub(super) fn refuse(&mut self, reason: Reason) {
+        self.refusal = Refusal::because(reason);
+    }
+
     /// Charges the limits of one kind, all of them or none.
-    pub(super) fn charge_limits(&mut self, per: Per, until: Nanos) {
-        let mut longest = 0;
-        for (at, limit) in self.state.spec.limits() {
-            let Some(limiter) = self.state.limits[at].as_ref().filter(|_| limit.per == per) else { continue };
-            match limiter.charge(self.charges[at], self.now, until.saturating_sub(self.now)) {
-                Ok(delay) => longest = longest.max(delay),
-                Err(refusal) => {
-                    self.refund_limits(per, at);
-                    self.refusal = Some(refusal);
-                    return;
-                }
-            }
-        }
-        if longest > 0 {
-            self.resume = self.now.saturating_add(longest);
-            self.reserved = Some(per);
-        }
-    }
-
-    /// Gives back what the limits of one kind before the one at `end` were charged.
-    pub(super) fn refund_limits(&mut self, per: Per, end: usize) {
-        for (at, limit) in self.state.spec.limits().take_while(|(at, _)| *at < end) {
-            if let Some(limiter) = self.state.limits[at].as_ref().filter(|_| limit.per == per) {
-                limiter.refund(self.charges[at], self.now);
+    #[inline(always)]
+    pub(super) fn charge_limits(&mut self, limiters: &'static [Limiter], per: Per, until: Nanos) {
+        for (before, limiter) in limiters.iter().enumerate() {
+            let charge = self.charge(limiter);
+            if !limiter.admits(charge, self.now) && !self.charge_later(limiter, charge, per, until) {
+                self.refund_limits(&limiters[..before]);
+                self.resume = 0;
+                self.reserved = None;
+                return;
             }
         }
     }
 
-    /// Gives back everything that the attempt in hand holds; `verdict` is the breaker's.
-    #[inline]
-    pub(super) fn release(&mut self, verdict: circuit_breaker::Verdict) {
+    /// Charges a limit whose turn is not now, if the call may wait for it.
+    #[cold]
+    fn charge_later(&mut self, limiter: &'static Limiter, charge: Charge, per: Per, until: Nanos) -> bool {
+        match limiter.reserve(charge, self.now, until.saturating_sub(self.now)) {
+            Ok(delay) => {
+                self.resume = self.resume.max(self.now.saturating_add(delay));
+                self.reserved = Some(per);
+                true
+            }
+            Err(refused) => {
+                self.refusal = Refusal {
+                    reason: Reason::RateLimited,
+                    limiter: limiter.position(),
+                    ran: false,
+                    remaining: refused.remaining,
+                    retry_after: refused.retry_after,
+                };
+                false
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn charge(&self, limiter: &Limiter) -> Charge {
+        match self.charges {
+            [] => Charge::ONE,
+            charges => charges.get(usize::from(limiter.position())).copied().unwrap_or(Charge::ONE),
+        }
+    }
+
+    /// Gives back what limits were charged.
+    #[cold]
+    pub(super) fn refund_limits(&mut self, limiters: &'static [Limiter]) {
+        for limiter in limiters {
+            limiter.refund(self.charge(limiter), self.now);
+        }
+    }
+
+    /// Gives back what a wait that is cut short had charged.
+    #[cold]
+    pub(super) fn refund_reserved(&mut self) {
+        match self.reserved.take() {
+            None => {}
+            Some(Per::Call) => self.refund_limits(&self.state.call_limits),
+            Some(Per::Attempt) => self.refund_limits(&self.state.attempt_limits),
+        }
+    }
+
+    /// Gives back everything that the attempt in hand holds; `verdict` is the breaker's, `took` how long the body ran.
+    #[inline(always)]
+    pub(super) fn release(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
         if self.inside {
             self.inside = false;
             if let Some(bulkhead) = &self.state.bulkhead {
                 bulkhead.leave();
             }
         }
-        if let (Some(permit), Some(breaker)) = (self.permit.take(), &self.state.breaker) {
-            breaker.record(permit, self.now, verdict, self.now.saturating_sub(self.body_started));
+        if let Some(breaker) = &self.state.breaker {
+            breaker.record(std::mem::replace(&mut self.permit, Permit::NONE), self.now, verdict, took);
         }
     }
 
     /// Why an attempt that reached its limit is cut.
-    pub(super) fn cut(&self) -> Rejected {
-        if self.limit < self.deadline { self.timed_out() } else { self.deadline_exceeded() }
-    }
-
-    pub(super) fn timed_out(&self) -> Rejected {
-        Rejected::Timeout { call: self.state.name, after: Duration::from_nanos(self.state.timeout) }
-    }
-
-    pub(super) fn deadline_exceeded(&self) -> Rejected {
-        Rejected::DeadlineExceeded { call: self.state.name }
+    pub(super) fn cut(&self) -> Reason {
+        if self.limit < self.deadline { Reason::Timeout } else { Reason::DeadlineExceeded }
     }
 
     /// Counts the call's outcome, once.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&mut self, outcome: CallOutcome) {
-        if self.finished {
-            return;
-        }
-        self.finished = true;
+        self.phase = Phase::Finished;
         self.state.metrics.finish(outcome, self.now.saturating_sub(self.started));
-        if let Some(spans) = &mut self.spans {
+        if self.spans.is_some() {
+            self.end_spans(outcome);
+        }
+    }
+
+    #[cold]
+    fn end_spans(&mut self, outcome: CallOutcome) {
+        if let Some(mut spans) = self.spans.take() {
+            spans.end_attempt(outcome.name());
             spans.end(outcome.name(), self.attempts);
+        }
+    }
+
+    /// Ends the attempt's span.
+    #[cold]
+    pub(super) fn end_attempt_span(&mut self, outcome: CallOutcome) {
+        if let Some(spans) = &mut self.spans {
+            spans.end_attempt(outcome.name());
         }
     }
 
@@ -180,19 +233,18 @@ impl Call {
 
     #[cold]
     fn abandon(&mut self) {
-        self.now = clock::now();
-        let (outcome, verdict) = if self.polling {
+        let took = clock::now().saturating_sub(self.now);
+        self.now += took;
+        let (outcome, verdict) = if self.phase == Phase::Polling {
             (CallOutcome::Panicked, circuit_breaker::Verdict::Failure)
         } else {
             (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither)
         };
-        if let Some(per) = self.reserved.take() {
-            self.refund_limits(per, MAX_RATE_LIMITS);
-        }
-        if self.ran {
+        self.refund_reserved();
+        if self.phase != Phase::Between {
             self.state.metrics.attempted(outcome);
         }
-        self.release(verdict);
+        self.release(verdict, took);
         self.end(outcome);
     }
 
@@ -203,11 +255,14 @@ impl Call {
     }
 }
 
-impl Drop for Call {
-    #[inline]
+impl Drop for Call<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        if !self.finished {
+        if self.phase != Phase::Finished {
             self.abandon();
         }
     }
 }
+
+/// A call carries at most so many charges, and a position fits into a byte.
+const _: () = assert!(MAX_RATE_LIMITS < u8::MAX as usize);

@@ -1,14 +1,15 @@
 //! What an expansion talks to: the site of a call, and the call itself. The only place where the order of the
 //! policies stands.
 //!
-//! `begin` does what comes once for a call (deadline, limits per call), `admit` what comes before each attempt
-//! (circuit breaker, limits per attempt, bulkhead), `attempt` runs the body under its timeout, `settle` takes
+//! `begin` does what comes once for a call (deadline, limits per call), `must_wait` what comes before each attempt
+//! (circuit breaker, limits per attempt, bulkhead), `wait` its waits, `attempt` runs the body under its timeout, `settle` takes
 //! the outcome and decides about a repetition, `finish` closes the books.
 
 mod admit;
 mod attempt;
 mod call;
 mod place;
+mod refusal;
 mod settle;
 mod span;
 mod state;
@@ -22,7 +23,7 @@ pub use attempt::Attempt;
 pub use call::Call;
 pub use place::{Level, Place};
 pub(crate) use state::State;
-pub use verdict::{Outcome, Verdict};
+pub use verdict::{Cut, Outcome, Verdict};
 
 use crate::policy::circuit_breaker::Circuit;
 use crate::policy::rate_limit::Charge;
@@ -84,22 +85,18 @@ impl Site {
     }
 
     /// Begins a call.
-    #[inline]
-    pub fn begin(&'static self) -> Call {
-        Call::begin(self.state(), [Charge::ONE; hardening_spec::MAX_RATE_LIMITS])
+    #[inline(always)]
+    pub fn begin(&'static self) -> Call<'static> {
+        Call::begin(self.state(), &[])
     }
 
     /// Begins a call with one charge for each rate limit, in the order in which they were written.
-    #[inline]
-    pub fn begin_charged<const N: usize>(&'static self, charges: [Charge; N]) -> Call {
-        let mut all = [Charge::ONE; hardening_spec::MAX_RATE_LIMITS];
-        for (slot, charge) in all.iter_mut().zip(charges) {
-            *slot = charge;
-        }
-        Call::begin(self.state(), all)
+    #[inline(always)]
+    pub fn begin_charged<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
+        Call::begin(self.state(), charges)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn state(&'static self) -> &'static State {
         match self.state.get() {
             Some(state) => state,

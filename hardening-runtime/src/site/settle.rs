@@ -9,66 +9,76 @@ use std::time::Duration;
 use hardening_spec::Refusals;
 use tokio::time::sleep_until;
 
+use super::call::Phase;
+use super::refusal::{Reason, Refusal};
+use super::verdict::Cut;
 use super::{Call, Outcome, Verdict};
 use crate::Rejected;
-use crate::clock::{self, Nanos};
+use crate::clock::{self, NEVER, Nanos};
 use crate::policy::circuit_breaker;
 use crate::policy::retry::{Next, Progress, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
 
-impl Call {
+impl Call<'_> {
     /// Takes an attempt's outcome without patterns; `Continue` asks for another attempt.
-    #[inline]
+    #[inline(always)]
     pub fn settle<T, E>(&mut self, outcome: Outcome<Result<T, E>>) -> ControlFlow<Outcome<Result<T, E>>> {
         let verdict = Self::plain_verdict(&outcome);
         self.settle_as(outcome, verdict)
     }
 
     /// Takes an attempt's outcome with what its patterns say; `Continue` asks for another attempt.
-    #[inline]
+    #[inline(always)]
     pub fn settle_as<T, E>(
         &mut self,
         outcome: Outcome<Result<T, E>>,
         verdict: Verdict,
     ) -> ControlFlow<Outcome<Result<T, E>>> {
-        let outcome = self.close_attempt(outcome, verdict);
-        let refusal = match &outcome {
-            Outcome::Returned(_) if !self.verdict.failed && !self.verdict.retryable(true) => None,
-            Outcome::Returned(_) => Some(None),
-            Outcome::Refused(refusal) => Some(Some(refusal)),
-        };
-        match refusal {
-            Some(refusal) if self.repeats(refusal) => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(outcome),
+        let (took, in_time) = self.look(&outcome);
+        if in_time && verdict.is_plain_success() {
+            self.succeed(took);
+            return ControlFlow::Break(outcome);
+        }
+        let verdict = self.fail(took, in_time, verdict);
+        match in_time {
+            _ if self.repeats(verdict) => ControlFlow::Continue(()),
+            true => ControlFlow::Break(outcome),
+            false => ControlFlow::Break(Outcome::Refused(Cut(()))),
         }
     }
 
     /// Takes the outcome of the only attempt.
-    #[inline]
+    #[inline(always)]
     pub fn settle_once<T, E>(&mut self, outcome: Outcome<Result<T, E>>) -> Outcome<Result<T, E>> {
         let verdict = Self::plain_verdict(&outcome);
-        self.close_attempt(outcome, verdict)
+        self.settle_once_as(outcome, verdict)
     }
 
     /// Takes the outcome of the only attempt with what its patterns say.
-    #[inline]
+    #[inline(always)]
     pub fn settle_once_as<T, E>(&mut self, outcome: Outcome<Result<T, E>>, verdict: Verdict) -> Outcome<Result<T, E>> {
-        self.close_attempt(outcome, verdict)
+        let (took, in_time) = self.look(&outcome);
+        if in_time && verdict.is_plain_success() {
+            self.succeed(took);
+            return outcome;
+        }
+        let _ = self.fail(took, in_time, verdict);
+        if in_time { outcome } else { Outcome::Refused(Cut(())) }
     }
 
     /// Counts the call and hands its result to the caller.
-    #[inline]
+    #[inline(always)]
     pub fn finish<T, E: From<Rejected>>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
-        self.end(self.outcome_of(&settled));
+        self.end(self.ended);
         match settled {
             Outcome::Returned(result) => result,
-            Outcome::Refused(refusal) => Err(refusal.into()),
+            Outcome::Refused(cut) => Err(self.reason(&cut).into()),
         }
     }
 
     /// The same, unless the fallback answers for it: then `Continue` with the error. `wanted` is what the
     /// fallback's patterns say of the body's error.
-    #[inline]
+    #[inline(always)]
     pub fn finish_or<T, E: From<Rejected>>(
         &mut self,
         settled: Outcome<Result<T, E>>,
@@ -76,9 +86,15 @@ impl Call {
     ) -> ControlFlow<Result<T, E>, E> {
         match settled {
             Outcome::Returned(Err(error)) if wanted => ControlFlow::Continue(error),
-            Outcome::Refused(refusal) if self.falls_back_on(&refusal) => ControlFlow::Continue(refusal.into()),
+            Outcome::Refused(cut) if self.falls_back() => ControlFlow::Continue(self.reason(&cut).into()),
             settled => ControlFlow::Break(self.finish(settled)),
         }
+    }
+
+    /// Why the call was refused.
+    #[cold]
+    fn reason(&mut self, _: &Cut) -> Rejected {
+        self.refusal.into_rejected(self.state)
     }
 
     /// Runs the fallback under its own limit and finishes the call with it.
@@ -129,7 +145,7 @@ impl Call {
 
     async fn run_observed<R>(&mut self, body: impl Future<Output = R>) -> R {
         self.attempts = 1;
-        self.ran = true;
+        self.phase = Phase::InHand;
         if let Some(spans) = &mut self.spans {
             spans.begin_attempt(1);
         }
@@ -140,14 +156,14 @@ impl Call {
     fn close_observed(&mut self, failed: bool) {
         self.now = clock::now();
         let outcome = if failed { CallOutcome::Failure } else { CallOutcome::Success };
-        self.state.metrics.attempted(outcome);
-        if let Some(spans) = &mut self.spans {
-            spans.end_attempt(outcome.name());
+        if failed {
+            self.state.metrics.attempted(outcome);
         }
+        self.end_attempt_span(outcome);
         self.end(outcome);
     }
 
-    #[inline]
+    #[inline(always)]
     fn plain_verdict<T, E>(outcome: &Outcome<Result<T, E>>) -> Verdict {
         match outcome {
             Outcome::Returned(result) => Verdict::of(result),
@@ -155,40 +171,60 @@ impl Call {
         }
     }
 
-    /// Gives everything back, feeds the breaker, counts the attempt. A result that came after its time, because
-    /// the body held its thread, is a timeout.
-    #[inline]
-    fn close_attempt<T, E>(
-        &mut self,
-        outcome: Outcome<Result<T, E>>,
-        verdict: Verdict,
-    ) -> Outcome<Result<T, E>> {
-        self.now = clock::now();
-        let outcome = match outcome {
-            Outcome::Returned(_) if self.now > self.limit => Outcome::Refused(self.cut()),
-            outcome => outcome,
-        };
-        self.verdict = match &outcome {
-            Outcome::Returned(_) => verdict,
-            Outcome::Refused(_) => Verdict::REFUSED,
-        };
-        let for_breaker = match &outcome {
-            Outcome::Returned(_) => verdict.for_breaker(),
-            Outcome::Refused(refusal) => self.refusal_for_breaker(refusal),
-        };
-        self.release(for_breaker);
-        if self.attempts > 0 {
-            self.count_attempt(self.outcome_of(&outcome));
-        }
-        outcome
+    /// Looks at the clock; answers how long the attempt took and whether the body returned in time. A result that
+    /// came after its time, because the body held its thread, is a timeout.
+    #[inline(always)]
+    fn look<R>(&mut self, outcome: &Outcome<R>) -> (Nanos, bool) {
+        let now = clock::now();
+        let took = now.saturating_sub(self.now);
+        self.now = now;
+        (took, matches!(outcome, Outcome::Returned(_)) && now <= self.limit)
     }
 
-    #[inline]
-    fn count_attempt(&mut self, outcome: CallOutcome) {
-        self.state.metrics.attempted(outcome);
-        if let Some(spans) = &mut self.spans {
-            spans.end_attempt(outcome.name());
+    /// Closes an attempt that was a plain success.
+    #[inline(always)]
+    fn succeed(&mut self, took: Nanos) {
+        self.ended = CallOutcome::Success;
+        self.release(circuit_breaker::Verdict::Success, took);
+        self.deposit();
+    }
+
+    /// Closes an attempt that was anything else; answers the verdict on it.
+    #[cold]
+    fn fail(&mut self, took: Nanos, in_time: bool, verdict: Verdict) -> Verdict {
+        let verdict = if in_time { verdict } else { Verdict::REFUSED };
+        if !in_time && self.refusal.is_none() {
+            self.refuse(self.cut());
+            self.refusal.ran = true;
         }
+        let for_breaker = if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) };
+        self.release(for_breaker, took);
+        self.ended = match self.refusal.reason {
+            Reason::None if verdict.ignored() => CallOutcome::Ignored,
+            Reason::None if verdict.failed() => CallOutcome::Failure,
+            Reason::None => CallOutcome::Success,
+            Reason::Timeout => CallOutcome::Timeout,
+            Reason::DeadlineExceeded => CallOutcome::DeadlineExceeded,
+            Reason::CircuitOpen => CallOutcome::CircuitOpen,
+            Reason::RateLimited => CallOutcome::RateLimited,
+            Reason::BulkheadFull => CallOutcome::BulkheadFull,
+            Reason::ShuttingDown => CallOutcome::Rejected,
+        };
+        if self.phase == Phase::InHand {
+            // A success that is not repeated is counted by its call.
+            if self.ended != CallOutcome::Success {
+                self.state.metrics.attempted(self.ended);
+            }
+            self.end_attempt_span(self.ended);
+            self.deposit();
+        }
+        verdict
+    }
+
+    /// Ends the attempt in hand; the first one pays into the retry budget.
+    #[inline(always)]
+    fn deposit(&mut self) {
+        self.phase = Phase::Between;
         if self.attempts == 1
             && let Some(retry) = &self.state.retry
         {
@@ -196,51 +232,42 @@ impl Call {
         }
     }
 
-    #[inline]
-    fn outcome_of<T, E>(&self, outcome: &Outcome<Result<T, E>>) -> CallOutcome {
-        match outcome {
-            Outcome::Returned(_) if !self.verdict.failed && !self.verdict.ignored => CallOutcome::Success,
-            Outcome::Returned(_) if self.verdict.ignored => CallOutcome::Ignored,
-            Outcome::Returned(_) => CallOutcome::Failure,
-            Outcome::Refused(refusal) => CallOutcome::of(refusal),
-        }
-    }
-
     /// A cut body is the dependency's failure, a deadline's only if the attempt had a fair share of time; whatever
     /// ended before the body ran is not.
     #[cold]
-    fn refusal_for_breaker(&self, refusal: &Rejected) -> circuit_breaker::Verdict {
-        let took = self.now.saturating_sub(self.body_started);
+    fn refusal_for_breaker(&self, took: Nanos) -> circuit_breaker::Verdict {
         let counts = self.state.spec.circuit_breaker.is_some_and(|breaker| breaker.timeouts_count);
-        let failed = match refusal {
-            Rejected::Timeout { .. } => self.ran && counts,
-            Rejected::DeadlineExceeded { .. } => {
-                self.ran && counts && (self.state.spec.timeout.is_none() || took >= self.state.timeout / 2)
-            }
+        let fair = self.state.timeout == NEVER || took >= self.state.timeout / 2;
+        let failed = match self.refusal.reason {
+            Reason::Timeout => true,
+            Reason::DeadlineExceeded => fair,
             _ => false,
         };
-        if failed { circuit_breaker::Verdict::Failure } else { circuit_breaker::Verdict::Neither }
+        if failed && counts && self.refusal.ran {
+            circuit_breaker::Verdict::Failure
+        } else {
+            circuit_breaker::Verdict::Neither
+        }
     }
 
     /// Whether another attempt follows; if so, its delay has begun.
     #[cold]
-    fn repeats(&mut self, refusal: Option<&Rejected>) -> bool {
+    fn repeats(&mut self, verdict: Verdict) -> bool {
         let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.spec.retry) else { return false };
-        let reason = match refusal {
-            None if self.verdict.retryable(spec.idempotent) => RetryReason::Failure,
-            // The timeout of an attempt, not that of a call that was refused before any.
-            Some(Rejected::Timeout { .. }) if spec.idempotent => RetryReason::Timeout,
-            // Nothing was done, so repeating is safe; unless `on` says what alone is worth it.
-            Some(Rejected::RateLimited { .. } | Rejected::BulkheadFull { .. })
-                if !spec.narrowed && self.attempts > 0 =>
-            {
+        let reason = match self.refusal.reason {
+            Reason::None if verdict.retryable(spec.idempotent) => RetryReason::Failure,
+            Reason::Timeout if spec.idempotent => RetryReason::Timeout,
+            // Nothing was done, so repeating is safe; unless `on` says what alone is worth it, or the refusal
+            // is that of the whole call.
+            Reason::RateLimited | Reason::BulkheadFull if !spec.narrowed && self.attempts > 0 => {
                 RetryReason::Refused
             }
             _ => return false,
         };
-        let asked_for = match refusal {
-            None => self.verdict.asked_for(),
-            Some(refusal) => refusal.retry_after().map(clock::nanos),
+        let asked_for = match self.refusal.reason {
+            Reason::None => verdict.asked_for(),
+            Reason::RateLimited => Some(self.refusal.retry_after),
+            _ => None,
         };
         let progress = Progress {
             attempts: self.attempts,
@@ -253,27 +280,33 @@ impl Call {
         match retry.next(progress, random()) {
             Next::Stop(_) => false,
             Next::After(delay) => {
-                self.wait(delay);
+                self.last_delay = delay;
+                self.refusal = Refusal::NONE;
+                if delay > 0 {
+                    self.resume = self.now.saturating_add(delay);
+                }
                 self.state.metrics.retried(reason);
+                if self.ended == CallOutcome::Success {
+                    self.state.metrics.attempted(CallOutcome::Success);
+                }
                 true
             }
         }
     }
 
-    fn wait(&mut self, delay: Nanos) {
-        self.last_delay = delay;
-        if delay > 0 {
-            self.resume = self.now.saturating_add(delay);
-        }
-    }
-
-    fn falls_back_on(&self, refusal: &Rejected) -> bool {
-        let kind = match refusal.as_refusal() {
+    #[cold]
+    fn falls_back(&self) -> bool {
+        let kind = match self.refusal.reason {
+            Reason::None => return false,
+            Reason::Timeout => Refusals::TIMEOUT,
+            Reason::DeadlineExceeded => Refusals::DEADLINE_EXCEEDED,
+            Reason::CircuitOpen => Refusals::CIRCUIT_OPEN,
+            Reason::RateLimited if self.attempts > 0 => Refusals::ATTEMPT_RATE_LIMITED,
             // Refused before any attempt: the limit of the call itself.
-            Refusals::RATE_LIMITED if self.attempts > 0 => Refusals::ATTEMPT_RATE_LIMITED,
-            kind => kind,
+            Reason::RateLimited => Refusals::RATE_LIMITED,
+            Reason::BulkheadFull => Refusals::BULKHEAD_FULL,
+            Reason::ShuttingDown => Refusals::SHUTTING_DOWN,
         };
-        let on = self.state.spec.fallback.map_or(Refusals::NONE, |fallback| fallback.on_rejected);
-        kind != Refusals::NONE && on.contains(kind)
+        self.state.spec.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
     }
 }

@@ -68,7 +68,7 @@ impl Spans {
     }
 
     /// The span of a new call, if anybody listens.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(&'static self) -> Option<Box<CallSpans>> {
         if self.level > LevelFilter::current() { None } else { self.open_heard() }
     }

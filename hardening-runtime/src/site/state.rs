@@ -1,6 +1,6 @@
 //! The live side of a site: its policies with their state, and its counts.
 
-use hardening_spec::{CallSpec, MAX_RATE_LIMITS, Per};
+use hardening_spec::{CallSpec, Per};
 
 use super::Site;
 use super::span::Spans;
@@ -21,9 +21,10 @@ pub(crate) struct State {
     pub(crate) deadline: Nanos,
     /// Whether any policy may refuse: a call without one is never refused, whatever surrounds it.
     pub(crate) refuses: bool,
-    pub(crate) limits: [Option<Limiter>; MAX_RATE_LIMITS],
-    pub(crate) limits_calls: bool,
-    pub(crate) limits_attempts: bool,
+    /// The limits charged once for the call.
+    pub(crate) call_limits: Box<[Limiter]>,
+    /// The limits charged for each attempt.
+    pub(crate) attempt_limits: Box<[Limiter]>,
     pub(crate) retry: Option<Retry>,
     pub(crate) breaker: Option<CircuitBreaker>,
     pub(crate) bulkhead: Option<Bulkhead>,
@@ -35,7 +36,10 @@ impl State {
     pub(crate) fn new(site: &'static Site, spec: CallSpec) -> Self {
         let name = site.place.name;
         let now = clock::now();
-        let limited = |per| spec.limits().any(|(_, limit)| limit.per == per);
+        let limits = |per| {
+            let declared = spec.limits().filter(|(_, limit)| limit.per == per);
+            declared.map(|(at, limit)| Limiter::new(name, *limit).at(at as u8)).collect()
+        };
         let only_observed = CallSpec { fallback: None, ..spec } == CallSpec::NONE;
         Self {
             name,
@@ -43,14 +47,20 @@ impl State {
             timeout: spec.timeout.map_or(NEVER, nanos),
             deadline: spec.deadline.map_or(NEVER, nanos),
             refuses: !only_observed,
-            limits: spec.rate_limits.map(|limit| limit.map(|limit| Limiter::new(name, limit))),
-            limits_calls: limited(Per::Call),
-            limits_attempts: limited(Per::Attempt),
+            call_limits: limits(Per::Call),
+            attempt_limits: limits(Per::Attempt),
             retry: spec.retry.as_ref().map(Retry::new),
             breaker: spec.circuit_breaker.map(|breaker| CircuitBreaker::new(name, breaker, spec.timeout, now)),
             bulkhead: spec.bulkhead.as_ref().map(Bulkhead::new),
             metrics: CallMetrics::default(),
             spans: Spans::new(site),
         }
+    }
+}
+
+impl State {
+    /// Every rate limit.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &Limiter> {
+        self.call_limits.iter().chain(&self.attempt_limits)
     }
 }

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::Rejected;
 use crate::catalogue::sites;
 use crate::clock::{self, Nanos};
 use crate::policy::circuit_breaker::CircuitState;
@@ -74,17 +73,6 @@ impl CallOutcome {
             Self::Rejected => "rejected",
         }
     }
-
-    pub(crate) fn of(refusal: &Rejected) -> Self {
-        match refusal {
-            Rejected::Timeout { .. } => Self::Timeout,
-            Rejected::DeadlineExceeded { .. } => Self::DeadlineExceeded,
-            Rejected::CircuitOpen { .. } => Self::CircuitOpen,
-            Rejected::RateLimited { .. } => Self::RateLimited,
-            Rejected::BulkheadFull { .. } => Self::BulkheadFull,
-            _ => Self::Rejected,
-        }
-    }
 }
 
 /// Why an attempt was repeated.
@@ -117,24 +105,31 @@ pub struct CallMetrics {
     attempts: [AtomicU64; CallOutcome::ALL.len()],
     retries: [AtomicU64; RetryReason::ALL.len()],
     duration: Histogram,
+    /// The most successes that were ever read.
+    shown: AtomicU64,
     in_flight: AtomicU32,
     nested_retry: AtomicBool,
 }
 
 impl CallMetrics {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    #[inline]
+    /// Counts the end of a call. Successes are not counted one by one: they are what the histogram holds beyond
+    /// the other outcomes.
+    #[inline(always)]
     pub(crate) fn finish(&self, outcome: CallOutcome, took: Nanos) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.calls[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        if outcome != CallOutcome::Success {
+            self.calls[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        }
         self.duration.record(took);
     }
 
-    #[inline]
+    /// Counts the end of an attempt, unless it was the success that ends its call.
+    #[inline(always)]
     pub(crate) fn attempted(&self, outcome: CallOutcome) {
         self.attempts[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -149,12 +144,21 @@ impl CallMetrics {
 
     /// Calls that ended with this outcome.
     pub fn calls(&self, outcome: CallOutcome) -> u64 {
-        self.calls[outcome as usize].load(Ordering::Relaxed)
+        let read = |outcome: CallOutcome| self.calls[outcome as usize].load(Ordering::Relaxed);
+        if outcome == CallOutcome::Success {
+            let others: u64 = CallOutcome::ALL.into_iter().map(read).sum();
+            let successes = self.duration.count().saturating_sub(others);
+            // A call that ends between the two readings would make the figure fall back by one, and a counter
+            // that falls is taken for a restart.
+            return self.shown.fetch_max(successes, Ordering::Relaxed).max(successes);
+        }
+        read(outcome)
     }
 
     /// Attempts that ended with this outcome.
     pub fn attempts(&self, outcome: CallOutcome) -> u64 {
-        self.attempts[outcome as usize].load(Ordering::Relaxed)
+        let counted = self.attempts[outcome as usize].load(Ordering::Relaxed);
+        if outcome == CallOutcome::Success { counted + self.calls(outcome) } else { counted }
     }
 
     /// Attempts that were repeated.
@@ -231,9 +235,9 @@ fn policies(out: &mut String, states: &[&State]) {
         "hardening_rate_limit_decisions_total",
         "Charges to a rate limit; overflow counts those that found no room for their key.",
     );
-    for state in states.iter().filter(|state| state.limits.iter().any(Option::is_some)) {
+    for state in states.iter().filter(|state| state.limits().next().is_some()) {
         let (mut allowed, mut refused, mut overflow) = (0, 0, 0);
-        for limiter in state.limits.iter().flatten() {
+        for limiter in state.limits() {
             let counts = limiter.counts();
             (allowed, refused, overflow) = (allowed + counts.0, refused + counts.1, overflow + counts.2);
         }

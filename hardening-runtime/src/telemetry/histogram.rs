@@ -32,7 +32,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// Adds one duration.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, took: Nanos) {
         let mut at = 0;
         while at < BOUNDS.len() && took > BOUNDS[at].0 {
@@ -40,6 +40,11 @@ impl Histogram {
         }
         self.buckets[at].fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(took, Ordering::Relaxed);
+    }
+
+    /// How many durations were added.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
     /// Counts up to each bound of [`BOUNDS`] and in all, and the sum in seconds.

@@ -24,8 +24,16 @@ use crate::clock::{Nanos, nanos};
 /// Leave to run one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    generation: u32,
-    counted: bool,
+    /// The word at the moment of admission, [`UNCOUNTED`] for an attempt that nobody counts.
+    word: u64,
+}
+
+/// No word has a bit here.
+const UNCOUNTED: Permit = Permit { word: 1 << 31 };
+
+impl Permit {
+    /// Leave that nobody gave and nobody counts.
+    pub const NONE: Self = UNCOUNTED;
 }
 
 /// What a breaker says to an attempt.
@@ -35,8 +43,8 @@ pub enum Admission {
     Admitted(Permit),
     /// Do not run it.
     Refused {
-        /// When the next probe is due.
-        retry_after: Duration,
+        /// Nanoseconds until the next probe is due.
+        retry_after: Nanos,
     },
 }
 
@@ -92,48 +100,46 @@ impl CircuitBreaker {
     }
 
     /// Asks for leave to run an attempt.
-    #[inline]
+    #[inline(always)]
     pub fn admit(&self, now: Nanos) -> Admission {
         let bits = self.word.load(Ordering::Acquire);
         if Word::is_plainly_closed(bits) {
-            return Admission::Admitted(Permit { generation: Word::unpack(bits).generation, counted: true });
+            return Admission::Admitted(Permit { word: bits });
         }
         self.admit_specially(now)
     }
 
     #[cold]
     fn admit_specially(&self, now: Nanos) -> Admission {
-        const UNCOUNTED: Admission = Admission::Admitted(Permit { generation: 0, counted: false });
-        let first = Duration::from_nanos(nanos(self.spec.open_for.from));
+        let first = nanos(self.spec.open_for.from);
         loop {
             let bits = self.word.load(Ordering::Acquire);
             let word = Word::unpack(bits);
             match word.mode {
-                Mode::Disabled => return UNCOUNTED,
+                Mode::Disabled => return Admission::Admitted(UNCOUNTED),
                 Mode::ForcedOpen => return Admission::Refused { retry_after: first },
                 Mode::Automatic | Mode::MetricsOnly => {}
             }
             let refused = |left: Nanos| match word.mode {
-                Mode::MetricsOnly => UNCOUNTED,
-                _ => Admission::Refused { retry_after: Duration::from_nanos(left) },
+                Mode::MetricsOnly => Admission::Admitted(UNCOUNTED),
+                _ => Admission::Refused { retry_after: left },
             };
-            let (next, permit) = match word.phase {
+            let next = match word.phase {
                 Phase::Closed => {
-                    return Admission::Admitted(Permit { generation: word.generation, counted: true });
+                    return Admission::Admitted(Permit { word: bits });
                 }
-                Phase::Opening => return refused(nanos(first)),
+                Phase::Opening => return refused(first),
                 Phase::Open => {
                     let until = self.until.load(Ordering::Acquire);
                     if now < until {
                         return refused(until - now);
                     }
-                    let next = word.half_opened();
-                    (next, Permit { generation: next.generation, counted: true })
+                    word.half_opened()
                 }
                 Phase::HalfOpen => {
                     let overdue = self.probed.load(Ordering::Acquire).saturating_add(self.probe_timeout);
                     match word.probing(self.probes()) {
-                        Some(next) => (next, Permit { generation: word.generation, counted: true }),
+                        Some(next) => next,
                         None if now >= overdue => {
                             self.open(word, now);
                             continue;
@@ -148,32 +154,40 @@ impl CircuitBreaker {
                 if word.phase == Phase::Open {
                     self.transitions.happened(self.name, CircuitState::Open, CircuitState::HalfOpen);
                 }
-                return Admission::Admitted(permit);
+                return Admission::Admitted(Permit { word: next.pack() });
             }
         }
     }
 
     /// Takes an attempt's outcome; `took` is how long its body ran.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
-        if !permit.counted {
-            return;
-        }
         let bits = self.word.load(Ordering::Acquire);
-        let word = Word::unpack(bits);
-        if word.generation != permit.generation {
+        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.slow_call };
+        if bits == permit.word && Word::is_plainly_closed(bits) {
+            if verdict != Verdict::Neither {
+                self.record_closed(bits, now, event);
+            }
             return;
         }
-        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.slow_call };
+        self.record_specially(permit, now, verdict, event);
+    }
+
+    #[cold]
+    fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, event: Event) {
+        let word = Word::unpack(self.word.load(Ordering::Acquire));
+        if permit == UNCOUNTED || word.generation != Word::unpack(permit.word).generation {
+            return;
+        }
         match word.phase {
-            Phase::Closed if verdict != Verdict::Neither => self.record_closed(word, now, event),
-            Phase::HalfOpen => self.record_probe(permit, now, verdict, event),
+            Phase::Closed if verdict != Verdict::Neither => self.record_closed(word.pack(), now, event),
+            Phase::HalfOpen => self.record_probe(word.generation, now, verdict, event),
             Phase::Closed | Phase::Opening | Phase::Open => {}
         }
     }
 
-    #[inline]
-    fn record_closed(&self, word: Word, now: Nanos, event: Event) {
+    #[inline(always)]
+    fn record_closed(&self, bits: u64, now: Nanos, event: Event) {
         let mut trips = false;
         if event.failed {
             let streak = self.streak.fetch_add(1, Ordering::AcqRel).saturating_add(1);
@@ -181,21 +195,21 @@ impl CircuitBreaker {
         } else if self.streak.load(Ordering::Relaxed) != 0 {
             self.streak.store(0, Ordering::Release);
         }
-        if let Some(counts) = self.window.record(word.generation, now, event) {
+        if let Some(counts) = self.window.record(Word::generation(bits), now, event) {
             let judged = counts.calls >= u64::from(self.spec.min_calls);
             let slow = self.spec.slow_call.is_some() && self.spec.slow_rate.reached_by(counts.slow, counts.calls);
             trips |= judged && (slow || self.spec.failure_rate.reached_by(counts.failed, counts.calls));
         }
         if trips {
-            self.open(word, now);
+            self.open(Word::unpack(bits), now);
         }
     }
 
     #[cold]
-    fn record_probe(&self, permit: Permit, now: Nanos, verdict: Verdict, event: Event) {
+    fn record_probe(&self, generation: u32, now: Nanos, verdict: Verdict, event: Event) {
         loop {
             let word = Word::unpack(self.word.load(Ordering::Acquire));
-            if word.generation != permit.generation || word.phase != Phase::HalfOpen {
+            if word.generation != generation || word.phase != Phase::HalfOpen {
                 return;
             }
             let next = match verdict {
@@ -253,7 +267,7 @@ impl CircuitBreaker {
         u8::try_from(self.spec.probes).unwrap_or(u8::MAX)
     }
 
-    #[inline]
+    #[inline(always)]
     fn exchange(&self, from: Word, to: Word) -> bool {
         self.word.compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }

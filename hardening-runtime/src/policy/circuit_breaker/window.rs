@@ -9,8 +9,8 @@ use hardening_spec::Window as Spec;
 
 use crate::clock::{Nanos, nanos};
 
-/// Buckets of a time window; an event leaves it between W - W/10 and W after it came.
-const BUCKETS: usize = 10;
+/// Buckets of a time window, a power of two; an event leaves it between W - W/16 and W after it came.
+const BUCKETS: usize = 16;
 
 /// What a window holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Window {
     }
 
     /// Counts an event; answers what the window holds when that could open a circuit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
         match self {
             Self::Time(window) => window.record(generation, now, event),
@@ -70,6 +70,9 @@ impl Window {
     }
 }
 
+const ONE_CALL: u64 = 1 << 16;
+const CALLS_FULL: u64 = 0xFFFF << 16;
+
 /// Four 16-bit numbers in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Fields {
@@ -80,7 +83,7 @@ struct Fields {
 }
 
 impl Fields {
-    #[inline]
+    #[inline(always)]
     const fn pack(self) -> u64 {
         self.tag as u64
             | ((self.calls as u64) << 16)
@@ -88,7 +91,7 @@ impl Fields {
             | ((self.slow as u64) << 48)
     }
 
-    #[inline]
+    #[inline(always)]
     const fn unpack(bits: u64) -> Self {
         Self {
             tag: bits as u16,
@@ -99,7 +102,7 @@ impl Fields {
     }
 
     /// Adds an event; numbers that are full are halved first, which keeps their shares.
-    #[inline]
+    #[inline(always)]
     fn add(self, event: Event) -> Self {
         let mut sum = self;
         if sum.calls == u16::MAX {
@@ -109,6 +112,17 @@ impl Fields {
         sum.failed += u16::from(event.failed);
         sum.slow += u16::from(event.slow);
         sum
+    }
+
+    /// `bits` with an event added; numbers of another tag are forgotten.
+    #[inline(always)]
+    fn added(bits: u64, tag: u16, event: Event) -> u64 {
+        if bits as u16 == tag && bits & CALLS_FULL != CALLS_FULL {
+            return bits + ONE_CALL + (u64::from(event.failed) << 32) + (u64::from(event.slow) << 48);
+        }
+        let fields = Self::unpack(bits);
+        let kept = if fields.tag == tag { fields } else { Self { tag, ..Self::default() } };
+        kept.add(event).pack()
     }
 
     fn counts(self) -> Counts {
@@ -141,18 +155,18 @@ impl TimeWindow {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn epoch(&self, now: Nanos) -> u64 {
         now.saturating_sub(self.origin) / self.width
     }
 
     /// Which lap of the ring, and which generation, a bucket's numbers belong to; never 0, which is "empty".
-    #[inline]
+    #[inline(always)]
     const fn tag(generation: u32, epoch: u64) -> u16 {
         0x8000 | ((generation as u16 & 0x7F) << 8) | ((epoch / BUCKETS as u64) as u16 & 0xFF)
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
         let epoch = self.epoch(now);
         let last = self.last.load(Ordering::Relaxed);
@@ -163,9 +177,7 @@ impl TimeWindow {
         let bucket = &self.buckets[(epoch % BUCKETS as u64) as usize];
         let mut bits = bucket.load(Ordering::Relaxed);
         loop {
-            let fields = Fields::unpack(bits);
-            let fields = if fields.tag == tag { fields } else { Fields { tag, ..Fields::default() } };
-            let next = fields.add(event).pack();
+            let next = Fields::added(bits, tag, event);
             match bucket.compare_exchange_weak(bits, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(changed) => bits = changed,
@@ -275,5 +287,3 @@ impl CallWindow {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -51,7 +51,7 @@ impl Word {
         generation: 0,
     };
 
-    #[inline]
+    #[inline(always)]
     pub(super) const fn pack(self) -> u64 {
         self.mode as u64
             | ((self.phase as u64) << 2)
@@ -61,7 +61,7 @@ impl Word {
             | ((self.generation as u64) << 32)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) const fn unpack(bits: u64) -> Self {
         Self {
             mode: match bits & 3 {
@@ -84,9 +84,15 @@ impl Word {
     }
 
     /// Closed under automatic control: the state of nearly every look at the word.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn is_plainly_closed(bits: u64) -> bool {
         bits & 0xF == 0
+    }
+
+    /// The generation in a packed word.
+    #[inline(always)]
+    pub(super) const fn generation(bits: u64) -> u32 {
+        (bits >> 32) as u32
     }
 
     const fn next(self, phase: Phase) -> Self {

@@ -45,13 +45,13 @@ impl Gcra {
     }
 
     /// What `cost` units add to the theoretical arrival time.
-    #[inline]
+    #[inline(always)]
     pub const fn charge(&self, cost: u32) -> Nanos {
         self.emission.saturating_mul(cost as u64)
     }
 
     /// Decides about `cost` units arriving at `now`, which may wait for `patience`.
-    #[inline]
+    #[inline(always)]
     pub fn decide(&self, tat: Nanos, now: Nanos, cost: u32, patience: Nanos) -> Arrival {
         let tat = tat.max(now).saturating_add(self.charge(cost));
         let ahead = tat - now;

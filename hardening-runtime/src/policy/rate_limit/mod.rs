@@ -3,6 +3,7 @@
 mod gcra;
 mod keyed;
 
+use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,8 +12,7 @@ use hardening_spec::RateLimitSpec;
 pub use gcra::{Arrival, Gcra};
 pub use keyed::{Keyed, hash_key};
 
-use crate::Rejected;
-use crate::clock::{Nanos, nanos};
+use crate::clock::{NEVER, Nanos, nanos};
 
 /// What one call is charged: the hash of its key, and its cost.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,11 @@ impl Charge {
     }
 
     /// `cost` units of `key`.
-    #[inline]
+    #[inline(always)]
     pub fn keyed<K: Hash + ?Sized>(key: &K, cost: u32) -> Self {
         Self { key: hash_key(key), cost }
     }
 }
-
-use std::hash::Hash;
 
 /// What a limiter says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +58,19 @@ pub enum Decision {
     },
 }
 
+/// A reservation that would take too long.
+pub(crate) struct Refused {
+    /// When the same charge would be admitted, [`NEVER`] if it costs more than the burst.
+    pub(crate) retry_after: Nanos,
+    /// Units left at once.
+    pub(crate) remaining: u32,
+}
+
 /// One limiter with its state and its counts.
 #[derive(Debug)]
 pub struct Limiter {
     name: &'static str,
+    position: u8,
     gcra: Gcra,
     patience: Nanos,
     /// The state of a limiter without keys; of a keyed one, what the keys without room share.
@@ -83,6 +90,7 @@ impl Limiter {
     pub fn new(name: &'static str, spec: RateLimitSpec) -> Self {
         Self {
             name,
+            position: 0,
             gcra: Gcra::new(spec.rate, spec.burst()),
             patience: nanos(spec.wait),
             shared: AtomicU64::new(0),
@@ -99,19 +107,40 @@ impl Limiter {
         self.name
     }
 
-    /// Charges `charge` at `now`, waiting no longer than `wait` and the limiter's own patience; answers how
-    /// long to wait.
-    ///
-    /// # Errors
-    /// [`Rejected::RateLimited`] when the wait would be longer; nothing is charged then.
-    #[inline]
-    pub(crate) fn charge(&self, charge: Charge, now: Nanos, wait: Nanos) -> Result<Nanos, Rejected> {
+    /// The same at this position among its call's limits.
+    #[must_use]
+    pub(crate) fn at(self, position: u8) -> Self {
+        Self { position, ..self }
+    }
+
+    /// Its position among its call's limits.
+    #[inline(always)]
+    pub(crate) const fn position(&self) -> u8 {
+        self.position
+    }
+
+    /// Charges `charge` if its turn is now.
+    #[inline(always)]
+    pub(crate) fn admits(&self, charge: Charge, now: Nanos) -> bool {
+        let arrival = match &self.keyed {
+            None => self.arrive_shared(charge.cost, now, 0),
+            Some(keyed) => self.arrive_keyed(keyed, charge, now, 0),
+        };
+        let admitted = matches!(arrival, Arrival::Conforms { .. });
+        if admitted {
+            self.allowed.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    /// Charges `charge` for its turn in the future, if that comes within `wait` and the limiter's patience; answers
+    /// how long it takes.
+    #[cold]
+    pub(crate) fn reserve(&self, charge: Charge, now: Nanos, wait: Nanos) -> Result<Nanos, Refused> {
         match self.arrive(charge, now, self.patience.min(wait)) {
             Arrival::Conforms { delay, .. } => Ok(delay),
-            Arrival::Exceeds { retry_after } => Err(Rejected::RateLimited {
-                limiter: self.name,
-                retry_after: retry_after.map_or(Duration::MAX, Duration::from_nanos),
-                limit: self.gcra.burst(),
+            Arrival::Exceeds { retry_after } => Err(Refused {
+                retry_after: retry_after.unwrap_or(NEVER),
                 remaining: self.remaining(charge.key, now),
             }),
         }
@@ -156,7 +185,7 @@ impl Limiter {
         self.keyed.as_ref().map_or(0, Keyed::len)
     }
 
-    #[inline]
+    #[inline(always)]
     fn arrive(&self, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
         let arrival = match &self.keyed {
             None => self.arrive_shared(charge.cost, now, patience),
@@ -170,7 +199,7 @@ impl Limiter {
         arrival
     }
 
-    #[inline]
+    #[inline(always)]
     fn arrive_shared(&self, cost: u32, now: Nanos, patience: Nanos) -> Arrival {
         let mut tat = self.shared.load(Ordering::Acquire);
         loop {

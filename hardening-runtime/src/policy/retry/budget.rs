@@ -40,7 +40,7 @@ impl Budget {
     }
 
     /// Pays for one call.
-    #[inline]
+    #[inline(always)]
     pub fn deposit(&self) {
         let saved = self.saved.load(Ordering::Relaxed);
         if saved < MOST {

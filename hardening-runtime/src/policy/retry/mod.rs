@@ -75,7 +75,7 @@ impl Retry {
     }
 
     /// Pays one call into the budget.
-    #[inline]
+    #[inline(always)]
     pub fn deposit(&self) {
         if let Some(budget) = &self.budget {
             budget.deposit();

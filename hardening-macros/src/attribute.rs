@@ -1,0 +1,36 @@
+//! From an attribute and its item to the item's expansion: parse, harvest, check, expand.
+
+use hardening_spec::keys::Attribute;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::diagnostics::Errors;
+use crate::function::Function;
+use crate::{check, expand, harvest};
+
+/// Expands the outermost attribute of a call, together with its siblings.
+pub(crate) fn policy(
+    attribute: &'static Attribute,
+    arguments: TokenStream,
+    item: &TokenStream,
+) -> TokenStream {
+    let mut function = match Function::read(attribute.name, item) {
+        Ok(function) => function,
+        Err(error) => return beside(item, &error.to_compile_error()),
+    };
+    let mut errors = Errors::default();
+    let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
+    let call = check::form(attribute.name, &function, &mut errors)
+        .map(|form| (check::call(&function, &form, harvest, &mut errors), form));
+    let clean = errors.is_empty();
+    let errors = errors.finish();
+    match call {
+        Some((call, form)) if clean => expand::function(function, &form, &call),
+        _ => beside(&function, &errors),
+    }
+}
+
+/// The item first, so that its name exists whatever is wrong with its attributes.
+pub(crate) fn beside(item: &impl ToTokens, errors: &TokenStream) -> TokenStream {
+    quote!(#item #errors)
+}

@@ -1,0 +1,128 @@
+//! What may be written in one attribute; the rules on its numbers are in `hardening_spec::rules`.
+
+use hardening_spec::units;
+use syn::{Expr, Lit};
+
+use super::names;
+use crate::arguments::bindings;
+use crate::diagnostics::Errors;
+use crate::function::Function;
+use crate::syntax::{Policy, Time, Value};
+
+/// The rules on what was written.
+pub(super) fn written(policy: &Policy, errors: &mut Errors) {
+    match policy.name() {
+        "retry" => retry(policy, errors),
+        "circuit_breaker" => circuit_breaker(policy, errors),
+        "rate_limited" => rate_limited(policy, errors),
+        "fallback" => fallback(policy, errors),
+        _ => {}
+    }
+}
+
+fn retry(policy: &Policy, errors: &mut Errors) {
+    if !policy.means("idempotent") && !policy.means("not_executed") {
+        errors.at_span(
+            policy.at,
+            "`retry` runs the body again after a failure, and a failure does not say that nothing was done: \
+             an order may be placed twice. Write `idempotent` if running the body twice does no harm, or \
+             `not_executed = PATTERN` naming the errors raised before anything was done, \
+             such as `not_executed = Error::Connect(_)`",
+        );
+    }
+    let Some(pattern) = policy.pattern("not_executed") else { return };
+    if let Some(ok) = pattern.over_ok() {
+        errors.at(
+            ok,
+            "`not_executed` names errors raised before anything was done, and `Ok` is none: remove it",
+        );
+    } else if pattern.is_catch_all() {
+        errors.at(
+            pattern,
+            "this matches every error, so it says of none that nothing was done: name the errors raised before \
+             anything was done, such as `Error::Connect(_)`, or write `idempotent` if running the body twice does no harm",
+        );
+    }
+}
+
+fn circuit_breaker(policy: &Policy, errors: &mut Errors) {
+    let Some(entry) = policy.get("slow_rate") else { return };
+    if let (Value::Ratio(rate), false) = (&entry.value, policy.means("slow_call"))
+        && *rate == hardening_spec::CircuitBreakerSpec::DEFAULT.slow_rate
+    {
+        // Any other rate breaks the rule on numbers.
+        let message =
+            "`slow_rate` needs `slow_call`, the duration from which a call is slow: write `slow_call = 1s`";
+        errors.at(&entry.tokens, message);
+    }
+}
+
+fn rate_limited(policy: &Policy, errors: &mut Errors) {
+    if let Some(entry) = policy.get("max_keys")
+        && !policy.means("key")
+        && policy.count("max_keys") == Some(10_000)
+    {
+        let message = "`max_keys` bounds the values of `key`: write `key = …` too, or leave it out";
+        errors.at(&entry.tokens, message);
+    }
+    let Some(Expr::Lit(cost)) = policy.expression("cost") else { return };
+    let Lit::Int(number) = &cost.lit else {
+        errors.at(cost, "a cost is a whole number or an expression that gives a `u32`, such as `2`");
+        return;
+    };
+    let Ok(cost) = number.base10_parse::<u32>() else {
+        errors.at(number, format!("a cost is at most {}", u32::MAX));
+        return;
+    };
+    let Some(Value::Rate(rate)) = policy.get("rate").map(|entry| &entry.value) else { return };
+    let burst = policy.count("burst").unwrap_or_else(|| rate.one_second());
+    if cost == 0 {
+        errors.at(number, "a call that costs 0 is never limited: write at least 1");
+    } else if cost > burst && burst > 0 {
+        let message =
+            format!("a call that costs {cost} never fits a burst of {burst}: write `burst = {cost}` or more");
+        errors.at(number, message);
+    }
+}
+
+fn fallback(policy: &Policy, errors: &mut Errors) {
+    for key in ["on", "not_on"] {
+        if let Some(ok) = policy.pattern(key).and_then(|pattern| pattern.over_ok()) {
+            errors
+                .at(ok, "a fallback answers for an `Err`, never for an `Ok`: write a pattern over the error");
+        }
+    }
+}
+
+/// A const expression may name neither an argument nor what differs from one use of the function to the next.
+pub(super) fn constants(policy: &Policy, function: &Function, errors: &mut Errors) {
+    let arguments = bindings(&function.sig);
+    for entry in &policy.entries {
+        let times = match &entry.value {
+            Value::Duration(time) => [Some(time), None],
+            Value::Range(from, to) => [Some(from), Some(to)],
+            _ => [None, None],
+        };
+        for time in times.into_iter().flatten() {
+            let Time::Const(tokens) = time else { continue };
+            let generic = function.sig.generics.params.iter().find_map(|param| match param {
+                syn::GenericParam::Type(param) => Some(param.ident.to_string()),
+                syn::GenericParam::Const(param) => Some(param.ident.to_string()),
+                syn::GenericParam::Lifetime(_) => None,
+            });
+            let variable = ["Self".to_owned(), "self".to_owned()]
+                .into_iter()
+                .chain(generic)
+                .chain(arguments.iter().map(|argument| argument.ident.to_string()))
+                .find(|name| names(tokens, name));
+            let Some(name) = variable else { continue };
+            let example = units::show(std::time::Duration::from_millis(250));
+            let message = format!(
+                "every call of this function shares one specification, so a duration cannot depend on `{name}`: \
+                 write a literal such as `{example}`, or a const"
+            );
+            errors.at(tokens, message);
+            break;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a function must look like for its policies to take effect.
+
+use hardening_spec::keys;
+use quote::ToTokens;
+use syn::{PathArguments, Type};
+
+use crate::arguments::returned_borrow;
+use crate::diagnostics::Errors;
+use crate::function::{Form, Function};
+use crate::syntax::Policy;
+
+/// Types that are no `Result` under any import.
+const OTHER_TYPES: &[&str] = &[
+    "bool",
+    "char",
+    "str",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "f32",
+    "f64",
+    "String",
+    "Vec",
+    "Option",
+    "Box",
+    "Rc",
+    "Arc",
+    "Cow",
+    "HashMap",
+    "HashSet",
+    "BTreeMap",
+    "BTreeSet",
+    "VecDeque",
+    "PathBuf",
+    "OsString",
+    "Duration",
+    "Instant",
+    "SystemTime",
+    "PhantomData",
+];
+
+/// A function that has no asynchronous body.
+pub(super) fn not_async(name: &str, function: &Function, errors: &mut Errors) {
+    let sig = &function.sig;
+    if function.body.is_none() {
+        let message =
+            format!("`{name}` needs a body: write it on the method in the `impl`, not on its declaration");
+        errors.at(&sig.ident, message);
+    } else {
+        errors.at(
+            sig.fn_token,
+            format!("`{name}` works on asynchronous functions: write `async fn {}`", sig.ident),
+        );
+    }
+}
+
+/// What refuses, cuts or repeats a call answers a `Result`.
+pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], errors: &mut Errors) {
+    let needing: Vec<&str> =
+        policies.iter().map(Policy::name).filter(|name| *name != keys::HARDENED.name).collect();
+    let Some(first) = needing.first() else { return };
+    let why = if needing.len() > 1 {
+        format!("{} refuse, cut or repeat a call", listed(&needing))
+    } else {
+        format!("`{first}` can refuse, cut or repeat a call")
+    };
+    let wanted = "where `E: From<hardening::Rejected>`";
+    match &form.output {
+        None => {
+            let message = format!(
+                "{why}, so `{}` answers a `Result`: write `-> Result<(), E>` {wanted}",
+                function.sig.ident
+            );
+            errors.at(&function.sig.ident, message);
+        }
+        Some(output) if certainly_no_result(output) => {
+            let shown = output.to_token_stream().to_string().replace(" < ", "<").replace(" >", ">");
+            errors.at(
+                output,
+                format!("{why}, so it needs a `Result` here: write `Result<{shown}, E>` {wanted}"),
+            );
+        }
+        Some(_) => {}
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let mut unique: Vec<String> = Vec::new();
+    for name in names {
+        let name = format!("`{name}`");
+        if !unique.contains(&name) {
+            unique.push(name);
+        }
+    }
+    match unique.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => unique.concat(),
+    }
+}
+
+/// Whether the last word of a type is `Result`.
+pub(super) fn is_result(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Result"),
+        Type::Paren(inner) => is_result(&inner.elem),
+        Type::Group(inner) => is_result(&inner.elem),
+        _ => false,
+    }
+}
+
+/// A path may be an alias of a `Result`; these are none by their form or their name.
+fn certainly_no_result(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let alone = path.path.segments.len() == 1 || !matches!(last.arguments, PathArguments::None);
+            alone && OTHER_TYPES.iter().any(|known| last.ident == known)
+        }),
+        Type::Paren(inner) => certainly_no_result(&inner.elem),
+        Type::Group(inner) => certainly_no_result(&inner.elem),
+        Type::Infer(_) | Type::Macro(_) | Type::Verbatim(_) => false,
+        _ => true,
+    }
+}
+
+/// A repeated body cannot hand out what it borrowed exclusively.
+pub(super) fn replay(function: &Function, form: &Form, policies: &[Policy], errors: &mut Errors) {
+    let Some(retry) = policies.iter().find(|policy| policy.name() == keys::RETRY.name) else { return };
+    let Some(output) = &form.output else { return };
+    if let Some((name, argument)) = returned_borrow(&function.sig, output) {
+        let message = format!(
+            "`{}` runs the body again, but the returned value borrows from `{name}`, which the next attempt needs: \
+             return an owned value, or take `{name}` by `&`",
+            retry.name()
+        );
+        errors.at(argument, message);
+    }
+}

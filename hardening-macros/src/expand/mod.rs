@@ -1,0 +1,116 @@
+//! The specification of a call → tokens. Nothing here can fail.
+
+mod body;
+mod charge;
+mod spec;
+mod verdict;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::spanned::Spanned;
+
+use crate::function::{Form, Function};
+use crate::model::{Call, Judged, Run};
+use crate::paths::{emit, ours_at};
+use crate::words::Words;
+use body::Body;
+pub(crate) use spec::{time, variant};
+
+/// The function with its policies inside.
+pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> TokenStream {
+    let site = site_name(&function, call);
+    let body = Body::new(&mut function.sig, form, call);
+    let specification = spec::site(&site, &function.sig.ident, call);
+    let begin = charge::begin(&site, call);
+    let run = match &call.run {
+        Run::Observed => emit!(call.observe(#body).await),
+        Run::ObservedResult => emit!(call.observe_result(#body).await),
+        Run::Once(judged) => {
+            let settle = verdict::settle_once(judged);
+            let finish = finish(call, judged, &body);
+            emit! {
+                if call.must_wait() {
+                    call.wait().await;
+                }
+                let outcome = call.attempt(#body).await;
+                #settle
+                #finish
+            }
+        }
+        Run::Repeated(judged) => {
+            let settle = verdict::settle(judged);
+            let finish = finish(call, judged, &body);
+            emit! {
+                let settled = loop {
+                    if call.must_wait() {
+                        call.wait().await;
+                    }
+                    let outcome = call.attempt(#body).await;
+                    #settle
+                };
+                #finish
+            }
+        }
+    };
+    let expanded = form.rebuild(&emit!(#specification #begin #run));
+    let Function { attrs, vis, sig, body } = function;
+    let block = crate::function::with_stream(&body.unwrap_or_else(empty_block), expanded);
+    quote!(#(#attrs)* #vis #sig #block)
+}
+
+/// The end of the call: its result, or the fallback's answer.
+fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
+    // A bound that the error type misses is shown at the return type.
+    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, Spanned::span));
+    let Some(fallback) = &judged.fallback else {
+        let finish = Ident::new("finish", at);
+        return emit!(call.#finish(settled));
+    };
+    let finish_or = Ident::new("finish_or", at);
+    let (patterns, wanted) = match verdict::wanted(fallback) {
+        None => (None, emit!(true)),
+        patterns => (patterns, emit!(wanted)),
+    };
+    let (value, anchor) = (&fallback.value, body.anchor());
+    // The error is kept, and has to be `Send`, only where the answer speaks of it.
+    if !Words::of(value.to_token_stream()).contain("error") {
+        return emit! {
+            #patterns
+            match call.#finish_or(settled, #wanted) {
+                ::core::ops::ControlFlow::Break(result) => return result,
+                ::core::ops::ControlFlow::Continue(error) => ::core::mem::drop(error),
+            }
+            call.fallback(async { #anchor #value }).await
+        };
+    }
+    let users_error = Ident::new("error", Span::call_site());
+    emit! {
+        #patterns
+        let error = match call.#finish_or(settled, #wanted) {
+            ::core::ops::ControlFlow::Break(result) => return result,
+            ::core::ops::ControlFlow::Continue(error) => error,
+        };
+        call.fallback(async { let #users_error = &error; #anchor #value }).await
+    }
+}
+
+/// `SITE`, lengthened until no token of the user mentions it: items are not hygienic.
+fn site_name(function: &Function, call: &Call) -> Ident {
+    let mut words = Words::default();
+    if let Some(body) = &function.body {
+        words.add(body.stream());
+    }
+    words.add(function.sig.to_token_stream());
+    for policy in &call.policies {
+        policy.entries.iter().for_each(|entry| words.add(entry.tokens.clone()));
+    }
+    let mut name = "SITE".to_owned();
+    while words.contain(&name) {
+        name.push('_');
+    }
+    format_ident!("{name}", span = Span::mixed_site())
+}
+
+fn empty_block() -> proc_macro2::Group {
+    proc_macro2::Group::new(proc_macro2::Delimiter::Brace, TokenStream::new())
+}

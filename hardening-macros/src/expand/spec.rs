@@ -1,0 +1,230 @@
+//! The static site of a function, with its specification as a const.
+
+use std::time::Duration;
+
+use hardening_spec::keys::{self, Kind};
+use hardening_spec::{Ratio, Window};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::ext::IdentExt;
+
+use super::charge::field_name;
+use crate::model::Call;
+use crate::paths::{emit, import, private};
+use crate::syntax::{Entry, Policy, Time, Value};
+
+/// `static SITE: Site = Site::new(place, specification);`, its registration, and the imports it uses.
+pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
+    let private = private();
+    let (place, spec) = (place(function, call), spec(call));
+    // A sibling's import is used here, since its attribute was taken before the compiler could see it.
+    let imports = &call.imports;
+    let imports = (!imports.is_empty()).then(|| emit!(#[allow(unused_imports)] use {#(#imports as _),*};));
+    let import = import();
+    emit! {
+        #import
+        static #site: #private::Site = #private::Site::new(#place, #spec);
+        #private::register!(#site);
+        #imports
+    }
+}
+
+fn place(function: &Ident, call: &Call) -> TokenStream {
+    let private = private();
+    // Where the function's name stands, whichever attribute is written first.
+    let line = quote_spanned!(function.span()=> ::core::line!());
+    let rest = emit!(::core::env!("CARGO_PKG_NAME"), ::core::file!(), #line);
+    let place = if let Some(name) = &call.name {
+        emit!(#private::Place::named(#name, #rest))
+    } else {
+        let name = function.unraw().to_string();
+        emit!(#private::Place::new(::core::concat!(::core::module_path!(), "::", #name), #rest))
+    };
+    let fields = (!call.fields.is_empty()).then(|| {
+        let names = call.fields.iter().map(field_name);
+        emit!(.fields(&["outcome", "attempts", #(#names),*]))
+    });
+    let level = call.level.map(|level| {
+        let level = variant(level);
+        emit!(.level(#private::Level::#level))
+    });
+    emit!(#place #fields #level)
+}
+
+fn spec(call: &Call) -> TokenStream {
+    let private = private();
+    let policies = call.policies.iter().filter(|policy| policy.name() != keys::HARDENED.name).map(|policy| {
+        let (method, value) = (with(policy.name()), policy_spec(policy));
+        emit!(.#method(#value))
+    });
+    emit!(#private::CallSpec::NONE #(#policies)*)
+}
+
+/// One policy: its defaults, then the keys that were written.
+fn policy_spec(policy: &Policy) -> TokenStream {
+    let private = private();
+    let required = |key: &str| policy.get(key).map(value);
+    let base = match policy.name() {
+        "timeout" | "deadline" => return required("after").unwrap_or_default(),
+        "rate_limited" => {
+            let rate = required("rate");
+            emit!(RateLimitSpec::new(#rate))
+        }
+        "bulkhead" => {
+            let max = required("max");
+            emit!(BulkheadSpec::new(#max))
+        }
+        "retry" => emit!(RetrySpec::DEFAULT),
+        "circuit_breaker" => emit!(CircuitBreakerSpec::DEFAULT),
+        _ => emit!(FallbackSpec::DEFAULT),
+    };
+    let written = policy.entries.iter().filter_map(|entry| written(policy, entry));
+    emit!(#private::#base #(#written)*)
+}
+
+/// `.with_attempts(3)`; nothing for a key that is no number, or is part of the base.
+fn written(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
+    let key = entry.key.name;
+    let (key, value) = match (policy.name(), key) {
+        ("rate_limited", "rate" | "scope") | ("bulkhead", "max") => return None,
+        ("rate_limited", "key") => (key, emit!(true)),
+        // The site has to know that there are patterns, not which.
+        ("retry", "on") => ("narrowed", emit!(true)),
+        ("circuit_breaker", "timeouts") => {
+            let counted = policy.choice(key) != Some("ignore");
+            (key, emit!(#counted))
+        }
+        _ if matches!(entry.key.kind, Kind::Pattern | Kind::Expression) => return None,
+        _ => (key, value(entry)),
+    };
+    let method = with(key);
+    Some(emit!(.#method(#value)))
+}
+
+fn with(key: &str) -> Ident {
+    Ident::new(&format!("with_{key}"), Span::mixed_site())
+}
+
+fn value(entry: &Entry) -> TokenStream {
+    let private = private();
+    match &entry.value {
+        Value::Duration(time) if entry.key.kind == Kind::Window => {
+            let time = self::time(time);
+            emit!(#private::Window::Time(#time))
+        }
+        Value::Duration(time) => self::time(time),
+        Value::Range(from, to) => {
+            let (from, to) = (time(from), time(to));
+            if from.to_string() == to.to_string() {
+                emit!(#private::DurationRange::constant(#from))
+            } else {
+                emit!(#private::DurationRange::new(#from, #to))
+            }
+        }
+        Value::Ratio(ratio) => self::ratio(*ratio),
+        Value::Budget(None) => emit!(::core::option::Option::None),
+        Value::Budget(Some(ratio)) => {
+            let ratio = self::ratio(*ratio);
+            emit!(::core::option::Option::Some(#ratio))
+        }
+        Value::Rate(rate) => {
+            let (count, per) = (Literal::u32_unsuffixed(rate.count), duration(rate.per));
+            emit!(#private::Rate::new(#count, #per))
+        }
+        Value::Window(Window::Time(length)) => {
+            let length = duration(*length);
+            emit!(#private::Window::Time(#length))
+        }
+        Value::Window(Window::Calls(calls)) => {
+            let calls = Literal::u32_unsuffixed(*calls);
+            emit!(#private::Window::Calls(#calls))
+        }
+        Value::Count(count) => Literal::u32_unsuffixed(*count).into_token_stream(),
+        Value::Factor(factor) => Literal::f64_unsuffixed(*factor).into_token_stream(),
+        Value::Flag => emit!(true),
+        Value::Choice(word) => {
+            let (kind, word) = (variant(entry.key.name), variant(word));
+            emit!(#private::#kind::#word)
+        }
+        Value::Refusals(kinds) => refusals(kinds),
+        Value::Text(text) => text.to_token_stream(),
+        Value::Pattern(_) | Value::Expression(_) | Value::Fields(_) => TokenStream::new(),
+    }
+}
+
+/// A literal duration, or the const expression as it was written.
+pub(crate) fn time(time: &Time) -> TokenStream {
+    match time {
+        Time::Known(value) => duration(*value),
+        Time::Const(tokens) => tokens.clone(),
+    }
+}
+
+/// `Duration::from_millis(250)`, in the longest unit that is exact.
+fn duration(value: Duration) -> TokenStream {
+    let nanos = u64::try_from(value.as_nanos()).unwrap_or(u64::MAX);
+    let (unit, number) = match nanos {
+        n if n.is_multiple_of(1_000_000_000) => ("from_secs", n / 1_000_000_000),
+        n if n.is_multiple_of(1_000_000) => ("from_millis", n / 1_000_000),
+        n if n.is_multiple_of(1_000) => ("from_micros", n / 1_000),
+        n => ("from_nanos", n),
+    };
+    let (unit, number) = (Ident::new(unit, Span::mixed_site()), Literal::u64_unsuffixed(number));
+    emit!(::core::time::Duration::#unit(#number))
+}
+
+fn ratio(ratio: Ratio) -> TokenStream {
+    let private = private();
+    if ratio.millionths.is_multiple_of(10_000) {
+        let percent = Literal::u32_unsuffixed(ratio.millionths / 10_000);
+        return emit!(#private::Ratio::percent(#percent));
+    }
+    let millionths = Literal::u32_unsuffixed(ratio.millionths);
+    emit!(#private::Ratio::millionths(#millionths))
+}
+
+fn refusals(kinds: &[&str]) -> TokenStream {
+    let private = private();
+    let names = kinds.iter().flat_map(|kind| match *kind {
+        // The name stands for the limit of the call and that of an attempt.
+        "rate_limited" => vec!["RATE_LIMITED".to_owned(), "ATTEMPT_RATE_LIMITED".to_owned()],
+        kind => vec![kind.to_uppercase()],
+    });
+    let mut set = TokenStream::new();
+    for name in names {
+        let name = format_ident!("{name}");
+        set = if set.is_empty() {
+            emit!(#private::Refusals::#name)
+        } else {
+            emit!(#set.and(#private::Refusals::#name))
+        };
+    }
+    set
+}
+
+/// `debug` → `Debug`.
+pub(crate) fn variant(word: &str) -> Ident {
+    let mut letters = word.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let name: String = first.into_iter().chain(letters).collect();
+    Ident::new(&name, Span::mixed_site())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_stand_in_their_longest_exact_unit() {
+        for (nanos, shown) in [
+            (2_000_000_000, "from_secs (2)"),
+            (250_000_000, "from_millis (250)"),
+            (7_000, "from_micros (7)"),
+            (1, "from_nanos (1)"),
+            (0, "from_secs (0)"),
+        ] {
+            let tokens = duration(Duration::from_nanos(nanos)).to_string();
+            assert!(tokens.ends_with(shown), "{tokens}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the patterns of a call say of an outcome.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident};
+use syn::Expr;
+
+use crate::model::{Fallback, Judged};
+use crate::paths::{emit, private};
+use crate::syntax::Pattern;
+use crate::words::Words;
+
+/// Ends the loop, or goes round again.
+pub(super) fn settle(judged: &Judged) -> TokenStream {
+    let (verdict, settle) = match verdict(judged) {
+        None => (TokenStream::new(), emit!(call.settle(outcome))),
+        Some(verdict) => (verdict, emit!(call.settle_as(outcome, verdict))),
+    };
+    emit! {
+        #verdict
+        if let ::core::ops::ControlFlow::Break(settled) = #settle {
+            break settled;
+        }
+    }
+}
+
+/// Takes the only outcome.
+pub(super) fn settle_once(judged: &Judged) -> TokenStream {
+    match verdict(judged) {
+        None => emit!(let settled = call.settle_once(outcome);),
+        Some(verdict) => emit!(#verdict let settled = call.settle_once_as(outcome, verdict);),
+    }
+}
+
+/// `let verdict = …;`, where patterns were written.
+fn verdict(judged: &Judged) -> Option<TokenStream> {
+    if judged.judgements.is_empty() && judged.retry_after.is_none() {
+        return None;
+    }
+    let private = private();
+    let judgements = judged.judgements.iter().map(|judgement| {
+        let method = format_ident!("{}", judgement.method, span = Span::mixed_site());
+        let matched = matched(&judgement.pattern);
+        emit!(.#method(#matched))
+    });
+    let retry_after = judged.retry_after.as_ref().map(|expr| {
+        let asked_for = asked_for(expr);
+        emit!(.retry_after(#asked_for))
+    });
+    Some(emit! {
+        let verdict = match &outcome {
+            #private::Outcome::Returned(result) => #private::Verdict::of(result) #(#judgements)* #retry_after,
+            #private::Outcome::Refused(_) => #private::Verdict::REFUSED,
+        };
+    })
+}
+
+/// `matches!(result, PATTERN)`.
+fn matched(pattern: &Pattern) -> TokenStream {
+    let pattern = pattern.over_result();
+    emit!(::core::matches!(result, #pattern))
+}
+
+/// The delay that the other side asked for; evaluated for an `Err` alone when it speaks of `error`.
+fn asked_for(expr: &Expr) -> TokenStream {
+    let words = Words::of(expr.to_token_stream());
+    let (error, outcome) = (Ident::new("error", Span::call_site()), Ident::new("outcome", Span::call_site()));
+    let bound = words.contain("outcome").then(|| emit!(let #outcome = result;));
+    if words.contain("error") {
+        return emit! {
+            match result {
+                ::core::result::Result::Ok(_) => ::core::option::Option::None,
+                ::core::result::Result::Err(#error) => { #bound #expr }
+            }
+        };
+    }
+    match bound {
+        None => expr.to_token_stream(),
+        Some(bound) => emit!({ #bound #expr }),
+    }
+}
+
+/// `let wanted = …;`, where patterns were written: whether the fallback answers for the body's error. What it
+/// says of a refusal is not asked.
+pub(super) fn wanted(fallback: &Fallback) -> Option<TokenStream> {
+    let private = private();
+    let on = fallback.on.as_ref().map(matched);
+    let not_on = fallback.not_on.as_ref().map(matched).map(|not_on| emit!(!#not_on));
+    let said = match (on, not_on) {
+        (None, None) => return None,
+        (Some(one), None) | (None, Some(one)) => one,
+        (Some(on), Some(not_on)) => emit!(#on && #not_on),
+    };
+    Some(emit! {
+        let wanted = match &settled {
+            #private::Outcome::Returned(result) => #said,
+            #private::Outcome::Refused(_) => true,
+        };
+    })
+}

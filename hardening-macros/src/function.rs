@@ -1,0 +1,182 @@
+//! A function as an attribute sees it: a parsed signature, and a body that stays tokens.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{
+    Attribute, GenericArgument, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
+};
+
+/// A function with its body unparsed, so that half-typed code still expands.
+#[derive(Clone)]
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// `None` for a declaration in a trait.
+    pub(crate) body: Option<Group>,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let mut attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig: Signature = input.parse()?;
+        if input.parse::<Option<Token![;]>>()?.is_some() {
+            return Ok(Self { attrs, vis, sig, body: None });
+        }
+        let mut body: Group = input.parse()?;
+        if body.delimiter() != Delimiter::Brace {
+            return Err(syn::Error::new(body.span(), "expected a function's body"));
+        }
+        if starts_with_inner_attribute(&body) {
+            let inner = |input: ParseStream| Ok((input.call(Attribute::parse_inner)?, input.parse()?));
+            let (inner, rest): (Vec<Attribute>, TokenStream) =
+                syn::parse::Parser::parse2(inner, body.stream())?;
+            attrs.extend(inner.into_iter().map(|attr| Attribute { style: syn::AttrStyle::Outer, ..attr }));
+            body = with_stream(&body, rest);
+        }
+        Ok(Self { attrs, vis, sig, body: Some(body) })
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attrs, vis, sig, body } = self;
+        tokens.extend(quote!(#(#attrs)* #vis #sig));
+        match body {
+            Some(body) => body.to_tokens(tokens),
+            None => tokens.extend(quote!(;)),
+        }
+    }
+}
+
+impl Function {
+    /// Reads an item, or says where attribute `name` may stand.
+    pub(crate) fn read(name: &str, item: &TokenStream) -> syn::Result<Self> {
+        syn::parse2(item.clone()).map_err(|error| {
+            let is_function =
+                item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(i) if i == "fn"));
+            if is_function {
+                return error;
+            }
+            syn::Error::new_spanned(item, format!("`#[{name}]` stands on an `async fn`"))
+        })
+    }
+
+    /// Where the asynchronous body is, if there is one.
+    pub(crate) fn form(&self) -> Option<Form> {
+        let body = self.body.as_ref()?;
+        if self.sig.asyncness.is_some() {
+            let output = match &self.sig.output {
+                ReturnType::Default => None,
+                ReturnType::Type(_, ty) => Some((**ty).clone()),
+            };
+            return Some(Form { body: body.stream(), output, boxed: None });
+        }
+        let output = boxed_output(&self.sig.output)?;
+        let (before, arguments) = split_last_group(body.stream(), Delimiter::Parenthesis)?;
+        if !ends_with_box_pin(&before) {
+            return None;
+        }
+        let (keywords, block) = split_last_group(arguments.stream(), Delimiter::Brace)?;
+        if quote!(#(#keywords)*).to_string() != "async move" {
+            return None;
+        }
+        Some(Form { body: block.stream(), output: Some(output), boxed: Some(Boxed { before, keywords }) })
+    }
+}
+
+/// An asynchronous body and what surrounds it.
+pub(crate) struct Form {
+    pub(crate) body: TokenStream,
+    /// What the body answers; `None` when nothing is written.
+    pub(crate) output: Option<Type>,
+    boxed: Option<Boxed>,
+}
+
+/// `Box::pin(async move { … })`, as `#[async_trait]` hands over.
+struct Boxed {
+    before: Vec<TokenTree>,
+    keywords: Vec<TokenTree>,
+}
+
+impl Form {
+    /// Whether the body stands in a boxed block of its own.
+    pub(crate) fn is_boxed(&self) -> bool {
+        self.boxed.is_some()
+    }
+
+    /// The function's new body, with `body` where the written one was.
+    pub(crate) fn rebuild(&self, body: &TokenStream) -> TokenStream {
+        match &self.boxed {
+            None => body.clone(),
+            Some(Boxed { before, keywords }) => quote!(#(#before)* (#(#keywords)* { #body })),
+        }
+    }
+
+    /// Whether an attribute of ours was here before.
+    pub(crate) fn is_expanded(&self) -> bool {
+        let marker = crate::paths::import();
+        let length = marker.clone().into_iter().count();
+        let start: TokenStream = self.body.clone().into_iter().take(length).collect();
+        start.to_string() == marker.to_string()
+    }
+}
+
+/// `T` of `Pin<Box<dyn Future<Output = T> + …>>`.
+fn boxed_output(output: &ReturnType) -> Option<Type> {
+    let ReturnType::Type(_, pin) = output else { return None };
+    let Type::TraitObject(object) = only_argument(only_argument(pin, "Pin")?, "Box")? else { return None };
+    object.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last().filter(|segment| segment.ident == "Future")?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(assoc.ty.clone()),
+            _ => None,
+        })
+    })
+}
+
+/// `T` of `Name<T>`, under whatever path.
+fn only_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|segment| segment.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// The tokens before a last group of `delimiter`, and that group.
+fn split_last_group(tokens: TokenStream, delimiter: Delimiter) -> Option<(Vec<TokenTree>, Group)> {
+    let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    match tokens.pop() {
+        Some(TokenTree::Group(group)) if group.delimiter() == delimiter => Some((tokens, group)),
+        _ => None,
+    }
+}
+
+/// Whether `tokens` are `Box::pin` under any path, and nothing else.
+fn ends_with_box_pin(tokens: &[TokenTree]) -> bool {
+    let path = quote!(#(#tokens)*);
+    syn::parse2::<syn::Path>(path).is_ok_and(|path| {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        names.ends_with(&["Box".to_owned(), "pin".to_owned()])
+    })
+}
+
+fn starts_with_inner_attribute(body: &Group) -> bool {
+    let mut tokens = body.stream().into_iter();
+    let is = |token: Option<TokenTree>, c| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c);
+    is(tokens.next(), '#') && is(tokens.next(), '!')
+}
+
+/// A group like `group` with other contents.
+pub(crate) fn with_stream(group: &Group, stream: TokenStream) -> Group {
+    let mut copy = Group::new(group.delimiter(), stream);
+    copy.set_span(group.span());
+    copy
+}

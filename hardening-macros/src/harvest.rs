@@ -1,0 +1,95 @@
+//! The sibling attributes of one function → one set, so that the written order never matters.
+
+use hardening_spec::MAX_RATE_LIMITS;
+use hardening_spec::keys::{self, Attribute};
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::{Meta, Path};
+
+use crate::diagnostics::Errors;
+use crate::function::Function;
+use crate::syntax::{self, Policy};
+
+/// Every policy of one function.
+pub(crate) struct Harvest {
+    /// In canonical order; several rate limits in the order in which they were written.
+    pub(crate) policies: Vec<Policy>,
+    /// The names under which siblings were imported, in canonical order.
+    pub(crate) imports: Vec<Path>,
+}
+
+/// Takes the siblings of `outermost` from `function`.
+pub(crate) fn take(
+    outermost: &'static Attribute,
+    arguments: TokenStream,
+    function: &mut Function,
+    errors: &mut Errors,
+) -> Harvest {
+    let mut policies = syntax::read(outermost, Span::call_site(), arguments, errors);
+    let mut imports = Vec::new();
+    function.attrs.retain(|attr| {
+        let path = attr.path();
+        let Some(sibling) = sibling(path) else { return true };
+        let arguments = match &attr.meta {
+            Meta::Path(_) => TokenStream::new(),
+            Meta::List(list) => list.tokens.clone(),
+            Meta::NameValue(pair) => {
+                let value = pair.value.to_token_stream().to_string().replace('"', "");
+                errors.at(pair, format!("write `#[{}({value})]`", sibling.name));
+                return false;
+            }
+        };
+        let at = path.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+        policies.extend(syntax::read(sibling, at, arguments, errors));
+        if path.get_ident().is_some() {
+            imports.push((rank(sibling), path.clone()));
+        }
+        false
+    });
+    policies.sort_by_key(|policy| rank(policy.attribute));
+    imports.sort_by_key(|(rank, _)| *rank);
+    imports.dedup_by_key(|(rank, _)| *rank);
+    refuse_duplicates(&policies, errors);
+    Harvest { policies, imports: imports.into_iter().map(|(_, path)| path).collect() }
+}
+
+/// The policy that an attribute's path names: ours by one segment, or through `hardening`. Other
+/// crates' paths are theirs.
+pub(crate) fn sibling(path: &Path) -> Option<&'static Attribute> {
+    let (first, last) = (path.segments.first()?, path.segments.last()?);
+    if path.segments.len() > 1 && first.ident != "hardening" {
+        return None;
+    }
+    keys::POLICIES.into_iter().find(|policy| last.ident == policy.name)
+}
+
+fn rank(attribute: &Attribute) -> usize {
+    keys::POLICIES.iter().position(|policy| policy.name == attribute.name).unwrap_or(usize::MAX)
+}
+
+fn refuse_duplicates(policies: &[Policy], errors: &mut Errors) {
+    let mut limits = 0;
+    for (at, policy) in policies.iter().enumerate() {
+        let name = policy.name();
+        let earlier = policies[..at].iter().filter(|other| other.name() == name);
+        if name != keys::RATE_LIMITED.name {
+            if earlier.count() > 0 {
+                errors.at_span(policy.at, format!("`{name}` is written twice: remove one of the two"));
+            }
+            continue;
+        }
+        limits += 1;
+        if limits > MAX_RATE_LIMITS {
+            errors.at_span(policy.at, format!("a function carries at most {MAX_RATE_LIMITS} rate limits"));
+        } else if earlier.into_iter().any(|other| charged(other) == charged(policy)) {
+            let message =
+                "this rate limit charges the same as another: remove one, or give it another `key` or `per`";
+            errors.at_span(policy.at, message);
+        }
+    }
+}
+
+/// What a rate limit charges: two with the same answer would be one.
+fn charged(limit: &Policy) -> (Option<String>, &'static str) {
+    (limit.get("key").map(|key| key.tokens.to_string()), limit.choice("per").unwrap_or("call"))
+}

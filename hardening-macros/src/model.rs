@@ -1,0 +1,91 @@
+//! The specification of one call: what [`crate::check`] let through, in the shape that expands.
+//!
+//! A combination that cannot work has no place here: patterns and a fallback exist only for a call that
+//! answers a `Result`, and a repeated call is one by its own variant.
+
+use syn::{Expr, Ident, LitStr, Path, Type};
+
+use crate::syntax::{Pattern, Policy};
+
+/// One call.
+pub(crate) struct Call {
+    /// `name = …`.
+    pub(crate) name: Option<LitStr>,
+    /// `level = …`.
+    pub(crate) level: Option<&'static str>,
+    /// `span_fields(…)`.
+    pub(crate) fields: Vec<Expr>,
+    /// The names under which sibling attributes were imported.
+    pub(crate) imports: Vec<Path>,
+    /// Every policy with its numbers, in canonical order.
+    pub(crate) policies: Vec<Policy>,
+    /// One for each rate limit; empty when none has a key or a cost.
+    pub(crate) charges: Vec<Charge>,
+    /// What the body answers; `None` for nothing.
+    pub(crate) output: Option<Type>,
+    /// How the body runs.
+    pub(crate) run: Run,
+}
+
+/// How the body runs.
+pub(crate) enum Run {
+    /// Once, whatever it answers: no policy takes part.
+    Observed,
+    /// Once, and its `Err` is a failure: no policy takes part.
+    ObservedResult,
+    /// Once, under policies.
+    Once(Judged),
+    /// Under policies, as often as the retry asks for.
+    Repeated(Judged),
+}
+
+/// What is said of a `Result`.
+pub(crate) struct Judged {
+    pub(crate) judgements: Vec<Judgement>,
+    /// `retry(retry_after = …)`.
+    pub(crate) retry_after: Option<Expr>,
+    pub(crate) fallback: Option<Fallback>,
+}
+
+/// A pattern, and what it says of a result that it matches.
+pub(crate) struct Judgement {
+    /// The method of `Verdict`.
+    pub(crate) method: &'static str,
+    pub(crate) pattern: Pattern,
+}
+
+/// The answer given instead of an error.
+pub(crate) struct Fallback {
+    pub(crate) value: Expr,
+    pub(crate) on: Option<Pattern>,
+    pub(crate) not_on: Option<Pattern>,
+}
+
+/// What one rate limit charges.
+pub(crate) struct Charge {
+    pub(crate) key: Option<Key>,
+    pub(crate) cost: Option<Expr>,
+}
+
+/// What tells the callers of a rate limit apart.
+pub(crate) enum Key {
+    /// A word of the request's context.
+    Context(Ident),
+    /// An expression over the arguments.
+    Expression(Expr),
+}
+
+impl Call {
+    /// What is said of the result, under policies.
+    pub(crate) fn judged(&self) -> Option<&Judged> {
+        match &self.run {
+            Run::Once(judged) | Run::Repeated(judged) => Some(judged),
+            Run::Observed | Run::ObservedResult => None,
+        }
+    }
+
+    /// Whether the body may run more than once.
+    pub(crate) fn repeats(&self) -> bool {
+        matches!(self.run, Run::Repeated(_))
+    }
+}

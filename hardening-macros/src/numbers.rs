@@ -1,0 +1,147 @@
+//! The numbers of the attributes as a [`CallSpec`], for the rules that attributes and settings share.
+
+use hardening_spec::{
+    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
+    RateLimitSpec, Ratio, RetrySpec, Window, rules,
+};
+use std::time::Duration;
+
+use crate::syntax::{Policy, Time, Value};
+
+/// What breaks a rule.
+pub(crate) fn findings(policies: &[Policy]) -> Vec<rules::Finding> {
+    let known = |policy: &str, key: &str| {
+        let written = policies.iter().filter(|written| written.name() == policy);
+        written.filter_map(|written| written.get(key)).all(|entry| match &entry.value {
+            Value::Duration(time) => time.known().is_some(),
+            Value::Range(from, to) => from.known().is_some() && to.known().is_some(),
+            _ => true,
+        })
+    };
+    rules::check(&spec(policies), &known)
+}
+
+/// The specification, as far as it is written in literals.
+fn spec(policies: &[Policy]) -> CallSpec {
+    let mut spec = CallSpec::NONE;
+    let mut limits = spec.rate_limits.iter_mut();
+    for policy in policies {
+        match policy.name() {
+            "timeout" => spec.timeout = spec.timeout.or(policy.time("after")),
+            "deadline" => spec.deadline = spec.deadline.or(policy.time("after")),
+            "retry" => spec.retry = Some(retry(policy)),
+            "circuit_breaker" => spec.circuit_breaker = Some(circuit_breaker(policy)),
+            "rate_limited" => {
+                if let Some(limit) = limits.next() {
+                    *limit = Some(rate_limit(policy));
+                }
+            }
+            "bulkhead" => spec.bulkhead = Some(bulkhead(policy)),
+            "fallback" => {
+                let within = policy.time("within").unwrap_or(FallbackSpec::DEFAULT.within);
+                spec.fallback = Some(FallbackSpec { within, ..FallbackSpec::DEFAULT });
+            }
+            _ => {}
+        }
+    }
+    spec
+}
+
+fn retry(policy: &Policy) -> RetrySpec {
+    let default = RetrySpec::DEFAULT;
+    RetrySpec {
+        attempts: policy.count("attempts").unwrap_or(default.attempts),
+        backoff: policy.range("backoff").unwrap_or(default.backoff),
+        factor: match policy.get("factor").map(|entry| &entry.value) {
+            Some(Value::Factor(factor)) => *factor,
+            _ => default.factor,
+        },
+        jitter: match policy.choice("jitter") {
+            Some("equal") => Jitter::Equal,
+            Some("decorrelated") => Jitter::Decorrelated,
+            Some("none") => Jitter::None,
+            _ => Jitter::Full,
+        },
+        idempotent: policy.has("idempotent"),
+        narrowed: policy.has("on"),
+        budget: match policy.get("budget").map(|entry| &entry.value) {
+            Some(Value::Budget(budget)) => *budget,
+            _ => default.budget,
+        },
+        max_duration: policy.time("max_duration"),
+    }
+}
+
+fn circuit_breaker(policy: &Policy) -> CircuitBreakerSpec {
+    let default = CircuitBreakerSpec::DEFAULT;
+    CircuitBreakerSpec {
+        failure_rate: policy.ratio("failure_rate").unwrap_or(default.failure_rate),
+        window: match policy.get("window").map(|entry| &entry.value) {
+            Some(Value::Window(window)) => *window,
+            Some(Value::Duration(time)) => time.known().map_or(default.window, Window::Time),
+            _ => default.window,
+        },
+        min_calls: policy.count("min_calls").unwrap_or(default.min_calls),
+        consecutive: policy.count("consecutive"),
+        slow_call: policy.time("slow_call"),
+        slow_rate: policy.ratio("slow_rate").unwrap_or(default.slow_rate),
+        open_for: policy.range("open_for").unwrap_or(default.open_for),
+        probes: policy.count("probes").unwrap_or(default.probes),
+        probe_timeout: policy.time("probe_timeout"),
+        timeouts_count: policy.choice("timeouts") != Some("ignore"),
+    }
+}
+
+fn rate_limit(policy: &Policy) -> RateLimitSpec {
+    let rate = match policy.get("rate").map(|entry| &entry.value) {
+        Some(Value::Rate(rate)) => *rate,
+        // A missing rate is reported where it is missing; this one breaks no rule.
+        _ => Rate::new(1, Duration::from_secs(1)),
+    };
+    let default = RateLimitSpec::new(rate);
+    RateLimitSpec {
+        burst: policy.count("burst"),
+        keyed: policy.has("key"),
+        max_keys: policy.count("max_keys").unwrap_or(default.max_keys),
+        wait: policy.time("wait").unwrap_or(default.wait),
+        per: if policy.choice("per") == Some("attempt") { Per::Attempt } else { Per::Call },
+        ..default
+    }
+}
+
+fn bulkhead(policy: &Policy) -> BulkheadSpec {
+    let queue = policy.count("queue").unwrap_or(0);
+    BulkheadSpec { max: policy.count("max").unwrap_or(1), queue, max_wait: policy.time("max_wait") }
+}
+
+impl Policy {
+    /// The literal number of `key`.
+    pub(crate) fn count(&self, key: &str) -> Option<u32> {
+        match self.get(key)?.value {
+            Value::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// The literal duration of `key`.
+    pub(crate) fn time(&self, key: &str) -> Option<Duration> {
+        match &self.get(key)?.value {
+            Value::Duration(time) => time.known(),
+            _ => None,
+        }
+    }
+
+    fn ratio(&self, key: &str) -> Option<Ratio> {
+        match self.get(key)?.value {
+            Value::Ratio(ratio) => Some(ratio),
+            _ => None,
+        }
+    }
+
+    fn range(&self, key: &str) -> Option<DurationRange> {
+        match &self.get(key)?.value {
+            Value::Range(Time::Known(from), Time::Known(to)) => Some(DurationRange::new(*from, *to)),
+            _ => None,
+        }
+    }
+}

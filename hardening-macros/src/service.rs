@@ -1,0 +1,152 @@
+//! `#[hardened_service]`: a set-up function → a program, or a service that tests can start.
+
+use hardening_spec::keys;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Attribute, FnArg, ReturnType, Visibility};
+
+use crate::attribute::beside;
+use crate::diagnostics::Errors;
+use crate::expand::time;
+use crate::function::Function;
+use crate::paths::{absolute, emit};
+use crate::syntax::{self, Policy, Time, Value};
+
+/// Attributes that belong on the outer function; all others stay with the set-up they were written on.
+const OUTER: [&str; 10] =
+    ["doc", "cfg", "allow", "warn", "deny", "expect", "must_use", "deprecated", "inline", "cold"];
+
+/// Makes the program or the service.
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let function = match Function::read(keys::HARDENED_SERVICE.name, item) {
+        Ok(function) => function,
+        Err(error) => return beside(item, &error.to_compile_error()),
+    };
+    let mut errors = Errors::default();
+    let written = syntax::read(&keys::HARDENED_SERVICE, Span::call_site(), arguments, &mut errors);
+    signature(&function, &mut errors);
+    let service = written.first();
+    for service in &written {
+        texts(service, &mut errors);
+    }
+    let clean = errors.is_empty();
+    let errors = errors.finish();
+    match service {
+        Some(service) if clean => expanded(function, service),
+        _ if function.sig.ident == "main" => {
+            // An `async fn main` would be a second error after the first.
+            let inner = Function { vis: Visibility::Inherited, ..function };
+            quote!(fn main() { #[allow(dead_code)] #inner } #errors)
+        }
+        _ => beside(&function, &errors),
+    }
+}
+
+fn signature(function: &Function, errors: &mut Errors) {
+    let sig = &function.sig;
+    if function.body.is_none() || sig.asyncness.is_none() {
+        errors.at(
+            sig.fn_token,
+            format!("a service is set up by an asynchronous function: write `async fn {}`", sig.ident),
+        );
+    }
+    if let Some(generic) = sig.generics.params.first() {
+        errors.at(generic, "a service is one program and cannot be generic: write the types out");
+    }
+    if let Some(receiver) = sig.receiver() {
+        errors.at(receiver, "a service is set up by a free function: remove `self`");
+    }
+    let mut typed = sig.inputs.iter().filter(|argument| matches!(argument, FnArg::Typed(_)));
+    typed.next();
+    if let Some(second) = typed.next() {
+        errors.at(
+            second,
+            "a service is set up with one argument, `setup: &mut Setup`, or with none: remove this one",
+        );
+    }
+    if matches!(sig.output, ReturnType::Default) {
+        errors.at(&sig.ident, "a service answers its routes: write `-> hardening::Result<Router>`");
+    }
+    for attr in &function.attrs {
+        let path = attr.path();
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if names.len() > 1 && matches!(names.last().map(String::as_str), Some("main" | "test")) {
+            let message =
+                format!("`hardened_service` starts the runtime itself: remove `#[{}]`", names.join("::"));
+            errors.at(path, message);
+        }
+    }
+}
+
+fn texts(service: &Policy, errors: &mut Errors) {
+    for entry in &service.entries {
+        if let Value::Text(text) = &entry.value
+            && text.value().trim().is_empty()
+        {
+            errors.at(
+                text,
+                format!("`{}` is empty: write {}, or leave it out", entry.key.name, entry.key.kind.form()),
+            );
+        }
+    }
+}
+
+fn expanded(function: Function, service: &Policy) -> TokenStream {
+    let private = absolute();
+    let specification = specification(service);
+    let Function { attrs, vis, sig, body } = function;
+    let (outer, inner): (Vec<Attribute>, Vec<Attribute>) =
+        attrs.into_iter().partition(|attr| OUTER.iter().any(|name| attr.path().is_ident(name)));
+    let name = sig.ident.clone();
+    let (parameter, argument) =
+        if sig.inputs.is_empty() { (emit!(_), TokenStream::new()) } else { (emit!(setup), emit!(setup)) };
+    let (output, start) = if name == "main" {
+        (emit!(::std::process::ExitCode), emit!(main))
+    } else {
+        (emit!(::hardening::Service), emit!(new))
+    };
+    // The set-up keeps its name inside the function that takes its place.
+    let set_up = Function { attrs: inner, vis: Visibility::Inherited, sig, body }.into_token_stream();
+    let run = emit! {
+        #private::service::#start(#specification, |#parameter| ::std::boxed::Box::pin(async move {
+            #private::service::IntoApp::into_app(#name(#argument).await)
+        }))
+    };
+    quote! {
+        #(#outer)*
+        #vis fn #name() -> #output {
+            #set_up
+            #run
+        }
+    }
+}
+
+fn specification(service: &Policy) -> TokenStream {
+    let private = absolute();
+    let text = |key: &str| match service.get(key).map(|entry| &entry.value) {
+        Some(Value::Text(text)) => Some(text.to_token_stream()),
+        _ => None,
+    };
+    let name = text("name").unwrap_or_else(|| emit!(::core::env!("CARGO_PKG_NAME")));
+    let listen = text("listen").unwrap_or_else(|| emit!("127.0.0.1:8080"));
+    let admin = text("admin").unwrap_or_else(|| emit!("127.0.0.1:9090"));
+    let grace = match service.get("grace").map(|entry| &entry.value) {
+        Some(Value::Duration(grace)) => time(grace),
+        _ => time(&Time::Known(std::time::Duration::from_secs(30))),
+    };
+    let config = text("config").map_or_else(
+        || emit!(::core::option::Option::None),
+        |config| emit!(::core::option::Option::Some(#config)),
+    );
+    emit! {
+        #private::ServiceSpec {
+            name: #name,
+            version: ::core::env!("CARGO_PKG_VERSION"),
+            krate: ::core::env!("CARGO_PKG_NAME"),
+            listen: #listen,
+            admin: #admin,
+            grace: #grace,
+            config: #config,
+        }
+    }
+}

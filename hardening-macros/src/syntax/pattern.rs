@@ -1,0 +1,131 @@
+//! Patterns over what a body returned.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::ParseStream;
+use syn::{Expr, Pat, Token};
+
+use crate::words::Words;
+
+/// A pattern with an optional guard.
+#[derive(Clone)]
+pub(crate) struct Pattern {
+    pat: Pat,
+    guard: Option<Expr>,
+}
+
+impl Pattern {
+    /// Reads a pattern. A lone name is refused: it would match everything, and is nearly always a
+    /// variant whose import was forgotten. One that its own guard judges is meant.
+    pub(super) fn read(input: ParseStream) -> syn::Result<Self> {
+        let pat = Pat::parse_multi_with_leading_vert(input)?;
+        let guard = match input.parse::<Option<Token![if]>>()? {
+            Some(_) => Some(input.parse::<Expr>()?),
+            None => None,
+        };
+        let pattern = Self { pat, guard };
+        let judged = Words::of(pattern.guard.to_token_stream());
+        for alternative in pattern.alternatives() {
+            if let Pat::Ident(name) = alternative
+                && name.subpat.is_none()
+                && !judged.mention(&name.ident)
+            {
+                let name = &name.ident;
+                let message = format!(
+                    "`{name}` alone is a new variable that matches everything: \
+                     write the path of a variant, such as `Error::{name}`, or `_` for every error"
+                );
+                return Err(syn::Error::new_spanned(name, message));
+            }
+        }
+        Ok(pattern)
+    }
+
+    /// The pattern over `Result<T, E>`: what does not begin with `Ok` or `Err` is about the error.
+    pub(crate) fn over_result(&self) -> TokenStream {
+        let Self { pat, guard } = self;
+        let guard = guard.as_ref().map(|guard| quote!(if #guard));
+        let alternatives = self.alternatives();
+        if alternatives.iter().all(|alternative| !about_result(alternative)) {
+            return quote!(::core::result::Result::Err(#pat) #guard);
+        }
+        let alternatives = alternatives.iter().map(|alternative| {
+            if about_result(alternative) {
+                quote!(#alternative)
+            } else {
+                quote!(::core::result::Result::Err(#alternative))
+            }
+        });
+        quote!(#(#alternatives)|* #guard)
+    }
+
+    /// The alternative that begins with `Ok`, if there is one.
+    pub(crate) fn over_ok(&self) -> Option<&Pat> {
+        self.alternatives().into_iter().find(|alternative| begins_with(alternative, "Ok"))
+    }
+
+    /// Whether it matches every error there is, as far as its form tells.
+    pub(crate) fn is_catch_all(&self) -> bool {
+        self.guard.is_none()
+            && self.alternatives().into_iter().any(|alternative| match alternative {
+                Pat::TupleStruct(tuple) if begins_with(alternative, "Err") => {
+                    tuple.elems.iter().all(irrefutable)
+                }
+                other => irrefutable(other),
+            })
+    }
+
+    fn alternatives(&self) -> Vec<&Pat> {
+        fn flatten<'a>(pat: &'a Pat, found: &mut Vec<&'a Pat>) {
+            match pat {
+                Pat::Or(or) => or.cases.iter().for_each(|case| flatten(case, found)),
+                Pat::Paren(inner) => flatten(&inner.pat, found),
+                other => found.push(other),
+            }
+        }
+        let mut found = Vec::new();
+        flatten(&self.pat, &mut found);
+        found
+    }
+}
+
+impl ToTokens for Pattern {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { pat, guard } = self;
+        let guard = guard.as_ref().map(|guard| quote!(if #guard));
+        tokens.extend(quote!(#pat #guard));
+    }
+}
+
+fn about_result(pat: &Pat) -> bool {
+    begins_with(pat, "Ok") || begins_with(pat, "Err")
+}
+
+/// Whether `pat` is `variant(…)`, bare or through `Result`; a crate's own `io::Err` is not.
+fn begins_with(pat: &Pat, variant: &str) -> bool {
+    let path = match pat {
+        Pat::TupleStruct(tuple) => &tuple.path,
+        Pat::Struct(fields) => &fields.path,
+        Pat::Ident(name) => {
+            return name.subpat.as_ref().is_some_and(|(_, inner)| begins_with(inner, variant));
+        }
+        Pat::Reference(inner) => return begins_with(&inner.pat, variant),
+        Pat::Paren(inner) => return begins_with(&inner.pat, variant),
+        _ => return false,
+    };
+    let mut names = path.segments.iter().rev();
+    names.next().is_some_and(|last| last.ident == variant)
+        && names.next().is_none_or(|before| before.ident == "Result")
+}
+
+fn irrefutable(pat: &Pat) -> bool {
+    match pat {
+        Pat::Wild(_) | Pat::Rest(_) => true,
+        Pat::Ident(name) => name.subpat.as_ref().is_none_or(|(_, inner)| irrefutable(inner)),
+        Pat::Paren(inner) => irrefutable(&inner.pat),
+        Pat::Reference(inner) => irrefutable(&inner.pat),
+        Pat::Or(or) => or.cases.iter().any(irrefutable),
+        Pat::Tuple(tuple) => tuple.elems.iter().all(irrefutable),
+        _ => false,
+    }
+}

@@ -1,0 +1,411 @@
+//! What must not compile: each mistake once, all of one function together.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{expand, messages};
+
+#[track_caller]
+fn one(source: TokenStream, part: &str) {
+    let found = messages(source);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains(part), "{found:?}");
+}
+
+/// An attribute on a function that is right.
+#[track_caller]
+fn written(attribute: TokenStream, part: &str) {
+    one(quote!(#attribute async fn f(sku: String) -> Result<(), Error> { Ok(()) }), part);
+}
+
+#[test]
+fn a_retry_needs_evidence() {
+    written(quote!(#[retry]), "Write `idempotent` if running the body twice does no harm");
+    written(quote!(#[retry(idempotnet)]), "did you mean `idempotent`?");
+    for pattern in [
+        quote!(_),
+        quote!(Err(_)),
+        quote!(Err(..)),
+        quote!(Err(e)),
+        quote!(Err(e @ _)),
+        quote!(Error::Connect(_) | _),
+        quote!((_)),
+    ] {
+        written(quote!(#[retry(not_executed = #pattern)]), "matches every error");
+    }
+    written(quote!(#[retry(not_executed = Ok(_))]), "`Ok` is none");
+    for pattern in
+        [quote!(Error::Connect(_)), quote!(Err(e) if e.is_connect()), quote!(Err(Error::A | Error::B))]
+    {
+        assert_eq!(
+            messages(quote!(
+                #[retry(not_executed = #pattern)]
+                async fn f() -> R {
+                    Ok(())
+                }
+            )),
+            [""; 0]
+        );
+    }
+}
+
+#[test]
+fn a_lone_name_is_no_pattern() {
+    for key in [quote!(on), quote!(not_on), quote!(not_executed)] {
+        written(quote!(#[retry(idempotent, #key = NotFound)]), "`Error::NotFound`");
+    }
+    written(quote!(#[circuit_breaker(failure = Error::Io(_) | NotFound)]), "`NotFound` alone");
+    written(quote!(#[circuit_breaker(ignore = NotFound if busy())]), "`NotFound` alone");
+    assert_eq!(
+        messages(quote!(
+            #[circuit_breaker(ignore = e if e.is_busy())]
+            async fn f() -> R {
+                Ok(())
+            }
+        )),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_fallback_answers_for_an_error() {
+    written(quote!(#[fallback(Ok(()), on = Ok(_))]), "never for an `Ok`");
+    written(quote!(#[fallback(Ok(()), not_on = Error::A | Ok(()))]), "never for an `Ok`");
+    written(quote!(#[fallback]), "`fallback` needs an expression");
+}
+
+#[test]
+fn what_is_written_has_an_effect() {
+    written(quote!(#[circuit_breaker(slow_rate = 50%)]), "`slow_rate` needs `slow_call`");
+    written(quote!(#[circuit_breaker(slow_rate = 60%)]), "`slow_rate` needs `slow_call`");
+    written(quote!(#[rate_limited(1/s, max_keys = 10000)]), "`max_keys` bounds the values of `key`");
+    written(quote!(#[rate_limited(1/s, max_keys = 10)]), "`max_keys` bounds the values of `key`");
+    written(quote!(#[rate_limited(10/s, burst = 5, cost = 6)]), "never fits a burst of 5");
+    written(quote!(#[rate_limited(10/s, cost = 11)]), "never fits a burst of 10");
+    written(quote!(#[rate_limited(10/s, cost = 0)]), "never limited");
+    written(quote!(#[rate_limited(10/s, cost = "2")]), "a cost is a whole number");
+    written(quote!(#[bulkhead(queue = 5)]), "`bulkhead` needs `max`");
+    written(quote!(#[bulkhead(max = 5, max_wait = 1s)]), "nobody waits without a queue");
+    written(quote!(#[hardened(name = " ")]), "a name says something");
+    written(quote!(#[hardened(span_fields(skus))]), "did you mean `sku`?");
+    written(quote!(#[hardened(span_fields(sku.len()))]), "a field of one");
+}
+
+#[test]
+fn a_constant_depends_on_no_call() {
+    written(quote!(#[timeout(limits::of(sku))]), "cannot depend on `sku`");
+    one(
+        quote!(
+            #[timeout(T::LIMIT)]
+            async fn f<T: Limit>(t: T) -> R {
+                Ok(())
+            }
+        ),
+        "cannot depend on `T`",
+    );
+    one(
+        quote!(
+            #[retry(idempotent, backoff = 1s..Self::CAP)]
+            async fn f(&self) -> R {
+                Ok(())
+            }
+        ),
+        "depend on `Self`",
+    );
+}
+
+#[test]
+fn refusing_attributes_need_a_result() {
+    for output in [
+        quote!(u32),
+        quote!((A, B)),
+        quote!(&str),
+        quote!([u8; 4]),
+        quote!(impl IntoResponse),
+        quote!(String),
+        quote!(std::vec::Vec<u8>),
+        quote!(Option<Price>),
+        quote!(!),
+    ] {
+        one(quote!(#[timeout(1s)] async fn f() -> #output { x() }), "needs a `Result` here");
+    }
+    one(
+        quote!(
+            #[timeout(1s)]
+            #[bulkhead(max = 1)]
+            async fn f() {}
+        ),
+        "`timeout` and `bulkhead` refuse",
+    );
+    for output in [quote!(Reply<u32>), quote!(io::Result<()>), quote!(crate::Option)] {
+        assert_eq!(messages(quote!(#[timeout(1s)] async fn f() -> #output { x() })), [""; 0]);
+    }
+}
+
+#[test]
+fn only_asynchronous_functions_are_hardened() {
+    one(
+        quote!(
+            #[timeout(1s)]
+            fn f() -> R {
+                Ok(())
+            }
+        ),
+        "write `async fn f`",
+    );
+    one(
+        quote!(
+            #[hardened]
+            fn f() -> BoxFuture<'static, R> {
+                async move { Ok(()) }.boxed()
+            }
+        ),
+        "write `async fn f`",
+    );
+    one(
+        quote!(
+            #[timeout(1s)]
+            async fn f(&self) -> R;
+        ),
+        "needs a body",
+    );
+    let stray = crate::attribute::policy(
+        &hardening_spec::keys::TIMEOUT,
+        quote!(1s),
+        &quote!(
+            struct S;
+        ),
+    )
+    .to_string();
+    assert!(stray.starts_with("struct S ;") && stray.contains("stands on an `async fn`"), "{stray}");
+}
+
+#[test]
+fn a_repeated_body_returns_no_exclusive_borrow() {
+    for signature in [
+        quote!(f<'a>(x: &'a mut Vec<u8>) -> Result<&'a u8, Error>),
+        quote!(f(x: &mut Vec<u8>) -> Result<&u8, Error>),
+        quote!(f(&mut self, x: &u8) -> Result<&u8, Error>),
+        quote!(f(x: &mut Vec<u8>) -> Result<Iter<'_>, Error>),
+    ] {
+        one(quote!(#[retry(idempotent)] async fn #signature { go() }), "the returned value borrows from");
+    }
+    for signature in [
+        quote!(f<'a>(x: &'a u8, y: &mut u8) -> Result<&'a u8, Error>),
+        quote!(f(&self, y: &mut u8) -> Result<&u8, Error>),
+        quote!(f(y: &mut u8) -> Result<&'static u8, Error>),
+    ] {
+        assert_eq!(messages(quote!(#[retry(idempotent)] async fn #signature { go() })), [""; 0]);
+    }
+}
+
+#[test]
+fn all_mistakes_come_together_beside_the_function_as_written() {
+    let source = quote! {
+        #[retry(attempts = 0, backoff = 1)]
+        #[timeout(4s)]
+        #[deadline(3s)]
+        #[inline]
+        #[bulkhead(mx = 1)]
+        pub async fn f() -> u32 { 1 }
+    };
+    assert_eq!(messages(source.clone()).len(), 6);
+    let text = expand(source).to_string();
+    assert!(
+        text.starts_with(
+            &quote!(
+                #[inline]
+                pub async fn f() -> u32 {
+                    1
+                }
+            )
+            .to_string()
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn health_checks_are_plain_functions_of_what_is_provided() {
+    one(
+        quote!(
+            #[health_check]
+            async fn db(pool: Pool) -> R {
+                Ok(())
+            }
+        ),
+        "write `&Pool`",
+    );
+    one(
+        quote!(
+            #[health_check]
+            async fn db(pool: &mut Pool) -> R {
+                Ok(())
+            }
+        ),
+        "borrows what the service provides",
+    );
+    one(
+        quote!(
+            #[health_check]
+            async fn db(&self) -> R {
+                Ok(())
+            }
+        ),
+        "a free function",
+    );
+    one(
+        quote!(
+            #[health_check]
+            async fn db<T>(pool: &T) -> R {
+                Ok(())
+            }
+        ),
+        "cannot be generic",
+    );
+    one(
+        quote!(
+            #[health_check]
+            async fn db() {}
+        ),
+        "answers a `Result`",
+    );
+    one(
+        quote!(
+            #[health_check]
+            async fn db() -> (u8, u8) {
+                (1, 2)
+            }
+        ),
+        "answers `Result<(), E>`",
+    );
+    one(
+        quote!(
+            #[health_check]
+            fn db() -> R {
+                Ok(())
+            }
+        ),
+        "write `async fn db",
+    );
+    one(
+        quote!(
+            #[health_check(every = 0s)]
+            async fn db() -> R {
+                Ok(())
+            }
+        ),
+        "longer than zero",
+    );
+    one(
+        quote!(
+            #[health_check(down_after = 0)]
+            async fn db() -> R {
+                Ok(())
+            }
+        ),
+        "at least 1",
+    );
+    one(
+        quote!(
+            #[health_check(kind = redy)]
+            async fn db() -> R {
+                Ok(())
+            }
+        ),
+        "did you mean `ready`?",
+    );
+    one(
+        quote!(
+            #[health_check(interval = 1s)]
+            async fn db() -> R {
+                Ok(())
+            }
+        ),
+        "has no key `interval`",
+    );
+}
+
+#[test]
+fn services_are_set_up_by_one_function() {
+    one(
+        quote!(
+            #[hardened_service]
+            fn main() -> Router {
+                r()
+            }
+        ),
+        "write `async fn main`",
+    );
+    one(
+        quote!(
+            #[hardened_service]
+            async fn main<T>() -> Router {
+                r()
+            }
+        ),
+        "cannot be generic",
+    );
+    one(
+        quote!(
+            #[hardened_service]
+            async fn main(a: &mut Setup, b: u8) -> Router {
+                r()
+            }
+        ),
+        "remove this one",
+    );
+    one(
+        quote!(
+            #[hardened_service]
+            async fn main(&self) -> Router {
+                r()
+            }
+        ),
+        "remove `self`",
+    );
+    one(
+        quote!(
+            #[hardened_service]
+            async fn main() {}
+        ),
+        "answers its routes",
+    );
+    one(
+        quote!(
+            #[hardened_service]
+            #[tokio::main]
+            async fn main() -> Router {
+                r()
+            }
+        ),
+        "remove `#[tokio::main]`",
+    );
+    one(
+        quote!(
+            #[hardened_service(name = "")]
+            async fn main() -> Router {
+                r()
+            }
+        ),
+        "`name` is empty",
+    );
+    one(
+        quote!(
+            #[hardened_service(nmae = "x")]
+            async fn main() -> Router {
+                r()
+            }
+        ),
+        "did you mean `name`?",
+    );
+    one(
+        quote!(
+            #[hardened_service(listen = 8080)]
+            async fn main() -> Router {
+                r()
+            }
+        ),
+        "a string such as",
+    );
+}

@@ -1,0 +1,58 @@
+//! Expansions and messages, through the functions that the attributes call and nothing below them.
+
+mod expansions;
+mod mistakes;
+mod order;
+mod values;
+
+use hardening_spec::keys;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::{attribute, health_check, service};
+
+/// Expands an item under its outermost attribute, as the compiler would ask for it.
+fn expand(source: TokenStream) -> TokenStream {
+    let item: crate::function::Function = syn::parse2(source).expect("a function");
+    let mut rest = item.clone();
+    let at = rest
+        .attrs
+        .iter()
+        .position(|attr| keys::attribute(&name(attr)).is_some())
+        .expect("an attribute of ours");
+    let outermost = rest.attrs.remove(at);
+    let arguments = match &outermost.meta {
+        syn::Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    };
+    let item = rest.into_token_stream();
+    match &*name(&outermost) {
+        "health_check" => health_check::expand(arguments, &item),
+        "hardened_service" => service::expand(arguments, &item),
+        policy => attribute::policy(keys::attribute(policy).expect("a policy"), arguments, &item),
+    }
+}
+
+fn name(attr: &syn::Attribute) -> String {
+    attr.path().segments.last().expect("a path").ident.to_string()
+}
+
+/// The messages of an expansion, in order.
+fn messages(source: TokenStream) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut tokens = expand(source).into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        if token.to_string() == "compile_error" {
+            tokens.next();
+            let group = tokens.next().expect("its argument");
+            let proc_macro2::TokenTree::Group(group) = group else { panic!("no group: {group}") };
+            found.push(syn::parse2::<syn::LitStr>(group.stream()).expect("a text").value());
+        }
+    }
+    found
+}
+
+/// Formatted, as `cargo expand` shows it.
+fn formatted(tokens: TokenStream) -> String {
+    prettyplease::unparse(&syn::parse2(quote!(#tokens)).expect("items"))
+}

@@ -1,0 +1,149 @@
+//! What a request adds up to: its metrics, its line in the access log, and its place among those in flight.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Method, StatusCode, Uri};
+use tokio::time::Instant;
+
+use super::body::Ending;
+use super::route::Live;
+use super::server::{Server, Surface};
+use super::wire::Conn;
+use crate::clock::nanos;
+use crate::telemetry::http::UNMATCHED;
+
+/// The status written for a request whose client went away before an answer.
+const CLIENT_WENT_AWAY: u16 = 499;
+
+/// One request's account, opened with its head and closed with the end of its answer.
+#[derive(Debug)]
+pub(crate) struct Account {
+    server: Arc<Server>,
+    conn: Arc<Conn>,
+    surface: Surface,
+    method: Method,
+    uri: Uri,
+    began: Instant,
+    status: Option<StatusCode>,
+    probe: Option<&'static str>,
+    open: bool,
+    /// The request's id.
+    pub(crate) id: String,
+    /// The client's address.
+    pub(crate) client: IpAddr,
+    /// When its answer must be ready.
+    pub(crate) deadline: Instant,
+    /// Set once the routes have it.
+    pub(crate) live: Option<Arc<Live>>,
+}
+
+impl Account {
+    pub(crate) fn open(
+        server: &Arc<Server>,
+        conn: &Arc<Conn>,
+        surface: Surface,
+        parts: &Parts,
+        id: String,
+        client: IpAddr,
+    ) -> Self {
+        let began = Instant::now();
+        conn.request_began();
+        if surface == Surface::Public {
+            server.stats.began();
+        }
+        Self {
+            server: Arc::clone(server),
+            conn: Arc::clone(conn),
+            surface,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            began,
+            status: None,
+            probe: None,
+            open: true,
+            id,
+            client,
+            deadline: began + server.settings.http.request_timeout,
+            live: None,
+        }
+    }
+
+    /// It is a probe.
+    pub(crate) fn probe(&mut self, path: &'static str) {
+        self.probe = Some(path);
+    }
+
+    /// Its answer must be ready this long after its head came.
+    pub(crate) fn allow(&mut self, time: Duration) {
+        self.deadline = self.began + time;
+    }
+
+    /// Its answer's head is ready.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    fn close(&mut self, bytes: u64, whole: bool) {
+        if !std::mem::take(&mut self.open) {
+            return;
+        }
+        let took = self.began.elapsed();
+        let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
+        let stats = &self.server.stats;
+        let noted = self.live.as_ref().and_then(|live| live.route.get());
+        let route = self.probe.or_else(|| noted.map(|route| &*route.route)).unwrap_or(UNMATCHED);
+        if self.surface == Surface::Public {
+            let counted = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            match (self.probe, noted) {
+                (Some(path), _) => stats.route(path).record(&self.method, counted, nanos(took)),
+                (None, Some(route)) => {
+                    route.record(&self.method, counted, nanos(took));
+                    route.ended();
+                }
+                (None, None) => stats.unmatched().record(&self.method, counted, nanos(took)),
+            }
+            stats.ended();
+        }
+        if self.server.settings.log.access {
+            self.write(route, status, took, bytes, whole);
+        }
+        self.conn.request_ended();
+    }
+
+    fn write(&self, route: &str, status: u16, took: Duration, bytes: u64, whole: bool) {
+        let quiet = self.probe.is_some() || self.surface == Surface::Admin;
+        let (method, path) = (self.method.as_str(), self.uri.path());
+        let duration_ms = took.as_secs_f64() * 1e3;
+        let (request_id, client) = (self.id.as_str(), self.client);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "hardening::access",
+                    method, route, path, status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
+                )
+            };
+        }
+        if quiet {
+            line!(debug);
+        } else if status >= 500 && status != 503 && status != 504 {
+            line!(error);
+        } else {
+            line!(info);
+        }
+    }
+}
+
+impl Ending for Account {
+    fn ended(&mut self, bytes: u64, whole: bool) {
+        self.close(bytes, whole);
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.close(0, false);
+    }
+}

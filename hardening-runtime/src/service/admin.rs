@@ -1,0 +1,52 @@
+//! The admin listener: metrics, and health with its reasons.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+
+use super::problem::Problem;
+use super::server::Server;
+use crate::telemetry::text::Family;
+use crate::telemetry::{calls, facade};
+
+/// Answers everything but probes.
+pub(crate) fn answer(server: &Server, parts: &Parts, id: &str) -> Response {
+    if parts.uri.path() != "/metrics" {
+        return Problem::new(StatusCode::NOT_FOUND).answer(Some(id));
+    }
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED).answer(Some(id));
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return response;
+    }
+    let mut response = Response::new(Body::from(metrics(server)));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// Every series of the process in Prometheus' text format.
+pub(crate) fn metrics(server: &Server) -> String {
+    let mut out = String::with_capacity(16 * 1024);
+    calls::render(&mut out);
+    server.stats.render(&mut out);
+    if let Some(limit) = &server.limit {
+        let (allowed, refused, overflow) = limit.counts();
+        let name = "http_client_rate_limit_decisions_total";
+        let mut family = Family::counter(&mut out, name, "What the per-client rate limit decided.");
+        for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
+            family.sample(&[("decision", decision)], count);
+        }
+    }
+    server.health.render(&mut out);
+    let mut family = Family::gauge(&mut out, "build_info", "What is running.");
+    let labels = [
+        ("version", server.version),
+        ("commit", server.settings.service.commit.as_str()),
+        ("rustc", env!("HARDENING_RUSTC")),
+    ];
+    family.sample(&labels, 1);
+    facade::render(&mut out);
+    out
+}

@@ -1,0 +1,181 @@
+//! Bodies: requests' within a size and a time, answers' counted to their end.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::spec::BoxError;
+
+/// Why a request's body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is larger than the limit.
+    TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+    /// The connection or its framing broke.
+    Broken,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the body is larger than the limit",
+            Self::TooSlow => "the body did not arrive in time",
+            Self::Broken => "the body broke off",
+        })
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// What became of a request's body; shared with what answers the request.
+#[derive(Debug, Default)]
+pub(crate) struct BodyFate(AtomicU8);
+
+impl BodyFate {
+    fn set(&self, unread: Unread) {
+        self.0.store(unread as u8 + 1, Ordering::Release);
+    }
+
+    /// Why it was not read to its end, if something kept it from that.
+    pub(crate) fn get(&self) -> Option<Unread> {
+        match self.0.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Unread::TooLarge),
+            2 => Some(Unread::TooSlow),
+            _ => Some(Unread::Broken),
+        }
+    }
+}
+
+/// What holds a [`BodyFate`].
+pub(crate) trait Fated: Send + Sync + 'static {
+    fn fate(&self) -> &BodyFate;
+}
+
+/// A request's body that ends with an error at its limit or its deadline.
+pub(crate) struct Bounded<L> {
+    inner: Incoming,
+    left: u64,
+    deadline: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+    live: Arc<L>,
+}
+
+impl<L: Fated> Bounded<L> {
+    pub(crate) fn new(inner: Incoming, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
+        Self { inner, left: limit, deadline, timer: None, live }
+    }
+
+    fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {
+        self.live.fate().set(unread);
+        Poll::Ready(Some(Err(unread.into())))
+    }
+}
+
+impl<L: Fated> HttpBody for Bounded<L> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.left.checked_sub(size) {
+                    Some(left) => self.left = left,
+                    None => return self.fail(Unread::TooLarge),
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "a request's body broke off");
+                self.fail(Unread::Broken)
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let deadline = self.deadline;
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                ready!(timer.as_mut().poll(cx));
+                self.fail(Unread::TooSlow)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// What learns how an answer ended.
+pub(crate) trait Ending: Send + 'static {
+    /// Called once, when the last byte was handed to the connection (`whole`) or the answer was dropped before.
+    fn ended(&mut self, bytes: u64, whole: bool);
+}
+
+/// An answer's body that tells when it has ended.
+pub(crate) struct Counted<E: Ending> {
+    inner: Body,
+    bytes: u64,
+    ending: Option<E>,
+}
+
+impl<E: Ending> Counted<E> {
+    pub(crate) fn new(inner: Body, ending: E) -> Self {
+        Self { inner, bytes: 0, ending: Some(ending) }
+    }
+
+    fn end(&mut self, whole: bool) {
+        if let Some(mut ending) = self.ending.take() {
+            ending.ended(self.bytes, whole);
+        }
+    }
+}
+
+impl<E: Ending + Unpin> HttpBody for Counted<E> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &polled {
+            Some(Ok(frame)) => {
+                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.inner.is_end_stream() {
+                    self.end(true);
+                }
+            }
+            Some(Err(_)) => self.end(false),
+            None => self.end(true),
+        }
+        Poll::Ready(polled)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<E: Ending> Drop for Counted<E> {
+    fn drop(&mut self) {
+        // An empty body is never polled; a HEAD answer's is not either.
+        let whole = self.inner.is_end_stream();
+        self.end(whole);
+    }
+}

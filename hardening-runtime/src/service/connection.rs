@@ -1,0 +1,243 @@
+//! One connection: hyper speaks on it, its clock watches it, and its end is said properly.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::problem::{PROBLEM_JSON, Problem};
+use super::request;
+use super::request_id;
+use super::server::{Server, Surface};
+use super::shutdown::Stage;
+use super::wire::{Conn, Waiting, Wire};
+use crate::clock::{self, NEVER, Nanos, nanos};
+use crate::settings::Http;
+
+/// How long a connection that we end may take to read its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What hyper is told, once for all connections.
+pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Head and URI are judged by our own limits, which answer with a problem; this bounds what is buffered for it.
+    let head = (http.header_limit + http.uri_limit + 8192) as usize;
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head.max(8192)).max_headers(256);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(http.http2_streams)
+        .max_header_list_size(u32::try_from(http.header_limit).unwrap_or(u32::MAX))
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(
+    server: Arc<Server>,
+    surface: Surface,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    conn: Arc<Conn>,
+) {
+    let late = speak(&server, surface, &builder, &conn).await;
+    if let Some(status) = late.or_else(|| conn.refused()) {
+        refuse(&server, surface, &conn, status).await;
+    }
+    linger(&conn).await;
+}
+
+/// Lets hyper speak until the connection or its time is over; answers the status to say last, if any.
+async fn speak(
+    server: &Arc<Server>,
+    surface: Surface,
+    builder: &auto::Builder<TokioExecutor>,
+    conn: &Arc<Conn>,
+) -> Option<u16> {
+    let answer = service_fn(|incoming| {
+        let answer = request::answer(Arc::clone(server), Arc::clone(conn), surface, incoming);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut http = pin!(builder.serve_connection(TokioIo::new(Wire(Arc::clone(conn))), answer));
+    let mut stages = server.stages();
+    let mut told = false;
+    let limits = Limits::new(&server.settings.http);
+    let mut timer = pin!(tokio::time::sleep(limits.look));
+    loop {
+        if !told && *stages.borrow_and_update() >= Stage::Draining {
+            told = true;
+            http.as_mut().graceful_shutdown();
+        }
+        tokio::select! {
+            biased;
+            result = http.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(peer = %conn.peer, %error, "connection ended");
+                }
+                return None;
+            }
+            // The sender lives as long as the server.
+            _ = stages.changed(), if !told => {}
+            () = timer.as_mut() => match limits.judge(conn, clock::now()) {
+                Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
+                Judged::HeadLate => return (!conn.is_http2()).then_some(408),
+                Judged::Over => return None,
+            },
+        }
+    }
+}
+
+/// The times that a connection must keep.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    head: Nanos,
+    idle: Nanos,
+    write: Nanos,
+    /// A connection is looked at this often, or when something is due.
+    look: Duration,
+}
+
+/// What a look at a connection says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// Look again after this.
+    Waits(Duration),
+    /// A request's head did not arrive in time.
+    HeadLate,
+    /// It was idle for too long, or takes no answer.
+    Over,
+}
+
+impl Limits {
+    fn new(http: &Http) -> Self {
+        let look = http.header_timeout.min(http.idle_timeout).min(http.write_timeout).max(Duration::from_millis(1));
+        Self {
+            head: nanos(http.header_timeout),
+            idle: nanos(http.idle_timeout),
+            write: nanos(http.write_timeout),
+            look,
+        }
+    }
+
+    fn judge(&self, conn: &Conn, now: Nanos) -> Judged {
+        self.decide(conn.waiting(), conn.stalled(), now)
+    }
+
+    fn decide(&self, waiting: Option<(Waiting, Nanos)>, stalled: Option<Nanos>, now: Nanos) -> Judged {
+        let stalls = stalled.map_or(NEVER, |since| since.saturating_add(self.write));
+        let (due, judged) = match waiting {
+            Some((Waiting::First, since)) => (since.saturating_add(self.head), Judged::Over),
+            Some((Waiting::Head, since)) => (since.saturating_add(self.head), Judged::HeadLate),
+            Some((Waiting::Next, since)) => (since.saturating_add(self.idle), Judged::Over),
+            None => (NEVER, Judged::Over),
+        };
+        if now >= stalls {
+            return Judged::Over;
+        }
+        if now >= due {
+            return judged;
+        }
+        Judged::Waits(self.look.min(Duration::from_nanos(due.min(stalls) - now)).max(Duration::from_millis(1)))
+    }
+}
+
+/// Answers what never became a request: a head that came too slowly or could not be read.
+async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let detail = match status {
+        StatusCode::REQUEST_TIMEOUT => "The head of the request did not arrive in time.",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "The head of the request is too large.",
+        _ => "The request could not be read as HTTP.",
+    };
+    let id = request_id::make();
+    let body = Problem::new(status).detail(detail).body(Some(&id));
+    let phrase = status.canonical_reason().unwrap_or("Error");
+    let mut answer = format!(
+        "HTTP/1.1 {} {phrase}\r\ncontent-type: {PROBLEM_JSON}\r\nx-request-id: {id}\r\n\
+         x-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        status.as_u16(),
+        body.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(&body);
+    if surface == Surface::Public {
+        server.stats.unmatched().record(&http::Method::TRACE, status, 0);
+    }
+    if server.settings.log.access {
+        tracing::info!(
+            target: "hardening::access",
+            route = crate::telemetry::http::UNMATCHED, status = status.as_u16(), request_id = id,
+            client = %conn.peer.ip(), "unreadable request"
+        );
+    }
+    let _ = tokio::time::timeout(LINGER, write_all(conn.stream(), &answer)).await;
+}
+
+async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Says that nothing more comes, and reads on for a moment: closing a socket with unread bytes would reset it,
+/// and the client could lose the answer that ends the connection.
+async fn linger(conn: &Conn) {
+    let stream = conn.stream();
+    let socket = socket2::SockRef::from(stream);
+    if socket.shutdown(std::net::Shutdown::Write).is_err() {
+        return;
+    }
+    let mut scratch = [0; 4096];
+    let drained = async {
+        loop {
+            if stream.readable().await.is_err() {
+                return;
+            }
+            match stream.try_read(&mut scratch) {
+                Ok(0) => return,
+                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+                _ => {}
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, drained).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Nanos = 1_000_000_000;
+
+    #[test]
+    fn each_wait_has_its_own_limit() {
+        let limits = Limits::new(&crate::settings::Settings::default().http);
+        let waits = |seconds| Judged::Waits(Duration::from_secs(seconds));
+        for (waiting, stalled, now, judged) in [
+            (Some((Waiting::First, S)), None, 2 * S, waits(9)),
+            (Some((Waiting::First, S)), None, 11 * S, Judged::Over),
+            (Some((Waiting::Head, S)), None, 11 * S - 1, Judged::Waits(Duration::from_millis(1))),
+            (Some((Waiting::Head, S)), None, 11 * S, Judged::HeadLate),
+            (Some((Waiting::Next, S)), None, 11 * S, waits(10)),
+            (Some((Waiting::Next, S)), None, 76 * S, Judged::Over),
+            (None, None, 1000 * S, waits(10)),
+            (None, Some(S), 30 * S, waits(1)),
+            (None, Some(S), 31 * S, Judged::Over),
+        ] {
+            assert_eq!(limits.decide(waiting, stalled, now), judged, "{waiting:?} {stalled:?} {now}");
+        }
+    }
+}

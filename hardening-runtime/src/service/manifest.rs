@@ -1,0 +1,203 @@
+//! The manifest: what is in the binary, and what is in force.
+
+use std::time::Duration;
+
+use hardening_spec::rules::{self, Severity};
+use hardening_spec::units::show;
+use hardening_spec::{CallSpec, DurationRange, Ratio, Window};
+use serde_json::{Map, Value, json};
+
+use super::health::checks;
+use super::spec::ServiceSpec;
+use super::start::{StartError, calls};
+use crate::settings::forms::rate;
+use crate::settings::{Loaded, Settings, keys};
+
+/// The manifest's own version; it grows when a member changes its meaning.
+const VERSION: u32 = 1;
+
+/// Everything as one JSON object.
+pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Value {
+    let defaults = Settings::default();
+    let settings = loaded.map_or(&defaults, |loaded| &loaded.settings);
+    let name = if settings.service.name.is_empty() { spec.name } else { &settings.service.name };
+    let mut manifest = json!({
+        "manifest": VERSION,
+        "service": { "name": name, "version": spec.version, "crate": spec.krate },
+        "calls": sites(loaded.ok()),
+        "checks": checks().iter().map(|check| json!({
+            "name": check.name,
+            "kind": check.kind.name(),
+            "every": show(check.every),
+            "timeout": show(check.timeout),
+            "down_after": check.down_after,
+            "up_after": check.up_after,
+            "crate": check.krate,
+            "file": check.file,
+            "line": check.line,
+        })).collect::<Vec<_>>(),
+        "settings": keys::SETTINGS.iter().map(|setting| json!({
+            "section": setting.section,
+            "key": setting.key,
+            "form": setting.form.describe(),
+            "default": default(spec, setting),
+            "value": (setting.show)(settings),
+            "doc": setting.doc,
+        })).collect::<Vec<_>>(),
+    });
+    if let Err(error) = loaded {
+        manifest["problems"] = error.problems().into();
+    }
+    manifest
+}
+
+/// The default, which for some is in the attribute.
+fn default(spec: &ServiceSpec, setting: &keys::Setting) -> String {
+    match (setting.section, setting.key) {
+        ("service", "name") => spec.name.to_owned(),
+        ("http", "listen") => spec.listen.to_owned(),
+        ("http", "admin") => spec.admin.to_owned(),
+        ("shutdown", "grace") => show(spec.grace),
+        _ => setting.default.to_owned(),
+    }
+}
+
+fn sites(loaded: Option<&Loaded>) -> Vec<Value> {
+    let (sites, calls) = calls();
+    let describe = |(at, site): (usize, &&'static crate::site::Site)| {
+        let declared = calls[at].declared;
+        let changed = loaded.and_then(|loaded| loaded.overrides.iter().find(|change| change.call == at));
+        let effective = changed.map_or(declared, |change| change.spec);
+        let findings: Vec<Value> = rules::check(&effective, &|_, _| true)
+            .into_iter()
+            .map(|finding| {
+                let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+                json!({ "severity": severity, "policy": finding.policy, "key": finding.key, "message": finding.message })
+            })
+            .collect();
+        json!({
+            "name": site.name(),
+            "crate": site.place().krate,
+            "file": site.place().file,
+            "line": site.place().line,
+            "declared": policies(&declared),
+            "effective": policies(&effective),
+            "findings": findings,
+        })
+    };
+    sites.iter().enumerate().map(describe).collect()
+}
+
+/// A call's policies, each with every number, as settings write them.
+fn policies(spec: &CallSpec) -> Value {
+    let mut all = Map::new();
+    if let Some(after) = spec.timeout {
+        all.insert("timeout".into(), json!({ "after": show(after) }));
+    }
+    if let Some(after) = spec.deadline {
+        all.insert("deadline".into(), json!({ "after": show(after) }));
+    }
+    if let Some(retry) = &spec.retry {
+        let written = json!({
+            "attempts": retry.attempts,
+            "backoff": range(retry.backoff),
+            "factor": retry.factor,
+            "jitter": format!("{:?}", retry.jitter).to_lowercase(),
+            "idempotent": retry.idempotent,
+            "budget": retry.budget.map_or_else(|| "none".to_owned(), ratio),
+            "max_duration": optional(retry.max_duration),
+        });
+        all.insert("retry".into(), written);
+    }
+    if let Some(breaker) = &spec.circuit_breaker {
+        let written = json!({
+            "failure_rate": ratio(breaker.failure_rate),
+            "window": match breaker.window {
+                Window::Time(time) => show(time).into(),
+                Window::Calls(calls) => Value::from(calls),
+            },
+            "min_calls": breaker.min_calls,
+            "consecutive": breaker.consecutive.map_or_else(|| "none".into(), Value::from),
+            "slow_call": optional(breaker.slow_call),
+            "slow_rate": ratio(breaker.slow_rate),
+            "open_for": range(breaker.open_for),
+            "probes": breaker.probes,
+            "probe_timeout": optional(breaker.probe_timeout),
+            "timeouts": if breaker.timeouts_count { "count" } else { "ignore" },
+        });
+        all.insert("circuit_breaker".into(), written);
+    }
+    for (at, limit) in spec.limits() {
+        let name = if at == 0 { "rate_limited".to_owned() } else { format!("rate_limited_{}", at + 1) };
+        let written = json!({
+            "rate": rate(limit.rate),
+            "burst": limit.burst(),
+            "keyed": limit.keyed,
+            "max_keys": limit.max_keys,
+            "wait": show(limit.wait),
+            "per": format!("{:?}", limit.per).to_lowercase(),
+        });
+        all.insert(name, written);
+    }
+    if let Some(bulkhead) = &spec.bulkhead {
+        let written = json!({ "max": bulkhead.max, "queue": bulkhead.queue, "max_wait": optional(bulkhead.max_wait) });
+        all.insert("bulkhead".into(), written);
+    }
+    if let Some(fallback) = &spec.fallback {
+        let kinds = hardening_spec::Refusals::NAMES.iter().filter(|(_, kind)| fallback.on_rejected.contains(*kind));
+        let on_rejected: Vec<&str> = kinds.map(|(name, _)| *name).collect();
+        all.insert("fallback".into(), json!({ "within": show(fallback.within), "on_rejected": on_rejected }));
+    }
+    Value::Object(all)
+}
+
+fn optional(time: Option<Duration>) -> String {
+    time.map_or_else(|| "none".to_owned(), show)
+}
+
+fn range(range: DurationRange) -> String {
+    if range.is_constant() { show(range.from) } else { format!("{}..{}", show(range.from), show(range.to)) }
+}
+
+fn ratio(ratio: Ratio) -> String {
+    format!("{}%", f64::from(ratio.millionths) / 10_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use hardening_spec::settings::{self, Raw};
+    use hardening_spec::{BulkheadSpec, CircuitBreakerSpec, FallbackSpec, Rate, RateLimitSpec, RetrySpec};
+
+    use super::*;
+
+    /// What the manifest prints can be pasted into `hardening.toml`.
+    #[test]
+    fn every_setting_is_written_as_settings_read_it() {
+        let mut spec = CallSpec {
+            timeout: Some(Duration::from_millis(1500)),
+            deadline: Some(Duration::from_secs(3)),
+            retry: Some(RetrySpec::DEFAULT),
+            circuit_breaker: Some(CircuitBreakerSpec::DEFAULT),
+            bulkhead: Some(BulkheadSpec::new(3)),
+            fallback: Some(FallbackSpec::DEFAULT),
+            ..CallSpec::NONE
+        };
+        spec.rate_limits[0] = Some(RateLimitSpec { burst: Some(7), ..RateLimitSpec::new(Rate::new(5, Duration::from_secs(60))) });
+        let written = policies(&spec);
+        for (policy, keys) in written.as_object().unwrap() {
+            for (key, value) in keys.as_object().unwrap() {
+                if settings::attribute(policy).unwrap().key(key).is_none_or(|key| !key.setting) {
+                    continue;
+                }
+                let mut again = spec;
+                let raw = match value {
+                    Value::String(text) => Raw::Text(text),
+                    Value::Number(number) => number.as_i64().map_or_else(|| Raw::Float(number.as_f64().unwrap()), Raw::Int),
+                    other => panic!("{policy}.{key}: {other}"),
+                };
+                settings::set(&mut again, policy, key, raw).unwrap_or_else(|error| panic!("{policy}.{key}: {error}"));
+                assert_eq!(again, spec, "{policy}.{key} = {value}");
+            }
+        }
+    }
+}

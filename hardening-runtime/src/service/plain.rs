@@ -1,0 +1,87 @@
+//! Error answers that are no problem+json yet: extractors', the router's, and plain texts.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{StatusCode, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use super::body::Unread;
+use super::problem::Problem;
+use super::request::too_large;
+use super::route::Live;
+
+/// The longest text that is taken over.
+const LONGEST: u64 = 4096;
+/// The longest detail that is passed on.
+const LONGEST_DETAIL: usize = 300;
+
+/// Turns a plain error answer into problem+json. A text with a 4xx status becomes its detail; a text with a 5xx
+/// status may tell of the internals, so it goes to the log and not to the client.
+pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    if let Some(unread) = live.fate.get() {
+        return of_body(unread, live.server.settings.http.body_limit).answer(Some(&live.id));
+    }
+    let size = response.body().size_hint().exact();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    match size {
+        Some(0) if kind.is_none() => instead(response, &Problem::new(status), live),
+        Some(size) if text && size <= LONGEST => {
+            let (parts, body) = response.into_parts();
+            let text = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let text = printable(&text);
+            let mut problem = Problem::new(status);
+            if status.is_client_error() && !text.is_empty() {
+                problem = problem.detail(text);
+            } else if !text.is_empty() {
+                tracing::error!(request_id = live.id, status = status.as_u16(), text, "a handler's error text was withheld");
+            }
+            instead(Response::from_parts(parts, Body::empty()), &problem, live)
+        }
+        _ => response,
+    }
+}
+
+fn of_body(unread: Unread, limit: u64) -> Problem {
+    match unread {
+        Unread::TooLarge => too_large(limit),
+        Unread::TooSlow => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT).detail("The body did not arrive in time.")
+        }
+        Unread::Broken => Problem::new(StatusCode::BAD_REQUEST).detail("The body could not be read."),
+    }
+}
+
+/// The problem with the other fields of the answer that it stands for, such as `allow`.
+fn instead(response: Response, problem: &Problem, live: &Live) -> Response {
+    let (mut old, _) = response.into_parts();
+    old.headers.remove(header::CONTENT_LENGTH);
+    old.headers.remove(header::CONTENT_TYPE);
+    let mut answer = problem.answer(Some(&live.id));
+    for (name, value) in &old.headers {
+        answer.headers_mut().append(name, value.clone());
+    }
+    answer
+}
+
+fn printable(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
+    clean.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_short_and_printable() {
+        assert_eq!(printable(b"  Invalid\r\nURL\0 "), "Invalid  URL");
+        assert_eq!(printable(&[b'x'; 1000]).len(), LONGEST_DETAIL);
+    }
+}

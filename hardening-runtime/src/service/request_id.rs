@@ -1,0 +1,67 @@
+//! Request ids: accepted when well-formed, else made.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderName};
+
+/// The header that carries it.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The client's id when it is 1 to 128 letters, digits, `-`, `_`, `.` or `:`; else a new one.
+pub(crate) fn of(headers: &HeaderMap) -> String {
+    match headers.get(REQUEST_ID).map(http::HeaderValue::as_bytes) {
+        Some(given) if well_formed(given) => String::from_utf8_lossy(given).into_owned(),
+        _ => make(),
+    }
+}
+
+fn well_formed(id: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    (1..=128).contains(&id.len()) && id.iter().all(allowed)
+}
+
+/// A UUID version 7 (RFC 9562): milliseconds since 1970, then random bits, so that ids sort by time.
+pub(crate) fn make() -> String {
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    uuid_v7(millis, fastrand::u16(..), fastrand::u64(..))
+}
+
+fn uuid_v7(millis: u64, a: u16, b: u64) -> String {
+    let (a, b) = (a & 0x0fff | 0x7000, b & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000);
+    format!(
+        "{:08x}-{:04x}-{a:04x}-{:04x}-{:012x}",
+        (millis >> 16) as u32,
+        millis as u16,
+        (b >> 48) as u16,
+        b & 0xffff_ffff_ffff
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_ids_carry_version_variant_and_time() {
+        // The example of RFC 9562, appendix A.6.
+        assert_eq!(uuid_v7(0x017F_22E2_79B0, 0x0CC3, 0x18C4_DC0C_0C07_398F), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+    }
+
+    #[test]
+    fn ids_of_clients_are_kept_only_when_well_formed() {
+        for (given, kept) in [
+            ("abc-123_X.y:z", true),
+            (&"a".repeat(128), true),
+            (&"a".repeat(129), false),
+            ("", false),
+            ("two words", false),
+            ("x\"y", false),
+            ("x/y", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, given.parse().unwrap());
+            assert_eq!(of(&headers) == given, kept, "{given}");
+        }
+        assert_ne!(make(), make());
+    }
+}

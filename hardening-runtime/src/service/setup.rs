@@ -1,0 +1,147 @@
+//! What set-up code has at hand, and what it leaves behind for checks and the shutdown.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::spec::BoxError;
+use crate::settings::Settings;
+
+/// The hand that `#[hardened_service]` gives to set-up code.
+#[derive(Debug)]
+pub struct Setup {
+    settings: Settings,
+    provided: Provided,
+    pub(super) hooks: Vec<Hook>,
+}
+
+impl Setup {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, provided: Provided::default(), hooks: Vec::new() }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Lays `value` aside for health checks that ask for it by its type. A second value of one type
+    /// replaces the first.
+    pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.provided.values.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    /// Runs `hook` when the last request has been answered; the last one registered runs first. An error is
+    /// logged and makes the exit code 1.
+    pub fn on_shutdown<F, R>(&mut self, name: &'static str, hook: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: HookResult,
+    {
+        let run = move || -> HookFuture { Box::pin(async move { hook().await.into_result() }) };
+        self.hooks.push(Hook { name, run: Box::new(run) });
+    }
+
+    pub(super) fn into_parts(self) -> (Provided, Vec<Hook>) {
+        (self.provided, self.hooks)
+    }
+}
+
+type HookFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+/// One shutdown hook.
+pub(super) struct Hook {
+    pub(super) name: &'static str,
+    pub(super) run: Box<dyn FnOnce() -> HookFuture + Send>,
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hook").field(&self.name).finish()
+    }
+}
+
+/// What a shutdown hook may return: nothing, or a result.
+pub trait HookResult {
+    /// The result.
+    ///
+    /// # Errors
+    /// What the hook failed with.
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+impl HookResult for () {
+    fn into_result(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError>> HookResult for Result<(), E> {
+    fn into_result(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// The values that set-up code provided, by type.
+#[derive(Default)]
+pub struct Provided {
+    values: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+}
+
+impl Provided {
+    /// The value of type `T`, for the check of this name.
+    ///
+    /// # Errors
+    /// When set-up provided none.
+    pub fn get<T: Send + Sync + 'static>(&self, check: &'static str) -> Result<Arc<T>, MissingProvision> {
+        let value = self.values.get(&TypeId::of::<T>()).cloned();
+        let missing = MissingProvision { check, wanted: type_name::<T>() };
+        value.and_then(|value| value.downcast().ok()).ok_or(missing)
+    }
+}
+
+impl fmt::Debug for Provided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Provided({} values)", self.values.len())
+    }
+}
+
+/// A health check asks for a type that set-up did not provide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingProvision {
+    /// The check.
+    pub check: &'static str,
+    /// The type.
+    pub wanted: &'static str,
+}
+
+impl fmt::Display for MissingProvision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the health check `{}` takes a `{}`, which set-up did not provide: call `setup.provide(…)` with one",
+            self.check, self.wanted
+        )
+    }
+}
+
+impl std::error::Error for MissingProvision {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_by_type_and_missing_ones_named() {
+        let mut setup = Setup::new(Settings::default());
+        setup.provide(7_u32);
+        setup.provide(String::from("a"));
+        setup.provide(8_u32);
+        let (provided, _) = setup.into_parts();
+        assert_eq!(*provided.get::<u32>("check").unwrap(), 8);
+        let missing = provided.get::<u64>("database").unwrap_err();
+        assert!(missing.to_string().contains("`database`") && missing.to_string().contains("`u64`"), "{missing}");
+    }
+}

@@ -1,0 +1,55 @@
+//! What `#[hardened_service]` says, and what its function may return.
+
+use std::time::Duration;
+
+use axum::Router;
+
+/// Any error, as set-up code returns them.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What set-up code returns.
+pub type Result<T, E = BoxError> = std::result::Result<T, E>;
+
+/// The arguments of `#[hardened_service]`.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceSpec {
+    /// The service's name.
+    pub name: &'static str,
+    /// The package's version.
+    pub version: &'static str,
+    /// The package.
+    pub krate: &'static str,
+    /// Where it serves, unless settings say otherwise.
+    pub listen: &'static str,
+    /// Where metrics and health are served, unless settings say otherwise.
+    pub admin: &'static str,
+    /// The longest a shutdown may take, unless settings say otherwise.
+    pub grace: Duration,
+    /// The settings file; `None` for `hardening.toml` where it exists.
+    pub config: Option<&'static str>,
+}
+
+/// What a service answers with: its routes.
+#[derive(Clone, Debug)]
+pub struct App(pub(crate) Router);
+
+/// What the function under `#[hardened_service]` may return.
+pub trait IntoApp {
+    /// The routes, or why there are none.
+    ///
+    /// # Errors
+    /// What set-up failed with.
+    fn into_app(self) -> Result<App>;
+}
+
+impl IntoApp for Router {
+    fn into_app(self) -> Result<App> {
+        Ok(App(self))
+    }
+}
+
+impl<E: Into<BoxError>> IntoApp for std::result::Result<Router, E> {
+    fn into_app(self) -> Result<App> {
+        self.map(App).map_err(Into::into)
+    }
+}

@@ -1,0 +1,314 @@
+//! From a specification and set-up code to a running service.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::drain::{self, Signals};
+use super::health::{self, Health};
+use super::listener;
+use super::operate::{self, Operation};
+use super::running::Running;
+use super::server::{Server, Surface};
+use super::setup::{Hook, Provided, Setup};
+use super::shutdown::Plan;
+use super::spec::{App, BoxError, ServiceSpec};
+use crate::catalogue;
+use crate::settings::{self, Call, Loaded, Settings, Sources};
+use crate::site::Site;
+use crate::telemetry::{facade, log};
+
+type Build =
+    Box<dyn for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>> + Send>;
+
+/// A service that has not started: what `#[hardened_service]` makes of a function that is not `main`.
+pub struct Service {
+    spec: ServiceSpec,
+    build: Build,
+    sources: Sources,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// Why a service did not start: one line for each thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError(Vec<String>);
+
+impl StartError {
+    pub(super) fn one(message: impl Into<String>) -> Self {
+        Self(vec![message.into()])
+    }
+
+    /// What is wrong, one sentence each.
+    pub fn problems(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The body of `main` under `#[hardened_service]`.
+pub fn main<F>(spec: ServiceSpec, build: F) -> ExitCode
+where
+    F: for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>>
+        + Send
+        + 'static,
+{
+    new(spec, build).run()
+}
+
+/// A service from its specification and its set-up code.
+pub fn new<F>(spec: ServiceSpec, build: F) -> Service
+where
+    F: for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>>
+        + Send
+        + 'static,
+{
+    let sources = Sources {
+        name: spec.name.to_owned(),
+        listen: spec.listen.to_owned(),
+        admin: spec.admin.to_owned(),
+        grace: spec.grace,
+        ..Sources::default()
+    };
+    Service { spec, build: Box::new(build), sources }
+}
+
+impl Service {
+    /// Settings in the form of `hardening.toml` that win over the file and the environment: for tests.
+    #[must_use]
+    pub fn with_settings(mut self, toml: impl Into<String>) -> Self {
+        self.sources.overrides = Some(toml.into());
+        self
+    }
+
+    /// Settings in the form of `hardening.toml` that the file and the environment win over.
+    #[must_use]
+    pub fn with_defaults(mut self, toml: impl Into<String>) -> Self {
+        self.sources.defaults = Some(toml.into());
+        self
+    }
+
+    /// Runs to the end of the process: the body of a `main`. With `HARDENING=describe`, `check` or `probe` in the
+    /// environment it does that instead of serving.
+    pub fn run(mut self) -> ExitCode {
+        self.sources.read_process(self.spec.config);
+        match operate::asked() {
+            Err(why) => return failed(&StartError::one(why)),
+            Ok(Some(operation)) => return self.operate(operation),
+            Ok(None) => {}
+        }
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&StartError::one(format!("the runtime cannot start: {error}"))),
+        };
+        let code = runtime.block_on(async {
+            let loaded = match self.load() {
+                Ok(loaded) => loaded,
+                Err(error) => return failed(&error),
+            };
+            log::install(&loaded.settings.log);
+            match self.assemble(loaded).await {
+                Ok(assembled) => assembled.serve().await,
+                Err(error) => failed(&error),
+            }
+        });
+        // What still runs was named, and must not keep the process.
+        runtime.shutdown_background();
+        code
+    }
+
+    fn operate(self, operation: Operation) -> ExitCode {
+        let loaded = self.load();
+        match operation {
+            Operation::Describe => operate::describe(&self.spec, loaded.as_ref()),
+            Operation::Check => match loaded {
+                Ok(loaded) => operate::checked(&loaded),
+                Err(error) => failed(&error),
+            },
+            Operation::Probe => match loaded {
+                Ok(loaded) => operate::probe(&loaded.settings.http.listen),
+                Err(error) => failed(&error),
+            },
+        }
+    }
+
+    /// Starts on free ports of the loopback interface, unless settings name others, and without a pre-drain, unless
+    /// settings ask for one. The settings file and the environment count as in production.
+    ///
+    /// # Errors
+    /// With everything that keeps the service from starting.
+    pub async fn start(mut self) -> Result<Running, StartError> {
+        self.sources.read_process(self.spec.config);
+        self.sources.listen = "127.0.0.1:0".to_owned();
+        self.sources.admin = "127.0.0.1:0".to_owned();
+        let mut loaded = self.load()?;
+        if !loaded.given.contains(&("shutdown", "pre_drain")) {
+            loaded.settings.shutdown.pre_drain = std::time::Duration::ZERO;
+        }
+        let assembled = self.assemble(loaded).await?;
+        Running::new(assembled)
+    }
+
+    fn load(&self) -> Result<Loaded, StartError> {
+        let (_, calls) = calls();
+        let loaded = settings::load(&self.sources, &calls).map_err(|problems| StartError(problems.0))?;
+        plan(&loaded.settings).check().map_err(StartError::one)?;
+        Ok(loaded)
+    }
+
+    async fn assemble(self, loaded: Loaded) -> Result<Assembled, StartError> {
+        configure(&loaded)?;
+        facade::install();
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let Loaded { settings, .. } = loaded;
+        // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
+        let public = listener::bind(&settings.http.listen, "http.listen").await.map_err(StartError::one)?;
+        let admin = listener::bind(&settings.http.admin, "http.admin").await.map_err(StartError::one)?;
+        let mut setup = Setup::new(settings.clone());
+        let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
+        let (provided, hooks) = setup.into_parts();
+        let checks = health::checks();
+        let missing: Vec<String> =
+            checks.iter().filter_map(|check| (check.run)(&provided).err()).map(|missing| missing.to_string()).collect();
+        if !missing.is_empty() {
+            return Err(StartError(missing));
+        }
+        let health = Arc::new(Health::new(&checks));
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health));
+        Ok(Assembled { server, provided: Arc::new(provided), hooks, public, admin })
+    }
+}
+
+/// Everything that a running service is made of.
+#[derive(Debug)]
+pub(super) struct Assembled {
+    pub(super) server: Arc<Server>,
+    pub(super) provided: Arc<Provided>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) public: TcpListener,
+    pub(super) admin: TcpListener,
+}
+
+impl Assembled {
+    async fn serve(self) -> ExitCode {
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => return failed(&StartError::one(format!("signals cannot be received: {error}"))),
+        };
+        announce(&self);
+        let report = drain::serve(self, signals, true).await;
+        report.exit_code()
+    }
+
+    /// The addresses bound: the service's, and the admin listener's.
+    pub(super) fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.public.local_addr()?, self.admin.local_addr()?))
+    }
+
+    /// Begins to serve: both listeners, the checks, and the facade's upkeep.
+    pub(super) fn spawn(server: &Arc<Server>, provided: &Arc<Provided>, public: TcpListener, admin: TcpListener) -> Tasks {
+        let mut others = health::watch(&server.health, provided);
+        others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
+        others.spawn(facade::upkeep());
+        let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
+        server.health.set_up();
+        Tasks { public, _others: others }
+    }
+}
+
+/// The tasks of a running service; dropping it ends them.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    /// Ends when the listener is closed and its last connection has ended.
+    pub(super) public: tokio::task::JoinHandle<()>,
+    _others: tokio::task::JoinSet<()>,
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.public.abort();
+    }
+}
+
+/// The plan of a shutdown under these settings.
+pub(super) fn plan(settings: &Settings) -> Plan {
+    let shutdown = &settings.shutdown;
+    Plan { pre_drain: shutdown.pre_drain, drain: settings.drain(), hooks: shutdown.hooks, grace: shutdown.grace }
+}
+
+/// The sites in the binary by name, and the same as settings take them.
+pub(super) fn calls() -> (Vec<&'static Site>, Vec<Call>) {
+    let mut sites: Vec<_> = catalogue::sites().collect();
+    sites.sort_by_key(|site| (site.name(), site.place().file, site.place().line));
+    let call =
+        |site: &&'static Site| Call { name: site.name(), file: site.place().file, line: site.place().line, declared: *site.declared() };
+    let calls = sites.iter().map(call).collect();
+    (sites, calls)
+}
+
+/// Gives each call its settings. A call that has run already keeps what it ran with.
+fn configure(loaded: &Loaded) -> Result<(), StartError> {
+    let (sites, _) = calls();
+    let mut problems = Vec::new();
+    for change in &loaded.overrides {
+        let site = sites[change.call];
+        if site.effective() != change.spec && site.configure(change.spec).is_err() {
+            problems.push(format!(
+                "`{}` ({}:{}) was called before the service started, so its settings came too late",
+                site.name(),
+                site.place().file,
+                site.place().line
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }
+}
+
+fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
+    format!("set-up failed: {error}{}", causes.collect::<String>())
+}
+
+fn announce(assembled: &Assembled) {
+    let (sites, _) = calls();
+    let mut crates: Vec<&str> = sites.iter().map(|site| site.place().krate).collect();
+    crates.sort_unstable();
+    crates.dedup();
+    if let Ok((listen, admin)) = assembled.addresses() {
+        tracing::info!(
+            service = assembled.server.settings.service.name,
+            version = assembled.server.version,
+            sites = sites.len(),
+            crates = crates.join(","),
+            checks = assembled.server.health.checks().len(),
+            %listen,
+            %admin,
+            "serving"
+        );
+    }
+}
+
+/// The one place where a refusal to start is said: standard error, a line each, and exit code 1.
+fn failed(error: &StartError) -> ExitCode {
+    for problem in error.problems() {
+        eprintln!("error: {problem}");
+    }
+    ExitCode::FAILURE
+}

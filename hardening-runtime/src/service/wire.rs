@@ -1,0 +1,228 @@
+//! One connection's bytes, with what its clock needs to know: idle, receiving a head, or answering.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::clock::{self, Nanos};
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The first byte of its first request.
+    First,
+    /// The first byte of its next request.
+    Next,
+    /// The rest of a request's head.
+    Head,
+}
+
+/// One connection, shared by its reader and writer, its requests and its clock.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    stream: TcpStream,
+    /// The other end.
+    pub(crate) peer: SocketAddr,
+    /// Requests between the end of their head and the end of their answer.
+    in_flight: AtomicU32,
+    waiting: AtomicU8,
+    since: AtomicU64,
+    /// When the client stopped taking bytes; 0 while it takes them.
+    stalled: AtomicU64,
+    http2: AtomicBool,
+    read_anything: AtomicBool,
+    /// The status with which the HTTP machinery refused what it read; 0 while it has not.
+    refused: AtomicU16,
+}
+
+impl Conn {
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+        Self {
+            stream,
+            peer,
+            in_flight: AtomicU32::new(0),
+            waiting: AtomicU8::new(Waiting::First as u8),
+            since: AtomicU64::new(clock::now()),
+            stalled: AtomicU64::new(0),
+            http2: AtomicBool::new(false),
+            read_anything: AtomicBool::new(false),
+            refused: AtomicU16::new(0),
+        }
+    }
+
+    /// A request's head is complete.
+    pub(crate) fn request_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A request's answer is complete.
+    pub(crate) fn request_ended(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.wait_for(Waiting::Next);
+        }
+    }
+
+    fn wait_for(&self, waiting: Waiting) {
+        self.since.store(clock::now(), Ordering::Relaxed);
+        self.waiting.store(waiting as u8, Ordering::Release);
+    }
+
+    /// What it waits for and since when; `None` while it answers.
+    pub(crate) fn waiting(&self) -> Option<(Waiting, Nanos)> {
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let waiting = match self.waiting.load(Ordering::Acquire) {
+            0 => Waiting::First,
+            1 => Waiting::Next,
+            _ => Waiting::Head,
+        };
+        Some((waiting, self.since.load(Ordering::Relaxed)))
+    }
+
+    /// Since when the client has taken no byte that is ready for it.
+    pub(crate) fn stalled(&self) -> Option<Nanos> {
+        Some(self.stalled.load(Ordering::Relaxed)).filter(|since| *since > 0)
+    }
+
+    /// The status with which the HTTP machinery refused what it read.
+    pub(crate) fn refused(&self) -> Option<u16> {
+        Some(self.refused.load(Ordering::Acquire)).filter(|status| *status > 0)
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+    }
+
+    /// The socket, once nothing else uses it.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    fn saw(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if !self.read_anything.swap(true, Ordering::Relaxed) && bytes.starts_with(b"PRI") {
+            self.http2.store(true, Ordering::Relaxed);
+            self.wait_for(Waiting::Next);
+        }
+        // Frames of HTTP/2 between requests, such as pings, are no head.
+        if !self.is_http2() && matches!(self.waiting(), Some((Waiting::First | Waiting::Next, _))) {
+            self.wait_for(Waiting::Head);
+        }
+    }
+
+    /// The HTTP machinery answers what it cannot read with a bare status. The bytes are kept back, so that the
+    /// connection's end can send a problem with a request id instead.
+    fn keeps_back(&self, bytes: &[u8]) -> bool {
+        if self.refused().is_some() {
+            return true;
+        }
+        let bare = self.in_flight.load(Ordering::Acquire) == 0
+            && !self.is_http2()
+            && bytes.starts_with(b"HTTP/1.1 4")
+            && bytes.ends_with(b"\r\n\r\n")
+            && !contains(bytes, b"\r\nx-request-id: ");
+        let status = if bare { std::str::from_utf8(&bytes[9..12]).ok().and_then(|status| status.parse().ok()) } else { None };
+        if let Some(status) = status {
+            self.refused.store(status, Ordering::Release);
+        }
+        bare
+    }
+
+    fn wrote(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Pending if self.stalled().is_none() => self.stalled.store(clock::now(), Ordering::Relaxed),
+            Poll::Ready(_) if self.stalled().is_some() => self.stalled.store(0, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The bytes of a [`Conn`] as hyper reads and writes them. Shutting it down does nothing: the connection's own
+/// task ends the connection, after it has said what there is to say.
+#[derive(Debug)]
+pub(crate) struct Wire(pub(crate) Arc<Conn>);
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let conn = &self.0;
+        loop {
+            ready!(conn.stream.poll_read_ready(cx))?;
+            let before = buf.filled().len();
+            match conn.stream.try_read_buf(buf) {
+                Ok(_) => {
+                    conn.saw(&buf.filled()[before..]);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let conn = &self.0;
+        if conn.keeps_back(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let result = poll_write_with(conn, cx, || conn.stream.try_write(buf));
+        conn.wrote(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let conn = &self.0;
+        if let [only] = bufs
+            && conn.keeps_back(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
+        let result = poll_write_with(conn, cx, || conn.stream.try_write_vectored(bufs));
+        conn.wrote(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn poll_write_with(
+    conn: &Conn,
+    cx: &mut Context<'_>,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(conn.stream.poll_write_ready(cx))?;
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return Poll::Ready(result),
+        }
+    }
+}

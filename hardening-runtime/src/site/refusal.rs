@@ -1,0 +1,73 @@
+//! A refusal on its way to the caller, small enough to travel in the call: names and limits are added when it is
+//! handed out.
+
+use std::time::Duration;
+
+use super::State;
+use crate::Rejected;
+use crate::clock::Nanos;
+
+/// Why the attempt in hand, or the call, does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Reason {
+    /// It runs.
+    None = 0,
+    Timeout,
+    DeadlineExceeded,
+    CircuitOpen,
+    RateLimited,
+    BulkheadFull,
+    ShuttingDown,
+}
+
+/// A reason with what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    /// Which rate limit refused.
+    pub(super) limiter: u8,
+    /// Whether the body had begun.
+    pub(super) ran: bool,
+    /// What is left of the rate limit.
+    pub(super) remaining: u32,
+    /// When a repetition can succeed.
+    pub(super) retry_after: Nanos,
+}
+
+impl Refusal {
+    pub(super) const NONE: Self = Self::because(Reason::None);
+
+    pub(super) const fn because(reason: Reason) -> Self {
+        Self { reason, limiter: 0, ran: false, remaining: 0, retry_after: 0 }
+    }
+
+    #[inline]
+    pub(super) const fn is_none(&self) -> bool {
+        matches!(self.reason, Reason::None)
+    }
+
+    /// As the caller sees it.
+    #[cold]
+    pub(super) fn into_rejected(self, state: &State) -> Rejected {
+        let call = state.name;
+        let retry_after =
+            if self.retry_after == Nanos::MAX { Duration::MAX } else { Duration::from_nanos(self.retry_after) };
+        match self.reason {
+            Reason::Timeout => Rejected::Timeout { call, after: Duration::from_nanos(state.timeout) },
+            Reason::CircuitOpen => Rejected::CircuitOpen { circuit: call, retry_after },
+            Reason::RateLimited => {
+                let spec = state.spec.rate_limits.get(usize::from(self.limiter)).copied().flatten();
+                let limit = spec.map_or(0, |spec| spec.burst());
+                Rejected::RateLimited { limiter: call, retry_after, limit, remaining: self.remaining }
+            }
+            Reason::BulkheadFull => {
+                let limit = state.bulkhead.as_ref().map_or(0, crate::policy::bulkhead::Bulkhead::max);
+                Rejected::BulkheadFull { call, limit }
+            }
+            Reason::ShuttingDown => Rejected::ShuttingDown,
+            // A call hands out a refusal only when it has one; the deadline is what remains.
+            Reason::DeadlineExceeded | Reason::None => Rejected::DeadlineExceeded { call },
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Fields of events and spans as JSON members.
+
+use std::error::Error;
+use std::fmt::{Debug, Write as _};
+
+use serde_json::Value;
+use tracing::field::{Field, Visit};
+
+/// Fields whose values are never written.
+const REDACTED: [&str; 9] = [
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "set_cookie",
+    "password",
+    "token",
+    "secret",
+    "api_key",
+    "access_token",
+];
+
+/// Members of every line; a field of the same name gets a prefix.
+const OURS: [&str; 4] = ["time", "level", "target", "spans"];
+
+/// Members, each with a comma before it.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    out: String,
+    request_id: bool,
+}
+
+impl Fields {
+    pub(super) fn written(&self) -> &str {
+        &self.out
+    }
+
+    pub(super) fn has_request_id(&self) -> bool {
+        self.request_id
+    }
+
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.member(name, &Value::from(value));
+    }
+
+    fn member(&mut self, name: &str, value: &Value) {
+        self.request_id |= name == "request_id";
+        let redacted = Value::from("[redacted]");
+        let value = if REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret)) { &redacted } else { value };
+        let prefix = if OURS.contains(&name) { "field." } else { "" };
+        // Writing to a string cannot fail.
+        let _ = write!(self.out, ",{}:{value}", Value::from(format!("{prefix}{name}")));
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.member(field.name(), &Value::from(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.member(field.name(), &Value::from(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.member(field.name(), &Value::from(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.member(field.name(), &Value::from(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field.name(), value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.text(field.name(), &value.to_string());
+        let causes: Vec<Value> =
+            std::iter::successors(value.source(), |error| (*error).source()).map(|error| error.to_string().into()).collect();
+        if !causes.is_empty() {
+            self.member(&format!("{}.causes", field.name()), &Value::from(causes));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.text(field.name(), &format!("{value:?}"));
+    }
+}

@@ -1,0 +1,197 @@
+//! What each route counts: atomics of its own, found once by the route and kept.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use http::{Method, StatusCode};
+
+use super::histogram::Histogram;
+use super::text::{Family, label};
+use crate::clock::Nanos;
+
+/// The route label of everything that no route matches.
+pub const UNMATCHED: &str = "unmatched";
+
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+/// What one service has answered.
+#[derive(Debug)]
+pub struct HttpStats {
+    routes: Mutex<Vec<Arc<RouteStats>>>,
+    unmatched: Arc<RouteStats>,
+    in_flight: AtomicI64,
+}
+
+/// What one route has answered.
+#[derive(Debug)]
+pub struct RouteStats {
+    /// The route's pattern.
+    pub route: Box<str>,
+    /// Requests being answered now.
+    in_flight: AtomicI64,
+    methods: [OnceLock<Box<Series>>; METHODS.len()],
+}
+
+/// One method of one route.
+#[derive(Debug)]
+struct Series {
+    /// By status, from 100.
+    statuses: [AtomicU64; 500],
+    durations: Histogram,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { statuses: [const { AtomicU64::new(0) }; 500], durations: Histogram::default() }
+    }
+}
+
+impl Default for HttpStats {
+    fn default() -> Self {
+        let unmatched = Arc::new(RouteStats::new(UNMATCHED));
+        // Exists from the start, so that the first scrape shows the families.
+        unmatched.series("GET");
+        Self { routes: Mutex::new(vec![Arc::clone(&unmatched)]), unmatched, in_flight: AtomicI64::new(0) }
+    }
+}
+
+impl HttpStats {
+    /// The counts of the route with this pattern.
+    pub fn route(&self, pattern: &str) -> Arc<RouteStats> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = routes.iter().find(|known| &*known.route == pattern) {
+            return Arc::clone(known);
+        }
+        let added = Arc::new(RouteStats::new(pattern));
+        routes.push(Arc::clone(&added));
+        added
+    }
+
+    /// The counts of what no route matched.
+    pub fn unmatched(&self) -> &Arc<RouteStats> {
+        &self.unmatched
+    }
+
+    /// Requests being answered now.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Acquire).max(0).unsigned_abs()
+    }
+
+    /// One request more.
+    pub fn began(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One request less.
+    pub fn ended(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// The routes with requests being answered now, and how many.
+    pub fn busy(&self) -> Vec<(String, u64)> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy = routes.iter().map(|route| (route.route.to_string(), route.in_flight.load(Ordering::Acquire)));
+        busy.filter(|(_, count)| *count > 0).map(|(route, count)| (route, count.unsigned_abs())).collect()
+    }
+
+    /// Every series in Prometheus' text format.
+    pub fn render(&self, out: &mut String) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        routes.sort_by(|a, b| a.route.cmp(&b.route));
+        let series = || {
+            routes.iter().flat_map(|route| {
+                let seen = METHODS.iter().zip(&route.methods);
+                seen.filter_map(|(method, series)| Some((*method, &*route.route, series.get()?)))
+            })
+        };
+        let mut family = Family::counter(out, "http_requests_total", "Requests answered.");
+        for (method, route, series) in series() {
+            let mut none = true;
+            for (at, count) in series.statuses.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    none = false;
+                    let status = (at + 100).to_string();
+                    family.sample(&[("method", method), ("route", route), ("status", &status)], count);
+                }
+            }
+            if none {
+                family.sample(&[("method", method), ("route", route), ("status", "200")], 0);
+            }
+        }
+        let name = "http_request_duration_seconds";
+        let mut family = Family::histogram(out, name, "From a request's head to the last byte of its answer.");
+        for (method, route, series) in series() {
+            let labels = format!("{},{}", label("method", method), label("route", route));
+            family.distribution(&labels, &series.durations);
+        }
+        let mut family = Family::gauge(out, "http_requests_in_flight", "Requests being answered now.");
+        family.sample(&[], self.in_flight());
+    }
+}
+
+impl RouteStats {
+    fn new(route: &str) -> Self {
+        Self { route: route.into(), in_flight: AtomicI64::new(0), methods: [const { OnceLock::new() }; METHODS.len()] }
+    }
+
+    fn series(&self, method: &str) -> &Series {
+        let at = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
+        self.methods[at].get_or_init(Box::default)
+    }
+
+    /// One request more on this route.
+    pub fn began(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One request less on this route.
+    pub fn ended(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Counts one answer.
+    pub fn record(&self, method: &Method, status: StatusCode, took: Nanos) {
+        let series = self.series(method.as_str());
+        if let Some(count) = series.statuses.get(usize::from(status.as_u16()).saturating_sub(100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        series.durations.record(took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_by_method_route_and_status() {
+        let stats = HttpStats::default();
+        let route = stats.route("/price/{sku}");
+        route.record(&Method::GET, StatusCode::OK, 1_000_000);
+        route.record(&Method::GET, StatusCode::OK, 1_000_000);
+        route.record(&Method::from_bytes(b"BREW").unwrap(), StatusCode::NOT_FOUND, 1);
+        assert!(Arc::ptr_eq(&route, &stats.route("/price/{sku}")));
+        let mut out = String::new();
+        stats.render(&mut out);
+        for line in [
+            "http_requests_total{method=\"GET\",route=\"/price/{sku}\",status=\"200\"} 2",
+            "http_requests_total{method=\"other\",route=\"/price/{sku}\",status=\"404\"} 1",
+            "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"200\"} 0",
+            "http_request_duration_seconds_bucket{method=\"GET\",route=\"/price/{sku}\",le=\"0.001\"} 2",
+            "http_requests_in_flight 0",
+        ] {
+            assert!(out.lines().any(|written| written == line), "{line} not in\n{out}");
+        }
+    }
+
+    #[test]
+    fn busy_routes_are_named() {
+        let stats = HttpStats::default();
+        let route = stats.route("/slow");
+        route.began();
+        assert_eq!(stats.busy(), [("/slow".to_owned(), 1)]);
+        route.ended();
+        assert!(stats.busy().is_empty());
+    }
+}

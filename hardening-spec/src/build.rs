@@ -1,0 +1,109 @@
+//! One `with_…` for each key that an attribute may write, so that a specification reads in a few lines.
+
+use std::time::Duration;
+
+use crate::spec::{
+    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, MAX_RATE_LIMITS, Per,
+    RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+};
+
+/// Each line: the method, its argument, and the field that it sets.
+macro_rules! builders {
+    ($($spec:ident { $($method:ident($value:ident: $type:ty) => $field:ident = $set:expr;)* })*) => {$(
+        impl $spec {
+            $(
+                #[doc = concat!("The same with another `", stringify!($field), "`.")]
+                #[must_use]
+                pub const fn $method(self, $value: $type) -> Self {
+                    Self { $field: $set, ..self }
+                }
+            )*
+        }
+    )*};
+}
+
+builders! {
+    CallSpec {
+        with_timeout(limit: Duration) => timeout = Some(limit);
+        with_deadline(limit: Duration) => deadline = Some(limit);
+        with_retry(retry: RetrySpec) => retry = Some(retry);
+        with_circuit_breaker(breaker: CircuitBreakerSpec) => circuit_breaker = Some(breaker);
+        with_bulkhead(bulkhead: BulkheadSpec) => bulkhead = Some(bulkhead);
+        with_fallback(fallback: FallbackSpec) => fallback = Some(fallback);
+    }
+    RetrySpec {
+        with_attempts(attempts: u32) => attempts = attempts;
+        with_backoff(backoff: DurationRange) => backoff = backoff;
+        with_factor(factor: f64) => factor = factor;
+        with_jitter(jitter: Jitter) => jitter = jitter;
+        with_idempotent(idempotent: bool) => idempotent = idempotent;
+        with_narrowed(narrowed: bool) => narrowed = narrowed;
+        with_budget(budget: Option<Ratio>) => budget = budget;
+        with_max_duration(limit: Duration) => max_duration = Some(limit);
+    }
+    CircuitBreakerSpec {
+        with_failure_rate(rate: Ratio) => failure_rate = rate;
+        with_window(window: Window) => window = window;
+        with_min_calls(calls: u32) => min_calls = calls;
+        with_consecutive(failures: u32) => consecutive = Some(failures);
+        with_slow_call(length: Duration) => slow_call = Some(length);
+        with_slow_rate(rate: Ratio) => slow_rate = rate;
+        with_open_for(range: DurationRange) => open_for = range;
+        with_probes(probes: u32) => probes = probes;
+        with_probe_timeout(limit: Duration) => probe_timeout = Some(limit);
+        with_timeouts(count: bool) => timeouts_count = count;
+    }
+    RateLimitSpec {
+        with_burst(burst: u32) => burst = Some(burst);
+        with_key(keyed: bool) => keyed = keyed;
+        with_max_keys(keys: u32) => max_keys = keys;
+        with_wait(wait: Duration) => wait = wait;
+        with_per(per: Per) => per = per;
+    }
+    BulkheadSpec {
+        with_queue(queue: u32) => queue = queue;
+        with_max_wait(wait: Duration) => max_wait = Some(wait);
+    }
+    FallbackSpec {
+        with_within(limit: Duration) => within = limit;
+        with_on_rejected(kinds: Refusals) => on_rejected = kinds;
+    }
+}
+
+impl CallSpec {
+    /// The same with one more rate limit, behind those it has.
+    ///
+    /// # Panics
+    /// When it has [`MAX_RATE_LIMITS`].
+    #[must_use]
+    pub const fn with_rate_limited(mut self, limit: RateLimitSpec) -> Self {
+        let mut at = 0;
+        while at < MAX_RATE_LIMITS && self.rate_limits[at].is_some() {
+            at += 1;
+        }
+        self.rate_limits[at] = Some(limit);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Rate;
+
+    #[test]
+    fn rate_limits_keep_their_order() {
+        let limits = [1, 2, 3, 4].map(|count| RateLimitSpec::new(Rate::new(count, Duration::from_secs(1))));
+        let spec = limits.into_iter().fold(CallSpec::NONE, CallSpec::with_rate_limited);
+        assert_eq!(spec.rate_limits, limits.map(Some));
+    }
+
+    #[test]
+    fn what_is_set_is_set_and_the_rest_is_kept() {
+        let retry = RetrySpec::DEFAULT.with_attempts(5).with_idempotent(true);
+        let spec = CallSpec::NONE.with_timeout(Duration::from_secs(1)).with_retry(retry);
+        assert_eq!(spec.timeout, Some(Duration::from_secs(1)));
+        assert_eq!(spec.retry, Some(RetrySpec { attempts: 5, idempotent: true, ..RetrySpec::DEFAULT }));
+        assert_eq!((spec.deadline, spec.bulkhead, spec.fallback), (None, None, None));
+    }
+}

@@ -1,0 +1,3 @@
+//! The policies through the attributes, on paused time.
+
+mod smoke;

@@ -1,0 +1,54 @@
+//! One function under every policy.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use hardening::{Rejected, bulkhead, circuit_breaker, deadline, fallback, rate_limited, retry, timeout};
+
+#[derive(Clone, Debug, PartialEq)]
+enum Error {
+    Io(u32),
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+#[fallback(Ok(format!("fallback for {sku}: {error:?}")))]
+#[deadline(3s)]
+#[rate_limited(100/s, burst = 20, key = sku.clone())]
+#[retry(attempts = 3, backoff = 20ms..200ms, idempotent)]
+#[circuit_breaker(failure_rate = 50%, window = 10s, min_calls = 10, open_for = 2s)]
+#[timeout(200ms)]
+#[bulkhead(max = 10)]
+async fn price(sku: String, good_after: u32) -> Result<String, Error> {
+    let run = RUNS.fetch_add(1, Ordering::SeqCst);
+    if run >= good_after { Ok(sku) } else { Err(Error::Io(run)) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_stack_repeats_and_falls_back() {
+    assert_eq!(price("a".into(), 2).await, Ok("a".to_owned()));
+    assert_eq!(RUNS.load(Ordering::SeqCst), 3);
+    RUNS.store(0, Ordering::SeqCst);
+    assert_eq!(price("a".into(), 9).await, Ok("fallback for a: Io(2)".to_owned()));
+}
+
+#[timeout(50ms)]
+async fn slow() -> Result<u32, Error> {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_cuts() {
+    let before = tokio::time::Instant::now();
+    let error = slow().await.unwrap_err();
+    assert!(matches!(error, Error::Rejected(Rejected::Timeout { call: "smoke::slow", .. })), "{error:?}");
+    assert_eq!(before.elapsed().as_millis(), 50);
+}
