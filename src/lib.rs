@@ -6,7 +6,14 @@ pub use hardening_macros::{
 };
 pub use hardening_runtime::catalogue::{UnknownCircuit, circuit};
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
+#[cfg(feature = "service")]
+pub use hardening_runtime::service::{
+    BoxError, FieldError, IntoApp, Json, Problem, Report, Result, Running, Service, Setup, StartError,
+};
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
+
+#[cfg(feature = "service")]
+pub use hardening_runtime::settings;
 
 #[doc(hidden)]
 pub use hardening_runtime::__private;

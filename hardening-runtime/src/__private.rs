@@ -10,6 +10,10 @@ pub use crate::catalogue::Entry;
 pub use crate::context;
 pub use crate::policy::rate_limit::Charge;
 pub use crate::register;
+#[cfg(feature = "service")]
+pub use crate::register_check;
+#[cfg(feature = "service")]
+pub use crate::service::{self, Provided, ServiceSpec, health::{CheckKind, HealthCheck}};
 pub use crate::site::{Call, Level, Outcome, Place, Site, Verdict};
 
 /// A value that each attempt gets anew.

@@ -1,4 +1,7 @@
-//! The one clock: tokio's, as nanoseconds, so that paused time works and state fits into atomics.
+//! The one clock: monotonic nanoseconds, so that state fits into atomics.
+//!
+//! Where tokio is compiled with `test-util`, which is what lets a clock be paused, this is tokio's clock. Everywhere
+//! else nothing can pause it, and it is read directly.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,26 +14,14 @@ pub type Nanos = u64;
 /// Later than every moment: "no limit".
 pub const NEVER: Nanos = Nanos::MAX;
 
-/// The origin lies an hour before the first look at the clock, so that a paused test clock, which
-/// stands at the moment of its pause, never lies before it.
-#[inline(always)]
-fn origin() -> std::time::Instant {
-    static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
-    *ORIGIN.get_or_init(|| {
-        let now = std::time::Instant::now();
-        now.checked_sub(Duration::from_secs(3600)).unwrap_or(now)
-    })
-}
-
-/// Now, by tokio's clock.
+/// Now.
 #[inline(always)]
 pub fn now() -> Nanos {
-    // Less than 584 years after the origin, so the low 64 bits are all there is.
-    Instant::now().into_std().saturating_duration_since(origin()).as_nanos() as Nanos
+    if CAN_PAUSE { moment(Instant::now()) } else { monotonic() }
 }
 
 /// A length of time in nanoseconds; more than 584 years is [`NEVER`].
-#[inline(always)]
+#[inline]
 pub const fn nanos(duration: Duration) -> Nanos {
     match duration.as_secs().checked_mul(1_000_000_000) {
         Some(whole) => whole.saturating_add(duration.subsec_nanos() as u64),
@@ -43,10 +34,105 @@ pub fn instant(at: Nanos) -> Option<Instant> {
     if at == NEVER {
         return None;
     }
-    origin().checked_add(Duration::from_nanos(at)).map(Instant::from_std)
+    let anchor = anchor();
+    let distance = Duration::from_nanos(at.abs_diff(anchor.nanos));
+    let instant = if at >= anchor.nanos {
+        anchor.instant.checked_add(distance)
+    } else {
+        anchor.instant.checked_sub(distance)
+    };
+    instant.map(Instant::from_std)
 }
 
 /// The moment of a tokio instant.
 pub fn moment(instant: Instant) -> Nanos {
-    nanos(instant.into_std().saturating_duration_since(origin()))
+    let (instant, anchor) = (instant.into_std(), anchor());
+    match instant.checked_duration_since(anchor.instant) {
+        Some(after) => anchor.nanos.saturating_add(nanos(after)),
+        None => anchor.nanos.saturating_sub(nanos(anchor.instant.saturating_duration_since(instant))),
+    }
+}
+
+/// One moment on both scales.
+struct Anchor {
+    instant: std::time::Instant,
+    nanos: Nanos,
+}
+
+fn anchor() -> &'static Anchor {
+    static ANCHOR: OnceLock<Anchor> = OnceLock::new();
+    // An hour is added where the scale starts at 0, so that a paused test clock, which stands at the moment of its
+    // pause, never lies before the origin.
+    ANCHOR.get_or_init(|| Anchor { instant: std::time::Instant::now(), nanos: monotonic() })
+}
+
+/// The operating system's monotonic clock, the one that std's instants are made of.
+#[cfg(target_os = "linux")]
+#[inline(always)]
+fn monotonic() -> Nanos {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // The kernel counts both up from 0.
+    #[allow(clippy::cast_sign_loss)]
+    let nanos = (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64);
+    nanos
+}
+
+/// Elsewhere the difference of two instants has to do.
+#[cfg(not(target_os = "linux"))]
+fn monotonic() -> Nanos {
+    static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
+    let origin = *ORIGIN.get_or_init(std::time::Instant::now);
+    nanos(origin.elapsed()).saturating_add(3_600_000_000_000)
+}
+
+/// Whether tokio's clock can be paused: whether its `test-util` is compiled in. Then `tokio::time` has a `pause`,
+/// which inside this block hides the one outside.
+const CAN_PAUSE: bool = {
+    #[allow(unused_imports, clippy::wildcard_imports)]
+    use tokio::time::*;
+    returns(pause)
+};
+
+/// Stands in for tokio's.
+#[allow(dead_code)]
+fn pause() -> Absent {
+    Absent
+}
+
+struct Absent;
+
+trait Pauses {
+    const PAUSES: bool;
+}
+
+impl Pauses for () {
+    const PAUSES: bool = true;
+}
+
+impl Pauses for Absent {
+    const PAUSES: bool = false;
+}
+
+const fn returns<R: Pauses>(_: fn() -> R) -> bool {
+    R::PAUSES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_is_followed() {
+        let before = now();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(now() - before, 5_000_000_000);
+    }
+
+    #[test]
+    fn moments_and_instants_are_the_same_time() {
+        let at = now();
+        let instant = instant(at).expect("now is not far away");
+        assert_eq!(moment(instant), at);
+        assert!(super::instant(NEVER).is_none());
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::spec::{
     BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, MAX_RATE_LIMITS, Per,
-    RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 
 /// Each line: the method, its argument, and the field that it sets.
@@ -70,6 +70,45 @@ builders! {
     }
 }
 
+/// Each unit of time: its name in the methods, and the constructor of a duration.
+macro_rules! units {
+    ($($unit:ident = $from:ident, $rate:ident;)*) => {
+        impl DurationRange {
+            $(
+                #[doc = concat!("From `from` to `to` ", stringify!($unit), ".")]
+                pub const fn $unit(from: u64, to: u64) -> Self {
+                    Self::new(Duration::$from(from), Duration::$from(to))
+                }
+            )*
+        }
+
+        impl Window {
+            $(
+                #[doc = concat!("The last so many ", stringify!($unit), ".")]
+                pub const fn $unit(length: u64) -> Self {
+                    Self::Time(Duration::$from(length))
+                }
+            )*
+        }
+
+        impl Rate {
+            $(
+                #[doc = concat!("`count` in each `period` ", stringify!($unit), ".")]
+                pub const fn $rate(count: u32, period: u64) -> Self {
+                    Self::new(count, Duration::$from(period))
+                }
+            )*
+        }
+    };
+}
+
+units! {
+    secs = from_secs, per_secs;
+    millis = from_millis, per_millis;
+    micros = from_micros, per_micros;
+    nanos = from_nanos, per_nanos;
+}
+
 impl CallSpec {
     /// The same with one more rate limit, behind those it has.
     ///
@@ -89,13 +128,19 @@ impl CallSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Rate;
 
     #[test]
     fn rate_limits_keep_their_order() {
         let limits = [1, 2, 3, 4].map(|count| RateLimitSpec::new(Rate::new(count, Duration::from_secs(1))));
         let spec = limits.into_iter().fold(CallSpec::NONE, CallSpec::with_rate_limited);
         assert_eq!(spec.rate_limits, limits.map(Some));
+    }
+
+    #[test]
+    fn each_unit_is_its_own() {
+        assert_eq!(DurationRange::millis(1, 2), DurationRange::micros(1_000, 2_000));
+        assert_eq!(Window::secs(1), Window::Time(Duration::from_secs(1)));
+        assert_eq!(Rate::per_nanos(3, 7), Rate::new(3, Duration::from_nanos(7)));
     }
 
     #[test]

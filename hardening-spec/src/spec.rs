@@ -215,7 +215,7 @@ impl CircuitBreakerSpec {
         consecutive: None,
         slow_call: None,
         slow_rate: Ratio::percent(50),
-        open_for: DurationRange::new(Duration::from_secs(5), Duration::from_secs(60)),
+        open_for: DurationRange::new(Duration::from_secs(5), Duration::from_mins(1)),
         probes: 3,
         probe_timeout: None,
         timeouts_count: true,

@@ -86,7 +86,8 @@ pub fn show(value: Duration) -> String {
     let mut text = String::new();
     for (unit, length) in UNITS {
         if rest >= length {
-            text.push_str(&format!("{}{unit}", rest / length));
+            text += &(rest / length).to_string();
+            text += unit;
             rest %= length;
         }
     }
@@ -147,7 +148,7 @@ pub fn rate(text: &str) -> Result<Rate, Malformed> {
 /// When it is neither.
 pub fn rate_period(text: &str) -> Result<Duration, Malformed> {
     match text {
-        "min" => Ok(Duration::from_secs(60)),
+        "min" => Ok(Duration::from_mins(1)),
         unit if UNITS.iter().any(|(name, _)| *name == unit) => duration(&format!("1{unit}")),
         other => match duration(other) {
             Ok(per) => Ok(per),
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn rates_ranges_and_windows() {
         assert_eq!(rate("100/s"), Ok(Rate::new(100, Duration::from_secs(1))));
-        assert_eq!(rate("600/min"), Ok(Rate::new(600, Duration::from_secs(60))));
+        assert_eq!(rate("600/min"), Ok(Rate::new(600, Duration::from_mins(1))));
         assert_eq!(rate("10/250ms"), Ok(Rate::new(10, Duration::from_millis(250))));
         for bad in ["0/s", "-1/s", "10", "10/", "10/0s", "10/parsec", "5000000000/s"] {
             assert!(rate(bad).is_err(), "{bad}");

@@ -36,6 +36,14 @@ fn charge(charge: &Charge) -> TokenStream {
     match &charge.key {
         None => emit!(#private::Charge::plain(#cost)),
         Some(Key::Context(word)) => emit!(#private::Charge::keyed(&#private::context::#word(), #cost)),
+        // The members of a pair are looked at, not moved: the body needs them.
+        Some(Key::Expression(Expr::Tuple(tuple))) => {
+            let members = tuple.elems.iter().map(|member| match member {
+                Expr::Path(_) | Expr::Field(_) => emit!(&#member),
+                other => other.to_token_stream(),
+            });
+            emit!(#private::Charge::keyed(&(#(#members,)*), #cost))
+        }
         Some(Key::Expression(key)) if binds_tighter_than_a_reference(key) => {
             emit!(#private::Charge::keyed(&#key, #cost))
         }
@@ -46,13 +54,7 @@ fn charge(charge: &Charge) -> TokenStream {
 fn binds_tighter_than_a_reference(expr: &Expr) -> bool {
     matches!(
         expr,
-        Expr::Path(_)
-            | Expr::Field(_)
-            | Expr::MethodCall(_)
-            | Expr::Call(_)
-            | Expr::Tuple(_)
-            | Expr::Lit(_)
-            | Expr::Index(_)
+        Expr::Path(_) | Expr::Field(_) | Expr::MethodCall(_) | Expr::Call(_) | Expr::Lit(_) | Expr::Index(_)
     )
 }
 

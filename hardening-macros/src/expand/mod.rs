@@ -76,9 +76,8 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     if !Words::of(value.to_token_stream()).contain("error") {
         return emit! {
             #patterns
-            match call.#finish_or(settled, #wanted) {
-                ::core::ops::ControlFlow::Break(result) => return result,
-                ::core::ops::ControlFlow::Continue(error) => ::core::mem::drop(error),
+            if let ::core::ops::ControlFlow::Break(result) = call.#finish_or(settled, #wanted) {
+                return result;
             }
             call.fallback(async { #anchor #value }).await
         };

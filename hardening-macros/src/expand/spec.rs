@@ -102,7 +102,7 @@ fn written(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
 }
 
 fn with(key: &str) -> Ident {
-    Ident::new(&format!("with_{key}"), Span::mixed_site())
+    method(&format!("with_{key}"))
 }
 
 fn value(entry: &Entry) -> TokenStream {
@@ -113,13 +113,14 @@ fn value(entry: &Entry) -> TokenStream {
             emit!(#private::Window::Time(#time))
         }
         Value::Duration(time) => self::time(time),
+        Value::Range(Time::Known(from), Time::Known(to)) => {
+            let (unit, length) = unit(&[*from, *to]);
+            let (unit, from, to) = (method(unit), number(*from, length), number(*to, length));
+            emit!(#private::DurationRange::#unit(#from, #to))
+        }
         Value::Range(from, to) => {
             let (from, to) = (time(from), time(to));
-            if from.to_string() == to.to_string() {
-                emit!(#private::DurationRange::constant(#from))
-            } else {
-                emit!(#private::DurationRange::new(#from, #to))
-            }
+            emit!(#private::DurationRange::new(#from, #to))
         }
         Value::Ratio(ratio) => self::ratio(*ratio),
         Value::Budget(None) => emit!(::core::option::Option::None),
@@ -128,12 +129,15 @@ fn value(entry: &Entry) -> TokenStream {
             emit!(::core::option::Option::Some(#ratio))
         }
         Value::Rate(rate) => {
-            let (count, per) = (Literal::u32_unsuffixed(rate.count), duration(rate.per));
-            emit!(#private::Rate::new(#count, #per))
+            let (unit, length) = unit(&[rate.per]);
+            let (unit, count) = (method(&format!("per_{unit}")), Literal::u32_unsuffixed(rate.count));
+            let period = number(rate.per, length);
+            emit!(#private::Rate::#unit(#count, #period))
         }
-        Value::Window(Window::Time(length)) => {
-            let length = duration(*length);
-            emit!(#private::Window::Time(#length))
+        Value::Window(Window::Time(time)) => {
+            let (unit, length) = unit(&[*time]);
+            let (unit, time) = (method(unit), number(*time, length));
+            emit!(#private::Window::#unit(#time))
         }
         Value::Window(Window::Calls(calls)) => {
             let calls = Literal::u32_unsuffixed(*calls);
@@ -162,15 +166,25 @@ pub(crate) fn time(time: &Time) -> TokenStream {
 
 /// `Duration::from_millis(250)`, in the longest unit that is exact.
 fn duration(value: Duration) -> TokenStream {
-    let nanos = u64::try_from(value.as_nanos()).unwrap_or(u64::MAX);
-    let (unit, number) = match nanos {
-        n if n.is_multiple_of(1_000_000_000) => ("from_secs", n / 1_000_000_000),
-        n if n.is_multiple_of(1_000_000) => ("from_millis", n / 1_000_000),
-        n if n.is_multiple_of(1_000) => ("from_micros", n / 1_000),
-        n => ("from_nanos", n),
-    };
-    let (unit, number) = (Ident::new(unit, Span::mixed_site()), Literal::u64_unsuffixed(number));
+    let (unit, length) = unit(&[value]);
+    let (unit, number) = (method(&format!("from_{unit}")), number(value, length));
     emit!(::core::time::Duration::#unit(#number))
+}
+
+/// The longest unit in which all of `values` are whole, with its length in nanoseconds.
+fn unit(values: &[Duration]) -> (&'static str, u128) {
+    [("secs", 1_000_000_000), ("millis", 1_000_000), ("micros", 1_000)]
+        .into_iter()
+        .find(|(_, length)| values.iter().all(|value| value.as_nanos().is_multiple_of(*length)))
+        .unwrap_or(("nanos", 1))
+}
+
+fn number(value: Duration, length: u128) -> Literal {
+    Literal::u128_unsuffixed(value.as_nanos() / length)
+}
+
+fn method(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 fn ratio(ratio: Ratio) -> TokenStream {

@@ -3,14 +3,14 @@
 
 use hardening_spec::keys::Kind;
 use hardening_spec::units::{self, Malformed};
-use proc_macro2::{Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
 use syn::{Expr, LitStr, Token};
 
 use super::value::{Time, Value};
 
-/// The tokens up to the next comma outside any group.
+/// The tokens up to the next comma outside any group; a lone value that a `macro_rules!` handed over is unwrapped.
 pub(super) fn until_comma(input: ParseStream) -> TokenStream {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
@@ -18,7 +18,11 @@ pub(super) fn until_comma(input: ParseStream) -> TokenStream {
             tokens.extend([token]);
         }
     }
-    tokens
+    let mut alone = tokens.clone().into_iter();
+    match (alone.next(), alone.next()) {
+        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => group.stream(),
+        _ => tokens,
+    }
 }
 
 /// Reads a duration, range, ratio, rate, window or number; `Err` says why it is none.

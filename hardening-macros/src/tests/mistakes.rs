@@ -6,7 +6,7 @@ use quote::quote;
 use super::{expand, messages};
 
 #[track_caller]
-fn one(source: TokenStream, part: &str) {
+pub(super) fn one(source: TokenStream, part: &str) {
     let found = messages(source);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains(part), "{found:?}");
@@ -14,14 +14,14 @@ fn one(source: TokenStream, part: &str) {
 
 /// An attribute on a function that is right.
 #[track_caller]
-fn written(attribute: TokenStream, part: &str) {
+fn written(attribute: &TokenStream, part: &str) {
     one(quote!(#attribute async fn f(sku: String) -> Result<(), Error> { Ok(()) }), part);
 }
 
 #[test]
 fn a_retry_needs_evidence() {
-    written(quote!(#[retry]), "Write `idempotent` if running the body twice does no harm");
-    written(quote!(#[retry(idempotnet)]), "did you mean `idempotent`?");
+    written(&quote!(#[retry]), "Write `idempotent` if running the body twice does no harm");
+    written(&quote!(#[retry(idempotnet)]), "did you mean `idempotent`?");
     for pattern in [
         quote!(_),
         quote!(Err(_)),
@@ -31,9 +31,9 @@ fn a_retry_needs_evidence() {
         quote!(Error::Connect(_) | _),
         quote!((_)),
     ] {
-        written(quote!(#[retry(not_executed = #pattern)]), "matches every error");
+        written(&quote!(#[retry(not_executed = #pattern)]), "matches every error");
     }
-    written(quote!(#[retry(not_executed = Ok(_))]), "`Ok` is none");
+    written(&quote!(#[retry(not_executed = Ok(_))]), "`Ok` is none");
     for pattern in
         [quote!(Error::Connect(_)), quote!(Err(e) if e.is_connect()), quote!(Err(Error::A | Error::B))]
     {
@@ -52,10 +52,10 @@ fn a_retry_needs_evidence() {
 #[test]
 fn a_lone_name_is_no_pattern() {
     for key in [quote!(on), quote!(not_on), quote!(not_executed)] {
-        written(quote!(#[retry(idempotent, #key = NotFound)]), "`Error::NotFound`");
+        written(&quote!(#[retry(idempotent, #key = NotFound)]), "`Error::NotFound`");
     }
-    written(quote!(#[circuit_breaker(failure = Error::Io(_) | NotFound)]), "`NotFound` alone");
-    written(quote!(#[circuit_breaker(ignore = NotFound if busy())]), "`NotFound` alone");
+    written(&quote!(#[circuit_breaker(failure = Error::Io(_) | NotFound)]), "`NotFound` alone");
+    written(&quote!(#[circuit_breaker(ignore = NotFound if busy())]), "`NotFound` alone");
     assert_eq!(
         messages(quote!(
             #[circuit_breaker(ignore = e if e.is_busy())]
@@ -69,31 +69,31 @@ fn a_lone_name_is_no_pattern() {
 
 #[test]
 fn a_fallback_answers_for_an_error() {
-    written(quote!(#[fallback(Ok(()), on = Ok(_))]), "never for an `Ok`");
-    written(quote!(#[fallback(Ok(()), not_on = Error::A | Ok(()))]), "never for an `Ok`");
-    written(quote!(#[fallback]), "`fallback` needs an expression");
+    written(&quote!(#[fallback(Ok(()), on = Ok(_))]), "never for an `Ok`");
+    written(&quote!(#[fallback(Ok(()), not_on = Error::A | Ok(()))]), "never for an `Ok`");
+    written(&quote!(#[fallback]), "`fallback` needs an expression");
 }
 
 #[test]
 fn what_is_written_has_an_effect() {
-    written(quote!(#[circuit_breaker(slow_rate = 50%)]), "`slow_rate` needs `slow_call`");
-    written(quote!(#[circuit_breaker(slow_rate = 60%)]), "`slow_rate` needs `slow_call`");
-    written(quote!(#[rate_limited(1/s, max_keys = 10000)]), "`max_keys` bounds the values of `key`");
-    written(quote!(#[rate_limited(1/s, max_keys = 10)]), "`max_keys` bounds the values of `key`");
-    written(quote!(#[rate_limited(10/s, burst = 5, cost = 6)]), "never fits a burst of 5");
-    written(quote!(#[rate_limited(10/s, cost = 11)]), "never fits a burst of 10");
-    written(quote!(#[rate_limited(10/s, cost = 0)]), "never limited");
-    written(quote!(#[rate_limited(10/s, cost = "2")]), "a cost is a whole number");
-    written(quote!(#[bulkhead(queue = 5)]), "`bulkhead` needs `max`");
-    written(quote!(#[bulkhead(max = 5, max_wait = 1s)]), "nobody waits without a queue");
-    written(quote!(#[hardened(name = " ")]), "a name says something");
-    written(quote!(#[hardened(span_fields(skus))]), "did you mean `sku`?");
-    written(quote!(#[hardened(span_fields(sku.len()))]), "a field of one");
+    written(&quote!(#[circuit_breaker(slow_rate = 50%)]), "`slow_rate` needs `slow_call`");
+    written(&quote!(#[circuit_breaker(slow_rate = 60%)]), "`slow_rate` needs `slow_call`");
+    written(&quote!(#[rate_limited(1/s, max_keys = 10000)]), "`max_keys` bounds the values of `key`");
+    written(&quote!(#[rate_limited(1/s, max_keys = 10)]), "`max_keys` bounds the values of `key`");
+    written(&quote!(#[rate_limited(10/s, burst = 5, cost = 6)]), "never fits a burst of 5");
+    written(&quote!(#[rate_limited(10/s, cost = 11)]), "never fits a burst of 10");
+    written(&quote!(#[rate_limited(10/s, cost = 0)]), "never limited");
+    written(&quote!(#[rate_limited(10/s, cost = "2")]), "a cost is a whole number");
+    written(&quote!(#[bulkhead(queue = 5)]), "`bulkhead` needs `max`");
+    written(&quote!(#[bulkhead(max = 5, max_wait = 1s)]), "nobody waits without a queue");
+    written(&quote!(#[hardened(name = " ")]), "a name says something");
+    written(&quote!(#[hardened(span_fields(skus))]), "did you mean `sku`?");
+    written(&quote!(#[hardened(span_fields(sku.len()))]), "a field of one");
 }
 
 #[test]
 fn a_constant_depends_on_no_call() {
-    written(quote!(#[timeout(limits::of(sku))]), "cannot depend on `sku`");
+    written(&quote!(#[timeout(limits::of(sku))]), "cannot depend on `sku`");
     one(
         quote!(
             #[timeout(T::LIMIT)]
@@ -222,190 +222,5 @@ fn all_mistakes_come_together_beside_the_function_as_written() {
             .to_string()
         ),
         "{text}"
-    );
-}
-
-#[test]
-fn health_checks_are_plain_functions_of_what_is_provided() {
-    one(
-        quote!(
-            #[health_check]
-            async fn db(pool: Pool) -> R {
-                Ok(())
-            }
-        ),
-        "write `&Pool`",
-    );
-    one(
-        quote!(
-            #[health_check]
-            async fn db(pool: &mut Pool) -> R {
-                Ok(())
-            }
-        ),
-        "borrows what the service provides",
-    );
-    one(
-        quote!(
-            #[health_check]
-            async fn db(&self) -> R {
-                Ok(())
-            }
-        ),
-        "a free function",
-    );
-    one(
-        quote!(
-            #[health_check]
-            async fn db<T>(pool: &T) -> R {
-                Ok(())
-            }
-        ),
-        "cannot be generic",
-    );
-    one(
-        quote!(
-            #[health_check]
-            async fn db() {}
-        ),
-        "answers a `Result`",
-    );
-    one(
-        quote!(
-            #[health_check]
-            async fn db() -> (u8, u8) {
-                (1, 2)
-            }
-        ),
-        "answers `Result<(), E>`",
-    );
-    one(
-        quote!(
-            #[health_check]
-            fn db() -> R {
-                Ok(())
-            }
-        ),
-        "write `async fn db",
-    );
-    one(
-        quote!(
-            #[health_check(every = 0s)]
-            async fn db() -> R {
-                Ok(())
-            }
-        ),
-        "longer than zero",
-    );
-    one(
-        quote!(
-            #[health_check(down_after = 0)]
-            async fn db() -> R {
-                Ok(())
-            }
-        ),
-        "at least 1",
-    );
-    one(
-        quote!(
-            #[health_check(kind = redy)]
-            async fn db() -> R {
-                Ok(())
-            }
-        ),
-        "did you mean `ready`?",
-    );
-    one(
-        quote!(
-            #[health_check(interval = 1s)]
-            async fn db() -> R {
-                Ok(())
-            }
-        ),
-        "has no key `interval`",
-    );
-}
-
-#[test]
-fn services_are_set_up_by_one_function() {
-    one(
-        quote!(
-            #[hardened_service]
-            fn main() -> Router {
-                r()
-            }
-        ),
-        "write `async fn main`",
-    );
-    one(
-        quote!(
-            #[hardened_service]
-            async fn main<T>() -> Router {
-                r()
-            }
-        ),
-        "cannot be generic",
-    );
-    one(
-        quote!(
-            #[hardened_service]
-            async fn main(a: &mut Setup, b: u8) -> Router {
-                r()
-            }
-        ),
-        "remove this one",
-    );
-    one(
-        quote!(
-            #[hardened_service]
-            async fn main(&self) -> Router {
-                r()
-            }
-        ),
-        "remove `self`",
-    );
-    one(
-        quote!(
-            #[hardened_service]
-            async fn main() {}
-        ),
-        "answers its routes",
-    );
-    one(
-        quote!(
-            #[hardened_service]
-            #[tokio::main]
-            async fn main() -> Router {
-                r()
-            }
-        ),
-        "remove `#[tokio::main]`",
-    );
-    one(
-        quote!(
-            #[hardened_service(name = "")]
-            async fn main() -> Router {
-                r()
-            }
-        ),
-        "`name` is empty",
-    );
-    one(
-        quote!(
-            #[hardened_service(nmae = "x")]
-            async fn main() -> Router {
-                r()
-            }
-        ),
-        "did you mean `name`?",
-    );
-    one(
-        quote!(
-            #[hardened_service(listen = 8080)]
-            async fn main() -> Router {
-                r()
-            }
-        ),
-        "a string such as",
     );
 }

@@ -3,6 +3,7 @@
 mod expansions;
 mod mistakes;
 mod order;
+mod services;
 mod values;
 
 use hardening_spec::keys;
@@ -53,6 +54,6 @@ fn messages(source: TokenStream) -> Vec<String> {
 }
 
 /// Formatted, as `cargo expand` shows it.
-fn formatted(tokens: TokenStream) -> String {
+fn formatted(tokens: &TokenStream) -> String {
     prettyplease::unparse(&syn::parse2(quote!(#tokens)).expect("items"))
 }

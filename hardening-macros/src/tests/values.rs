@@ -25,6 +25,7 @@ fn durations() {
         (quote!(crate::LIMIT), "crate::LIMIT"),
         (quote!(Duration::from_secs(1)), "Duration::from_secs(1)"),
         (quote!(after = 2s), "from_secs(2)"),
+        (handed_over(quote!("3s")), "from_secs(3)"),
     ] {
         assert_eq!(specification(&quote!(#[timeout(#written)])), format!("timeout({expected})"));
     }
@@ -34,8 +35,8 @@ fn durations() {
 fn numbers_of_a_retry() {
     for (written, expected) in [
         (quote!(attempts = 5), "attempts(5)"),
-        (quote!(backoff = 100ms), "backoff(DurationRange::constant(from_millis(100)))"),
-        (quote!(backoff = 50ms..2s), "backoff(DurationRange::new(from_millis(50),from_secs(2)))"),
+        (quote!(backoff = 100ms), "backoff(DurationRange::millis(100,100))"),
+        (quote!(backoff = 50ms..2s), "backoff(DurationRange::millis(50,2000))"),
         (quote!(backoff = 50ms..crate::CAP), "backoff(DurationRange::new(from_millis(50),crate::CAP))"),
         (quote!(factor = 2), "factor(2.0)"),
         (quote!(factor = 1.5), "factor(1.5)"),
@@ -55,11 +56,11 @@ fn numbers_of_a_breaker() {
     for (written, expected) in [
         (quote!(failure_rate = 50%), "failure_rate(Ratio::percent(50))"),
         (quote!(failure_rate = 0.25), "failure_rate(Ratio::percent(25))"),
-        (quote!(window = 10s), "window(Window::Time(from_secs(10)))"),
+        (quote!(window = 10s), "window(Window::secs(10))"),
         (quote!(window = 100), "window(Window::Calls(100))"),
         (quote!(window = WINDOW), "window(Window::Time(WINDOW))"),
         (quote!(consecutive = 5), "consecutive(5)"),
-        (quote!(open_for = 5s..60s), "open_for(DurationRange::new(from_secs(5),from_secs(60)))"),
+        (quote!(open_for = 5s..60s), "open_for(DurationRange::secs(5,60))"),
         (quote!(timeouts = ignore), "timeouts(false)"),
     ] {
         let expected = format!("circuit_breaker(CircuitBreakerSpec::DEFAULT.with_{expected})");
@@ -71,18 +72,18 @@ fn numbers_of_a_breaker() {
 #[test]
 fn rates_and_limits() {
     for (written, rate) in [
-        (quote!(100 / s), "100,from_secs(1)"),
-        (quote!(600 / min), "600,from_secs(60)"),
-        (quote!(5000 / h), "5000,from_secs(3600)"),
-        (quote!(10 / 250ms), "10,from_millis(250)"),
-        (quote!("10/250ms"), "10,from_millis(250)"),
+        (quote!(100 / s), "per_secs(100,1)"),
+        (quote!(600 / min), "per_secs(600,60)"),
+        (quote!(5000 / h), "per_secs(5000,3600)"),
+        (quote!(10 / 250ms), "per_millis(10,250)"),
+        (quote!("10/250ms"), "per_millis(10,250)"),
     ] {
-        let expected = format!("rate_limited(RateLimitSpec::new(Rate::new({rate})))");
+        let expected = format!("rate_limited(RateLimitSpec::new(Rate::{rate}))");
         assert_eq!(specification(&quote!(#[rate_limited(#written)])), expected);
     }
     assert_eq!(
         specification(&quote!(#[rate_limited(1/s, burst = 3, wait = 1s, per = attempt)])),
-        "rate_limited(RateLimitSpec::new(Rate::new(1,from_secs(1))).with_burst(3).with_wait(from_secs(1))\
+        "rate_limited(RateLimitSpec::new(Rate::per_secs(1,1)).with_burst(3).with_wait(from_secs(1))\
          .with_per(Per::Attempt))"
     );
     assert_eq!(
@@ -99,6 +100,7 @@ fn keys_come_from_the_context_unless_an_argument_has_their_name() {
     };
     assert!(begin(quote!(tenant), quote!(a)).contains("Charge::keyed(&context::tenant(),1)"));
     assert!(begin(quote!(tenant), quote!(tenant)).contains("Charge::keyed(&tenant,1)"));
+    assert!(begin(quote!((a, f(a))), quote!(a)).contains("Charge::keyed(&(&a,f(a),),1)"));
     assert!(begin(quote!(a + 1), quote!(a)).contains("Charge::keyed(&(a+1),1)"));
     assert!(begin(quote!(pair::<u8, u8>(a, 1)), quote!(a)).contains("Charge::keyed(&pair::<u8,u8>(a,1),1)"));
 }
@@ -145,4 +147,9 @@ fn malformed_values_say_the_form() {
         assert_eq!(found.len(), 1, "{shown}: {found:?}");
         assert!(found[0].contains(part), "{shown}: {found:?}");
     }
+}
+
+/// A value as the argument of a `macro_rules!` arrives.
+fn handed_over(value: TokenStream) -> TokenStream {
+    proc_macro2::TokenTree::from(proc_macro2::Group::new(proc_macro2::Delimiter::None, value)).into()
 }

@@ -24,6 +24,10 @@ use crate::settings::Http;
 /// How long a connection that we end may take to read its last answer.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long a connection accepted at the very end may take to say its first word, and how often that is looked at.
+const FIRST_WORD: Duration = Duration::from_millis(250);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// What hyper is told, once for all connections.
 pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -67,13 +71,21 @@ async fn speak(
     });
     let mut http = pin!(builder.serve_connection(TokioIo::new(Wire(Arc::clone(conn))), answer));
     let mut stages = server.stages();
-    let mut told = false;
+    let (mut told, mut drains_since) = (false, None);
     let limits = Limits::new(&server.settings.http);
     let mut timer = pin!(tokio::time::sleep(limits.look));
     loop {
         if !told && *stages.borrow_and_update() >= Stage::Draining {
-            told = true;
-            http.as_mut().graceful_shutdown();
+            let since = *drains_since.get_or_insert_with(Instant::now);
+            match conn.waiting() {
+                Some((Waiting::First, _)) if since.elapsed() >= FIRST_WORD => return None,
+                // A head on its way is answered, and its answer ends the connection.
+                Some((Waiting::First | Waiting::Head, _)) => timer.as_mut().reset(Instant::now() + LOOK_AGAIN),
+                _ => {
+                    told = true;
+                    http.as_mut().graceful_shutdown();
+                }
+            }
         }
         tokio::select! {
             biased;
@@ -84,7 +96,7 @@ async fn speak(
                 return None;
             }
             // The sender lives as long as the server.
-            _ = stages.changed(), if !told => {}
+            _ = stages.changed(), if drains_since.is_none() => {}
             () = timer.as_mut() => match limits.judge(conn, clock::now()) {
                 Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
                 Judged::HeadLate => return (!conn.is_http2()).then_some(408),

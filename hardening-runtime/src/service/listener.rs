@@ -62,7 +62,9 @@ pub(crate) async fn accept(server: Arc<Server>, surface: Surface, listener: TcpL
             Err(error) => pause_after(&error).await,
         }
     }
-    drop(listener);
+    for (stream, peer) in backlog(listener) {
+        connections.spawn(one(&server, surface, &builder, stream, peer));
+    }
     while connections.join_next().await.is_some() {}
 }
 
@@ -79,6 +81,18 @@ async fn next(
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((place, stream, peer))
+}
+
+/// Closes the listener and answers what already waits in its backlog, which closing would reset.
+fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let waiting = std::iter::from_fn(|| listener.accept().ok());
+    waiting
+        .filter_map(|(stream, peer)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, peer))
+        })
+        .collect()
 }
 
 fn one(

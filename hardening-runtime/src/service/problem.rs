@@ -201,6 +201,13 @@ impl From<&Rejected> for Problem {
     }
 }
 
+/// A handler that returns `Result<_, Problem>` may carry every policy.
+impl From<Rejected> for Problem {
+    fn from(refusal: Rejected) -> Self {
+        Self::from(&refusal)
+    }
+}
+
 impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
         Problem::from(&self).into_response()

@@ -10,6 +10,7 @@ use tokio::time::sleep_until;
 use super::Call;
 use super::call::Phase;
 use super::refusal::Reason;
+use super::state::Limits;
 use crate::clock::{self, Nanos};
 use crate::policy::bulkhead::Entry;
 use crate::policy::circuit_breaker::Admission;
@@ -21,6 +22,10 @@ impl Call<'_> {
     #[inline(always)]
     pub fn must_wait(&mut self) -> bool {
         if self.attempts == 0 {
+            if self.now >= self.deadline && self.state.refuses {
+                self.refuse(Reason::DeadlineExceeded);
+                return false;
+            }
             self.enter();
         }
         self.resume != 0 || (self.refusal.is_none() && self.prepare())
@@ -31,6 +36,9 @@ impl Call<'_> {
     pub async fn wait(&mut self) {
         if self.resume != 0 && self.reserved != Some(Per::Attempt) {
             self.pause().await;
+            if self.refusal.is_none() && self.now >= self.deadline {
+                self.refuse(Reason::DeadlineExceeded);
+            }
             if !self.refusal.is_none() || !self.prepare() {
                 return;
             }
@@ -42,16 +50,9 @@ impl Call<'_> {
     #[inline(always)]
     fn prepare(&mut self) -> bool {
         let state = self.state;
-        if self.now >= self.deadline && state.refuses {
-            self.refuse(Reason::DeadlineExceeded);
-            return false;
-        }
         self.attempts += 1;
         self.phase = Phase::InHand;
         self.limit = self.now.saturating_add(state.timeout).min(self.deadline);
-        if self.spans.is_some() {
-            self.begin_attempt_span();
-        }
         if let Some(breaker) = &state.breaker {
             match breaker.admit(self.now) {
                 Admission::Admitted(permit) => self.permit = permit,
@@ -62,7 +63,7 @@ impl Call<'_> {
                 }
             }
         }
-        if !state.attempt_limits.is_empty() {
+        if !matches!(state.attempt_limits, Limits::None) {
             self.charge_limits(&state.attempt_limits, Per::Attempt, self.limit);
             if self.resume != 0 {
                 return true;
@@ -81,13 +82,6 @@ impl Call<'_> {
             Entry::Full => self.refuse(Reason::BulkheadFull),
         }
         false
-    }
-
-    #[cold]
-    fn begin_attempt_span(&mut self) {
-        if let Some(spans) = &mut self.spans {
-            spans.begin_attempt(self.attempts);
-        }
     }
 
     /// Waits for a limiter's turn, then for the bulkhead.

@@ -7,6 +7,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call::Phase;
+use super::span::CallSpans;
 use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock::{self, NEVER, Nanos};
@@ -34,14 +35,19 @@ impl<'c> Call<'c> {
 
     /// Polls the user's code as part of this call.
     #[inline(always)]
-    pub(super) fn poll_inside<R>(&mut self, deadline: Nanos, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+    pub(super) fn poll_inside<R>(
+        &mut self,
+        deadline: Nanos,
+        in_attempt: bool,
+        poll: impl FnOnce() -> Poll<R>,
+    ) -> Poll<R> {
         let outer = ambient();
         let repeated_by = if self.state.retry.is_some() { Some(&self.state.name) } else { outer.repeated_by };
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), repeated_by });
         self.phase = Phase::Polling;
-        let polled = match &self.spans {
+        let polled = match &mut *self.spans {
             None => poll(),
-            Some(spans) => spans.attempt().in_scope(poll),
+            Some(spans) => poll_in_span(spans, self.attempts, in_attempt, poll),
         };
         self.phase = Phase::InHand;
         polled
@@ -60,7 +66,7 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         }
         let body = this.body;
         let limit = call.limit;
-        if let Poll::Ready(result) = call.poll_inside(limit, || body.poll(cx)) {
+        if let Poll::Ready(result) = call.poll_inside(limit, true, || body.poll(cx)) {
             return Poll::Ready(Outcome::Returned(result));
         }
         if limit == NEVER || wait_for(this.timer, limit, cx).is_pending() {
@@ -70,6 +76,17 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         call.refusal.ran = true;
         Poll::Ready(Outcome::Refused(Cut(())))
     }
+}
+
+#[cold]
+fn poll_in_span<R>(
+    spans: &mut CallSpans,
+    attempt: u32,
+    in_attempt: bool,
+    poll: impl FnOnce() -> Poll<R>,
+) -> Poll<R> {
+    let span = if in_attempt { spans.attempt(attempt) } else { spans.call() };
+    span.in_scope(poll)
 }
 
 #[cold]

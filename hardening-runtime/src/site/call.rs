@@ -1,12 +1,13 @@
 //! One call on its way through its policies.
 
 use std::fmt::Debug;
+use std::mem::ManuallyDrop;
 
 use hardening_spec::{MAX_RATE_LIMITS, Per};
 
-use super::State;
 use super::refusal::{Reason, Refusal};
 use super::span::CallSpans;
+use super::state::{Limits, State};
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::context;
 use crate::policy::circuit_breaker::{self, Permit};
@@ -42,7 +43,8 @@ pub struct Call<'c> {
     pub(super) inside: bool,
     /// How the last attempt ended, where it was no plain success.
     pub(super) ended: CallOutcome,
-    pub(super) spans: Option<Box<CallSpans>>,
+    /// Taken when the call ends, so that the end of a call that nobody listens to costs one comparison.
+    pub(super) spans: ManuallyDrop<Option<Box<CallSpans>>>,
     /// What each limit is charged, where it is not one unit without a key.
     pub(super) charges: &'c [Charge],
 }
@@ -82,7 +84,7 @@ impl<'c> Call<'c> {
             phase: Phase::Between,
             inside: false,
             ended: CallOutcome::Success,
-            spans: state.spans.open(),
+            spans: ManuallyDrop::new(state.spans.open()),
             charges,
         }
     }
@@ -90,19 +92,16 @@ impl<'c> Call<'c> {
     /// What comes once for the call.
     #[inline(always)]
     pub(super) fn enter(&mut self) {
-        if self.state.retry.is_some()
-            && let Some(outer) = context::ambient().repeated_by
-        {
-            self.warn_of_nested_retry(outer);
-        }
-        if !self.state.call_limits.is_empty() && self.now < self.deadline {
-            self.charge_limits(&self.state.call_limits, Per::Call, self.deadline);
+        match &self.state.call_limits {
+            Limits::None => {}
+            Limits::One(only) if self.charges.is_empty() && only.admits_one(self.now) => {}
+            limits => self.charge_limits(limits, Per::Call, self.deadline),
         }
     }
 
     /// Records an argument on the call's span.
     pub fn record(&self, field: &'static str, value: &dyn Debug) {
-        if let Some(spans) = &self.spans {
+        if let Some(spans) = &*self.spans {
             spans.record(field, value);
         }
     }
@@ -114,8 +113,9 @@ impl<'c> Call<'c> {
     }
 
     /// Charges the limits of one kind, all of them or none.
-    #[inline(always)]
-    pub(super) fn charge_limits(&mut self, limiters: &'static [Limiter], per: Per, until: Nanos) {
+    #[cold]
+    pub(super) fn charge_limits(&mut self, limits: &'static Limits, per: Per, until: Nanos) {
+        let limiters = limits.as_slice();
         for (before, limiter) in limiters.iter().enumerate() {
             let charge = self.charge(limiter);
             if !limiter.admits(charge, self.now) && !self.charge_later(limiter, charge, per, until) {
@@ -170,8 +170,8 @@ impl<'c> Call<'c> {
     pub(super) fn refund_reserved(&mut self) {
         match self.reserved.take() {
             None => {}
-            Some(Per::Call) => self.refund_limits(&self.state.call_limits),
-            Some(Per::Attempt) => self.refund_limits(&self.state.attempt_limits),
+            Some(Per::Call) => self.refund_limits(self.state.call_limits.as_slice()),
+            Some(Per::Attempt) => self.refund_limits(self.state.attempt_limits.as_slice()),
         }
     }
 
@@ -207,7 +207,7 @@ impl<'c> Call<'c> {
     #[cold]
     fn end_spans(&mut self, outcome: CallOutcome) {
         if let Some(mut spans) = self.spans.take() {
-            spans.end_attempt(outcome.name());
+            spans.end_attempt(self.attempts, outcome.name());
             spans.end(outcome.name(), self.attempts);
         }
     }
@@ -215,14 +215,17 @@ impl<'c> Call<'c> {
     /// Ends the attempt's span.
     #[cold]
     pub(super) fn end_attempt_span(&mut self, outcome: CallOutcome) {
-        if let Some(spans) = &mut self.spans {
-            spans.end_attempt(outcome.name());
+        if let Some(spans) = &mut *self.spans {
+            spans.end_attempt(self.attempts, outcome.name());
         }
     }
 
+    /// Says once that this call, which is about to repeat an attempt, is made inside another that repeats.
     #[cold]
-    fn warn_of_nested_retry(&self, outer: &'static str) {
-        if self.state.metrics.first_nested_retry() {
+    pub(super) fn warn_of_nested_retry(&self) {
+        if let Some(outer) = context::ambient().repeated_by
+            && self.state.metrics.first_nested_retry()
+        {
             tracing::warn!(
                 call = self.state.name,
                 outer,

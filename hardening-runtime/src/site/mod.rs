@@ -84,6 +84,11 @@ impl Site {
         self.state().breaker.as_ref().map(Circuit)
     }
 
+    /// The state, once the site was called or its circuit looked at.
+    pub(crate) fn used(&'static self) -> Option<&'static State> {
+        self.state.get()
+    }
+
     /// Begins a call.
     #[inline(always)]
     pub fn begin(&'static self) -> Call<'static> {

@@ -109,7 +109,7 @@ impl Call<'_> {
         let mut answer = pin!(answer);
         let mut timer = pin!(clock::instant(limit).map(sleep_until));
         let answered = poll_fn(|cx| {
-            let polled = self.poll_inside(limit, || answer.as_mut().poll(cx));
+            let polled = self.poll_inside(limit, false, || answer.as_mut().poll(cx));
             if let Poll::Ready(result) = polled {
                 return Poll::Ready(Some(result));
             }
@@ -146,11 +146,8 @@ impl Call<'_> {
     async fn run_observed<R>(&mut self, body: impl Future<Output = R>) -> R {
         self.attempts = 1;
         self.phase = Phase::InHand;
-        if let Some(spans) = &mut self.spans {
-            spans.begin_attempt(1);
-        }
         let mut body = pin!(body);
-        poll_fn(|cx| self.poll_inside(self.deadline, || body.as_mut().poll(cx))).await
+        poll_fn(|cx| self.poll_inside(self.deadline, true, || body.as_mut().poll(cx))).await
     }
 
     fn close_observed(&mut self, failed: bool) {
@@ -159,7 +156,6 @@ impl Call<'_> {
         if failed {
             self.state.metrics.attempted(outcome);
         }
-        self.end_attempt_span(outcome);
         self.end(outcome);
     }
 
@@ -280,6 +276,7 @@ impl Call<'_> {
         match retry.next(progress, random()) {
             Next::Stop(_) => false,
             Next::After(delay) => {
+                self.warn_of_nested_retry();
                 self.last_delay = delay;
                 self.refusal = Refusal::NONE;
                 if delay > 0 {

@@ -84,7 +84,7 @@ impl Spans {
         heard.then(|| {
             let nothing: [(&Field, Option<&dyn Value>); 0] = [];
             let call = Span::new(&self.metadata, &self.metadata.fields().value_set(&nothing));
-            Box::new(CallSpans { call, attempt: Span::none(), level: self.level })
+            Box::new(CallSpans::new(call, self.level))
         })
     }
 }
@@ -95,34 +95,48 @@ pub(crate) struct CallSpans {
     call: Span,
     attempt: Span,
     level: Level,
+    /// The last attempt whose span was opened, and the last whose span was closed; the first attempt is 1.
+    opened: u32,
+    closed: u32,
 }
 
 impl CallSpans {
-    /// The span that the body runs in.
-    pub(crate) fn attempt(&self) -> &Span {
-        &self.attempt
+    fn new(call: Span, level: Level) -> Self {
+        Self { call, attempt: Span::none(), level, opened: 0, closed: 0 }
     }
 
-    /// Opens the span of attempt `number`, the first being 1.
-    pub(crate) fn begin_attempt(&mut self, number: u32) {
+    /// The span of attempt `number`, which the body runs in.
+    pub(crate) fn attempt(&mut self, number: u32) -> &Span {
         macro_rules! at {
             ($level:ident) => {
                 tracing::span!(parent: &self.call, Level::$level, "attempt", number, outcome = tracing::field::Empty)
             };
         }
-        self.attempt = match self.level {
-            Level::ERROR => at!(ERROR),
-            Level::WARN => at!(WARN),
-            Level::INFO => at!(INFO),
-            Level::DEBUG => at!(DEBUG),
-            Level::TRACE => at!(TRACE),
-        };
+        if self.opened < number {
+            self.opened = number;
+            self.attempt = match self.level {
+                Level::ERROR => at!(ERROR),
+                Level::WARN => at!(WARN),
+                Level::INFO => at!(INFO),
+                Level::DEBUG => at!(DEBUG),
+                Level::TRACE => at!(TRACE),
+            };
+        }
+        &self.attempt
     }
 
-    /// Ends the attempt's span.
-    pub(crate) fn end_attempt(&mut self, outcome: &'static str) {
-        self.attempt.record("outcome", outcome);
-        self.attempt = Span::none();
+    /// Closes the span of attempt `number`; one that was refused gets its span here.
+    pub(crate) fn end_attempt(&mut self, number: u32, outcome: &'static str) {
+        if self.closed < number {
+            self.attempt(number).record("outcome", outcome);
+            self.closed = number;
+            self.attempt = Span::none();
+        }
+    }
+
+    /// The span of the whole call, for what runs outside its attempts.
+    pub(crate) fn call(&self) -> &Span {
+        &self.call
     }
 
     /// Ends the call's span.

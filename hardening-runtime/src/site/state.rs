@@ -22,9 +22,9 @@ pub(crate) struct State {
     /// Whether any policy may refuse: a call without one is never refused, whatever surrounds it.
     pub(crate) refuses: bool,
     /// The limits charged once for the call.
-    pub(crate) call_limits: Box<[Limiter]>,
+    pub(crate) call_limits: Limits,
     /// The limits charged for each attempt.
-    pub(crate) attempt_limits: Box<[Limiter]>,
+    pub(crate) attempt_limits: Limits,
     pub(crate) retry: Option<Retry>,
     pub(crate) breaker: Option<CircuitBreaker>,
     pub(crate) bulkhead: Option<Bulkhead>,
@@ -38,7 +38,7 @@ impl State {
         let now = clock::now();
         let limits = |per| {
             let declared = spec.limits().filter(|(_, limit)| limit.per == per);
-            declared.map(|(at, limit)| Limiter::new(name, *limit).at(at as u8)).collect()
+            Limits::new(declared.map(|(at, limit)| Limiter::new(name, *limit).at(at as u8)).collect())
         };
         let only_observed = CallSpec { fallback: None, ..spec } == CallSpec::NONE;
         Self {
@@ -61,6 +61,32 @@ impl State {
 impl State {
     /// Every rate limit.
     pub(crate) fn limits(&self) -> impl Iterator<Item = &Limiter> {
-        self.call_limits.iter().chain(&self.attempt_limits)
+        self.call_limits.as_slice().iter().chain(self.attempt_limits.as_slice())
+    }
+}
+
+/// The rate limits of one kind.
+pub(crate) enum Limits {
+    None,
+    /// The most frequent case.
+    One(Limiter),
+    Many(Box<[Limiter]>),
+}
+
+impl Limits {
+    fn new(mut limiters: Vec<Limiter>) -> Self {
+        match limiters.len() {
+            0 => Self::None,
+            1 => limiters.pop().map_or(Self::None, Self::One),
+            _ => Self::Many(limiters.into_boxed_slice()),
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Limiter] {
+        match self {
+            Self::None => &[],
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Many(many) => many,
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::catalogue::sites;
 use crate::clock::{self, Nanos};
 use crate::policy::circuit_breaker::CircuitState;
-use crate::site::State;
+use crate::site::{Site, State};
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::text::{Family, label};
 
@@ -174,7 +174,10 @@ impl CallMetrics {
 
 /// Writes every `hardening_*` series of every call in the binary as Prometheus text.
 pub fn render(out: &mut String) {
-    let mut states: Vec<&State> = sites().map(|site| site.state()).collect();
+    // A scrape is no call: a site that was never called shows what it would begin with, and can still be configured.
+    let read = |site: &'static Site| site.used().ok_or_else(|| State::new(site, site.effective()));
+    let read: Vec<Result<&State, State>> = sites().map(read).collect();
+    let mut states: Vec<&State> = read.iter().map(|state| state.as_ref().map_or_else(|new| new, |used| *used)).collect();
     states.sort_by_key(|state| state.name);
     calls(out, &states);
     policies(out, &states);

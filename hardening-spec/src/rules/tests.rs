@@ -45,13 +45,13 @@ fn found(spec: &CallSpec) -> Vec<String> {
 }
 
 #[track_caller]
-fn only(spec: CallSpec, expected: &str) {
-    assert_eq!(found(&spec), [expected]);
+fn only(spec: &CallSpec, expected: &str) {
+    assert_eq!(found(spec), [expected]);
 }
 
 #[track_caller]
-fn sound(spec: CallSpec) {
-    assert_eq!(found(&spec), [""; 0]);
+fn sound(spec: &CallSpec) {
+    assert_eq!(found(spec), [""; 0]);
 }
 
 #[test]
@@ -59,38 +59,38 @@ fn defaults_break_no_rule() {
     let fallback = Some(FallbackSpec { on_rejected: Refusals::TIMEOUT, ..FallbackSpec::DEFAULT });
     let bulkhead = Some(BulkheadSpec::new(1));
     let breaker = Some(BREAKER);
-    sound(CallSpec { circuit_breaker: breaker, bulkhead, fallback, ..timed("1s", "10s", Some(RETRY)) });
+    sound(&CallSpec { circuit_breaker: breaker, bulkhead, fallback, ..timed("1s", "10s", Some(RETRY)) });
 }
 
 #[test]
 fn limits_of_time_are_above_zero() {
-    only(CallSpec { timeout: Some(Duration::ZERO), ..CallSpec::NONE }, "timeout.after");
-    only(CallSpec { deadline: Some(Duration::ZERO), ..CallSpec::NONE }, "deadline.after");
+    only(&CallSpec { timeout: Some(Duration::ZERO), ..CallSpec::NONE }, "timeout.after");
+    only(&CallSpec { deadline: Some(Duration::ZERO), ..CallSpec::NONE }, "deadline.after");
     let fallback = FallbackSpec { within: Duration::ZERO, ..FallbackSpec::DEFAULT };
-    only(CallSpec { fallback: Some(fallback), ..CallSpec::NONE }, "fallback.within");
+    only(&CallSpec { fallback: Some(fallback), ..CallSpec::NONE }, "fallback.within");
 }
 
 #[test]
 fn a_timeout_above_the_deadline_never_strikes() {
-    only(timed("4s", "3s", None), "timeout.after");
-    only(timed("4s", "3s", Some(RETRY)), "timeout.after");
-    sound(timed("3s", "3s", None));
+    only(&timed("4s", "3s", None), "timeout.after");
+    only(&timed("4s", "3s", Some(RETRY)), "timeout.after");
+    sound(&timed("3s", "3s", None));
 }
 
 #[test]
 fn numbers_of_a_retry() {
-    only(retrying(RetrySpec { attempts: 0, ..RETRY }), "retry.attempts");
-    sound(retrying(RetrySpec { attempts: 1, ..RETRY }));
+    only(&retrying(RetrySpec { attempts: 0, ..RETRY }), "retry.attempts");
+    sound(&retrying(RetrySpec { attempts: 1, ..RETRY }));
     for factor in [0.9, -1.0, f64::NAN, f64::INFINITY] {
-        only(retrying(RetrySpec { factor, ..RETRY }), "retry.factor");
+        only(&retrying(RetrySpec { factor, ..RETRY }), "retry.factor");
     }
-    sound(retrying(RetrySpec { factor: 1.0, ..RETRY }));
-    only(retrying(RetrySpec { budget: Some(Ratio::percent(0)), ..RETRY }), "retry.budget");
-    only(retrying(RetrySpec { budget: Some(Ratio::percent(101)), ..RETRY }), "retry.budget");
-    sound(retrying(RetrySpec { budget: None, ..RETRY }));
-    only(retrying(RetrySpec { backoff: range("2s..1s"), ..RETRY }), "retry.backoff");
-    only(retrying(RetrySpec { backoff: range("0s..1s"), ..RETRY }), "retry.backoff?");
-    sound(retrying(RetrySpec { backoff: range("0s..0s"), ..RETRY }));
+    sound(&retrying(RetrySpec { factor: 1.0, ..RETRY }));
+    only(&retrying(RetrySpec { budget: Some(Ratio::percent(0)), ..RETRY }), "retry.budget");
+    only(&retrying(RetrySpec { budget: Some(Ratio::percent(101)), ..RETRY }), "retry.budget");
+    sound(&retrying(RetrySpec { budget: None, ..RETRY }));
+    only(&retrying(RetrySpec { backoff: range("2s..1s"), ..RETRY }), "retry.backoff");
+    only(&retrying(RetrySpec { backoff: range("0s..1s"), ..RETRY }), "retry.backoff?");
+    sound(&retrying(RetrySpec { backoff: range("0s..0s"), ..RETRY }));
 }
 
 #[test]
@@ -98,21 +98,21 @@ fn a_retry_may_last_longer_than_its_first_delay() {
     let lasting = |most: &str, backoff: &str| {
         retrying(RetrySpec { max_duration: Some(time(most)), backoff: range(backoff), ..RETRY })
     };
-    only(lasting("500ms", "1s..1s"), "retry.max_duration");
-    only(lasting("500ms", "500ms..1s"), "retry.max_duration");
-    only(lasting("0s", "0s..0s"), "retry.max_duration");
-    sound(lasting("501ms", "500ms..1s"));
+    only(&lasting("500ms", "1s..1s"), "retry.max_duration");
+    only(&lasting("500ms", "500ms..1s"), "retry.max_duration");
+    only(&lasting("0s", "0s..0s"), "retry.max_duration");
+    sound(&lasting("501ms", "500ms..1s"));
 }
 
 #[test]
 fn a_second_attempt_fits_the_deadline() {
     let jittered = |jitter| Some(RetrySpec { jitter, backoff: range("100ms..1s"), attempts: 2, ..RETRY });
-    only(timed("2s", "3s", Some(RETRY)), "retry.attempts");
-    only(timed("1s", "2s", jittered(Jitter::None)), "retry.attempts");
-    only(timed("1s", "2049ms", jittered(Jitter::Equal)), "retry.attempts");
-    only(timed("1s", "2050ms", jittered(Jitter::Equal)), "retry.attempts?");
-    sound(timed("1s", "2100ms", jittered(Jitter::Decorrelated)));
-    sound(timed("2s", "3s", Some(RetrySpec { attempts: 1, ..RETRY })));
+    only(&timed("2s", "3s", Some(RETRY)), "retry.attempts");
+    only(&timed("1s", "2s", jittered(Jitter::None)), "retry.attempts");
+    only(&timed("1s", "2049ms", jittered(Jitter::Equal)), "retry.attempts");
+    only(&timed("1s", "2050ms", jittered(Jitter::Equal)), "retry.attempts?");
+    sound(&timed("1s", "2100ms", jittered(Jitter::Decorrelated)));
+    sound(&timed("2s", "3s", Some(RetrySpec { attempts: 1, ..RETRY })));
     let message = &check(&timed("2s", "3s", Some(RETRY)), &|_, _| true)[0].message;
     for part in ["timeout 2s + backoff of at least 0s + timeout 2s = 4s", "deadline is 3s", "1s500ms"] {
         assert!(message.contains(part), "{part}: {message}");
@@ -122,8 +122,8 @@ fn a_second_attempt_fits_the_deadline() {
 #[test]
 fn the_last_attempts_should_fit_the_deadline() {
     let retry = RetrySpec { attempts: 4, backoff: range("100ms..250ms"), ..RETRY };
-    only(timed("1s", "4549ms", Some(retry)), "retry.attempts?");
-    sound(timed("1s", "4550ms", Some(retry)));
+    only(&timed("1s", "4549ms", Some(retry)), "retry.attempts?");
+    sound(&timed("1s", "4550ms", Some(retry)));
     let message = &check(&timed("1s", "4s", Some(retry)), &|_, _| true)[0].message;
     assert!(message.contains("4 × timeout 1s + backoffs of up to 550ms = 4s550ms"), "{message}");
 }
@@ -131,61 +131,61 @@ fn the_last_attempts_should_fit_the_deadline() {
 #[test]
 fn shares_of_a_breaker() {
     only(
-        breaking(CircuitBreakerSpec { failure_rate: Ratio::percent(0), ..BREAKER }),
+        &breaking(CircuitBreakerSpec { failure_rate: Ratio::percent(0), ..BREAKER }),
         "circuit_breaker.failure_rate",
     );
     let above = Ratio::millionths(1_000_001);
-    only(breaking(CircuitBreakerSpec { failure_rate: above, ..BREAKER }), "circuit_breaker.failure_rate");
+    only(&breaking(CircuitBreakerSpec { failure_rate: above, ..BREAKER }), "circuit_breaker.failure_rate");
     let slow_call = Some(time("1s"));
-    let slow = |slow_rate| breaking(CircuitBreakerSpec { slow_rate, slow_call, ..BREAKER });
-    only(slow(Ratio::percent(0)), "circuit_breaker.slow_rate");
-    sound(slow(Ratio::percent(100)));
+    let slow = |slow_rate| breaking(CircuitBreakerSpec { slow_call, slow_rate, ..BREAKER });
+    only(&slow(Ratio::percent(0)), "circuit_breaker.slow_rate");
+    sound(&slow(Ratio::percent(100)));
     let alone = CircuitBreakerSpec { slow_rate: Ratio::percent(60), ..BREAKER };
-    only(breaking(alone), "circuit_breaker.slow_rate");
+    only(&breaking(alone), "circuit_breaker.slow_rate");
 }
 
 #[test]
 fn windows_of_a_breaker() {
     let windowed = |window, min_calls| breaking(CircuitBreakerSpec { window, min_calls, ..BREAKER });
-    only(windowed(Window::Time(Duration::ZERO), 20), "circuit_breaker.window");
-    only(windowed(Window::Calls(65_536), 20), "circuit_breaker.window");
-    only(windowed(Window::Calls(0), 20), "circuit_breaker.window");
-    only(windowed(Window::Calls(20), 21), "circuit_breaker.min_calls");
-    sound(windowed(Window::Calls(20), 20));
-    only(windowed(Window::Calls(20), 0), "circuit_breaker.min_calls");
-    only(windowed(Window::Calls(20), 9), "circuit_breaker.min_calls?");
+    only(&windowed(Window::Time(Duration::ZERO), 20), "circuit_breaker.window");
+    only(&windowed(Window::Calls(65_536), 20), "circuit_breaker.window");
+    only(&windowed(Window::Calls(0), 20), "circuit_breaker.window");
+    only(&windowed(Window::Calls(20), 21), "circuit_breaker.min_calls");
+    sound(&windowed(Window::Calls(20), 20));
+    only(&windowed(Window::Calls(20), 0), "circuit_breaker.min_calls");
+    only(&windowed(Window::Calls(20), 9), "circuit_breaker.min_calls?");
     let timeout = Some(time("3s"));
-    only(CallSpec { timeout, ..breaking(BREAKER) }, "circuit_breaker.window?");
+    only(&CallSpec { timeout, ..breaking(BREAKER) }, "circuit_breaker.window?");
 }
 
 #[test]
 fn other_numbers_of_a_breaker() {
-    only(breaking(CircuitBreakerSpec { consecutive: Some(0), ..BREAKER }), "circuit_breaker.consecutive");
+    only(&breaking(CircuitBreakerSpec { consecutive: Some(0), ..BREAKER }), "circuit_breaker.consecutive");
     only(
-        breaking(CircuitBreakerSpec { slow_call: Some(Duration::ZERO), ..BREAKER }),
+        &breaking(CircuitBreakerSpec { slow_call: Some(Duration::ZERO), ..BREAKER }),
         "circuit_breaker.slow_call",
     );
-    only(breaking(CircuitBreakerSpec { open_for: range("0s..1s"), ..BREAKER }), "circuit_breaker.open_for");
-    only(breaking(CircuitBreakerSpec { open_for: range("2s..1s"), ..BREAKER }), "circuit_breaker.open_for");
+    only(&breaking(CircuitBreakerSpec { open_for: range("0s..1s"), ..BREAKER }), "circuit_breaker.open_for");
+    only(&breaking(CircuitBreakerSpec { open_for: range("2s..1s"), ..BREAKER }), "circuit_breaker.open_for");
     for probes in [0, 256] {
-        only(breaking(CircuitBreakerSpec { probes, ..BREAKER }), "circuit_breaker.probes");
+        only(&breaking(CircuitBreakerSpec { probes, ..BREAKER }), "circuit_breaker.probes");
     }
     let probe_timeout = Some(Duration::ZERO);
-    only(breaking(CircuitBreakerSpec { probe_timeout, ..BREAKER }), "circuit_breaker.probe_timeout");
+    only(&breaking(CircuitBreakerSpec { probe_timeout, ..BREAKER }), "circuit_breaker.probe_timeout");
     let slow = breaking(CircuitBreakerSpec { slow_call: Some(time("1s")), ..BREAKER });
-    only(CallSpec { timeout: Some(time("1s")), ..slow }, "circuit_breaker.slow_call?");
+    only(&CallSpec { timeout: Some(time("1s")), ..slow }, "circuit_breaker.slow_call?");
 }
 
 #[test]
 fn numbers_of_a_rate_limit() {
     let zero = RateLimitSpec { rate: Rate::new(0, time("1s")), ..LIMIT };
-    only(limited(zero), "rate_limited.rate");
-    only(limited(RateLimitSpec { rate: Rate::new(1, Duration::ZERO), ..LIMIT }), "rate_limited.rate");
-    only(limited(RateLimitSpec { rate: Rate::new(2, time("1ns")), ..LIMIT }), "rate_limited.rate");
-    only(limited(RateLimitSpec { burst: Some(0), ..LIMIT }), "rate_limited.burst");
-    only(limited(RateLimitSpec { keyed: true, max_keys: 0, ..LIMIT }), "rate_limited.max_keys");
-    only(limited(RateLimitSpec { max_keys: 5, ..LIMIT }), "rate_limited.max_keys");
-    sound(limited(RateLimitSpec { keyed: true, max_keys: 5, ..LIMIT }));
+    only(&limited(zero), "rate_limited.rate");
+    only(&limited(RateLimitSpec { rate: Rate::new(1, Duration::ZERO), ..LIMIT }), "rate_limited.rate");
+    only(&limited(RateLimitSpec { rate: Rate::new(2, time("1ns")), ..LIMIT }), "rate_limited.rate");
+    only(&limited(RateLimitSpec { burst: Some(0), ..LIMIT }), "rate_limited.burst");
+    only(&limited(RateLimitSpec { keyed: true, max_keys: 0, ..LIMIT }), "rate_limited.max_keys");
+    only(&limited(RateLimitSpec { max_keys: 5, ..LIMIT }), "rate_limited.max_keys");
+    sound(&limited(RateLimitSpec { keyed: true, max_keys: 5, ..LIMIT }));
     assert_eq!(check(&limited(zero), &|_, _| true)[0].index, 1);
 }
 
@@ -193,12 +193,12 @@ fn numbers_of_a_rate_limit() {
 fn numbers_of_a_bulkhead() {
     let ten = BulkheadSpec::new(10);
     let wait = Some(time("1s"));
-    only(bounded(BulkheadSpec::new(0)), "bulkhead.max");
-    only(bounded(BulkheadSpec { max_wait: wait, ..ten }), "bulkhead.max_wait");
-    only(bounded(BulkheadSpec { queue: 1, max_wait: Some(Duration::ZERO), ..ten }), "bulkhead.max_wait");
+    only(&bounded(BulkheadSpec::new(0)), "bulkhead.max");
+    only(&bounded(BulkheadSpec { max_wait: wait, ..ten }), "bulkhead.max_wait");
+    only(&bounded(BulkheadSpec { queue: 1, max_wait: Some(Duration::ZERO), ..ten }), "bulkhead.max_wait");
     let queued = bounded(BulkheadSpec { queue: 1, max_wait: wait, ..ten });
-    sound(queued);
-    only(CallSpec { timeout: wait, ..queued }, "bulkhead.max_wait?");
+    sound(&queued);
+    only(&CallSpec { timeout: wait, ..queued }, "bulkhead.max_wait?");
 }
 
 #[test]

@@ -163,18 +163,17 @@ impl CircuitBreaker {
     #[inline(always)]
     pub fn record(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
         let bits = self.word.load(Ordering::Acquire);
-        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.slow_call };
-        if bits == permit.word && Word::is_plainly_closed(bits) {
-            if verdict != Verdict::Neither {
-                self.record_closed(bits, now, event);
-            }
-            return;
+        let quick = verdict == Verdict::Success && took < self.slow_call;
+        if quick && bits == permit.word && Word::is_plainly_closed(bits) {
+            self.record_closed(bits, now, Event { failed: false, slow: false });
+        } else {
+            self.record_specially(permit, now, verdict, took);
         }
-        self.record_specially(permit, now, verdict, event);
     }
 
     #[cold]
-    fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, event: Event) {
+    fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
+        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.slow_call };
         let word = Word::unpack(self.word.load(Ordering::Acquire));
         if permit == UNCOUNTED || word.generation != Word::unpack(permit.word).generation {
             return;

@@ -3,6 +3,7 @@
 //! Every word carries bits of the breaker's generation, so an outcome of an earlier generation that arrives
 //! late finds nothing to add itself to.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::Window as Spec;
@@ -71,7 +72,8 @@ impl Window {
 }
 
 const ONE_CALL: u64 = 1 << 16;
-const CALLS_FULL: u64 = 0xFFFF << 16;
+/// The low half of a word in which the calls are full is at least this.
+const CALLS_FULL: u32 = 0xFFFF << 16;
 
 /// Four 16-bit numbers in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,7 +119,7 @@ impl Fields {
     /// `bits` with an event added; numbers of another tag are forgotten.
     #[inline(always)]
     fn added(bits: u64, tag: u16, event: Event) -> u64 {
-        if bits as u16 == tag && bits & CALLS_FULL != CALLS_FULL {
+        if bits as u16 == tag && (bits as u32) < CALLS_FULL {
             return bits + ONE_CALL + (u64::from(event.failed) << 32) + (u64::from(event.slow) << 48);
         }
         let fields = Self::unpack(bits);
@@ -136,7 +138,7 @@ pub(crate) struct TimeWindow {
     /// Buckets are aligned to this moment.
     origin: Nanos,
     /// The width of one bucket.
-    width: Nanos,
+    width: NonZeroU64,
     /// The last bucket that was written, counted from the origin.
     last: AtomicU64,
     /// Until then the window may hold failed or slow calls; while it holds none, nothing can trip.
@@ -148,7 +150,7 @@ impl TimeWindow {
     fn new(width: Nanos, now: Nanos) -> Self {
         Self {
             origin: now,
-            width: (width / BUCKETS as u64).max(1),
+            width: NonZeroU64::new(width / BUCKETS as u64).unwrap_or(NonZeroU64::MIN),
             last: AtomicU64::new(0),
             doubtful_until: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -168,10 +170,15 @@ impl TimeWindow {
 
     #[inline(always)]
     fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
-        let epoch = self.epoch(now);
-        let last = self.last.load(Ordering::Relaxed);
-        if epoch != last && !self.turn_to(generation, last, epoch) {
-            return None;
+        // Whether the last bucket is still the one: a product costs less than a quotient.
+        let mut epoch = self.last.load(Ordering::Relaxed);
+        let since = now.wrapping_sub(self.origin).wrapping_sub(epoch.wrapping_mul(self.width.get()));
+        if since >= self.width.get() {
+            let last = epoch;
+            epoch = self.epoch(now);
+            if epoch != last && !self.turn_to(generation, last, epoch) {
+                return None;
+            }
         }
         let tag = Self::tag(generation, epoch);
         let bucket = &self.buckets[(epoch % BUCKETS as u64) as usize];
@@ -184,7 +191,7 @@ impl TimeWindow {
             }
         }
         if event.failed || event.slow {
-            let until = now.saturating_add(self.width * (BUCKETS as u64 + 1));
+            let until = now.saturating_add(self.width.get() * (BUCKETS as u64 + 1));
             self.doubtful_until.fetch_max(until, Ordering::AcqRel);
         } else if now >= self.doubtful_until.load(Ordering::Acquire) {
             return None;

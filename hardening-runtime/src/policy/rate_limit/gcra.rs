@@ -68,6 +68,14 @@ impl Gcra {
         }
     }
 
+    /// The new arrival time when one unit conforms at `now`: [`Gcra::decide`] for the most frequent case.
+    #[inline(always)]
+    pub const fn next_one(&self, tat: Nanos, now: Nanos) -> Option<Nanos> {
+        let from = if tat > now { tat } else { now };
+        let next = from.saturating_add(self.emission);
+        if next - now <= self.tolerance { Some(next) } else { None }
+    }
+
     /// Units that would be admitted at `now`.
     pub fn remaining(&self, tat: Nanos, now: Nanos) -> u32 {
         let left = self.tolerance.saturating_sub(tat.saturating_sub(now)) / self.emission;

@@ -1,0 +1,11 @@
+use hardening::{Rejected, bulkhead};
+
+#[bulkhead(max = 10)]
+#[bulkhead(max = 20)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,11 @@
+use hardening::{Rejected, circuit_breaker};
+
+#[circuit_breaker]
+#[circuit_breaker(probes = 1)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,10 @@
+use hardening::circuit_breaker;
+
+#[circuit_breaker]
+struct Order {
+    lines: usize,
+}
+
+fn main() {
+    let _ = Order { lines: 1 };
+}

@@ -1,0 +1,10 @@
+use hardening::hardened;
+
+#[hardened(timeout = 1s)]
+struct Order {
+    lines: usize,
+}
+
+fn main() {
+    let _ = Order { lines: 1 };
+}

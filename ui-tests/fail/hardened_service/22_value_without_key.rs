@@ -1,0 +1,7 @@
+use axum::Router;
+use hardening::{Result, hardened_service};
+
+#[hardened_service("orders")]
+async fn main() -> Result<Router> {
+    Ok(Router::new())
+}

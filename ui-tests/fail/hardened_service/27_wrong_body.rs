@@ -1,0 +1,6 @@
+use hardening::{Result, hardened_service};
+
+#[hardened_service]
+async fn main() -> Result<u32> {
+    Ok(8080)
+}

@@ -1,0 +1,11 @@
+use hardening::{Rejected, rate_limited};
+
+#[rate_limited(100/s)]
+#[rate_limited(10/s, burst = 5)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,18 @@
+use hardening::{Rejected, rate_limited};
+
+trait Stock {
+    #[rate_limited(100/s)]
+    async fn stock(&self, sku: &str) -> Result<usize, Rejected>;
+}
+
+struct Shelf;
+
+impl Stock for Shelf {
+    async fn stock(&self, sku: &str) -> Result<usize, Rejected> {
+        Ok(sku.len())
+    }
+}
+
+fn main() {
+    let _ = Shelf.stock("A-1");
+}

@@ -1,0 +1,10 @@
+use hardening::retry;
+
+#[retry(idempotent)]
+async fn stock(sku: &str) -> Result<usize, String> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,11 @@
+use hardening::{Rejected, timeout};
+
+#[timeout(1s)]
+#[timeout(2s)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,10 @@
+use hardening::timeout;
+
+#[timeout(1s)]
+async fn stock(sku: &str) -> usize {
+    sku.len()
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,47 @@
+//! The expansion of one item, from the very sources that the attributes are built of.
+
+#[path = "../../../hardening-macros/src/arguments.rs"]
+mod arguments;
+#[path = "../../../hardening-macros/src/attribute.rs"]
+mod attribute;
+#[path = "../../../hardening-macros/src/check/mod.rs"]
+mod check;
+#[path = "../../../hardening-macros/src/diagnostics.rs"]
+mod diagnostics;
+#[path = "../../../hardening-macros/src/expand/mod.rs"]
+mod expand;
+#[path = "../../../hardening-macros/src/function.rs"]
+mod function;
+#[path = "../../../hardening-macros/src/harvest.rs"]
+mod harvest;
+#[path = "../../../hardening-macros/src/health_check.rs"]
+mod health_check;
+#[path = "../../../hardening-macros/src/model.rs"]
+mod model;
+#[path = "../../../hardening-macros/src/numbers.rs"]
+mod numbers;
+#[path = "../../../hardening-macros/src/paths.rs"]
+mod paths;
+#[path = "../../../hardening-macros/src/service.rs"]
+mod service;
+#[path = "../../../hardening-macros/src/syntax/mod.rs"]
+mod syntax;
+#[path = "../../../hardening-macros/src/words.rs"]
+mod words;
+
+use hardening_spec::keys;
+use proc_macro2::TokenStream;
+
+/// Expands `item` as the compiler would under `#[name(arguments)]`, its outermost attribute of ours.
+///
+/// # Errors
+/// When `name` is none of our attributes.
+pub fn of(name: &str, arguments: TokenStream, item: &TokenStream) -> Result<TokenStream, String> {
+    let known = keys::attribute(name).ok_or_else(|| format!("`{name}` is none of our attributes"))?;
+    let expanded = |arguments: TokenStream, item: &TokenStream| match name {
+        "health_check" => health_check::expand(arguments, item),
+        "hardened_service" => service::expand(arguments, item),
+        _ => attribute::policy(known, arguments, item),
+    };
+    Ok(diagnostics::guarded(expanded, arguments, item))
+}

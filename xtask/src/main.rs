@@ -1,0 +1,43 @@
+//! `cargo xtask …`: the repository's chores.
+
+mod docs;
+mod expand;
+mod lint;
+mod needs;
+mod run;
+mod search;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test [--fast] [FILTER]   install what the tests need, then run all of them;
+                                     --fast: no tools, no documentation examples
+cargo xtask lint                     formatting, clippy, documentation, dependencies
+cargo xtask docs [--check]           rewrite the generated tables in docs/ and README.md
+cargo xtask expand NAME [FILE]       print what an annotated function expands to";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test", rest @ ..] => test::run(rest),
+        ["lint"] => lint::run(),
+        ["docs"] => docs::run(docs::Mode::Write),
+        ["docs", "--check"] => docs::run(docs::Mode::Check),
+        ["expand", name] => expand::run(name, None),
+        ["expand", name, file] => expand::run(name, Some(file)),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(format!("unknown task; known:\n{USAGE}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
