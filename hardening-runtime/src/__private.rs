@@ -1,5 +1,7 @@
 //! What expansions name. No public interface: it changes without notice.
 
+pub use std::ops::ControlFlow::{Break, Continue};
+
 pub use hardening_spec::{
     BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate, RateLimitSpec,
     Ratio, Refusals, RetrySpec, Window,
@@ -9,7 +11,7 @@ pub use inventory;
 pub use crate::catalogue::Entry;
 pub use crate::context;
 pub use crate::policy::rate_limit::Charge;
-pub use crate::register;
+pub use crate::{place, register};
 #[cfg(feature = "service")]
 pub use crate::register_check;
 #[cfg(feature = "service")]
@@ -38,6 +40,33 @@ impl<T: Clone> Replayable for T {
 #[inline]
 pub fn replay<T: Replayable>(value: &T) -> T {
     value.another()
+}
+
+/// A value of any type for code that never runs: it ties the type of a body to that of its function.
+pub fn anchor<T>() -> T {
+    unreachable!("an anchor stands behind `if false`")
+}
+
+/// The place of a site: named after its path, or with a name of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! place {
+    ($function:literal) => {
+        $crate::__private::Place::new(
+            ::core::concat!(::core::module_path!(), "::", $function),
+            ::core::env!("CARGO_PKG_NAME"),
+            ::core::file!(),
+            ::core::line!(),
+        )
+    };
+    (name = $name:expr) => {
+        $crate::__private::Place::named(
+            $name,
+            ::core::env!("CARGO_PKG_NAME"),
+            ::core::file!(),
+            ::core::line!(),
+        )
+    };
 }
 
 /// Puts a site into the catalogue.

@@ -168,29 +168,29 @@ impl Hint {
     }
 }
 
-macro_rules! hinted {
-    ($($(#[$($policy:tt)+])+ $name:ident;)+) => {$(
-        $(#[$($policy)+])+
-        async fn $name(hint: Option<u64>, body: Script) -> Result<(), Hint> {
-            let _ = body.run().await;
-            if body.exec() > 1 { Ok(()) } else { Err(hint.map_or(Hint::No, |hint| Hint::After(ms(hint)))) }
-        }
-    )+};
+/// Fails with the hint once, then succeeds.
+async fn once(hint: Option<u64>, body: &Script) -> Result<(), Hint> {
+    let _ = body.run().await;
+    if body.exec() > 1 { Ok(()) } else { Err(hint.map_or(Hint::No, |hint| Hint::After(ms(hint)))) }
 }
 
-hinted! {
-    #[retry(attempts = 4, backoff = 100ms, jitter = none, budget = none, idempotent, retry_after = error.delay())]
-    rtm_28;
+#[retry(attempts = 4, backoff = 100ms, jitter = none, budget = none, idempotent, retry_after = error.delay())]
+async fn rtm_28(hint: Option<u64>, body: Script) -> Result<(), Hint> {
+    once(hint, &body).await
+}
 
-    #[deadline(2s)]
-    #[retry(attempts = 4, backoff = 100ms, jitter = none, budget = none, idempotent, retry_after = error.delay())]
-    hint_in_deadline;
+#[deadline(2s)]
+#[retry(attempts = 4, backoff = 100ms, jitter = none, budget = none, idempotent, retry_after = error.delay())]
+async fn hint_in_deadline(hint: Option<u64>, body: Script) -> Result<(), Hint> {
+    once(hint, &body).await
+}
 
-    #[retry(
-        attempts = 4, backoff = 100ms, jitter = none, budget = none, idempotent,
-        max_duration = 2s, retry_after = outcome.as_ref().err().and_then(Hint::delay),
-    )]
-    hint_in_max_duration;
+#[retry(
+    attempts = 4, backoff = 100ms, jitter = none, budget = none, idempotent, max_duration = 2s,
+    retry_after = outcome.as_ref().err().and_then(Hint::delay),
+)]
+async fn hint_in_max_duration(hint: Option<u64>, body: Script) -> Result<(), Hint> {
+    once(hint, &body).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,16 +86,17 @@ fn words_after(call: &Call) -> Words {
     words
 }
 
-/// An unreachable `return` of the function's own type, without code that is seen to be unreachable.
+/// A `return` of the function's own type that never runs.
 fn anchor(output: Option<&Type>) -> TokenStream {
     match output {
         None | Some(Type::Never(_)) => TokenStream::new(),
         Some(output) => {
             let mut output = output.clone();
             EraseImplTrait.visit_type_mut(&mut output);
+            let private = private();
             emit! {
-                if let ::core::option::Option::Some(anchor) = ::core::option::Option::None::<#output> {
-                    return anchor;
+                if false {
+                    return #private::anchor::<#output>();
                 }
             }
         }

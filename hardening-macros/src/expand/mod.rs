@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 
 use crate::function::{Form, Function};
 use crate::model::{Call, Judged, Run};
-use crate::paths::{emit, ours_at};
+use crate::paths::{emit, ours_at, private};
 use crate::words::Words;
 use body::Body;
 pub(crate) use spec::{time, variant};
@@ -71,12 +71,12 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
         None => (None, emit!(true)),
         patterns => (patterns, emit!(wanted)),
     };
-    let (value, anchor) = (&fallback.value, body.anchor());
+    let (value, anchor, private) = (&fallback.value, body.anchor(), private());
     // The error is kept, and has to be `Send`, only where the answer speaks of it.
     if !Words::of(value.to_token_stream()).contain("error") {
         return emit! {
             #patterns
-            if let ::core::ops::ControlFlow::Break(result) = call.#finish_or(settled, #wanted) {
+            if let #private::Break(result) = call.#finish_or(settled, #wanted) {
                 return result;
             }
             call.fallback(async { #anchor #value }).await
@@ -86,8 +86,8 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     emit! {
         #patterns
         let error = match call.#finish_or(settled, #wanted) {
-            ::core::ops::ControlFlow::Break(result) => return result,
-            ::core::ops::ControlFlow::Continue(error) => error,
+            #private::Break(result) => return result,
+            #private::Continue(error) => error,
         };
         call.fallback(async { let #users_error = &error; #anchor #value }).await
     }

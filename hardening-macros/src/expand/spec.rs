@@ -31,14 +31,12 @@ pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
 
 fn place(function: &Ident, call: &Call) -> TokenStream {
     let private = private();
-    // Where the function's name stands, whichever attribute is written first.
-    let line = quote_spanned!(function.span()=> ::core::line!());
-    let rest = emit!(::core::env!("CARGO_PKG_NAME"), ::core::file!(), #line);
+    // Spanned so that its line is that of the function's name, whichever attribute is written first.
     let place = if let Some(name) = &call.name {
-        emit!(#private::Place::named(#name, #rest))
+        quote_spanned!(function.span()=> #private::place!(name = #name))
     } else {
         let name = function.unraw().to_string();
-        emit!(#private::Place::new(::core::concat!(::core::module_path!(), "::", #name), #rest))
+        quote_spanned!(function.span()=> #private::place!(#name))
     };
     let fields = (!call.fields.is_empty()).then(|| {
         let names = call.fields.iter().map(field_name);

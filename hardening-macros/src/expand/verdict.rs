@@ -15,9 +15,10 @@ pub(super) fn settle(judged: &Judged) -> TokenStream {
         None => (TokenStream::new(), emit!(call.settle(outcome))),
         Some(verdict) => (verdict, emit!(call.settle_as(outcome, verdict))),
     };
+    let private = private();
     emit! {
         #verdict
-        if let ::core::ops::ControlFlow::Break(settled) = #settle {
+        if let #private::Break(settled) = #settle {
             break settled;
         }
     }
@@ -36,7 +37,6 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
     if judged.judgements.is_empty() && judged.retry_after.is_none() {
         return None;
     }
-    let private = private();
     let judgements = judged.judgements.iter().map(|judgement| {
         let method = format_ident!("{}", judgement.method, span = Span::mixed_site());
         let matched = matched(&judgement.pattern);
@@ -47,10 +47,7 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
         emit!(.retry_after(#asked_for))
     });
     Some(emit! {
-        let verdict = match &outcome {
-            #private::Outcome::Returned(result) => #private::Verdict::of(result) #(#judgements)* #retry_after,
-            #private::Outcome::Refused(_) => #private::Verdict::REFUSED,
-        };
+        let verdict = outcome.judge(|result, verdict| verdict #(#judgements)* #retry_after);
     })
 }
 
@@ -82,7 +79,6 @@ fn asked_for(expr: &Expr) -> TokenStream {
 /// `let wanted = …;`, where patterns were written: whether the fallback answers for the body's error. What it
 /// says of a refusal is not asked.
 pub(super) fn wanted(fallback: &Fallback) -> Option<TokenStream> {
-    let private = private();
     let on = fallback.on.as_ref().map(matched);
     let not_on = fallback.not_on.as_ref().map(matched).map(|not_on| emit!(!#not_on));
     let said = match (on, not_on) {
@@ -90,10 +86,5 @@ pub(super) fn wanted(fallback: &Fallback) -> Option<TokenStream> {
         (Some(one), None) | (None, Some(one)) => one,
         (Some(on), Some(not_on)) => emit!(#on && #not_on),
     };
-    Some(emit! {
-        let wanted = match &settled {
-            #private::Outcome::Returned(result) => #said,
-            #private::Outcome::Refused(_) => true,
-        };
-    })
+    Some(emit!(let wanted = settled.wants(|result| #said);))
 }

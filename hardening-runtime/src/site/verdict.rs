@@ -14,6 +14,26 @@ pub enum Outcome<R> {
     Refused(Cut),
 }
 
+impl<T, E> Outcome<Result<T, E>> {
+    /// What `patterns` make of the body's result; a refusal is not shown to them.
+    #[inline]
+    pub fn judge(&self, patterns: impl FnOnce(&Result<T, E>, Verdict) -> Verdict) -> Verdict {
+        match self {
+            Self::Returned(result) => patterns(result, Verdict::of(result)),
+            Self::Refused(_) => Verdict::REFUSED,
+        }
+    }
+
+    /// Whether `patterns` want the fallback for the body's result; what they say of a refusal is not asked.
+    #[inline]
+    pub fn wants(&self, patterns: impl FnOnce(&Result<T, E>) -> bool) -> bool {
+        match self {
+            Self::Returned(result) => patterns(result),
+            Self::Refused(_) => true,
+        }
+    }
+}
+
 /// Proof that the call knows why it refused.
 #[derive(Debug)]
 pub struct Cut(pub(super) ());
