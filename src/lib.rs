@@ -1,9 +1,60 @@
 //! Attributes that make plain async functions fit for production.
+//!
+//! ```
+//! use hardening::{circuit_breaker, fallback, retry, timeout};
+//!
+//! #[fallback(Ok(1_000))]
+//! #[circuit_breaker(failure_rate = 50%, window = 10s, open_for = 2s)]
+//! #[retry(attempts = 3, backoff = 20ms..200ms, idempotent)]
+//! #[timeout(200ms)]
+//! async fn price(sku: &str) -> Result<u32, hardening::Rejected> {
+//!     Ok(sku.len() as u32)
+//! }
+//! ```
+//!
+//! An attribute stands on an `async fn`. Those that can refuse, cut or repeat a call need `-> Result<T, E>` with
+//! `E: From<`[`Rejected`]`>`. The written order never matters: [one order](guide::order) holds for all, and
+//! [the expansion](guide::expansion) is code that one can read.
+//!
+//! Arguments are written as they are read: `250ms`, `50%`, `100/s`, `50ms..2s`. A duration may also be a constant, a pattern is
+//! a Rust pattern over the body's result, a key an expression over the arguments.
+//!
+//! # Features
+//!
+//! `service`, on by default, is the server of [`hardened_service`], with health, metrics over HTTP, settings and
+//! HTTP answers for refusals. Without it the policies are all there, and no HTTP server is built.
 
-pub use hardening_macros::{
-    bulkhead, circuit_breaker, deadline, fallback, hardened, hardened_service, health_check, rate_limited, retry,
-    timeout,
-};
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/bulkhead.md"))]
+#[doc(inline)]
+pub use hardening_macros::bulkhead;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/circuit_breaker.md"))]
+#[doc(inline)]
+pub use hardening_macros::circuit_breaker;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/deadline.md"))]
+#[doc(inline)]
+pub use hardening_macros::deadline;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/fallback.md"))]
+#[doc(inline)]
+pub use hardening_macros::fallback;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/hardened.md"))]
+#[doc(inline)]
+pub use hardening_macros::hardened;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/hardened_service.md"))]
+#[doc(inline)]
+pub use hardening_macros::hardened_service;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/health_check.md"))]
+#[doc(inline)]
+pub use hardening_macros::health_check;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/rate_limited.md"))]
+#[doc(inline)]
+pub use hardening_macros::rate_limited;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/retry.md"))]
+#[doc(inline)]
+pub use hardening_macros::retry;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/timeout.md"))]
+#[doc(inline)]
+pub use hardening_macros::timeout;
+
 pub use hardening_runtime::catalogue::{UnknownCircuit, circuit};
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
@@ -17,3 +68,25 @@ pub use hardening_runtime::settings;
 
 #[doc(hidden)]
 pub use hardening_runtime::__private;
+
+/// What does not belong to one attribute alone: the order, expansions, configuration, operations.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/order.md"))]
+    pub mod order {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/expansion.md"))]
+    pub mod expansion {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/configuration.md"))]
+    pub mod configuration {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/operations.md"))]
+    pub mod operations {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
+    pub mod decisions {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/performance.md"))]
+    pub mod performance {}
+}
+
+/// The examples of the first page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

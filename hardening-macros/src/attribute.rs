@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
 use crate::diagnostics::Errors;
-use crate::function::Function;
+use crate::function::{Function, with_stream};
 use crate::{check, expand, harvest};
 
 /// Expands the outermost attribute of a call, together with its siblings.
@@ -20,13 +20,21 @@ pub(crate) fn policy(
     };
     let mut errors = Errors::default();
     let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
+    let imports = expand::imports(&harvest.imports);
     let call = check::form(attribute.name, &function, &mut errors)
         .map(|form| (check::call(&function, &form, harvest, &mut errors), form));
     let clean = errors.is_empty();
     let errors = errors.finish();
     match call {
         Some((call, form)) if clean => expand::function(function, &form, &call),
-        _ => beside(&function, &errors),
+        _ => {
+            // An import that is no longer used would be a second error after the first.
+            function.body = function.body.map(|body| {
+                let written = body.stream();
+                with_stream(&body, quote!(#imports #written))
+            });
+            beside(&function, &errors)
+        }
     }
 }
 

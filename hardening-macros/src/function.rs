@@ -60,7 +60,10 @@ impl Function {
             if is_function {
                 return error;
             }
-            syn::Error::new_spanned(item, format!("`#[{name}]` stands on an `async fn`"))
+            syn::Error::new_spanned(
+                item,
+                format!("`#[{name}]` stands on an `async fn`, and this is none: move it there"),
+            )
         })
     }
 

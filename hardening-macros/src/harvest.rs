@@ -30,20 +30,29 @@ pub(crate) fn take(
     function.attrs.retain(|attr| {
         let path = attr.path();
         let Some(sibling) = sibling(path) else { return true };
+        if path.get_ident().is_some() {
+            imports.push((rank(sibling), path.clone()));
+        }
         let arguments = match &attr.meta {
             Meta::Path(_) => TokenStream::new(),
             Meta::List(list) => list.tokens.clone(),
             Meta::NameValue(pair) => {
-                let value = pair.value.to_token_stream().to_string().replace('"', "");
-                errors.at(pair, format!("write `#[{}({value})]`", sibling.name));
+                let meant = match sibling.positional {
+                    Some(_) => pair.value.to_token_stream().to_string().replace('"', ""),
+                    None => sibling.keys[0].name.to_owned() + " = …",
+                };
+                errors.at(
+                    pair,
+                    format!(
+                        "an attribute's values stand in parentheses: write `#[{}({meant})]`",
+                        sibling.name
+                    ),
+                );
                 return false;
             }
         };
         let at = path.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
         policies.extend(syntax::read(sibling, at, arguments, errors));
-        if path.get_ident().is_some() {
-            imports.push((rank(sibling), path.clone()));
-        }
         false
     });
     policies.sort_by_key(|policy| rank(policy.attribute));
@@ -56,11 +65,24 @@ pub(crate) fn take(
 /// The policy that an attribute's path names: ours by one segment, or through `hardening`. Other
 /// crates' paths are theirs.
 pub(crate) fn sibling(path: &Path) -> Option<&'static Attribute> {
-    let (first, last) = (path.segments.first()?, path.segments.last()?);
-    if path.segments.len() > 1 && first.ident != "hardening" {
-        return None;
-    }
-    keys::POLICIES.into_iter().find(|policy| last.ident == policy.name)
+    keys::POLICIES.into_iter().find(|policy| names(path, policy))
+}
+
+fn names(path: &Path, attribute: &Attribute) -> bool {
+    let ours =
+        path.segments.len() == 1 || path.segments.first().is_some_and(|first| first.ident == "hardening");
+    ours && path.segments.last().is_some_and(|last| last.ident == attribute.name)
+}
+
+/// Refuses a second attribute of the same name, and takes it away, so that no second error follows from it.
+pub(crate) fn refuse_twice(attribute: &'static Attribute, function: &mut Function, errors: &mut Errors) {
+    function.attrs.retain(|attr| {
+        let again = names(attr.path(), attribute);
+        if again {
+            errors.at(attr.path(), format!("`{}` is written twice: remove one of the two", attribute.name));
+        }
+        !again
+    });
 }
 
 fn rank(attribute: &Attribute) -> usize {

@@ -4,24 +4,27 @@ use std::time::Duration;
 
 use hardening_spec::keys;
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{FnArg, ReturnType, Type};
+use syn::spanned::Spanned;
+use syn::{FnArg, ReturnType, Type, parse_quote};
 
 use crate::attribute::beside;
 use crate::diagnostics::Errors;
-use crate::expand::{time, variant};
+use crate::expand::{last_type, time, variant};
 use crate::function::Function;
-use crate::paths::{absolute, emit};
+use crate::harvest;
+use crate::paths::{absolute, emit, ours_at};
 use crate::syntax::{self, Policy, Time, Value};
 
 /// Keeps the check and registers it.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
-    let function = match Function::read(keys::HEALTH_CHECK.name, item) {
+    let mut function = match Function::read(keys::HEALTH_CHECK.name, item) {
         Ok(function) => function,
         Err(error) => return beside(item, &error.to_compile_error()),
     };
     let mut errors = Errors::default();
+    harvest::refuse_twice(&keys::HEALTH_CHECK, &mut function, &mut errors);
     let written = syntax::read(&keys::HEALTH_CHECK, Span::call_site(), arguments, &mut errors);
     let targets = targets(&function, &mut errors);
     for policy in &written {
@@ -37,10 +40,13 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 /// The types that the check asks the service for; everything else about its signature is judged here.
 fn targets(function: &Function, errors: &mut Errors) -> Vec<Type> {
     let sig = &function.sig;
-    if function.body.is_none() || sig.asyncness.is_none() {
+    if function.body.is_none() {
+        errors
+            .at(&sig.ident, "a health check is a free function with a body, not a declaration: move it out");
+    } else if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
-            format!("a health check is an asynchronous function: write `async fn {} … {{ }}`", sig.ident),
+            format!("a health check is an asynchronous function: write `async fn {}`", sig.ident),
         );
     }
     if let Some(generic) = sig.generics.params.first() {
@@ -65,10 +71,11 @@ fn targets(function: &Function, errors: &mut Errors) -> Vec<Type> {
             ),
             FnArg::Typed(typed) => match &*typed.ty {
                 Type::Reference(reference) if reference.mutability.is_none() => targets.push((*reference.elem).clone()),
-                ty => errors.at(
-                    ty,
-                    format!("a health check borrows what the service provides: write `&{}`", ty.to_token_stream()),
-                ),
+                ty => {
+                    let target = if let Type::Reference(reference) = ty { &reference.elem } else { ty };
+                    let target = target.to_token_stream();
+                    errors.at(ty, format!("a health check borrows what the service provides: write `&{target}`"));
+                }
             },
         }
     }
@@ -111,6 +118,16 @@ fn registration(function: &Function, check: &Policy, targets: &[Type]) -> TokenS
     let line = quote::quote_spanned!(ident.span()=> ::core::line!());
     let values: Vec<_> =
         (0..targets.len()).map(|at| format_ident!("a{at}", span = Span::mixed_site())).collect();
+    // What is wrong with the answer's type is shown there.
+    let output = match &function.sig.output {
+        ReturnType::Type(_, output) => &**output,
+        ReturnType::Default => &parse_quote!(()),
+    };
+    let at = ours_at(output.span());
+    let mut check_at = ident.clone();
+    check_at.set_span(ident.span().located_at(at));
+    let checked = quote_spanned!(at=> #check_at(#(&#values),*).await);
+    let as_text = quote_spanned!(ours_at(last_type(output).span())=> ::std::string::ToString::to_string);
     let provided = if targets.is_empty() { emit!(_) } else { emit!(provided) };
     let cfg = function.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     emit! {
@@ -129,7 +146,8 @@ fn registration(function: &Function, check: &Policy, targets: &[Type]) -> TokenS
                 run: |#provided| {
                     #(let #values = provided.get::<#targets>(#name)?;)*
                     ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-                        #ident(#(&#values),*).await.map_err(|error| ::std::string::ToString::to_string(&error))
+                        let result: ::core::result::Result<(), _> = #checked;
+                        result.map_err(|error| #as_text(&error))
                     }))
                 },
             };

@@ -2,14 +2,16 @@
 
 use hardening_spec::keys;
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, ReturnType, Visibility};
 
 use crate::attribute::beside;
 use crate::diagnostics::Errors;
 use crate::expand::time;
 use crate::function::Function;
-use crate::paths::{absolute, emit};
+use crate::harvest;
+use crate::paths::{absolute, emit, ours_at};
 use crate::syntax::{self, Policy, Time, Value};
 
 /// Attributes that belong on the outer function; all others stay with the set-up they were written on.
@@ -18,16 +20,17 @@ const OUTER: [&str; 10] =
 
 /// Makes the program or the service.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
-    let function = match Function::read(keys::HARDENED_SERVICE.name, item) {
+    let mut function = match Function::read(keys::HARDENED_SERVICE.name, item) {
         Ok(function) => function,
         Err(error) => return beside(item, &error.to_compile_error()),
     };
     let mut errors = Errors::default();
+    harvest::refuse_twice(&keys::HARDENED_SERVICE, &mut function, &mut errors);
     let written = syntax::read(&keys::HARDENED_SERVICE, Span::call_site(), arguments, &mut errors);
     signature(&function, &mut errors);
     let service = written.first();
     for service in &written {
-        texts(service, &mut errors);
+        values(service, &mut errors);
     }
     let clean = errors.is_empty();
     let errors = errors.finish();
@@ -44,7 +47,12 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 
 fn signature(function: &Function, errors: &mut Errors) {
     let sig = &function.sig;
-    if function.body.is_none() || sig.asyncness.is_none() {
+    if function.body.is_none() {
+        errors.at(
+            &sig.ident,
+            "a service is set up by a free function with a body, not a declaration: move it out",
+        );
+    } else if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
             format!("a service is set up by an asynchronous function: write `async fn {}`", sig.ident),
@@ -78,14 +86,20 @@ fn signature(function: &Function, errors: &mut Errors) {
     }
 }
 
-fn texts(service: &Policy, errors: &mut Errors) {
+fn values(service: &Policy, errors: &mut Errors) {
     for entry in &service.entries {
+        if let Value::Duration(Time::Known(length)) = &entry.value
+            && length.is_zero()
+        {
+            let message = format!("`{}` is longer than zero: write a duration above 0", entry.key.name);
+            errors.at(&entry.tokens, message);
+        }
         if let Value::Text(text) = &entry.value
             && text.value().trim().is_empty()
         {
             errors.at(
                 text,
-                format!("`{}` is empty: write {}, or leave it out", entry.key.name, entry.key.kind.form()),
+                format!("`{}` is empty: write {}, or leave it out", entry.key.name, entry.key.form()),
             );
         }
     }
@@ -105,11 +119,17 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     } else {
         (emit!(::hardening::Service), emit!(new))
     };
+    let answer = match &sig.output {
+        ReturnType::Type(_, output) => ours_at(output.span()),
+        ReturnType::Default => Span::mixed_site(),
+    };
     // The set-up keeps its name inside the function that takes its place.
     let set_up = Function { attrs: inner, vis: Visibility::Inherited, sig, body }.into_token_stream();
+    // What the answer's type misses is shown there.
+    let into_app = quote_spanned!(answer=> #private::service::IntoApp::into_app);
     let run = emit! {
         #private::service::#start(#specification, |#parameter| ::std::boxed::Box::pin(async move {
-            #private::service::IntoApp::into_app(#name(#argument).await)
+            #into_app(#name(#argument).await)
         }))
     };
     quote! {

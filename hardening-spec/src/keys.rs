@@ -109,6 +109,16 @@ pub struct Attribute {
     pub example: &'static str,
 }
 
+impl Key {
+    /// What a value of this key looks like; where the default is a text, that is the example.
+    pub fn form(&self) -> String {
+        match (self.kind, self.default.split('"').nth(1)) {
+            (Kind::Text, Some(text)) => format!("a string such as `\"{text}\"`"),
+            (kind, _) => kind.form(),
+        }
+    }
+}
+
 impl Attribute {
     /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {

@@ -3,6 +3,7 @@
 //! Every test is named by the id of its case. Cases that do not apply here are in `docs/conformance.md`, what was
 //! chosen where libraries disagree in `docs/decisions.md`.
 
+mod kinds;
 mod support;
 
 mod breaker;

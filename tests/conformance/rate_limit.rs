@@ -33,7 +33,7 @@ guarded! {
     #[rate_limited(2/s, burst = 2)] #[circuit_breaker(window = 4, min_calls = 4)] guarded_too;
     #[rate_limited(1/s, burst = 1)] #[retry(attempts = 3, backoff = 0ms, idempotent)] once_for_the_call;
     #[rate_limited(2/s, burst = 2, per = attempt)]
-    #[retry(attempts = 5, backoff = 0ms, jitter = none, idempotent)] each_attempt;
+    #[retry(attempts = 6, backoff = 0ms, jitter = none, idempotent)] each_attempt;
     #[rate_limited(2/s, burst = 2, per = attempt)]
     #[retry(attempts = 5, backoff = 0ms, on = Error::F, idempotent)] narrowed;
 }
@@ -235,7 +235,7 @@ async fn a_call_is_charged_once_whatever_its_attempts() {
     check("allowed", metric(allowed), 1);
 }
 
-/// The third attempt has no permit; the call waits as long as the limiter says and tries again.
+/// The third and the fifth attempt have no permit; the call waits as long as the limiter says and tries again.
 #[tokio::test(start_paused = true)]
 async fn each_attempt_is_charged_and_repeated_when_its_turn_has_come() {
     let body = Script::new("F F F S");

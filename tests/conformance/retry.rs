@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hardening::{hardened, retry, timeout};
 
+use crate::kinds::{E0, E1, Fault, KINDS};
 use crate::support::{Answer, Error, Reply, Script, begin, calls, check, end, ended, guarded, metric, settle, table};
 
 guarded! {
@@ -114,41 +115,6 @@ table! {
     }
 }
 
-/// Kinds of error that contain one another: `E0` > `E1` > `E2`, each with a further kind `S`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    Plain,
-    Runtime,
-    E0(E0),
-    Rejected,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum E0 {
-    Plain,
-    S,
-    E1(E1),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum E1 {
-    Plain,
-    S,
-    E2(E2),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum E2 {
-    Plain,
-    S,
-}
-
-impl From<hardening::Rejected> for Fault {
-    fn from(_: hardening::Rejected) -> Self {
-        Self::Rejected
-    }
-}
-
 macro_rules! hierarchy {
     ($($name:ident($($keys:tt)*);)+) => {$(
         #[retry(attempts = 2, backoff = 0ms, budget = none, idempotent, $($keys)*)]
@@ -168,23 +134,13 @@ hierarchy! {
 
 #[tokio::test(start_paused = true)]
 async fn ret_21_to_23_kinds_within_kinds() {
-    let kinds = [
-        Fault::Plain,
-        Fault::Runtime,
-        Fault::E0(E0::Plain),
-        Fault::E0(E0::S),
-        Fault::E0(E0::E1(E1::Plain)),
-        Fault::E0(E0::E1(E1::S)),
-        Fault::E0(E0::E1(E1::E2(E2::Plain))),
-        Fault::E0(E0::E1(E1::E2(E2::S))),
-    ];
     let expected = [
         ("RET-21", [1, 1, 2, 2, 1, 1, 1, 1]),
         ("RET-22", [2, 2, 1, 1, 1, 1, 1, 1]),
         ("RET-23", [1, 1, 1, 1, 2, 2, 1, 1]),
         ("RET-10", [1, 1, 2, 2, 2, 2, 2, 2]),
     ];
-    for (at, fault) in kinds.into_iter().enumerate() {
+    for (at, fault) in KINDS.into_iter().enumerate() {
         for (id, exec) in expected {
             let starts = AtomicU32::new(0);
             let out = match id {

@@ -33,7 +33,8 @@ pub(crate) fn run(name: &str, file: Option<&str>) -> Done {
 fn below_root(file: &str) -> Done<PathBuf> {
     let typed = Path::new(file);
     let candidates = [typed.to_owned(), root().join(typed)];
-    let known = candidates.iter().find(|path| path.is_file()).ok_or_else(|| format!("there is no file {file}"))?;
+    let known =
+        candidates.iter().find(|path| path.is_file()).ok_or_else(|| format!("there is no file {file}"))?;
     let absolute = known.canonicalize().map_err(|error| format!("{file}: {error}"))?;
     Ok(absolute.strip_prefix(root()).map_or(absolute.clone(), Path::to_owned))
 }
@@ -48,7 +49,9 @@ fn unknown(name: &str, found: &[Found]) -> String {
 /// The function as the compiler sees it, formatted.
 pub(crate) fn expanded(found: &Found) -> Done<String> {
     let outermost = found.attrs.iter().find_map(|attr| Some((ours(attr)?, attr)));
-    let Some((name, attr)) = outermost else { return Err(format!("`{}` has no attribute of ours", found.name)) };
+    let Some((name, attr)) = outermost else {
+        return Err(format!("`{}` has no attribute of ours", found.name));
+    };
     let arguments = match &attr.meta {
         Meta::List(list) => list.tokens.clone(),
         Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
@@ -68,7 +71,8 @@ fn without(attr: &syn::Attribute, found: &Found) -> Done<TokenStream> {
         let attrs = input.call(syn::Attribute::parse_outer)?;
         Ok((attrs, input.parse::<TokenStream>()?))
     };
-    let (mut attrs, rest) = split.parse2(found.item.clone()).map_err(|error| format!("`{}`: {error}", found.name))?;
+    let (mut attrs, rest) =
+        split.parse2(found.item.clone()).map_err(|error| format!("`{}`: {error}", found.name))?;
     let text = |attr: &syn::Attribute| quote!(#attr).to_string();
     if let Some(at) = attrs.iter().position(|other| text(other) == text(attr)) {
         attrs.remove(at);
@@ -88,10 +92,19 @@ mod tests {
     #[test]
     fn the_quickstart_expands_to_one_loop_without_an_attribute_of_ours() {
         let text = expanded(&found("examples/quickstart.rs", "price")).unwrap();
-        for part in ["static SITE:", ".with_attempts(3)", "let settled = loop {", "call.fallback(async {", "\"fallback\""] {
+        for part in [
+            "static SITE:",
+            ".with_attempts(3)",
+            "let settled = loop {",
+            "call.fallback(async {",
+            "\"fallback\"",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains("#[retry") && !text.contains("#[fallback") && !text.contains("compile_error"), "{text}");
+        assert!(
+            !text.contains("#[retry") && !text.contains("#[fallback") && !text.contains("compile_error"),
+            "{text}"
+        );
     }
 
     #[test]

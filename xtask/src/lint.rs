@@ -11,7 +11,9 @@ pub(crate) fn run() -> Done {
     let sources = all([
         Step::cargo("fmt --all --check"),
         Step::cargo("clippy --workspace --all-targets -- -D warnings"),
-        Step::cargo("clippy --package hardening --package hardening-runtime --no-default-features -- -D warnings"),
+        Step::cargo(
+            "clippy --package hardening --package hardening-runtime --no-default-features -- -D warnings",
+        ),
         Step::cargo("doc --workspace --no-deps").variable("RUSTDOCFLAGS", "-D warnings"),
     ]);
     let dependencies = dependencies();
@@ -36,7 +38,9 @@ fn dependencies() -> Done {
 
 /// Where cargo-deny keeps its databases, if there is one: nothing is fetched here.
 fn advisory_databases() -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let folder = home?.join("advisory-dbs");
     let filled = std::fs::read_dir(&folder).ok()?.flatten().any(|entry| entry.path().join(".git").exists());
     filled.then_some(folder)

@@ -110,7 +110,12 @@ fn unpack(tool: &Tool) -> Done {
     let text = |path: &Path| path.display().to_string();
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let script = "cd \"$1\" && apt-get download --quiet=2 \"$2\" && dpkg-deb --extract \"$2\"_*.deb . && rm \"$2\"_*.deb";
-    Step::new("sh", "-c").argument(script).argument("unpack").argument(text(&folder)).argument(tool.package).run()
+    Step::new("sh", "-c")
+        .argument(script)
+        .argument("unpack")
+        .argument(text(&folder))
+        .argument(tool.package)
+        .run()
 }
 
 #[cfg(test)]
@@ -133,6 +138,9 @@ mod tests {
     #[test]
     fn the_line_to_type_names_every_missing_package() {
         let line = by_hand(&TOOLS);
-        assert!(line.contains("apt-get install --yes --no-install-recommends valgrind prometheus\n"), "{line}");
+        assert!(
+            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus\n"),
+            "{line}"
+        );
     }
 }

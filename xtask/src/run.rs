@@ -53,9 +53,15 @@ impl Step {
     /// As it would be typed; a search path is too long to read.
     pub(crate) fn shown(&self) -> String {
         let variables = self.variables.iter().filter(|(name, _)| *name != "PATH");
-        let variables = variables.map(|(name, value)| format!("{name}={} ", quoted(&value.to_string_lossy())));
+        let variables =
+            variables.map(|(name, value)| format!("{name}={} ", quoted(&value.to_string_lossy())));
         let arguments = self.arguments.iter().map(|argument| format!(" {}", quoted(argument)));
-        format!("{}{}{}", variables.collect::<String>(), self.program.display(), arguments.collect::<String>())
+        format!(
+            "{}{}{}",
+            variables.collect::<String>(),
+            self.program.display(),
+            arguments.collect::<String>()
+        )
     }
 
     fn command(&self) -> Command {
@@ -70,7 +76,8 @@ impl Step {
     /// Prints and runs it.
     pub(crate) fn run(&self) -> Done {
         eprintln!("+ {}", self.shown());
-        let status = self.command().status().map_err(|error| format!("`{}` cannot run: {error}", self.shown()))?;
+        let status =
+            self.command().status().map_err(|error| format!("`{}` cannot run: {error}", self.shown()))?;
         if status.success() { Ok(()) } else { Err(format!("`{}` failed", self.shown())) }
     }
 
@@ -103,13 +110,17 @@ mod tests {
 
     #[test]
     fn a_step_is_shown_as_it_would_be_typed() {
-        let step = Step::cargo("test --workspace").argument("a b").variable("RUSTDOCFLAGS", "-D warnings").variable("PATH", "x");
+        let step = Step::cargo("test --workspace")
+            .argument("a b")
+            .variable("RUSTDOCFLAGS", "-D warnings")
+            .variable("PATH", "x");
         assert_eq!(step.shown(), "RUSTDOCFLAGS='-D warnings' cargo test --workspace 'a b'");
     }
 
     #[test]
     fn every_step_runs_and_every_failure_is_named() {
-        let why = all([Step::new("false", "one"), Step::new("true", ""), Step::new("no-such-program", "")]).unwrap_err();
+        let why = all([Step::new("false", "one"), Step::new("true", ""), Step::new("no-such-program", "")])
+            .unwrap_err();
         assert!(why.contains("`false one` failed") && why.contains("`no-such-program` cannot run"), "{why}");
         assert_eq!(all([Step::new("true", "")]), Ok(()));
     }

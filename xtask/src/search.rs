@@ -26,7 +26,8 @@ pub(crate) struct Found {
 
 /// Every annotated function in the file.
 pub(crate) fn in_file(root: &Path, file: &Path) -> Vec<Found> {
-    let parsed = fs::read_to_string(root.join(file)).ok().and_then(|text| Some((syn::parse_file(&text).ok()?, text)));
+    let parsed =
+        fs::read_to_string(root.join(file)).ok().and_then(|text| Some((syn::parse_file(&text).ok()?, text)));
     let Some((parsed, text)) = parsed else { return Vec::new() };
     let mut search = Search { file, text: &text, found: Vec::new() };
     search.items(&parsed.items);

@@ -29,7 +29,9 @@ impl Plan {
         for argument in arguments {
             match *argument {
                 "--fast" => plan.fast = true,
-                flag if flag.starts_with('-') => return Err(format!("unknown flag `{flag}`; known: `--fast`")),
+                flag if flag.starts_with('-') => {
+                    return Err(format!("unknown flag `{flag}`; known: `--fast`"));
+                }
                 filter if plan.filter.is_none() => plan.filter = Some(filter.to_owned()),
                 second => return Err(format!("one filter at a time: what is `{second}`?")),
             }

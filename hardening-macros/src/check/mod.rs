@@ -162,8 +162,8 @@ pub(crate) fn form(name: &str, function: &Function, errors: &mut Errors) -> Opti
     };
     if form.is_expanded() {
         let message = format!(
-            "`{name}` reached `{}` after its other attributes had been expanded: import it under its own name, \
-             and put a `cfg_attr` above the others, so that all of them act as one",
+            "`{name}` reached `{}` after its other attributes had been expanded, and all of them act as one: \
+             import it under its own name; in a `cfg_attr`, write that above the others",
             function.sig.ident
         );
         errors.at_span(proc_macro2::Span::call_site(), message);

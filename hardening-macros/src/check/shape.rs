@@ -83,7 +83,8 @@ pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], erro
             errors.at(&function.sig.ident, message);
         }
         Some(output) if certainly_no_result(output) => {
-            let shown = output.to_token_stream().to_string().replace(" < ", "<").replace(" >", ">");
+            let shown = output.to_token_stream().to_string();
+            let shown = shown.replace(" < ", "<").replace(" >", ">").replace("& ", "&");
             errors.at(
                 output,
                 format!("{why}, so it needs a `Result` here: write `Result<{shown}, E>` {wanted}"),

@@ -8,13 +8,14 @@ mod verdict;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
+use syn::{GenericArgument, PathArguments, Type};
 
 use crate::function::{Form, Function};
 use crate::model::{Call, Judged, Run};
 use crate::paths::{emit, ours_at, private};
 use crate::words::Words;
 use body::Body;
-pub(crate) use spec::{time, variant};
+pub(crate) use spec::{imports, time, variant};
 
 /// The function with its policies inside.
 pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> TokenStream {
@@ -60,8 +61,8 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
 
 /// The end of the call: its result, or the fallback's answer.
 fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
-    // A bound that the error type misses is shown at the return type.
-    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, Spanned::span));
+    // A bound that the error type misses is shown there.
+    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| last_type(output).span()));
     let Some(fallback) = &judged.fallback else {
         let finish = Ident::new("finish", at);
         return emit!(call.#finish(settled));
@@ -90,6 +91,20 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
             #private::Continue(error) => error,
         };
         call.fallback(async { let #users_error = &error; #anchor #value }).await
+    }
+}
+
+/// `E` of `Result<T, E>`, as far as it is written.
+pub(crate) fn last_type(ty: &Type) -> &Type {
+    let Type::Path(path) = ty else { return ty };
+    let Some(PathArguments::AngleBracketed(arguments)) =
+        path.path.segments.last().map(|last| &last.arguments)
+    else {
+        return ty;
+    };
+    match arguments.args.last() {
+        Some(GenericArgument::Type(last)) if arguments.args.len() > 1 => last,
+        _ => ty,
     }
 }
 

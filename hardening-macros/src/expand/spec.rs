@@ -6,6 +6,7 @@ use hardening_spec::keys::{self, Kind};
 use hardening_spec::{Ratio, Window};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
+use syn::Path;
 use syn::ext::IdentExt;
 
 use super::charge::field_name;
@@ -17,9 +18,7 @@ use crate::syntax::{Entry, Policy, Time, Value};
 pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
     let private = private();
     let (place, spec) = (place(function, call), spec(call));
-    // A sibling's import is used here, since its attribute was taken before the compiler could see it.
-    let imports = &call.imports;
-    let imports = (!imports.is_empty()).then(|| emit!(#[allow(unused_imports)] use {#(#imports as _),*};));
+    let imports = imports(&call.imports);
     let import = import();
     emit! {
         #import
@@ -27,6 +26,11 @@ pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
         #private::register!(#site);
         #imports
     }
+}
+
+/// Uses the siblings' imports, since their attributes were taken before the compiler could see them.
+pub(crate) fn imports(imports: &[Path]) -> Option<TokenStream> {
+    (!imports.is_empty()).then(|| emit!(#[allow(unused_imports)] use {#(#imports as _),*};))
 }
 
 fn place(function: &Ident, call: &Call) -> TokenStream {

@@ -106,7 +106,7 @@ pub(crate) fn read(
     }
     for key in attribute.keys {
         if key.default == "required" && !policy.means(key.name) {
-            let form = key.kind.form();
+            let form = key.form();
             let missing = if attribute.positional == Some(key.name) {
                 format!("`{}` needs {form}", attribute.name)
             } else {
@@ -206,7 +206,7 @@ impl Reader<'_> {
                 }
                 if let (Some(key), None) = (key, attribute.positional) {
                     self.policy.meant.push(key.name);
-                    let message = format!("write `{} = …`: {}", key.name, key.kind.form());
+                    let message = format!("write `{} = …`: {}", key.name, key.form());
                     return Err(syn::Error::new_spanned(&name, message));
                 }
                 return self.positional(input, &name);
@@ -218,7 +218,7 @@ impl Reader<'_> {
                 }
                 Some(key) if attribute.positional.is_none() => {
                     self.policy.meant.push(key.name);
-                    let message = format!("`{name}` needs a value, {}: write `{name} = …`", key.kind.form());
+                    let message = format!("`{name}` needs a value, {}: write `{name} = …`", key.form());
                     return Err(syn::Error::new_spanned(&name, message));
                 }
                 _ => match self.nested(&name) {
@@ -246,9 +246,17 @@ impl Reader<'_> {
         if let Ok(name) = syn::parse2::<Ident>(at.to_token_stream()) {
             return Err(self.unknown(&name));
         }
-        let (name, known) = (attribute.name, listed(attribute.keys.iter().map(|key| key.name)));
-        let message = format!("`{name}` takes no value without a name; its keys are {known}");
-        Err(syn::Error::new_spanned(at, message))
+        let value = text::until_comma(input);
+        let fits = |key: &&Key| value::fits(key.kind, &value);
+        let meant = attribute.keys.iter().find(fits);
+        self.policy.meant.extend(meant.map(|key| key.name));
+        let meant = match meant {
+            Some(key) => format!(": write `{} = {}`. Its", key.name, text::shown(&value)),
+            None => "; its".to_owned(),
+        };
+        let (name, known) = (attribute.name, self.known());
+        let message = format!("`{name}` takes no value without a name{meant} keys are {known}");
+        Err(syn::Error::new_spanned(value, message))
     }
 
     fn value(&mut self, key: &'static Key, at: &dyn ToTokens, input: ParseStream) -> syn::Result<()> {
@@ -258,9 +266,9 @@ impl Reader<'_> {
         };
         self.policy.meant.push(key.name);
         if input.is_empty() || input.peek(Token![,]) {
-            return Err(syn::Error::new_spanned(at, format!("`{label}` needs a value: {}", key.kind.form())));
+            return Err(syn::Error::new_spanned(at, format!("`{label}` needs a value: {}", key.form())));
         }
-        let (tokens, value) = value::read(label, key.kind, input)?;
+        let (tokens, value) = value::read(label, key, input)?;
         self.insert(key, at, tokens, value);
         Ok(())
     }
@@ -293,16 +301,30 @@ impl Reader<'_> {
 
     fn unknown(&mut self, name: &Ident) -> syn::Error {
         let attribute = self.policy.attribute;
-        let policies = if attribute.name == keys::HARDENED.name { &keys::POLICIES[1..] } else { &[] };
-        let all = attribute.keys.iter().map(|key| key.name).chain(policies.iter().map(|policy| policy.name));
-        let nearest = suggest::nearest(&name.to_string(), all.clone());
+        if let ([only], Some(_)) = (attribute.keys, attribute.positional) {
+            self.policy.meant.push(only.name);
+            let message = format!("`{}` has no key `{name}`: write `{}`", attribute.name, attribute.example);
+            return syn::Error::new_spanned(name, message);
+        }
+        let nearest = suggest::nearest(&name.to_string(), self.names());
         self.policy.meant.extend(nearest);
         let meant = match nearest {
             Some(nearest) => format!(": did you mean `{nearest}`? Its"),
             None => "; its".to_owned(),
         };
-        let message = format!("`{}` has no key `{name}`{meant} keys are {}", attribute.name, listed(all));
+        let message = format!("`{}` has no key `{name}`{meant} keys are {}", attribute.name, self.known());
         syn::Error::new_spanned(name, message)
+    }
+
+    /// Every name that may be written, policies inside `#[hardened(…)]` included.
+    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let attribute = self.policy.attribute;
+        let policies = if attribute.name == keys::HARDENED.name { &keys::POLICIES[1..] } else { &[] };
+        attribute.keys.iter().map(|key| key.name).chain(policies.iter().map(|policy| policy.name))
+    }
+
+    fn known(&self) -> String {
+        listed(self.names())
     }
 }
 

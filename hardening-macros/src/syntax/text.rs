@@ -109,7 +109,7 @@ fn factor(tokens: &TokenStream, text: &str) -> Result<f64, Malformed> {
 }
 
 /// Whether a value begins like a literal, a sign included.
-fn is_literal(tokens: &TokenStream) -> bool {
+pub(super) fn is_literal(tokens: &TokenStream) -> bool {
     match tokens.clone().into_iter().next() {
         Some(TokenTree::Literal(_)) => true,
         Some(TokenTree::Punct(sign)) => sign.as_char() == '-',
@@ -121,6 +121,11 @@ fn is_literal(tokens: &TokenStream) -> bool {
 pub(super) fn joined(tokens: &TokenStream) -> String {
     match syn::parse2::<LitStr>(tokens.clone()) {
         Ok(text) => text.value(),
-        Err(_) => tokens.clone().into_iter().map(|token| token.to_string()).collect(),
+        Err(_) => shown(tokens),
     }
+}
+
+/// The tokens as one text without blanks.
+pub(super) fn shown(tokens: &TokenStream) -> String {
+    tokens.clone().into_iter().map(|token| token.to_string()).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardening_spec::keys::Kind;
+use hardening_spec::keys::{Key, Kind};
 use hardening_spec::{Rate, Ratio, Refusals, Window, suggest};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -50,9 +50,9 @@ pub(crate) enum Value {
     Fields(Vec<Expr>),
 }
 
-/// Reads the value of a key of `kind`; `label` names it in messages.
-pub(super) fn read(label: &str, kind: Kind, input: ParseStream) -> syn::Result<(TokenStream, Value)> {
-    match kind {
+/// Reads the value of `key`; `label` names it in messages.
+pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(TokenStream, Value)> {
+    match key.kind {
         Kind::Expression | Kind::Key => {
             let expr: Expr = input.parse()?;
             Ok((expr.to_token_stream(), Value::Expression(expr)))
@@ -70,23 +70,32 @@ pub(super) fn read(label: &str, kind: Kind, input: ParseStream) -> syn::Result<(
         }
         _ => {
             let tokens = text::until_comma(input);
-            let value = match kind {
+            let value = match key.kind {
                 Kind::Text => syn::parse2(tokens.clone()).map(Value::Text).map_err(|_| String::new()),
                 Kind::Flag => Err(String::new()),
                 Kind::Choice(words) => choice(words, &tokens),
-                Kind::Refusals => refusals(&tokens),
-                _ => text::read(kind, &tokens).map_err(|why| why.0),
+                Kind::Refusals => return Ok((tokens.clone(), refusals(label, &tokens)?)),
+                kind => text::read(kind, &tokens).map_err(|why| why.0),
             };
             match value {
                 Ok(value) => Ok((tokens, value)),
                 Err(why) => {
                     let colon = if why.is_empty() { "" } else { ": " };
-                    let message = format!("`{label}` takes {}{colon}{why}", kind.form());
+                    let message = format!("`{label}` takes {}{colon}{why}", key.form());
                     Err(syn::Error::new_spanned(tokens, message))
                 }
             }
         }
     }
+}
+
+/// Whether a literal is a value of `kind`.
+pub(super) fn fits(kind: Kind, tokens: &TokenStream) -> bool {
+    text::is_literal(tokens)
+        && match kind {
+            Kind::Text => syn::parse2::<LitStr>(tokens.clone()).is_ok(),
+            _ => text::read(kind, tokens).is_ok(),
+        }
 }
 
 fn choice(words: &[&'static str], tokens: &TokenStream) -> Result<Value, String> {
@@ -100,31 +109,42 @@ fn choice(words: &[&'static str], tokens: &TokenStream) -> Result<Value, String>
     }
 }
 
-fn refusals(tokens: &TokenStream) -> Result<Value, String> {
+fn refusals(label: &str, tokens: &TokenStream) -> syn::Result<Value> {
     let one = |input: ParseStream| input.parse::<Ident>().map(|name| vec![name]);
     let several = |input: ParseStream| {
         let content;
         syn::parenthesized!(content in input);
         Ok(Punctuated::<Ident, Token![,]>::parse_terminated(&content)?.into_iter().collect())
     };
+    let form = |_| syn::Error::new_spanned(tokens, format!("`{label}` takes {}", Kind::Refusals.form()));
     let given: Vec<Ident> =
-        one.parse2(tokens.clone()).or_else(|_| several.parse2(tokens.clone())).map_err(|_| String::new())?;
+        one.parse2(tokens.clone()).or_else(|_| several.parse2(tokens.clone())).map_err(form)?;
     let known = Refusals::NAMES.map(|(name, _)| name);
     let mut kinds = Vec::new();
-    for name in given {
-        let name = name.to_string();
+    for written in given {
+        let name = written.to_string();
         let Some(kind) = known.into_iter().find(|kind| *kind == name) else {
-            let meant = suggest::nearest(&name, known).map(|meant| format!("did you mean `{meant}`? "));
+            let meant = match suggest::nearest(&name, known) {
+                Some(meant) => format!(": did you mean `{meant}`? The"),
+                None => "; the".to_owned(),
+            };
             let all = hardening_spec::keys::list(&known);
-            return Err(format!(
-                "there is no kind `{name}`; {}the kinds are {all}",
-                meant.unwrap_or_default()
+            return Err(syn::Error::new_spanned(
+                written,
+                format!("`{label}` knows no `{name}`{meant} kinds are {all}"),
             ));
         };
         if kinds.contains(&kind) {
-            return Err(format!("`{kind}` is named twice"));
+            return Err(syn::Error::new_spanned(
+                written,
+                format!("`{kind}` is named twice: remove one of the two"),
+            ));
         }
         kinds.push(kind);
     }
-    if kinds.is_empty() { Err("name at least one kind".to_owned()) } else { Ok(Value::Refusals(kinds)) }
+    if kinds.is_empty() {
+        let message = format!("`{label}` names at least one kind, such as `circuit_open`");
+        return Err(syn::Error::new_spanned(tokens, message));
+    }
+    Ok(Value::Refusals(kinds))
 }

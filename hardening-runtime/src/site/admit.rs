@@ -34,7 +34,7 @@ impl Call<'_> {
     /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead.
     #[cold]
     pub async fn wait(&mut self) {
-        if self.resume != 0 && self.reserved != Some(Per::Attempt) {
+        if self.resume != 0 && !matches!(self.reserved, Some((Per::Attempt, _))) {
             self.pause().await;
             if self.refusal.is_none() && self.now >= self.deadline {
                 self.refuse(Reason::DeadlineExceeded);
@@ -44,6 +44,10 @@ impl Call<'_> {
             }
         }
         self.queue().await;
+        // A turn that comes with the attempt's last moment comes too late: its body would be begun only to be cut.
+        if self.refusal.is_none() && self.now >= self.limit {
+            self.refuse(self.cut());
+        }
     }
 
     /// Takes what the attempt needs; true when it has to wait for the rest.
@@ -107,12 +111,13 @@ impl Call<'_> {
     /// Waits until `resume`.
     async fn pause(&mut self) {
         let waited = Self::until(self.resume, std::future::pending()).await;
-        self.now = clock::now();
-        self.resume = 0;
+        let now = clock::now();
         if matches!(waited, Wait::Stopped) {
-            self.refund_reserved();
+            self.refund_reserved(now);
             self.refuse(Reason::ShuttingDown);
         }
+        self.now = now;
+        self.resume = 0;
         self.reserved = None;
     }
 

@@ -42,14 +42,16 @@ impl<'c> Call<'c> {
         poll: impl FnOnce() -> Poll<R>,
     ) -> Poll<R> {
         let outer = ambient();
-        let repeated_by = if self.state.retry.is_some() { Some(&self.state.name) } else { outer.repeated_by };
+        // A fallback runs once, so nothing that it calls is repeated by this call.
+        let repeats = in_attempt && self.state.retry.is_some();
+        let repeated_by = if repeats { Some(&self.state.name) } else { outer.repeated_by };
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), repeated_by });
-        self.phase = Phase::Polling;
+        self.phase = if in_attempt { Phase::Polling } else { Phase::Answering };
         let polled = match &mut *self.spans {
             None => poll(),
             Some(spans) => poll_in_span(spans, self.attempts, in_attempt, poll),
         };
-        self.phase = Phase::InHand;
+        self.phase = if in_attempt { Phase::InHand } else { Phase::Between };
         polled
     }
 }

@@ -36,8 +36,9 @@ pub struct Call<'c> {
     pub(super) permit: Permit,
     /// Attempts begun.
     pub(super) attempts: u32,
-    /// Limits that a wait in hand has charged; they are given back when it is cut short.
-    pub(super) reserved: Option<Per>,
+    /// Limits that a wait in hand has charged, and the position of the one whose turn it waits for; they are given
+    /// back when it is cut short.
+    pub(super) reserved: Option<(Per, u8)>,
     pub(super) phase: Phase,
     /// Whether a place in the bulkhead is held.
     pub(super) inside: bool,
@@ -59,6 +60,8 @@ pub(super) enum Phase {
     InHand,
     /// The user's code is being polled at this moment; left standing by a panic.
     Polling,
+    /// The same for the user's fallback, which is no attempt.
+    Answering,
     /// Counted.
     Finished,
 }
@@ -119,7 +122,7 @@ impl<'c> Call<'c> {
         for (before, limiter) in limiters.iter().enumerate() {
             let charge = self.charge(limiter);
             if !limiter.admits(charge, self.now) && !self.charge_later(limiter, charge, per, until) {
-                self.refund_limits(&limiters[..before]);
+                limiters[..before].iter().for_each(|limiter| limiter.refund(self.charge(limiter)));
                 self.resume = 0;
                 self.reserved = None;
                 return;
@@ -132,8 +135,11 @@ impl<'c> Call<'c> {
     fn charge_later(&mut self, limiter: &'static Limiter, charge: Charge, per: Per, until: Nanos) -> bool {
         match limiter.reserve(charge, self.now, until.saturating_sub(self.now)) {
             Ok(delay) => {
-                self.resume = self.resume.max(self.now.saturating_add(delay));
-                self.reserved = Some(per);
+                let turn = self.now.saturating_add(delay);
+                if turn > self.resume {
+                    self.resume = turn;
+                    self.reserved = Some((per, limiter.position()));
+                }
                 true
             }
             Err(refused) => {
@@ -157,21 +163,21 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// Gives back what limits were charged.
+    /// Gives back what a wait that began with the last look at the clock, and is cut short `now`, had charged.
     #[cold]
-    pub(super) fn refund_limits(&mut self, limiters: &'static [Limiter]) {
-        for limiter in limiters {
-            limiter.refund(self.charge(limiter), self.now);
-        }
-    }
-
-    /// Gives back what a wait that is cut short had charged.
-    #[cold]
-    pub(super) fn refund_reserved(&mut self) {
-        match self.reserved.take() {
-            None => {}
-            Some(Per::Call) => self.refund_limits(self.state.call_limits.as_slice()),
-            Some(Per::Attempt) => self.refund_limits(self.state.attempt_limits.as_slice()),
+    pub(super) fn refund_reserved(&mut self, now: Nanos) {
+        let Some((per, waited_for)) = self.reserved.take() else { return };
+        let limits = match per {
+            Per::Call => &self.state.call_limits,
+            Per::Attempt => &self.state.attempt_limits,
+        };
+        for limiter in limits.as_slice() {
+            let charge = self.charge(limiter);
+            if limiter.position() == waited_for {
+                limiter.give_up_turn(charge, self.resume);
+            } else {
+                limiter.give_up_rest(charge, self.now, now);
+            }
         }
     }
 
@@ -236,25 +242,26 @@ impl<'c> Call<'c> {
 
     #[cold]
     fn abandon(&mut self) {
-        let took = clock::now().saturating_sub(self.now);
+        let now = clock::now();
+        let took = now.saturating_sub(self.now);
+        self.refund_reserved(now);
         self.now += took;
-        let (outcome, verdict) = if self.phase == Phase::Polling {
-            (CallOutcome::Panicked, circuit_breaker::Verdict::Failure)
-        } else {
-            (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither)
+        let (outcome, verdict) = match self.phase {
+            Phase::Polling | Phase::Answering => (CallOutcome::Panicked, circuit_breaker::Verdict::Failure),
+            _ => (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither),
         };
-        self.refund_reserved();
-        if self.phase != Phase::Between {
+        if matches!(self.phase, Phase::InHand | Phase::Polling) {
             self.state.metrics.attempted(outcome);
         }
         self.release(verdict, took);
         self.end(outcome);
     }
 
-    /// The longest a fallback may take, as a moment.
-    pub(super) fn fallback_limit(&self) -> Nanos {
+    /// The longest a fallback may take, as a moment, and whether that is what surrounds the call.
+    pub(super) fn fallback_limit(&self) -> (Nanos, bool) {
         let within = self.state.spec.fallback.map_or(NEVER, |fallback| nanos(fallback.within));
-        clock::now().saturating_add(within).min(context::ambient().deadline)
+        let (own, surrounding) = (clock::now().saturating_add(within), context::ambient().deadline);
+        (own.min(surrounding), surrounding <= own)
     }
 }
 

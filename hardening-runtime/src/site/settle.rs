@@ -100,12 +100,13 @@ impl Call<'_> {
     /// Runs the fallback under its own limit and finishes the call with it.
     ///
     /// # Errors
-    /// The fallback's own, or [`Rejected::Timeout`] when it takes longer than `within`.
+    /// The fallback's own, [`Rejected::Timeout`] when it takes longer than `within`, or
+    /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
     pub async fn fallback<T, E: From<Rejected>>(
         mut self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let limit = self.fallback_limit();
+        let (limit, surrounding) = self.fallback_limit();
         let mut answer = pin!(answer);
         let mut timer = pin!(clock::instant(limit).map(sleep_until));
         let answered = poll_fn(|cx| {
@@ -119,8 +120,11 @@ impl Call<'_> {
         self.now = clock::now();
         let Some(result) = answered else {
             self.end(CallOutcome::Failure);
+            let call = self.state.name;
             let within = self.state.spec.fallback.map_or(Duration::ZERO, |fallback| fallback.within);
-            return Err(Rejected::Timeout { call: self.state.name, after: within }.into());
+            let rejected =
+                if surrounding { Rejected::DeadlineExceeded { call } } else { Rejected::Timeout { call, after: within } };
+            return Err(rejected.into());
         };
         self.end(if result.is_ok() { CallOutcome::Fallback } else { CallOutcome::Failure });
         result
@@ -252,9 +256,9 @@ impl Call<'_> {
         let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.spec.retry) else { return false };
         let reason = match self.refusal.reason {
             Reason::None if verdict.retryable(spec.idempotent) => RetryReason::Failure,
-            Reason::Timeout if spec.idempotent => RetryReason::Timeout,
-            // Nothing was done, so repeating is safe; unless `on` says what alone is worth it, or the refusal
-            // is that of the whole call.
+            // What `on` names alone is worth repeating, and it names no refusal.
+            Reason::Timeout if spec.idempotent && !spec.narrowed => RetryReason::Timeout,
+            // Nothing was done, so repeating is safe; unless the refusal is that of the whole call.
             Reason::RateLimited | Reason::BulkheadFull if !spec.narrowed && self.attempts > 0 => {
                 RetryReason::Refused
             }

@@ -1,5 +1,6 @@
-use hardening::{Rejected, hardened};
+use hardening::{Rejected, bulkhead, hardened};
 
+#[bulkhead(max = 10)]
 #[hardened = "stock"]
 async fn stock(sku: &str) -> Result<usize, Rejected> {
     Ok(sku.len())

@@ -3,5 +3,5 @@ use hardening::hardened_service;
 
 #[hardened_service]
 async fn main() {
-    drop(Router::new());
+    drop(Router::<()>::new());
 }

@@ -3,5 +3,5 @@ use hardening::hardened_service;
 
 #[hardened_service(nmae = "orders", listen = 8080)]
 fn main<T>() {
-    drop(Router::new());
+    drop(Router::<()>::new());
 }

@@ -1,5 +1,6 @@
-use hardening::{Rejected, rate_limited};
+use hardening::{Rejected, bulkhead, rate_limited};
 
+#[bulkhead(max = 10)]
 #[rate_limited = "100/s"]
 async fn stock(sku: &str) -> Result<usize, Rejected> {
     Ok(sku.len())

@@ -1,5 +1,6 @@
-use hardening::{Rejected, timeout};
+use hardening::{Rejected, bulkhead, timeout};
 
+#[bulkhead(max = 10)]
 #[timeout = "1s"]
 async fn stock(sku: &str) -> Result<usize, Rejected> {
     Ok(sku.len())

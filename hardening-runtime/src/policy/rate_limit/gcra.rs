@@ -76,6 +76,11 @@ impl Gcra {
         if next - now <= self.tolerance { Some(next) } else { None }
     }
 
+    /// The latest arrival time at which the last of what was charged has its turn by `turn`.
+    pub const fn furthest(&self, turn: Nanos) -> Nanos {
+        turn.saturating_add(self.tolerance)
+    }
+
     /// Units that would be admitted at `now`.
     pub fn remaining(&self, tat: Nanos, now: Nanos) -> u32 {
         let left = self.tolerance.saturating_sub(tat.saturating_sub(now)) / self.emission;

@@ -83,6 +83,11 @@ impl Keyed {
         Some(result)
     }
 
+    /// Changes the arrival time of a known key; false for any other.
+    pub fn change(&self, key: u64, change: impl FnOnce(&mut Nanos)) -> bool {
+        self.shard(key).get_mut(&key).map(change).is_some()
+    }
+
     /// The arrival time of a known key.
     pub fn peek(&self, key: u64) -> Option<Nanos> {
         self.shard(key).get(&key).copied()

@@ -58,6 +58,15 @@ pub enum Decision {
     },
 }
 
+/// What becomes of a charge that is not admitted at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// It is refused.
+    Final,
+    /// It is asked for again, and counted then.
+    MayBecomeAWait,
+}
+
 /// A reservation that would take too long.
 pub(crate) struct Refused {
     /// When the same charge would be admitted, [`NEVER`] if it costs more than the burst.
@@ -142,7 +151,7 @@ impl Limiter {
     pub(crate) fn admits(&self, charge: Charge, now: Nanos) -> bool {
         let arrival = match &self.keyed {
             None => self.arrive_shared(charge.cost, now, 0),
-            Some(keyed) => self.arrive_keyed(keyed, charge, now, 0),
+            Some(keyed) => self.arrive_keyed(keyed, charge, now, 0, Refusal::MayBecomeAWait),
         };
         let admitted = matches!(arrival, Arrival::Conforms { .. });
         if admitted {
@@ -164,17 +173,31 @@ impl Limiter {
         }
     }
 
-    /// Gives a charge back that was not used: a wait that was cancelled, or another limit that refused.
-    pub(crate) fn refund(&self, charge: Charge, now: Nanos) {
-        let amount = self.gcra.charge(charge.cost);
-        if let Some(keyed) = &self.keyed
-            && keyed.peek(charge.key).is_some()
-        {
-            keyed.update(charge.key, now, |tat| *tat = tat.saturating_sub(amount));
-            return;
+    /// Gives a charge back in the moment in which it was made: another limit refused.
+    pub(crate) fn refund(&self, charge: Charge) {
+        self.give_back(charge.key, self.gcra.charge(charge.cost), NEVER);
+    }
+
+    /// Gives back the turn at `turn` of a call that waits no longer. A turn with others behind it is lost: they keep
+    /// theirs, where later callers would otherwise meet them.
+    pub(crate) fn give_up_turn(&self, charge: Charge, turn: Nanos) {
+        self.give_back(charge.key, self.gcra.charge(charge.cost), self.gcra.furthest(turn));
+    }
+
+    /// Gives back what `now` is left of a charge that was made at once at `charged`, for a call that went on to wait
+    /// for another limit and waits no longer. What has flowed off since then cannot be given again.
+    pub(crate) fn give_up_rest(&self, charge: Charge, charged: Nanos, now: Nanos) {
+        let rest = self.gcra.charge(charge.cost).saturating_sub(now.saturating_sub(charged));
+        self.give_back(charge.key, rest, self.gcra.furthest(now));
+    }
+
+    /// Takes `amount` off an arrival time that is not beyond `latest`.
+    fn give_back(&self, key: u64, amount: Nanos, latest: Nanos) {
+        let less = |tat: Nanos| (tat <= latest).then(|| tat.saturating_sub(amount));
+        let own = |tat: &mut Nanos| *tat = less(*tat).unwrap_or(*tat);
+        if !self.keyed.as_ref().is_some_and(|keyed| keyed.change(key, own)) {
+            let _ = self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         }
-        let give_back = |tat: u64| Some(tat.saturating_sub(amount));
-        let _ = self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back);
     }
 
     /// Charges `cost` units of the key with this hash at once or not at all, with what HTTP headers need.
@@ -207,7 +230,7 @@ impl Limiter {
     fn arrive(&self, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
         let arrival = match &self.keyed {
             None => self.arrive_shared(charge.cost, now, patience),
-            Some(keyed) => self.arrive_keyed(keyed, charge, now, patience),
+            Some(keyed) => self.arrive_keyed(keyed, charge, now, patience, Refusal::Final),
         };
         let counter = match arrival {
             Arrival::Conforms { .. } => &self.allowed,
@@ -230,7 +253,14 @@ impl Limiter {
         }
     }
 
-    fn arrive_keyed(&self, keyed: &Keyed, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
+    fn arrive_keyed(
+        &self,
+        keyed: &Keyed,
+        charge: Charge,
+        now: Nanos,
+        patience: Nanos,
+        refusal: Refusal,
+    ) -> Arrival {
         let decided = keyed.update(charge.key, now, |tat| {
             let arrival = self.gcra.decide(*tat, now, charge.cost, patience);
             if let Arrival::Conforms { tat: next, .. } = arrival {
@@ -239,7 +269,10 @@ impl Limiter {
             arrival
         });
         decided.unwrap_or_else(|| {
-            self.overflow.fetch_add(1, Ordering::Relaxed);
+            let arrival = self.arrive_shared(charge.cost, now, patience);
+            if refusal == Refusal::Final || matches!(arrival, Arrival::Conforms { .. }) {
+                self.overflow.fetch_add(1, Ordering::Relaxed);
+            }
             if !self.overflowed.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
                     limiter = self.name,
@@ -247,7 +280,7 @@ impl Limiter {
                     "every key that a limiter may hold is in use; further keys share one limit"
                 );
             }
-            self.arrive_shared(charge.cost, now, patience)
+            arrival
         })
     }
 
