@@ -214,7 +214,7 @@ impl From<Rejected> for Wrapped {
 }
 
 fn caused_by_io(error: &Wrapped) -> bool {
-    error.source().is_some_and(|cause| cause.is::<std::io::Error>())
+    error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 #[circuit_breaker(failure_rate = 100%, window = 1, min_calls = 1, open_for = 5s, failure = e if caused_by_io(e))]

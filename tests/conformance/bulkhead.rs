@@ -150,7 +150,8 @@ async fn blk_06_the_place_is_held_to_the_end() {
     let call = || blk_06(Arc::clone(&gate), Arc::clone(&starts));
     let accepted = [begin(call()).await, begin(call()).await, begin(call()).await, begin(call()).await];
     pass(60_000).await;
-    check("BLK-06", (*starts.lock().unwrap(), said(&call().await)), (2, "Full"));
+    check("BLK-06", said(&call().await), "Full");
+    check("BLK-06", *starts.lock().unwrap(), 2);
     gate.notify_one();
     settle().await;
     check("BLK-06 the next one starts", *starts.lock().unwrap(), 3);
@@ -272,7 +273,11 @@ async fn blk_17_and_18_every_end_gives_the_place_back() {
     let call = begin(blk_17(Script::new("P"))).await;
     check("BLK-17", (end(call).await, said(&blk_17(Script::new("F")).await)), ("panic", "F"));
     check("BLK-17 after a panic and an error", said(&blk_17(Script::new("S")).await), "S");
-    check("BLK-17 after a timeout", calls(2, || cut(Script::new("S(500)"))).await.as_str(), "Timeout Timeout");
+    check(
+        "BLK-17 after a timeout",
+        calls(2, || cut(Script::new("S(500)"))).await.as_str(),
+        "Timeout Timeout",
+    );
 
     let body = Script::new("S(1000)");
     let running = begin(blk_18(body.clone())).await;

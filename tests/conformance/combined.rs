@@ -7,8 +7,8 @@ use hardening::{
 };
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, guarded, ms, pass, said, settle, state,
-    table,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, guarded, ms, pass, said, settle,
+    state, table,
 };
 
 guarded! {
@@ -158,12 +158,12 @@ async fn mix_17_a_probe_that_finds_the_bulkhead_full_gives_its_place_back() {
 
 static ANSWERS: AtomicU32 = AtomicU32::new(0);
 
-fn answer() -> Answer {
+fn answer() -> Reply {
     ANSWERS.fetch_add(1, Ordering::SeqCst);
-    Ok(Reply::Bad)
+    Reply::Bad
 }
 
-#[fallback(answer())]
+#[fallback(Ok(answer()))]
 #[retry(attempts = 2, backoff = 0ms, budget = none, idempotent)]
 async fn mix_13(body: Script) -> Answer {
     body.run().await
@@ -224,7 +224,11 @@ async fn mix_18_a_timeout_in_the_queue_is_no_failure() {
         check("MIX-18", end(call).await, "Timeout");
     }
     check("MIX-18 one ran", body.exec(), 1);
-    check("MIX-18", (state("combined::mix_18"), circuit("combined::mix_18").window()), (CircuitState::Closed, (2, 1, 0)));
+    check(
+        "MIX-18",
+        (state("combined::mix_18"), circuit("combined::mix_18").window()),
+        (CircuitState::Closed, (2, 1, 0)),
+    );
 }
 
 /// Gives its inner call less time than the call's own timeout.

@@ -109,7 +109,11 @@ async fn hop_04_a_result_from_before_changes_nothing() {
     check("HOP-04", (end(old_success).await, state("half_open::hop_04")), ("S", CircuitState::HalfOpen));
     check("HOP-04 second probe", out!(hop_04, "S", 1).as_str(), "S");
     check("HOP-04", state("half_open::hop_04"), CircuitState::Closed);
-    check("HOP-04 after closing", (end(older).await, circuit("half_open::hop_04").window()), ("F", (0, 0, 0)));
+    check(
+        "HOP-04 after closing",
+        (end(older).await, circuit("half_open::hop_04").window()),
+        ("F", (0, 0, 0)),
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,12 +228,16 @@ async fn hop_16_to_18_counts_begin_anew() {
 
     let circuit_18 = circuit("half_open::hop_18");
     check("HOP-18", out!(hop_18, "F S", 2).as_str(), "F S");
-    circuit_18.open_for(Duration::from_secs(7200));
+    circuit_18.open_for(Duration::from_hours(2));
     pass(3_600_000).await;
     check("HOP-18 at 1 h", out!(hop_18, "S", 1).as_str(), "Open");
     pass(3_600_000 + 1000).await;
     let probe = begin(hop_18(Script::new("S(10)"))).await;
-    check("HOP-18 at 2 h 1 s", (circuit_18.state(), circuit_18.window()), (CircuitState::HalfOpen, (0, 0, 0)));
+    check(
+        "HOP-18 at 2 h 1 s",
+        (circuit_18.state(), circuit_18.window()),
+        (CircuitState::HalfOpen, (0, 0, 0)),
+    );
     check("HOP-18", (end(probe).await, circuit_18.state()), ("S", CircuitState::Closed));
 }
 
@@ -244,7 +252,11 @@ async fn hop_19_and_20_half_open_without_a_call() {
     circuit.close();
     check("HOP-20 closed by hand", (circuit.state(), circuit.window()), (CircuitState::Closed, (0, 0, 0)));
     open!(hop_19);
-    check("HOP-20 half-opened by hand", (circuit.half_open(), circuit.state()), (Ok(()), CircuitState::HalfOpen));
+    check(
+        "HOP-20 half-opened by hand",
+        (circuit.half_open(), circuit.state()),
+        (Ok(()), CircuitState::HalfOpen),
+    );
     check("HOP-20", out!(hop_19, "S", 1).as_str(), "S");
     check("HOP-20", circuit.state(), CircuitState::Closed);
 }
@@ -266,7 +278,8 @@ async fn hop_21_one_of_many_is_the_probe() {
 #[tokio::test(start_paused = true)]
 async fn hop_24_and_25_the_open_period_grows_and_is_told() {
     let left = || async {
-        let Err(Error::Rejected(refused @ Rejected::CircuitOpen { .. })) = hop_24(Script::new("S")).await else {
+        let Err(Error::Rejected(refused @ Rejected::CircuitOpen { .. })) = hop_24(Script::new("S")).await
+        else {
             panic!("HOP-24: not refused")
         };
         refused.retry_after().unwrap_or_default()

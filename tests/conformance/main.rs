@@ -10,6 +10,7 @@ mod breaker;
 mod bulkhead;
 mod cancellation;
 mod combined;
+mod concurrent;
 mod definitions;
 mod fallback;
 mod half_open;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hardening::{hardened, retry, timeout};
 
 use crate::kinds::{E0, E1, Fault, KINDS};
-use crate::support::{Answer, Error, Reply, Script, begin, calls, check, end, ended, guarded, metric, settle, table};
+use crate::support::{
+    Answer, Error, Reply, Script, begin, calls, check, end, ended, guarded, metric, settle, table,
+};
 
 guarded! {
     #[retry(attempts = 4, backoff = 0ms, budget = none, idempotent)]

@@ -123,7 +123,8 @@ async fn rtm_15_to_22_waits_grow_to_their_cap() {
         ("RTM-23 another factor", waits_of!(fractional), vec![100, 150, 225, 337]),
     ] {
         // Tokio's timers tick in whole milliseconds and round up.
-        let near = waits.len() == expected.len() && waits.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1);
+        let near =
+            waits.len() == expected.len() && waits.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1);
         assert!(near, "{id}: {waits:?}");
     }
 }
@@ -144,7 +145,11 @@ async fn rtm_27_cancelled_while_waiting() {
 async fn rtm_deadline_no_wait_ends_after_it() {
     check("RTM deadline", run!(within_deadline, "F"), ("F".into(), at(&[0, 400, 800]), 800));
     check("RTM deadline reached exactly", run!(at_deadline, "F"), ("F".into(), at(&[0, 400]), 400));
-    check("RTM deadline cuts a body", run!(within_deadline, "F S(700)"), ("Deadline".into(), at(&[0, 400]), 1000));
+    check(
+        "RTM deadline cuts a body",
+        run!(within_deadline, "F S(700)"),
+        ("Deadline".into(), at(&[0, 400]), 1000),
+    );
     check("RTM timed out attempts", run!(timed, "S(900)"), ("Timeout".into(), at(&[0, 550]), 1000));
 }
 
@@ -216,7 +221,12 @@ async fn rtm_24_and_28_the_other_side_asks_for_a_delay() {
 }
 
 fn backoff(from: u64, to: u64, factor: f64, jitter: Jitter) -> Backoff {
-    Backoff::new(&RetrySpec { backoff: DurationRange::new(ms(from), ms(to)), factor, jitter, ..RetrySpec::DEFAULT })
+    Backoff::new(&RetrySpec {
+        backoff: DurationRange::new(ms(from), ms(to)),
+        factor,
+        jitter,
+        ..RetrySpec::DEFAULT
+    })
 }
 
 const MS: u64 = 1_000_000;

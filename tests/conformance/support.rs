@@ -274,6 +274,7 @@ pub(crate) fn metric(series: &str) -> u64 {
 
 /// Fails with the id of the case.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "both sides are written in place")]
 pub(crate) fn check<T: PartialEq<U> + Debug, U: Debug>(id: &str, found: T, expected: U) {
     assert!(found == expected, "{id}: found {found:?}, expected {expected:?}");
 }

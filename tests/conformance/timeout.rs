@@ -7,7 +7,8 @@ use std::thread;
 use hardening::{Rejected, bulkhead, deadline, fallback, hardened, retry, timeout};
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, end, ended, guarded, ms, pass, said, settle, table,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, end, ended, guarded, ms, pass, said, settle,
+    table,
 };
 
 guarded! {
@@ -101,6 +102,7 @@ async fn tmo_01_cuts_exactly_at_the_limit() {
 }
 
 #[timeout(20ms)]
+#[expect(clippy::disallowed_methods, reason = "a body that holds its thread is what the case is about")]
 async fn tmo_09(block: u64) -> Answer {
     thread::sleep(ms(block));
     Ok(Reply::Good)

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test [--fast] [FILTER]   install what the tests need, then run all of them;
-                                     --fast: no tools, no documentation examples
+                                     --fast: without what needs tools, without the
+                                     compiler's messages and documentation examples
 cargo xtask lint                     formatting, clippy, documentation, dependencies
 cargo xtask docs [--check]           rewrite the generated tables in docs/ and README.md
 cargo xtask expand NAME [FILE]       print what an annotated function expands to";

@@ -55,6 +55,17 @@ pub(super) fn not_async(name: &str, function: &Function, errors: &mut Errors) {
         let message =
             format!("`{name}` needs a body: write it on the method in the `impl`, not on its declaration");
         errors.at(&sig.ident, message);
+    } else if function
+        .body
+        .as_ref()
+        .is_some_and(|body| body.stream().to_string().starts_with("let body = async"))
+    {
+        // As `#[tokio::test]` and `#[tokio::main]` leave it.
+        let message = format!(
+            "an attribute above `{name}` has made `{}` synchronous: write `#[{name}]` above that one",
+            sig.ident
+        );
+        errors.at(&sig.ident, message);
     } else {
         errors.at(
             sig.fn_token,

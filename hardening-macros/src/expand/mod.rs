@@ -27,13 +27,12 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
         Run::Observed => emit!(call.observe(#body).await),
         Run::ObservedResult => emit!(call.observe_result(#body).await),
         Run::Once(judged) => {
-            let settle = verdict::settle_once(judged);
+            let settle = verdict::settle_once(judged, &body);
             let finish = finish(call, judged, &body);
             emit! {
                 if call.must_wait() {
                     call.wait().await;
                 }
-                let outcome = call.attempt(#body).await;
                 #settle
                 #finish
             }
@@ -68,28 +67,40 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
         return emit!(call.#finish(settled));
     };
     let finish_or = Ident::new("finish_or", at);
-    let (patterns, wanted) = match verdict::wanted(fallback) {
-        None => (None, emit!(true)),
-        patterns => (patterns, emit!(wanted)),
-    };
     let (value, anchor, private) = (&fallback.value, body.anchor(), private());
+    // What patterns looked at counts as held until its scope ends, and the answer may wait.
+    let judged = |ending: &dyn Fn(TokenStream) -> TokenStream| match verdict::wanted(fallback) {
+        None => ending(emit!(true)),
+        Some(judgement) => {
+            let ending = ending(emit!(wanted));
+            emit!({ let settled = settled; #judgement #ending })
+        }
+    };
     // The error is kept, and has to be `Send`, only where the answer speaks of it.
     if !Words::of(value.to_token_stream()).contain("error") {
-        return emit! {
-            #patterns
-            if let #private::Break(result) = call.#finish_or(settled, #wanted) {
-                return result;
+        let ending = judged(&|wanted| {
+            emit! {
+                if let #private::Break(result) = call.#finish_or(settled, #wanted) {
+                    return result;
+                }
             }
+        });
+        return emit! {
+            #ending
             call.fallback(async { #anchor #value }).await
         };
     }
     let users_error = Ident::new("error", Span::call_site());
+    let ending = judged(&|wanted| {
+        emit! {
+            match call.#finish_or(settled, #wanted) {
+                #private::Break(result) => return result,
+                #private::Continue(error) => error,
+            }
+        }
+    });
     emit! {
-        #patterns
-        let error = match call.#finish_or(settled, #wanted) {
-            #private::Break(result) => return result,
-            #private::Continue(error) => error,
-        };
+        let error = #ending;
         call.fallback(async { let #users_error = &error; #anchor #value }).await
     }
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::Expr;
 
+use super::body::Body;
 use crate::model::{Fallback, Judged};
 use crate::paths::{emit, private};
 use crate::syntax::Pattern;
@@ -24,11 +25,20 @@ pub(super) fn settle(judged: &Judged) -> TokenStream {
     }
 }
 
-/// Takes the only outcome.
-pub(super) fn settle_once(judged: &Judged) -> TokenStream {
+/// Runs the only attempt and takes its outcome.
+pub(super) fn settle_once(judged: &Judged, body: &Body) -> TokenStream {
+    let attempt = emit!(let outcome = call.attempt(#body).await;);
     match verdict(judged) {
-        None => emit!(let settled = call.settle_once(outcome);),
-        Some(verdict) => emit!(#verdict let settled = call.settle_once_as(outcome, verdict);),
+        None => emit!(#attempt let settled = call.settle_once(outcome);),
+        // What was looked at counts as held until its scope ends, and a fallback may wait.
+        Some(verdict) if judged.fallback.is_some() => emit! {
+            let settled = {
+                #attempt
+                #verdict
+                call.settle_once_as(outcome, verdict)
+            };
+        },
+        Some(verdict) => emit!(#attempt #verdict let settled = call.settle_once_as(outcome, verdict);),
     }
 }
 

@@ -164,7 +164,8 @@ impl Circuit {
 }
 
 impl CircuitBreaker {
-    pub(crate) fn state(&self, now: Nanos) -> CircuitState {
+    /// The state at `now`; an open period that is over reads as half-open.
+    pub fn state(&self, now: Nanos) -> CircuitState {
         let word = Word::unpack(self.word.load(Ordering::Acquire));
         match (word.mode, word.phase) {
             (Mode::ForcedOpen, _) => CircuitState::ForcedOpen,
@@ -177,11 +178,13 @@ impl CircuitBreaker {
         }
     }
 
-    pub(crate) fn transition_count(&self, from: CircuitState, to: CircuitState) -> u64 {
+    /// How often it went from one state to another.
+    pub fn transition_count(&self, from: CircuitState, to: CircuitState) -> u64 {
         self.transitions.count(from, to)
     }
 
-    pub(crate) fn window_counts(&self, now: Nanos) -> (u64, u64, u64) {
+    /// Outcomes in the window at `now`: all, failed, slow.
+    pub fn window_counts(&self, now: Nanos) -> (u64, u64, u64) {
         let generation = Word::unpack(self.word.load(Ordering::Acquire)).generation;
         let counts = self.window.counts(generation, now);
         (counts.calls, counts.failed, counts.slow)

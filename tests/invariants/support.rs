@@ -1,0 +1,69 @@
+//! What the invariants share.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use hardening::{Rejected, telemetry};
+
+/// Nanoseconds, as policies count them.
+pub(crate) type Nanos = u64;
+
+pub(crate) const MILLI: Nanos = 1_000_000;
+pub(crate) const SECOND: Nanos = 1_000_000_000;
+
+/// What a body, or a policy around it, fails with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// The body failed.
+    Failed,
+    /// A policy refused.
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+/// Runs a property over as many seeds; the seed of a failure is written above its message.
+pub(crate) fn for_each_seed(seeds: u64, property: impl Fn(&mut fastrand::Rng)) {
+    for seed in 0..seeds {
+        let told = Told(seed);
+        property(&mut fastrand::Rng::with_seed(seed));
+        std::mem::forget(told);
+    }
+}
+
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        eprintln!("with seed {}:", self.0);
+    }
+}
+
+/// Polls once; `Some` when the future is ready.
+pub(crate) async fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// The value of a series.
+pub(crate) fn metric(series: &str) -> u64 {
+    let mut text = String::new();
+    telemetry::calls::render(&mut text);
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no series {series}")).parse().unwrap()
+}
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
