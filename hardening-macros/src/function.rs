@@ -25,7 +25,7 @@ impl Parse for Function {
         if input.parse::<Option<Token![;]>>()?.is_some() {
             return Ok(Self { attrs, vis, sig, body: None });
         }
-        let mut body: Group = input.parse()?;
+        let mut body = body(input)?;
         if body.delimiter() != Delimiter::Brace {
             return Err(syn::Error::new(body.span(), "expected a function's body"));
         }
@@ -169,6 +169,25 @@ fn ends_with_box_pin(tokens: &[TokenTree]) -> bool {
         let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         names.ends_with(&["Box".to_owned(), "pin".to_owned()])
     })
+}
+
+/// A body; one that a macro captured as `$body:block` stands in an invisible group of its own.
+fn body(input: ParseStream) -> syn::Result<Group> {
+    let at = input.span();
+    let mut token: TokenTree = input.parse()?;
+    loop {
+        match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                let mut inside = group.stream().into_iter();
+                token = match (inside.next(), inside.next()) {
+                    (Some(only), None) => only,
+                    _ => return Err(syn::Error::new(at, "expected a function's body")),
+                };
+            }
+            TokenTree::Group(group) => return Ok(group),
+            _ => return Err(syn::Error::new(at, "expected a function's body")),
+        }
+    }
 }
 
 fn starts_with_inner_attribute(body: &Group) -> bool {

@@ -26,6 +26,7 @@ pub use crate::site::{Call, Level, Outcome, Place, Site, Verdict};
 )]
 pub trait Replayable: Sized {
     /// Another one.
+    #[must_use]
     fn another(&self) -> Self;
 }
 

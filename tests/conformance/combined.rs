@@ -76,6 +76,14 @@ guarded! {
     #[circuit_breaker(failure_rate = 100%, window = 1, min_calls = 1, open_for = 10s)]
     mix_19;
 
+    #[circuit_breaker(failure_rate = 100%, window = 9, min_calls = 9, open_for = 10s, slow_call = 100ms)]
+    #[bulkhead(max = 1, queue = 4)]
+    mix_22;
+
+    #[circuit_breaker(failure_rate = 100%, window = 1, min_calls = 1, open_for = 10s, probes = 1)]
+    #[bulkhead(max = 1, queue = 4)]
+    mix_23;
+
     #[circuit_breaker(failure_rate = 100%, window = 1, min_calls = 1, open_for = 10s)]
     #[timeout(1s)]
     mix_20;
@@ -229,6 +237,31 @@ async fn mix_18_a_timeout_in_the_queue_is_no_failure() {
         (state("combined::mix_18"), circuit("combined::mix_18").window()),
         (CircuitState::Closed, (2, 1, 0)),
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn mix_22_waiting_in_the_queue_is_not_slow() {
+    let body = Script::new("S(90)");
+    let running = [begin(mix_22(body.clone())).await, begin(mix_22(body.clone())).await, begin(mix_22(body.clone())).await];
+    for call in running {
+        check("MIX-22", end(call).await, "S");
+    }
+    check("MIX-22", (circuit("combined::mix_22").window(), body.starts()), ((3, 0, 0), vec![0, 90, 180]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mix_23_a_probe_that_leaves_the_queue_gives_its_place_back() {
+    let circuit = circuit("combined::mix_23");
+    let running = begin(mix_23(Script::new("S(5000)"))).await;
+    circuit.open_for(ms(1000));
+    pass(1000).await;
+    let probe = begin(mix_23(Script::new("S"))).await;
+    check("MIX-23 the only place", said(&mix_23(Script::new("S")).await), "Open");
+    cancel(probe).await;
+    cancel(running).await;
+    check("MIX-23", circuit.state(), CircuitState::HalfOpen);
+    check("MIX-23", said(&mix_23(Script::new("S")).await), "S");
+    check("MIX-23", circuit.state(), CircuitState::Closed);
 }
 
 /// Gives its inner call less time than the call's own timeout.

@@ -33,6 +33,9 @@ guarded! {
     #[circuit_breaker(failure_rate = 75%, window = 4, min_calls = 4, open_for = 1s, probes = 4)]
     hop_10;
 
+    #[circuit_breaker(failure_rate = 75%, window = 4, min_calls = 4, open_for = 1s, probes = 1)]
+    hop_09_default;
+
     #[circuit_breaker(failure_rate = 50%, window = 4, min_calls = 4, open_for = 1s, probes = 4)]
     hop_12;
 
@@ -164,6 +167,21 @@ async fn hop_09_a_probe_that_never_answers_has_failed() {
     check("HOP-09 the next probe", out!(hop_09, "F", 1).as_str(), "F");
     check("HOP-09 too late", (end(stuck).await, state("half_open::hop_09")), ("S", CircuitState::HalfOpen));
     check("HOP-09", out!(hop_09, "S", 1).as_str(), "S");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hop_09_a_probe_has_ten_seconds_unless_something_else_is_written() {
+    open!(hop_09_default);
+    pass(1000).await;
+    let stuck = begin(hop_09_default(Script::new("S(60000)"))).await;
+    pass(9999).await;
+    check("HOP-09 default", out!(hop_09_default, "S", 1).as_str(), "Open");
+    check("HOP-09 at 9999", state("half_open::hop_09_default"), CircuitState::HalfOpen);
+    pass(1).await;
+    check("HOP-09 default", out!(hop_09_default, "S", 1).as_str(), "Open");
+    check("HOP-09 at 10000", state("half_open::hop_09_default"), CircuitState::Open);
+    cancel(stuck).await;
+    check("HOP-09 left too late", state("half_open::hop_09_default"), CircuitState::Open);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use hardening::__private::{DurationRange, Jitter, RetrySpec};
 use hardening::{Rejected, deadline, hardened, retry, timeout};
 use hardening_runtime::policy::retry::Backoff;
 
-use crate::support::{Script, begin, calls, cancel, check, ended, guarded, metric, ms, pass};
+use crate::support::{Answer, Script, begin, calls, cancel, check, ended, guarded, metric, ms, pass};
 
 guarded! {
     #[retry(attempts = 91, backoff = 0ms, max_duration = 1s, budget = none, idempotent)]
@@ -218,6 +218,29 @@ async fn rtm_24_and_28_the_other_side_asks_for_a_delay() {
     let body = Script::new("S");
     let out = hint_in_max_duration(Some(2000), body.clone()).await;
     check("RTM-28 beyond max_duration", (out, body.starts(), body.elapsed()), (hint(2000), at(&[0]), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rtm_28_a_delay_without_end_is_no_delay_at_all() {
+    let body = Script::new("S");
+    let out = rtm_28(Some(u64::MAX), body.clone()).await;
+    check("RTM-28 for ever", (out, body.starts(), body.elapsed()), (Err(Hint::After(ms(u64::MAX))), at(&[0]), 0));
+}
+
+#[deadline(300ms)]
+async fn hurried(body: Script) -> Answer {
+    constant_400(body).await
+}
+
+guarded! {
+    #[retry(attempts = 4, backoff = 400ms, jitter = none, budget = none, idempotent)]
+    constant_400;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rtm_deadline_of_the_caller_bounds_the_waits() {
+    check("RTM caller's deadline", run!(hurried, "F"), ("F".into(), at(&[0]), 0));
+    check("RTM no deadline", run!(constant_400, "F"), ("F".into(), at(&[0, 400, 800, 1200]), 1200));
 }
 
 fn backoff(from: u64, to: u64, factor: f64, jitter: Jitter) -> Backoff {

@@ -1,17 +1,23 @@
 //! Every shape of function that the attributes accept, compiled under strict lints, and run.
 
+#![deny(warnings, future_incompatible, rust_2021_compatibility, rust_2024_compatibility)]
+
 #[path = "../pass/arguments.rs"]
 mod arguments;
 #[path = "../pass/beside.rs"]
 mod beside;
 #[path = "../pass/bodies.rs"]
 mod bodies;
+#[path = "../pass/corners.rs"]
+mod corners;
 #[path = "../pass/error.rs"]
 mod error;
 #[path = "../pass/functions.rs"]
 mod functions;
 #[path = "../pass/futures.rs"]
 mod futures;
+#[path = "../pass/generated.rs"]
+mod generated;
 #[path = "../pass/generics.rs"]
 mod generics;
 #[path = "../pass/handlers.rs"]
@@ -22,5 +28,7 @@ mod names;
 mod paths;
 #[path = "../pass/shadowed.rs"]
 mod shadowed;
+#[path = "../pass/strict.rs"]
+mod strict;
 #[path = "../pass/traits.rs"]
 mod traits;

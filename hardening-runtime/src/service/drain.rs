@@ -212,6 +212,7 @@ fn watchdog(timeline: &Timeline, server: &Arc<Server>, hooks: &Arc<HookLog>) {
     let left = timeline.watchdog().saturating_sub(clock::now());
     let (server, hooks) = (Arc::clone(server), Arc::clone(hooks));
     std::thread::spawn(move || {
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own, for when the runtime no longer turns")]
         std::thread::sleep(Duration::from_nanos(left));
         let mut running = in_flight(&server);
         running.extend(hooks.unfinished());

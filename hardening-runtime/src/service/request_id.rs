@@ -22,6 +22,7 @@ fn well_formed(id: &[u8]) -> bool {
 
 /// A UUID version 7 (RFC 9562): milliseconds since 1970, then random bits, so that ids sort by time.
 pub(crate) fn make() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a UUIDv7 holds the time of day")]
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     uuid_v7(millis, fastrand::u16(..), fastrand::u64(..))
 }

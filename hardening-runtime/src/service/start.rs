@@ -154,8 +154,8 @@ impl Service {
     /// With everything that keeps the service from starting.
     pub async fn start(mut self) -> Result<Running, StartError> {
         self.sources.read_process(self.spec.config);
-        self.sources.listen = "127.0.0.1:0".to_owned();
-        self.sources.admin = "127.0.0.1:0".to_owned();
+        "127.0.0.1:0".clone_into(&mut self.sources.listen);
+        "127.0.0.1:0".clone_into(&mut self.sources.admin);
         let mut loaded = self.load()?;
         if !loaded.given.contains(&("shutdown", "pre_drain")) {
             loaded.settings.shutdown.pre_drain = std::time::Duration::ZERO;

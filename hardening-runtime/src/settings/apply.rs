@@ -61,7 +61,7 @@ pub(super) fn apply(
 fn shown_path(path: &[&str]) -> String {
     match path {
         ["call", name, policy, key @ ..] => {
-            let key = key.iter().map(|key| format!(" {key}")).collect::<String>();
+            let key = if key.is_empty() { String::new() } else { format!(" {}", key.join(" ")) };
             format!("[call.\"{name}\".{policy}]{key}")
         }
         [section, key] => format!("[{section}] {key}"),

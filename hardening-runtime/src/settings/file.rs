@@ -27,7 +27,7 @@ pub(super) fn entries(
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, c)| *c == '\n').count() + 1
 }
 
 struct Reader<'a> {
@@ -79,7 +79,7 @@ impl Reader<'_> {
             DeValue::Array(items) => {
                 let mut texts = Vec::new();
                 let mut secret = false;
-                for item in items.iter() {
+                for item in items {
                     let DeValue::String(text) = item.get_ref() else {
                         return Err("a list holds strings".to_owned());
                     };

@@ -90,6 +90,7 @@ pub(super) fn some_count(value: &Value) -> Read<Option<u32>> {
     count(value).map(Some)
 }
 
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the table's functions take references")]
 pub(super) fn show_some(value: &Option<u32>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -113,6 +114,7 @@ pub(super) fn bytes(value: &Value) -> Read<u64> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the table's functions take references")]
 pub(super) fn show_bytes(value: &u64) -> String {
     match SIZES[..3].iter().find(|(_, size)| value.is_multiple_of(*size)) {
         Some((name, size)) => format!("{}{name}", value / size),
@@ -130,6 +132,7 @@ pub(super) fn rate_or_none(value: &Value) -> Read<Option<Rate>> {
     }
 }
 
+#[expect(clippy::ref_option, reason = "the table's functions take references")]
 pub(super) fn show_rate(value: &Option<Rate>) -> String {
     value.map_or_else(|| "none".to_owned(), rate)
 }

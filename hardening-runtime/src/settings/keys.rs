@@ -93,6 +93,7 @@ fn time(value: &std::time::Duration) -> String {
     units::show(*value)
 }
 
+#[expect(clippy::ref_option, reason = "the table's functions take references")]
 fn optional_time(value: &Option<std::time::Duration>) -> String {
     value.map_or_else(String::new, units::show)
 }

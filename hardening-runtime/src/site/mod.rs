@@ -111,7 +111,7 @@ impl Site {
 
     #[cold]
     fn first_state(&'static self) -> &'static State {
-        self.state.get_or_init(|| State::new(self, self.effective()))
+        self.state.get_or_init(|| State::new(self, &self.effective()))
     }
 }
 

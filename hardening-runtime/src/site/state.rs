@@ -33,17 +33,17 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(site: &'static Site, spec: CallSpec) -> Self {
+    pub(crate) fn new(site: &'static Site, spec: &CallSpec) -> Self {
         let name = site.place.name;
         let now = clock::now();
         let limits = |per| {
             let declared = spec.limits().filter(|(_, limit)| limit.per == per);
             Limits::new(declared.map(|(at, limit)| Limiter::new(name, *limit).at(at as u8)).collect())
         };
-        let only_observed = CallSpec { fallback: None, ..spec } == CallSpec::NONE;
+        let only_observed = CallSpec { fallback: None, ..*spec } == CallSpec::NONE;
         Self {
             name,
-            spec,
+            spec: *spec,
             timeout: spec.timeout.map_or(NEVER, nanos),
             deadline: spec.deadline.map_or(NEVER, nanos),
             refuses: !only_observed,
@@ -66,6 +66,7 @@ impl State {
 }
 
 /// The rate limits of one kind.
+#[expect(clippy::large_enum_variant, reason = "one for each site, and a box would cost every call a jump")]
 pub(crate) enum Limits {
     None,
     /// The most frequent case.

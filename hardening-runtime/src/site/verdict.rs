@@ -85,7 +85,11 @@ impl Verdict {
     /// `retry(retry_after = …)`: the delay that the other side asks for.
     pub const fn retry_after(self, retry_after: Option<Duration>) -> Self {
         let asked_for = match retry_after {
-            Some(delay) => nanos(delay),
+            // One less than "asked for none": a delay that long ends the call.
+            Some(delay) => match nanos(delay) {
+                NEVER => NEVER - 1,
+                delay => delay,
+            },
             None => NEVER,
         };
         Self { asked_for, ..self }

@@ -175,7 +175,7 @@ impl CallMetrics {
 /// Writes every `hardening_*` series of every call in the binary as Prometheus text.
 pub fn render(out: &mut String) {
     // A scrape is no call: a site that was never called shows what it would begin with, and can still be configured.
-    let read = |site: &'static Site| site.used().ok_or_else(|| Box::new(State::new(site, site.effective())));
+    let read = |site: &'static Site| site.used().ok_or_else(|| Box::new(State::new(site, &site.effective())));
     let read: Vec<Result<&State, Box<State>>> = sites().map(read).collect();
     let mut states: Vec<&State> =
         read.iter().map(|state| state.as_ref().map_or_else(|new| &**new, |used| *used)).collect();

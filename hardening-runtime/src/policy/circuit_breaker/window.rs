@@ -55,7 +55,11 @@ impl Window {
     pub(crate) fn counts(&self, generation: u32, now: Nanos) -> Counts {
         match self {
             Self::Time(window) => window.counts(generation, now),
-            Self::Calls(window) => Fields::unpack(window.totals.load(Ordering::Acquire)).counts(),
+            Self::Calls(window) => {
+                let fields = Fields::unpack(window.totals.load(Ordering::Acquire));
+                let part = |part: u16| if part <= fields.calls { part } else { 0 };
+                Fields { failed: part(fields.failed), slow: part(fields.slow), ..fields }.counts()
+            }
         }
     }
 
@@ -125,6 +129,12 @@ impl Fields {
         let fields = Self::unpack(bits);
         let kept = if fields.tag == tag { fields } else { Self { tag, ..Self::default() } };
         kept.add(event).pack()
+    }
+
+    /// Whether the parts are parts of the calls.
+    #[inline]
+    const fn is_whole(self) -> bool {
+        self.failed <= self.calls && self.slow <= self.calls
     }
 
     fn counts(self) -> Counts {
@@ -269,28 +279,56 @@ impl CallWindow {
     }
 
     fn record(&self, generation: u32, event: Event) -> Option<Counts> {
+        self.add(generation, self.replace(generation, event), event)
+    }
+
+    /// Puts an event into its slot; answers what it replaces there.
+    #[inline]
+    fn replace(&self, generation: u32, event: Event) -> u64 {
         let at = self.cursor.fetch_add(1, Ordering::Relaxed) % self.slots.len() as u64;
         let new = (u64::from(generation) << 3)
             | USED
             | if event.failed { FAILED } else { 0 }
             | if event.slow { SLOW } else { 0 };
         let old = self.slots[at as usize].swap(new, Ordering::AcqRel);
-        let old = if old & USED != 0 && old >> 3 == u64::from(generation) { old } else { 0 };
+        if old & USED != 0 && old >> 3 == u64::from(generation) { old } else { 0 }
+    }
+
+    /// Adds an event to the totals, and takes away what it replaced. That may be an event whose thread has not
+    /// added it yet: the totals then wrap below zero, and judge nothing, until it has.
+    #[inline]
+    fn add(&self, generation: u32, old: u64, event: Event) -> Option<Counts> {
         let mut bits = self.totals.load(Ordering::Acquire);
         loop {
             let mut fields = Fields::unpack(bits);
             if fields.tag != generation as u16 {
                 return None;
             }
-            fields.calls -= u16::from(old & USED != 0);
-            fields.failed -= u16::from(old & FAILED != 0);
-            fields.slow -= u16::from(old & SLOW != 0);
-            let fields = fields.add(event);
+            let changed = |total: u16, gone: bool, new: bool| total.wrapping_sub(gone.into()).wrapping_add(new.into());
+            fields.calls = changed(fields.calls, old & USED != 0, true);
+            fields.failed = changed(fields.failed, old & FAILED != 0, event.failed);
+            fields.slow = changed(fields.slow, old & SLOW != 0, event.slow);
             match self.totals.compare_exchange_weak(bits, fields.pack(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(fields.counts()),
+                Ok(_) => return fields.is_whole().then(|| fields.counts()),
                 Err(changed) => bits = changed,
             }
         }
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_may_be_replaced_before_it_is_added() {
+        let window = CallWindow::new(2);
+        let event = |failed| Event { failed, slow: failed };
+        assert_eq!(window.record(0, event(false)), Some(Counts { calls: 1, failed: 0, slow: 0 }));
+        // A slow thread has put its failure into a slot; two others go round the ring before it adds it.
+        let replaced = window.replace(0, event(true));
+        assert_eq!(window.record(0, event(false)), Some(Counts { calls: 1, failed: 0, slow: 0 }));
+        assert_eq!(window.record(0, event(false)), None, "the totals are short of a failure that is already gone");
+        assert_eq!(window.add(0, replaced, event(true)), Some(Counts { calls: 2, failed: 0, slow: 0 }));
+    }
+}

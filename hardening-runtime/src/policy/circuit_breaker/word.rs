@@ -86,7 +86,8 @@ impl Word {
     /// Closed under automatic control: the state of nearly every look at the word.
     #[inline(always)]
     pub(super) const fn is_plainly_closed(bits: u64) -> bool {
-        bits & 0xF == 0
+        // Mode and phase are the low four bits.
+        bits.trailing_zeros() >= 4
     }
 
     /// The generation in a packed word.
