@@ -69,12 +69,17 @@ async fn price(supplier: &Supplier, sku: &str) -> Result<Price> {
     Ok(Price { sku: sku.to_owned(), cents: offer.cents, source: "live" })
 }
 
-async fn get_price(State(supplier): State<Supplier>, Path(sku): Path<String>) -> Result<Json<Price>, Problem> {
+async fn get_price(
+    State(supplier): State<Supplier>,
+    Path(sku): Path<String>,
+) -> Result<Json<Price>, Problem> {
     if !sku.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Err(Problem::validation().field("sku", "letters, digits and `-` alone"));
     }
     let price = price(&supplier, &sku).await;
-    price.map(Json).map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE).detail("No price is known now."))
+    price
+        .map(Json)
+        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE).detail("No price is known now."))
 }
 
 #[derive(Deserialize)]
@@ -101,7 +106,10 @@ async fn create_order(Json(order): Json<Order>) -> Result<(StatusCode, Json<Plac
     Ok((StatusCode::CREATED, Json(Placed { id: NEXT.fetch_add(1, Ordering::Relaxed) })))
 }
 
-async fn set_supplier(State(supplier): State<Supplier>, Path(mode): Path<String>) -> Result<StatusCode, Problem> {
+async fn set_supplier(
+    State(supplier): State<Supplier>,
+    Path(mode): Path<String>,
+) -> Result<StatusCode, Problem> {
     let Some(mode) = ["ok", "slow", "down"].iter().position(|known| *known == mode) else {
         return Err(Problem::new(StatusCode::NOT_FOUND).detail("The supplier is `ok`, `slow` or `down`."));
     };
@@ -136,7 +144,10 @@ impl Supplier {
 }
 
 /// The supplier's one route.
-async fn supply(State(mode): State<Arc<AtomicU8>>, Path(sku): Path<String>) -> Result<Json<serde_json::Value>, StatusCode> {
+async fn supply(
+    State(mode): State<Arc<AtomicU8>>,
+    Path(sku): Path<String>,
+) -> Result<Json<serde_json::Value>, StatusCode> {
     match mode.load(Ordering::Relaxed) {
         0 => {}
         1 => tokio::time::sleep(Duration::from_secs(2)).await,

@@ -127,7 +127,8 @@ fn registration(function: &Function, check: &Policy, targets: &[Type]) -> TokenS
     let mut check_at = ident.clone();
     check_at.set_span(ident.span().located_at(at));
     let checked = quote_spanned!(at=> #check_at(#(&#values),*).await);
-    let as_text = quote_spanned!(ours_at(last_type(output).span())=> ::std::string::ToString::to_string);
+    let as_text =
+        quote_spanned!(ours_at(last_type(output).span())=> ::std::string::ToString::to_string(&error));
     let provided = if targets.is_empty() { emit!(_) } else { emit!(provided) };
     let cfg = function.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     emit! {
@@ -147,7 +148,7 @@ fn registration(function: &Function, check: &Policy, targets: &[Type]) -> TokenS
                     #(let #values = provided.get::<#targets>(#name)?;)*
                     ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
                         let result: ::core::result::Result<(), _> = #checked;
-                        result.map_err(|error| #as_text(&error))
+                        result.map_err(|error| #as_text)
                     }))
                 },
             };

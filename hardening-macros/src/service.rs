@@ -126,10 +126,12 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     // The set-up keeps its name inside the function that takes its place.
     let set_up = Function { attrs: inner, vis: Visibility::Inherited, sig, body }.into_token_stream();
     // What the answer's type misses is shown there.
-    let into_app = quote_spanned!(answer=> #private::service::IntoApp::into_app);
+    let mut set_up_at = name.clone();
+    set_up_at.set_span(name.span().located_at(answer));
+    let app = quote_spanned!(answer=> #private::service::IntoApp::into_app(#set_up_at(#argument).await));
     let run = emit! {
         #private::service::#start(#specification, |#parameter| ::std::boxed::Box::pin(async move {
-            #into_app(#name(#argument).await)
+            #app
         }))
     };
     quote! {

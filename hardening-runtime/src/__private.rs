@@ -3,20 +3,23 @@
 pub use std::ops::ControlFlow::{Break, Continue};
 
 pub use hardening_spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate, RateLimitSpec,
-    Ratio, Refusals, RetrySpec, Window,
+    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
+    RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 pub use inventory;
 
 pub use crate::catalogue::Entry;
 pub use crate::context;
 pub use crate::policy::rate_limit::Charge;
-pub use crate::{place, register};
 #[cfg(feature = "service")]
 pub use crate::register_check;
 #[cfg(feature = "service")]
-pub use crate::service::{self, Provided, ServiceSpec, health::{CheckKind, HealthCheck}};
+pub use crate::service::{
+    self, Provided, ServiceSpec,
+    health::{CheckKind, HealthCheck},
+};
 pub use crate::site::{Call, Level, Outcome, Place, Site, Verdict};
+pub use crate::{place, register};
 
 /// A value that each attempt gets anew.
 #[diagnostic::on_unimplemented(

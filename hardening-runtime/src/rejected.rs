@@ -129,7 +129,9 @@ impl fmt::Display for Rejected {
             }
             Self::BulkheadFull { call, limit } => write!(f, "all {limit} places of {call} are taken"),
             Self::StoreUnavailable { store } => write!(f, "the store {store} did not answer"),
-            Self::IdempotencyConflict { .. } => write!(f, "a request with this idempotency key is being worked on"),
+            Self::IdempotencyConflict { .. } => {
+                write!(f, "a request with this idempotency key is being worked on")
+            }
             Self::IdempotencyMismatch => write!(f, "this idempotency key was used with another request"),
             Self::IdempotencyKeyMissing => write!(f, "this operation needs an idempotency key"),
             Self::LoadFailed { call } => write!(f, "the load of {call} that this call waited for failed"),

@@ -87,7 +87,11 @@ async fn asy_13_a_cancelled_attempt_is_not_repeated() {
     cancel(call).await;
     pass(60_000).await;
     check("ASY-13", body.exec(), 1);
-    check("ASY-13 retries", metric("hardening_retries_total{call=\"cancellation::asy_13\",reason=\"failure\"}"), 0);
+    check(
+        "ASY-13 retries",
+        metric("hardening_retries_total{call=\"cancellation::asy_13\",reason=\"failure\"}"),
+        0,
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +103,9 @@ async fn cancelled_between_two_attempts() {
     pass(60_000).await;
     check("exec", body.exec(), 2);
     let attempts = |outcome: &str| {
-        metric(&format!("hardening_attempts_total{{call=\"cancellation::in_backoff\",outcome=\"{outcome}\"}}"))
+        metric(&format!(
+            "hardening_attempts_total{{call=\"cancellation::in_backoff\",outcome=\"{outcome}\"}}"
+        ))
     };
     check("attempts", (attempts("failure"), attempts("cancelled")), (2, 0));
     check("calls", ended("cancellation::in_backoff", "cancelled"), 1);

@@ -242,7 +242,11 @@ async fn mix_18_a_timeout_in_the_queue_is_no_failure() {
 #[tokio::test(start_paused = true)]
 async fn mix_22_waiting_in_the_queue_is_not_slow() {
     let body = Script::new("S(90)");
-    let running = [begin(mix_22(body.clone())).await, begin(mix_22(body.clone())).await, begin(mix_22(body.clone())).await];
+    let running = [
+        begin(mix_22(body.clone())).await,
+        begin(mix_22(body.clone())).await,
+        begin(mix_22(body.clone())).await,
+    ];
     for call in running {
         check("MIX-22", end(call).await, "S");
     }

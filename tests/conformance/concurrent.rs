@@ -112,7 +112,11 @@ async fn blk_07_never_more_than_its_places_among_many_threads() {
     }
     while calls.join_next().await.is_some() {}
     assert!((1..=5).contains(&body.most_inside()), "BLK-07: {} at once", body.most_inside());
-    check("BLK-07 nothing leaks", (body.inside(), metric("hardening_in_flight{call=\"concurrent-bulkhead\"}")), (0, 0));
+    check(
+        "BLK-07 nothing leaks",
+        (body.inside(), metric("hardening_in_flight{call=\"concurrent-bulkhead\"}")),
+        (0, 0),
+    );
     check("BLK-07 nobody waits", metric("hardening_queue_depth{call=\"concurrent-bulkhead\"}"), 0);
     let mut again = JoinSet::new();
     let gate = Script::new("S(20)");
@@ -122,4 +126,10 @@ async fn blk_07_never_more_than_its_places_among_many_threads() {
     while let Some(out) = again.join_next().await {
         check("BLK-07 every place is free again", said(&out.unwrap()), "S");
     }
+}
+#[test]
+fn zz_scratch() {
+    let begun = std::time::Instant::now();
+    for _ in 0..20 { let _ = metric("hardening_queue_depth{call=\"concurrent-bulkhead\"}"); }
+    panic!("{:?}", begun.elapsed() / 20);
 }

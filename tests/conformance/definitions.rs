@@ -6,8 +6,8 @@ use std::time::Duration;
 use hardening_spec::rules::{Severity, check};
 use hardening_spec::settings::{Raw, set};
 use hardening_spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Rate, RateLimitSpec, Ratio, RetrySpec,
-    Window, units,
+    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Rate, RateLimitSpec, Ratio,
+    RetrySpec, Window, units,
 };
 
 const RETRY: RetrySpec = RetrySpec::DEFAULT.with_idempotent(true);
@@ -63,7 +63,9 @@ fn inv_03_a_delay_that_leaves_no_time_for_a_retry() {
 
 #[test]
 fn inv_06_and_21_shares_outside_0_to_100_percent() {
-    for text in ["-0.1", "1.1", "NaN", "nan", "inf", "-inf", "101%", "-1%", "1e3", "0x1", "", "%", "50 percent"] {
+    for text in
+        ["-0.1", "1.1", "NaN", "nan", "inf", "-inf", "101%", "-1%", "1e3", "0x1", "", "%", "50 percent"]
+    {
         assert!(units::ratio(text).is_err(), "{text}");
     }
     for (share, expected) in [(0, "circuit_breaker.failure_rate"), (1, ""), (1_000_000, "")] {
@@ -82,7 +84,11 @@ fn inv_07_08_and_21_windows() {
     judged("INV-07", breaking(BREAKER.with_window(Window::Calls(65_535))), "");
     judged("INV-21", breaking(BREAKER.with_window(Window::secs(0))), "circuit_breaker.window");
     judged("INV-21", breaking(BREAKER.with_min_calls(0)), "circuit_breaker.min_calls");
-    judged("INV-21", breaking(BREAKER.with_window(Window::Calls(20)).with_min_calls(21)), "circuit_breaker.min_calls");
+    judged(
+        "INV-21",
+        breaking(BREAKER.with_window(Window::Calls(20)).with_min_calls(21)),
+        "circuit_breaker.min_calls",
+    );
     for text in ["-1", "-1s", "1.5", "ten", "", "99999999999"] {
         assert!(units::window(text).is_err(), "{text}");
     }
@@ -95,7 +101,9 @@ fn inv_09_and_21_open_periods_probes_and_slow_calls() {
     judged("INV-09", open_for(0, 1000), "circuit_breaker.open_for");
     judged("INV-09", open_for(2000, 1000), "circuit_breaker.open_for");
     judged("INV-09", open_for(1000, 1000), "");
-    for (probes, expected) in [(0, "circuit_breaker.probes"), (256, "circuit_breaker.probes"), (1, ""), (255, "")] {
+    for (probes, expected) in
+        [(0, "circuit_breaker.probes"), (256, "circuit_breaker.probes"), (1, ""), (255, "")]
+    {
         judged("INV-21", breaking(BREAKER.with_probes(probes)), expected);
     }
     judged("INV-21", breaking(BREAKER.with_slow_call(ms(0))), "circuit_breaker.slow_call");
@@ -148,13 +156,18 @@ fn inv_24_and_27_times_that_do_not_fit_into_each_other() {
     judged("INV-24 zero", timed(0, 3000), "timeout.after");
     judged("INV-24 zero", timed(0, 0), "timeout.after deadline.after");
     let repeated = |timeout, deadline, attempts| {
-        timed(timeout, deadline).with_retry(RETRY.with_attempts(attempts).with_backoff(DurationRange::secs(0, 0)))
+        timed(timeout, deadline)
+            .with_retry(RETRY.with_attempts(attempts).with_backoff(DurationRange::secs(0, 0)))
     };
     judged("INV-27", repeated(1000, 1999, 2), "retry.attempts");
     judged("INV-27", repeated(1000, 2000, 2), "");
     judged("INV-27", repeated(10_000, 30_000, 4), "retry.attempts?");
     judged("INV-27", repeated(10_000, 40_000, 4), "");
-    judged("INV-27 fallback", CallSpec::NONE.with_fallback(FallbackSpec::DEFAULT.with_within(ms(0))), "fallback.within");
+    judged(
+        "INV-27 fallback",
+        CallSpec::NONE.with_fallback(FallbackSpec::DEFAULT.with_within(ms(0))),
+        "fallback.within",
+    );
 }
 
 #[test]
@@ -185,13 +198,23 @@ fn inv_01_to_22_values_that_settings_refuse() {
         ("INV-02", "retry", "max_duration", &[Raw::Text("-1s"), Raw::Int(5)]),
         ("INV-04", "retry", "jitter", &[Raw::Int(-1), Raw::Text("-1ms"), Raw::Text("50ms")]),
         ("INV-05", "timeout", "after", &[Raw::Text("-1ms"), Raw::Int(-1), Raw::Float(1.5)]),
-        ("INV-06", "circuit_breaker", "failure_rate", &[Raw::Float(-0.1), Raw::Float(1.1), Raw::Float(f64::NAN)]),
+        (
+            "INV-06",
+            "circuit_breaker",
+            "failure_rate",
+            &[Raw::Float(-0.1), Raw::Float(1.1), Raw::Float(f64::NAN)],
+        ),
         ("INV-07", "circuit_breaker", "window", &[Raw::Int(-1), Raw::Text("-1"), Raw::Float(0.5)]),
         ("INV-08", "circuit_breaker", "probes", &[Raw::Int(0), Raw::Int(-1), Raw::Int(1 << 40)]),
         ("INV-09", "circuit_breaker", "open_for", &[Raw::Text("-1ms"), Raw::Int(-1)]),
         ("INV-10", "bulkhead", "max", &[Raw::Int(0), Raw::Int(-1), Raw::Text("-1")]),
         ("INV-10", "bulkhead", "queue", &[Raw::Int(-1), Raw::Text("-1"), Raw::Text("none")]),
-        ("INV-16", "retry", "factor", &[Raw::Float(0.5), Raw::Int(0), Raw::Float(f64::NAN), Raw::Text("inf")]),
+        (
+            "INV-16",
+            "retry",
+            "factor",
+            &[Raw::Float(0.5), Raw::Int(0), Raw::Float(f64::NAN), Raw::Text("inf")],
+        ),
         ("INV-22", "rate_limited", "rate", &[Raw::Text("0/s"), Raw::Text("1/0s"), Raw::Int(5)]),
         ("INV-22", "rate_limited", "burst", &[Raw::Int(0), Raw::Int(-1)]),
     ];
@@ -200,7 +223,11 @@ fn inv_01_to_22_values_that_settings_refuse() {
             let mut spec = everything();
             let answer = set(&mut spec, policy, key, *value);
             assert!(answer.is_err(), "{id}: {policy}.{key} took {value:?}");
-            assert_eq!(spec, everything(), "{id}: {policy}.{key} = {value:?} was refused and changed something");
+            assert_eq!(
+                spec,
+                everything(),
+                "{id}: {policy}.{key} = {value:?} was refused and changed something"
+            );
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hardening::{bulkhead, circuit_breaker, deadline, fallback, retry, timeout};
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, ms, pass, said,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, ms,
+    pass, said,
 };
 
 // Where a fallback is the policy under test it answers `B`.
@@ -251,7 +252,11 @@ async fn it_has_a_limit_of_its_own() {
     check("written", (said(&too_slow(body.clone()).await), body.elapsed()), ("Timeout", 400));
     check("in time", said(&just_in_time(body.clone()).await), "B");
     let body = Script::new("S(500)");
-    check("its call's deadline", (said(&beyond_its_own_deadline(body.clone()).await), body.elapsed()), ("B", 300));
+    check(
+        "its call's deadline",
+        (said(&beyond_its_own_deadline(body.clone()).await), body.elapsed()),
+        ("B", 300),
+    );
 }
 
 #[deadline(150ms)]
@@ -281,11 +286,19 @@ async fn an_abandoned_fallback_is_no_attempt() {
     let attempts = |name: &str, outcome: &str| {
         metric(&format!("hardening_attempts_total{{call=\"{name}\",outcome=\"{outcome}\"}}"))
     };
-    check("cancelled", (ended(name, "cancelled"), attempts(name, "cancelled"), attempts(name, "failure")), (1, 0, 1));
+    check(
+        "cancelled",
+        (ended(name, "cancelled"), attempts(name, "cancelled"), attempts(name, "failure")),
+        (1, 0, 1),
+    );
     let call = begin(unwell_within(Script::new("F"))).await;
     check("panicked", end(call).await, "panic");
     let name = "fallback::unwell_within";
-    check("panicked", (ended(name, "panicked"), attempts(name, "panicked"), attempts(name, "failure")), (1, 0, 1));
+    check(
+        "panicked",
+        (ended(name, "panicked"), attempts(name, "panicked"), attempts(name, "failure")),
+        (1, 0, 1),
+    );
 }
 
 #[tokio::test(start_paused = true)]

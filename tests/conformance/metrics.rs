@@ -1,11 +1,13 @@
 //! Section 14: what is counted, read as a scraper reads it.
 
 use hardening::{
-    CircuitState, bulkhead, circuit_breaker, deadline, fallback, hardened, rate_limited, retry, telemetry, timeout,
+    CircuitState, bulkhead, circuit_breaker, deadline, fallback, hardened, rate_limited, retry, telemetry,
+    timeout,
 };
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, pass, said,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, pass,
+    said,
 };
 
 guarded! {
@@ -57,7 +59,8 @@ fn attempts(name: &str, outcome: &str) -> u64 {
 }
 
 fn retries(name: &str) -> u64 {
-    let of = |reason: &str| metric(&format!("hardening_retries_total{{call=\"{name}\",reason=\"{reason}\"}}"));
+    let of =
+        |reason: &str| metric(&format!("hardening_retries_total{{call=\"{name}\",reason=\"{reason}\"}}"));
     of("failure") + of("timeout") + of("refused")
 }
 
@@ -113,14 +116,26 @@ async fn met_12_to_15_a_circuit_s_life() {
     let name = "metrics::met_12";
     let transitions = |from, to| circuit(name).transitions(from, to);
     check("MET-12", said(&met_12(Script::new("F")).await), "F");
-    check("MET-12", (counted(name), transitions(CircuitState::Closed, CircuitState::Open)), ("failure 1".into(), 0));
+    check(
+        "MET-12",
+        (counted(name), transitions(CircuitState::Closed, CircuitState::Open)),
+        ("failure 1".into(), 0),
+    );
     check("MET-13", said(&met_12(Script::new("F")).await), "F");
-    check("MET-13", (counted(name), transitions(CircuitState::Closed, CircuitState::Open)), ("failure 2".into(), 1));
+    check(
+        "MET-13",
+        (counted(name), transitions(CircuitState::Closed, CircuitState::Open)),
+        ("failure 2".into(), 1),
+    );
     check("MET-14", said(&met_12(Script::new("S")).await), "Open");
     check("MET-14", counted(name), "failure 2, circuit_open 1");
     pass(1500).await;
     check("MET-15", calls(2, || met_12(Script::new("S"))).await, "S S");
-    check("MET-15", (said(&met_12(Script::new("X")).await), said(&met_12(Script::new("I")).await)), ("X", "I"));
+    check(
+        "MET-15",
+        (said(&met_12(Script::new("X")).await), said(&met_12(Script::new("I")).await)),
+        ("X", "I"),
+    );
     check("MET-15", counted(name), "success 2, failure 2, circuit_open 1, ignored 2");
     let all = [
         (CircuitState::Closed, CircuitState::Open),
@@ -167,6 +182,8 @@ async fn met_21_everything_exists_at_zero() {
         let found = text.lines().any(|line| line.starts_with(family) && line.contains("\"metrics::met_21\""));
         check(family, found, false);
     }
+    let after = (said(&met_21(Script::new("S")).await), counted("metrics::met_21"));
+    check("then one", after, ("S", "success 1".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,8 +196,9 @@ async fn met_22_every_policy_and_one_good_call() {
     check("MET-22 circuit", circuit(name).window(), (1, 0, 0));
     check("MET-22 opened", circuit(name).transitions(CircuitState::Closed, CircuitState::Open), 0);
     check("MET-22 waiting", metric("hardening_queue_depth{call=\"metrics::met_22\"}"), 0);
-    let decided =
-        |it: &str| metric(&format!("hardening_rate_limit_decisions_total{{limiter=\"{name}\",decision=\"{it}\"}}"));
+    let decided = |it: &str| {
+        metric(&format!("hardening_rate_limit_decisions_total{{limiter=\"{name}\",decision=\"{it}\"}}"))
+    };
     check("MET-22 limit", ["allowed", "refused", "overflow"].map(decided), [1, 0, 0]);
 }
 
@@ -188,7 +206,9 @@ async fn met_22_every_policy_and_one_good_call() {
 async fn met_24_permitted_and_refused() {
     check("MET-24", calls(3, || met_24(Script::new("S"))).await, "S S Limited");
     let decided = |it: &str| {
-        metric(&format!("hardening_rate_limit_decisions_total{{limiter=\"metrics::met_24\",decision=\"{it}\"}}"))
+        metric(&format!(
+            "hardening_rate_limit_decisions_total{{limiter=\"metrics::met_24\",decision=\"{it}\"}}"
+        ))
     };
     check("MET-24 counted", ["allowed", "refused", "overflow"].map(decided), [2, 1, 0]);
     check("MET-24 calls", counted("metrics::met_24"), "success 2, rate_limited 1");
@@ -209,7 +229,9 @@ async fn keys_without_room_are_counted_once() {
     }
     check("out", out.join(" "), "S S S Limited Limited");
     let decided = |it: &str| {
-        metric(&format!("hardening_rate_limit_decisions_total{{limiter=\"metrics::crowded\",decision=\"{it}\"}}"))
+        metric(&format!(
+            "hardening_rate_limit_decisions_total{{limiter=\"metrics::crowded\",decision=\"{it}\"}}"
+        ))
     };
     check("counted", ["allowed", "refused", "overflow"].map(decided), [3, 2, 3]);
 }
@@ -218,7 +240,8 @@ async fn keys_without_room_are_counted_once() {
 async fn met_25_one_state_at_a_time() {
     let one_hot = || {
         let states = CircuitState::ALL.map(|state| {
-            let series = format!("hardening_circuit_state{{circuit=\"metrics::met_25\",state=\"{}\"}}", state.name());
+            let series =
+                format!("hardening_circuit_state{{circuit=\"metrics::met_25\",state=\"{}\"}}", state.name());
             (metric(&series) == 1).then_some(state.name())
         });
         states.into_iter().flatten().collect::<Vec<_>>().join("+")
@@ -245,7 +268,11 @@ async fn met_25_one_state_at_a_time() {
 async fn met_27_attempts_and_one_call() {
     let name = "metrics::met_27";
     check("MET-27", said(&met_27(Script::new("F F S")).await), "S");
-    check("MET-27 attempts", (attempts(name, "failure"), attempts(name, "success"), retries(name)), (2, 1, 2));
+    check(
+        "MET-27 attempts",
+        (attempts(name, "failure"), attempts(name, "success"), retries(name)),
+        (2, 1, 2),
+    );
     check("MET-27 calls", metric(&format!("hardening_call_duration_seconds_count{{call=\"{name}\"}}")), 1);
 }
 
@@ -254,7 +281,11 @@ async fn met_28_cancellation_is_an_outcome_of_its_own() {
     let call = begin(met_28(Script::new("S(500)"))).await;
     check("MET-28 running", in_flight("metrics::met_28"), 1);
     cancel(call).await;
-    check("MET-28", (counted("metrics::met_28"), in_flight("metrics::met_28")), ("cancelled 1".to_owned(), 0));
+    check(
+        "MET-28",
+        (counted("metrics::met_28"), in_flight("metrics::met_28")),
+        ("cancelled 1".to_owned(), 0),
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +293,11 @@ async fn every_other_outcome_once() {
     check("deadline", said(&a_deadline(Script::new("S(500)")).await), "Deadline");
     check("deadline", counted("metrics::a_deadline"), "deadline_exceeded 1");
     check("panic", end(begin(a_panic(Script::new("P"))).await).await, "panic");
-    check("panic", (counted("metrics::a_panic"), in_flight("metrics::a_panic")), ("panicked 1".to_owned(), 0));
+    check(
+        "panic",
+        (counted("metrics::a_panic"), in_flight("metrics::a_panic")),
+        ("panicked 1".to_owned(), 0),
+    );
     check("ignored", said(&ignored(Script::new("X")).await), "X");
     check("ignored", counted("metrics::ignored"), "ignored 1");
 }
@@ -276,7 +311,11 @@ async fn durations_are_those_of_whole_calls() {
     check("two calls", calls(2, || durations(Script::new("S(20)"))).await, "S S");
     check("a timeout", said(&durations(Script::new("S(500)")).await), "Timeout");
     let name = "metrics::durations";
-    check("buckets", ["0.01", "0.025", "0.25", "0.5", "+Inf"].map(|bound| below(name, bound)), [0, 2, 2, 3, 3]);
+    check(
+        "buckets",
+        ["0.01", "0.025", "0.25", "0.5", "+Inf"].map(|bound| below(name, bound)),
+        [0, 2, 2, 3, 3],
+    );
     check("waited", calls(2, || waiting(Script::new("S"))).await, "S S");
     let name = "metrics::waiting";
     check("buckets", ["0.0005", "0.5", "1", "+Inf"].map(|bound| below(name, bound)), [1, 1, 2, 2]);

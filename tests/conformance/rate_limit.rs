@@ -7,8 +7,8 @@ use hardening::{circuit_breaker, deadline, fallback, rate_limited, retry, timeou
 use tokio::time::{Instant, advance, sleep_until};
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, ms, pass,
-    said, settle,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, ms,
+    pass, said, settle,
 };
 
 guarded! {
@@ -329,7 +329,7 @@ async fn a_fallback_hides_a_call_s_limit_only_when_told_to() {
     check("per attempt", calls(2, || of_an_attempt(body.clone())).await, "S B");
 }
 
-/// A cancelled waiter returns its turn to those that come later and takes nobody else's.
+/// Those behind a cancelled waiter keep their turns; its own is for the next that comes.
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_waiter_in_the_middle_disturbs_nobody() {
     let bodies = [(); 4].map(|()| Script::new("S"));
@@ -340,12 +340,32 @@ async fn a_cancelled_waiter_in_the_middle_disturbs_nobody() {
     let last = waiting.pop().unwrap();
     cancel(waiting.pop().unwrap()).await;
     let late = begin(in_turn(bodies[3].clone())).await;
+    check("late", (end(late).await, bodies[3].starts()), ("S", vec![100]));
     check("last", (end(last).await, bodies[2].starts()), ("S", vec![200]));
-    check("late", (end(late).await, bodies[3].starts()), ("S", vec![300]));
     settle().await;
     check("cancelled", bodies[1].exec(), 0);
 }
 
+/// In whatever order a line of waiters gives up, nothing of it is left.
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_given_up_leaves_nothing_behind() {
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+        let body = Script::new("S");
+        check("first", said(&given_up(body.clone()).await), "S");
+        let mut waiting = Vec::new();
+        for _ in order {
+            waiting.push(Some(begin(given_up(body.clone())).await));
+        }
+        for at in order {
+            cancel(waiting[at].take().unwrap()).await;
+        }
+        let next = begin(given_up(body.clone())).await;
+        check(&format!("{order:?}"), (end(next).await, body.starts()), ("S", vec![0, 100]));
+        pass(100).await;
+    }
+}
+
 guarded! {
     #[rate_limited(1/100ms, burst = 1, wait = 1s)] in_turn;
+    #[rate_limited(1/100ms, burst = 1, wait = 1s)] given_up;
 }

@@ -224,7 +224,11 @@ async fn rtm_24_and_28_the_other_side_asks_for_a_delay() {
 async fn rtm_28_a_delay_without_end_is_no_delay_at_all() {
     let body = Script::new("S");
     let out = rtm_28(Some(u64::MAX), body.clone()).await;
-    check("RTM-28 for ever", (out, body.starts(), body.elapsed()), (Err(Hint::After(ms(u64::MAX))), at(&[0]), 0));
+    check(
+        "RTM-28 for ever",
+        (out, body.starts(), body.elapsed()),
+        (Err(Hint::After(ms(u64::MAX))), at(&[0]), 0),
+    );
 }
 
 #[deadline(300ms)]

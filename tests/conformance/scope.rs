@@ -60,10 +60,11 @@ async fn scp_03_the_same_words_on_two_functions_are_two_circuits() {
     let body = Script::new("F");
     check("one", calls(5, || scp_03_one(body.clone())).await, "F F F F Open");
     check("other", said(&scp_03_other(body.clone()).await), "F");
-    check("states", (state("scope::scp_03_one"), state("scope::scp_03_other")), (
-        CircuitState::Open,
-        CircuitState::Closed,
-    ));
+    check(
+        "states",
+        (state("scope::scp_03_one"), state("scope::scp_03_other")),
+        (CircuitState::Open, CircuitState::Closed),
+    );
 }
 
 macro_rules! store {
@@ -91,10 +92,11 @@ async fn scp_04_two_types_have_two_circuits() {
     let body = Script::new("F");
     check("near", calls(3, || near::Near.read(&body)).await, "F F Open");
     check("far", said(&far::Far.read(&body).await), "F");
-    check("names", (state("scope::near::read"), state("scope::far::read")), (
-        CircuitState::Open,
-        CircuitState::Closed,
-    ));
+    check(
+        "names",
+        (state("scope::near::read"), state("scope::far::read")),
+        (CircuitState::Open, CircuitState::Closed),
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +147,11 @@ async fn generic<T>(_: T, body: &Script) -> Answer {
 async fn scp_10_default_methods_and_instantiations_share() {
     let (first, second) = (First(Script::new("F")), Second(Script::new("F")));
     check("default method", (said(&first.by_default().await), said(&second.by_default().await)), ("F", "F"));
-    check("default method", (said(&first.by_default().await), said(&second.by_default().await)), ("Open", "Open"));
+    check(
+        "default method",
+        (said(&first.by_default().await), said(&second.by_default().await)),
+        ("Open", "Open"),
+    );
     let body = Script::new("F");
     check("generic", (said(&generic(1_u8, &body).await), said(&generic("x", &body).await)), ("F", "F"));
     check("generic", said(&generic(1.5_f32, &body).await), "Open");

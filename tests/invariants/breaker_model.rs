@@ -107,7 +107,8 @@ impl Model {
                     last.pop_front();
                 }
                 let failures = last.iter().filter(|failed| **failed).count();
-                let judged = last.len() >= rules.min_calls && failures * 100 >= last.len() * rules.failure_rate;
+                let judged =
+                    last.len() >= rules.min_calls && failures * 100 >= last.len() * rules.failure_rate;
                 if judged || rules.consecutive.is_some_and(|limit| *streak >= limit) {
                     self.open(now);
                 }

@@ -100,6 +100,7 @@ async fn i_01_dropped_at_every_poll_in_a_full_stack() {
         let alone = at_every_poll(what, body, async || {}).await;
         // Behind another call that has just used the limit.
         let limited = at_every_poll(&format!("{what}, limited"), body, async || {
+            advance(ms(200)).await;
             assert_eq!(poll_once(&mut Box::pin(full_stack(QUICK))).await, Some(Ok(())));
         })
         .await;
@@ -156,7 +157,8 @@ async fn i_01_dropped_around_a_queue_in_every_order() {
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     for order in orders {
         for polls in 1..4 {
-            let mut calls: Vec<_> = (0..3).map(|_| Some(Box::pin(queued(Body { sleeps: 1000, ..QUICK })))).collect();
+            let mut calls: Vec<_> =
+                (0..3).map(|_| Some(Box::pin(queued(Body { sleeps: 1000, ..QUICK })))).collect();
             for call in calls.iter_mut().flatten() {
                 assert_eq!(poll_once(call).await, None);
             }

@@ -91,7 +91,9 @@ fn i_41_threads_bring_no_more_keys_than_there_are_places() {
         let admitted = std::thread::scope(|threads| {
             let call = |thread: u32| {
                 let limiter = &limiter;
-                move || (0..60).filter(|key| allowed(limiter.check(hash_key(&(key + thread)), 1, SECOND))).count()
+                move || {
+                    (0..60).filter(|key| allowed(limiter.check(hash_key(&(key + thread)), 1, SECOND))).count()
+                }
             };
             let calls: Vec<_> = (0..3).map(|thread| threads.spawn(call(thread))).collect();
             calls.into_iter().map(|call| call.join().unwrap()).sum::<usize>()

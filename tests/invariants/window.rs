@@ -93,13 +93,24 @@ fn i_03_a_time_window_holds_what_is_younger_than_it_is_long() {
 /// A clock read by another thread may be a little behind, and a suspended machine's far ahead.
 #[test]
 fn i_03_a_clock_that_stands_still_or_jumps_does_no_harm() {
-    for window in [Window::secs(10), Window::nanos(1), Window::nanos(16), Window::Time(Duration::from_nanos(u64::MAX))]
+    for window in
+        [Window::secs(10), Window::nanos(1), Window::nanos(16), Window::Time(Duration::from_nanos(u64::MAX))]
     {
         let breaker = counting(window, 5 * SECOND);
         let failure = |at| Event { at, failed: true, slow: true };
         let mut most = 0;
-        for at in [5 * SECOND, 5 * SECOND, 0, SECOND, 6 * SECOND, 5 * SECOND, u64::MAX / 2, u64::MAX - 1, u64::MAX, 7]
-        {
+        for at in [
+            5 * SECOND,
+            5 * SECOND,
+            0,
+            SECOND,
+            6 * SECOND,
+            5 * SECOND,
+            u64::MAX / 2,
+            u64::MAX - 1,
+            u64::MAX,
+            7,
+        ] {
             record(&breaker, failure(at));
             most += 1;
             let (calls, failed, slow) = breaker.window_counts(at);
@@ -112,7 +123,11 @@ fn i_03_a_clock_that_stands_still_or_jumps_does_no_harm() {
     record(&breaker, at(9 * SECOND + 1));
     record(&breaker, at(9 * SECOND - 1));
     record(&breaker, at(2 * SECOND));
-    assert_eq!(breaker.window_counts(9 * SECOND + 2).0, 3, "an event a little late is counted where it belongs");
+    assert_eq!(
+        breaker.window_counts(9 * SECOND + 2).0,
+        3,
+        "an event a little late is counted where it belongs"
+    );
     record(&breaker, at(40 * SECOND));
     record(&breaker, at(9 * SECOND));
     assert_eq!(breaker.window_counts(40 * SECOND).0, 1, "an event that is older than the window is not");
@@ -127,7 +142,10 @@ fn i_03_a_crowded_bucket_keeps_its_shares() {
     }
     let (calls, failed, slow) = breaker.window_counts(10);
     assert!((30_000..70_000).contains(&calls), "{calls}");
-    assert!((failed * 4).abs_diff(calls) < 100 && (slow * 2).abs_diff(calls) < 100, "{failed} {slow} of {calls}");
+    assert!(
+        (failed * 4).abs_diff(calls) < 100 && (slow * 2).abs_diff(calls) < 100,
+        "{failed} {slow} of {calls}"
+    );
 }
 
 #[test]
@@ -172,7 +190,12 @@ fn i_09_threads_leave_no_difference_behind() {
 }
 
 /// The moment at which the naive rule opens a circuit, as the number of the event.
-fn naively_opens(events: &[Event], held: impl Fn(usize) -> Vec<Event>, min_calls: u64, share: u64) -> Option<usize> {
+fn naively_opens(
+    events: &[Event],
+    held: impl Fn(usize) -> Vec<Event>,
+    min_calls: u64,
+    share: u64,
+) -> Option<usize> {
     (0..events.len()).find(|at| {
         let (calls, failed, _) = recount(held(*at).iter());
         calls >= min_calls && failed * 100 >= calls * share

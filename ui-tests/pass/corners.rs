@@ -22,7 +22,7 @@ impl Cart {
     async fn described(mut self) -> Result<String, Error> {
         self.lines.push("b");
         pause().await;
-        Ok(format!("{self:?} {:?} {}", self, { self.lines.len() }))
+        Ok(format!("{:?} {} {{self}}", self, { self.lines.len() }))
     }
 
     #[retry(idempotent)]
@@ -161,7 +161,7 @@ async fn exclusive_without_a_policy(count: &mut u32, text: String) -> String {
 async fn corners_answer() {
     let cart = Cart { lines: vec!["a"] };
     let shown = "Cart { lines: [\"a\", \"b\"] }";
-    assert_eq!(cart.clone().described().await.unwrap(), format!("{shown} {shown} 2"));
+    assert_eq!(cart.clone().described().await.unwrap(), format!("{shown} 2 {{self}}"));
     assert_eq!(cart.clone().with_items().await, Ok(3));
     assert_eq!(cart.clone().typed(&cart).await, Ok(2));
     assert_eq!(std::pin::Pin::new(&mut cart.clone()).pinned().await, Ok(1));

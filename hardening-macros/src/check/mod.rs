@@ -23,6 +23,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     let Harvest { policies, imports } = harvest;
     shape::result(function, form, &policies, errors);
     shape::replay(function, form, &policies, errors);
+    shape::captured_self(function, form, &policies, errors);
     for policy in &policies {
         policy::written(policy, errors);
         policy::constants(policy, function, errors);

@@ -217,18 +217,18 @@ fn all_mistakes_come_together_beside_the_function_with_its_imports_used() {
 
 #[test]
 fn a_value_or_key_that_is_not_known_is_met_with_what_to_write() {
-    written(quote!(#[bulkhead(10)]), "write `max = 10`. Its keys are");
-    written(quote!(#[retry(3, idempotent)]), "write `attempts = 3`");
+    written(&quote!(#[bulkhead(10)]), "write `max = 10`. Its keys are");
+    written(&quote!(#[retry(3, idempotent)]), "write `attempts = 3`");
     written(
-        quote!(#[hardened("price")]),
+        &quote!(#[hardened("price")]),
         "write `name = \"price\"`. Its keys are `name`, `span_fields`, `level`, `fallback`",
     );
-    written(quote!(#[timeout(within = 1s)]), "`timeout` has no key `within`: write `#[timeout(500ms)]`");
+    written(&quote!(#[timeout(within = 1s)]), "`timeout` has no key `within`: write `#[timeout(500ms)]`");
     written(
-        quote!(#[fallback(x(), on_rejected = (timeout, full))]),
+        &quote!(#[fallback(x(), on_rejected = (timeout, full))]),
         "`on_rejected` knows no `full`; the kinds are",
     );
-    written(quote!(#[fallback(x(), on_rejected = (timeout, timeout))]), "named twice");
-    written(quote!(#[bulkhead(max = 1)] #[timeout = "1s"]), "write `#[timeout(1s)]`");
-    written(quote!(#[bulkhead(max = 1)] #[hardened = "price"]), "write `#[hardened(name = …)]`");
+    written(&quote!(#[fallback(x(), on_rejected = (timeout, timeout))]), "named twice");
+    written(&quote!(#[bulkhead(max = 1)] #[timeout = "1s"]), "write `#[timeout(1s)]`");
+    written(&quote!(#[bulkhead(max = 1)] #[hardened = "price"]), "write `#[hardened(name = …)]`");
 }

@@ -116,7 +116,8 @@ impl Account {
     fn write(&self, route: &str, status: u16, took: Duration, bytes: u64, whole: bool) {
         let quiet = self.probe.is_some() || self.surface == Surface::Admin;
         let (method, path) = (self.method.as_str(), self.uri.path());
-        let duration_ms = took.as_secs_f64() * 1e3;
+        // Whole microseconds, so that the last digits mean something.
+        let duration_ms = took.as_micros() as f64 / 1e3;
         let (request_id, client) = (self.id.as_str(), self.client);
         macro_rules! line {
             ($level:ident) => {

@@ -24,12 +24,14 @@ impl Client {
         let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
         if !is_trusted(&peer) {
             let forwarded = [FORWARDED_FOR, http::header::FORWARDED, REAL_IP];
-            let forwarded_by_stranger = !headers.is_empty() && forwarded.iter().any(|name| headers.contains_key(name));
+            let forwarded_by_stranger =
+                !headers.is_empty() && forwarded.iter().any(|name| headers.contains_key(name));
             return Self { ip: peer, forwarded_by_stranger };
         }
         let mut ip = peer;
         let lists = headers.get_all(FORWARDED_FOR);
-        let mut hops: Vec<&str> = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|l| l.split(',')).collect();
+        let mut hops: Vec<&str> =
+            lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|l| l.split(',')).collect();
         while let Some(hop) = hops.pop() {
             // What cannot be read was written by nobody we trust: the hop before it is the client.
             let Some(hop) = address(hop.trim()) else { break };
@@ -52,7 +54,8 @@ impl Client {
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`.
 fn address(hop: &str) -> Option<IpAddr> {
-    let parsed = hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()));
+    let parsed =
+        hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()));
     let parsed = parsed.or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
     parsed.map(|ip| ip.to_canonical())
 }
@@ -85,7 +88,11 @@ mod tests {
             ("::ffff:10.0.0.1", &["203.0.113.5:99"], "203.0.113.5", false),
         ] {
             let got = client(peer, forwarded);
-            assert_eq!((got.ip, got.forwarded_by_stranger), (ip.parse().unwrap(), stranger), "{peer} {forwarded:?}");
+            assert_eq!(
+                (got.ip, got.forwarded_by_stranger),
+                (ip.parse().unwrap(), stranger),
+                "{peer} {forwarded:?}"
+            );
         }
     }
 

@@ -33,7 +33,12 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Head and URI are judged by our own limits, which answer with a problem; this bounds what is buffered for it.
     let head = (http.header_limit + http.uri_limit + 8192) as usize;
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head.max(8192)).max_headers(256);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(head.max(8192))
+        .max_headers(256);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -80,7 +85,9 @@ async fn speak(
             match conn.waiting() {
                 Some((Waiting::First, _)) if since.elapsed() >= FIRST_WORD => return None,
                 // A head on its way is answered, and its answer ends the connection.
-                Some((Waiting::First | Waiting::Head, _)) => timer.as_mut().reset(Instant::now() + LOOK_AGAIN),
+                Some((Waiting::First | Waiting::Head, _)) => {
+                    timer.as_mut().reset(Instant::now() + LOOK_AGAIN);
+                }
                 _ => {
                     told = true;
                     http.as_mut().graceful_shutdown();
@@ -129,7 +136,8 @@ enum Judged {
 
 impl Limits {
     fn new(http: &Http) -> Self {
-        let look = http.header_timeout.min(http.idle_timeout).min(http.write_timeout).max(Duration::from_millis(1));
+        let look =
+            http.header_timeout.min(http.idle_timeout).min(http.write_timeout).max(Duration::from_millis(1));
         Self {
             head: nanos(http.header_timeout),
             idle: nanos(http.idle_timeout),
@@ -156,7 +164,9 @@ impl Limits {
         if now >= due {
             return judged;
         }
-        Judged::Waits(self.look.min(Duration::from_nanos(due.min(stalls) - now)).max(Duration::from_millis(1)))
+        Judged::Waits(
+            self.look.min(Duration::from_nanos(due.min(stalls) - now)).max(Duration::from_millis(1)),
+        )
     }
 }
 
@@ -165,7 +175,9 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let detail = match status {
         StatusCode::REQUEST_TIMEOUT => "The head of the request did not arrive in time.",
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "The head of the request is too large.",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+            "The head of the request is too large."
+        }
         _ => "The request could not be read as HTTP.",
     };
     let id = request_id::make();

@@ -18,70 +18,23 @@ use crate::{clock, lifecycle};
 const QUIET: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Where the wish to stop comes from.
-#[derive(Debug)]
-pub(super) enum Signals {
-    /// The process' signals.
-    #[cfg(unix)]
-    Process {
-        /// SIGTERM.
-        terminate: tokio::signal::unix::Signal,
-        /// SIGINT.
-        interrupt: tokio::signal::unix::Signal,
-    },
-    /// Ctrl-C.
-    #[cfg(not(unix))]
-    Process,
-    /// Whoever holds the service.
-    Asked(mpsc::UnboundedReceiver<Event>),
-}
-
-impl Signals {
-    #[cfg(unix)]
-    pub(super) fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self::Process { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self::Process)
-    }
-
-    async fn next(&mut self) -> Event {
-        match self {
-            #[cfg(unix)]
-            Self::Process { terminate, interrupt } => tokio::select! {
-                _ = terminate.recv() => Event::Terminate,
-                _ = interrupt.recv() => Event::Interrupt,
-            },
-            #[cfg(not(unix))]
-            Self::Process => match tokio::signal::ctrl_c().await {
-                Ok(()) => Event::Interrupt,
-                Err(_) => std::future::pending().await,
-            },
-            Self::Asked(events) => match events.recv().await {
-                Some(event) => event,
-                None => std::future::pending().await,
-            },
-        }
-    }
-}
-
 /// Serves, and shuts down when told to. `process` says that the process ends with the service: then everything in
-/// it that waits is told, and a watchdog ends it by force when the time is over.
-pub(super) async fn serve(assembled: Assembled, mut signals: Signals, process: bool) -> Report {
-    let Assembled { server, provided, hooks, public, admin } = assembled;
+/// it that waits is told.
+pub(super) async fn serve(
+    assembled: Assembled,
+    mut signals: mpsc::UnboundedReceiver<Event>,
+    process: bool,
+) -> Report {
+    let Assembled { server, provided, hooks, ran, public, admin } = assembled;
     let mut tasks = Assembled::spawn(&server, &provided, public, admin);
     let mut timeline = Timeline::new(plan(&server.settings));
     let mut report = Report::default();
-    let ran = Arc::new(HookLog::default());
     let mut hooks = Some(hooks);
     let (done, mut finished) = mpsc::channel(1);
     while timeline.stage() != Stage::Done {
         let before = timeline.stage();
         let event = tokio::select! {
-            event = signals.next() => event,
+            Some(event) = signals.recv() => event,
             () = until(timeline.due()) => Event::Tick,
             () = drained(&server, &mut tasks), if before == Stage::Draining => Event::Idle,
             _ = finished.recv(), if before == Stage::Hooks => Event::HooksDone,
@@ -92,7 +45,6 @@ pub(super) async fn serve(assembled: Assembled, mut signals: Signals, process: b
         }
         if before == Stage::Serving && process {
             lifecycle::begin_drain();
-            watchdog(&timeline, &server, &ran);
         }
         tracing::info!(?stage, in_flight = server.stats.in_flight(), "shutting down");
         if stage == Stage::Hooks {
@@ -142,6 +94,13 @@ async fn drained(server: &Server, tasks: &mut Tasks) {
     }
 }
 
+/// What a process that is ended by force was still doing.
+pub(super) fn still_running(server: &Server, hooks: &HookLog) -> Vec<String> {
+    let mut running = in_flight(server);
+    running.extend(hooks.unfinished());
+    running
+}
+
 fn in_flight(server: &Server) -> Vec<String> {
     let busy = server.stats.busy();
     if busy.is_empty() && server.stats.in_flight() > 0 {
@@ -152,7 +111,7 @@ fn in_flight(server: &Server) -> Vec<String> {
 
 /// Which hooks ran, and how they ended.
 #[derive(Debug, Default)]
-struct HookLog(Mutex<Vec<(&'static str, HookState)>>);
+pub(super) struct HookLog(Mutex<Vec<(&'static str, HookState)>>);
 
 #[derive(Clone, Debug)]
 enum HookState {
@@ -205,18 +164,4 @@ async fn run_hooks(hooks: Vec<Hook>, log: Arc<HookLog>, done: mpsc::Sender<()>) 
     }
     // Nobody listens any more once the hooks' time is over.
     let _ = done.send(()).await;
-}
-
-/// Ends the process when the timeline's end is over, whatever the runtime is stuck in; so it is a thread of its own.
-fn watchdog(timeline: &Timeline, server: &Arc<Server>, hooks: &Arc<HookLog>) {
-    let left = timeline.watchdog().saturating_sub(clock::now());
-    let (server, hooks) = (Arc::clone(server), Arc::clone(hooks));
-    std::thread::spawn(move || {
-        #[expect(clippy::disallowed_methods, reason = "a thread of its own, for when the runtime no longer turns")]
-        std::thread::sleep(Duration::from_nanos(left));
-        let mut running = in_flight(&server);
-        running.extend(hooks.unfinished());
-        eprintln!("error: the shutdown's time is over; still running: {}", running.join(", "));
-        std::process::exit(1);
-    });
 }

@@ -15,7 +15,8 @@ pub(crate) struct Headers {
 impl Headers {
     pub(crate) fn new(http: &settings::Http) -> Self {
         // A test of the settings keeps what is no header text out.
-        let csp = HeaderValue::from_str(&http.csp).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
+        let csp = HeaderValue::from_str(&http.csp)
+            .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
         Self { csp, origins: http.cors_origins.clone() }
     }
 
@@ -44,7 +45,9 @@ impl Headers {
     /// The answer to a browser that asks before it calls.
     pub(crate) fn preflight(request: &HeaderMap, answer: &mut HeaderMap) {
         let asked = request.get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();
-        set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, || asked.unwrap_or_else(|| HeaderValue::from_static("GET")));
+        set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, || {
+            asked.unwrap_or_else(|| HeaderValue::from_static("GET"))
+        });
         if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }

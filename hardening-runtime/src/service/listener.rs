@@ -31,7 +31,8 @@ pub(crate) async fn bind(address: &str, setting: &str) -> Result<TcpListener, St
         format!("cannot listen on {address}: {why}; change `{setting}`")
     };
     let resolved = lookup_host(address).await.map_err(failed)?.next();
-    let resolved = resolved.ok_or_else(|| format!("cannot listen on {address}: no such host; change `{setting}`"))?;
+    let resolved =
+        resolved.ok_or_else(|| format!("cannot listen on {address}: no such host; change `{setting}`"))?;
     TcpListener::bind(resolved).await.map_err(failed)
 }
 

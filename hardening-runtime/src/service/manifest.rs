@@ -140,11 +140,13 @@ fn policies(spec: &CallSpec) -> Value {
         all.insert(name, written);
     }
     if let Some(bulkhead) = &spec.bulkhead {
-        let written = json!({ "max": bulkhead.max, "queue": bulkhead.queue, "max_wait": optional(bulkhead.max_wait) });
+        let written =
+            json!({ "max": bulkhead.max, "queue": bulkhead.queue, "max_wait": optional(bulkhead.max_wait) });
         all.insert("bulkhead".into(), written);
     }
     if let Some(fallback) = &spec.fallback {
-        let kinds = hardening_spec::Refusals::NAMES.iter().filter(|(_, kind)| fallback.on_rejected.contains(*kind));
+        let kinds =
+            hardening_spec::Refusals::NAMES.iter().filter(|(_, kind)| fallback.on_rejected.contains(*kind));
         let on_rejected: Vec<&str> = kinds.map(|(name, _)| *name).collect();
         all.insert("fallback".into(), json!({ "within": show(fallback.within), "on_rejected": on_rejected }));
     }
@@ -182,7 +184,10 @@ mod tests {
             fallback: Some(FallbackSpec::DEFAULT),
             ..CallSpec::NONE
         };
-        spec.rate_limits[0] = Some(RateLimitSpec { burst: Some(7), ..RateLimitSpec::new(Rate::new(5, Duration::from_secs(60))) });
+        spec.rate_limits[0] = Some(RateLimitSpec {
+            burst: Some(7),
+            ..RateLimitSpec::new(Rate::new(5, Duration::from_mins(1)))
+        });
         let written = policies(&spec);
         for (policy, keys) in written.as_object().unwrap() {
             for (key, value) in keys.as_object().unwrap() {
@@ -192,10 +197,13 @@ mod tests {
                 let mut again = spec;
                 let raw = match value {
                     Value::String(text) => Raw::Text(text),
-                    Value::Number(number) => number.as_i64().map_or_else(|| Raw::Float(number.as_f64().unwrap()), Raw::Int),
+                    Value::Number(number) => {
+                        number.as_i64().map_or_else(|| Raw::Float(number.as_f64().unwrap()), Raw::Int)
+                    }
                     other => panic!("{policy}.{key}: {other}"),
                 };
-                settings::set(&mut again, policy, key, raw).unwrap_or_else(|error| panic!("{policy}.{key}: {error}"));
+                settings::set(&mut again, policy, key, raw)
+                    .unwrap_or_else(|error| panic!("{policy}.{key}: {error}"));
                 assert_eq!(again, spec, "{policy}.{key} = {value}");
             }
         }

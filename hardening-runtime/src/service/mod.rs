@@ -27,6 +27,7 @@ mod running;
 mod server;
 mod setup;
 pub mod shutdown;
+mod signals;
 mod spec;
 mod start;
 mod wire;

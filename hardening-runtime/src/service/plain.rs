@@ -39,7 +39,12 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
             if status.is_client_error() && !text.is_empty() {
                 problem = problem.detail(text);
             } else if !text.is_empty() {
-                tracing::error!(request_id = live.id, status = status.as_u16(), text, "a handler's error text was withheld");
+                tracing::error!(
+                    request_id = live.id,
+                    status = status.as_u16(),
+                    text,
+                    "a handler's error text was withheld"
+                );
             }
             instead(Response::from_parts(parts, Body::empty()), &problem, live)
         }
@@ -71,7 +76,8 @@ fn instead(response: Response, problem: &Problem, live: &Live) -> Response {
 
 fn printable(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
+    let clean: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
     clean.trim().to_owned()
 }
 

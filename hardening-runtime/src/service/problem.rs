@@ -54,7 +54,9 @@ impl Problem {
 
     /// 422: fields that are well-formed but not acceptable; name them with [`Problem::field`].
     pub fn validation() -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY).kind("urn:hardening:problem:validation").title("Validation failed")
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY)
+            .kind("urn:hardening:problem:validation")
+            .title("Validation failed")
     }
 
     /// The problem's type, a URI.
@@ -169,14 +171,18 @@ impl Serialize for FieldError {
 impl From<&Rejected> for Problem {
     fn from(refusal: &Rejected) -> Self {
         let (status, kind, detail) = match refusal {
-            Rejected::Timeout { .. } => (504, "timeout", "A service that this answer depends on took too long."),
+            Rejected::Timeout { .. } => {
+                (504, "timeout", "A service that this answer depends on took too long.")
+            }
             Rejected::DeadlineExceeded { .. } => {
                 (504, "deadline-exceeded", "The answer was not ready before the request's deadline.")
             }
             Rejected::CircuitOpen { .. } => {
                 (503, "circuit-open", "A service that this answer depends on is not available now.")
             }
-            Rejected::RateLimited { .. } => (429, "rate-limited", "The rate limit of this operation is used up."),
+            Rejected::RateLimited { .. } => {
+                (429, "rate-limited", "The rate limit of this operation is used up.")
+            }
             Rejected::BulkheadFull { .. } => {
                 (503, "overloaded", "The service is working on as much as it can at once.")
             }
@@ -245,9 +251,21 @@ mod tests {
         for (refusal, status, retry_after) in [
             (Rejected::Timeout { call, after: second }, 504, None),
             (Rejected::DeadlineExceeded { call }, 504, None),
-            (Rejected::CircuitOpen { circuit: call, retry_after: Duration::from_millis(1200) }, 503, Some("2")),
-            (Rejected::RateLimited { limiter: call, retry_after: second, limit: 10, remaining: 0 }, 429, Some("1")),
-            (Rejected::RateLimited { limiter: call, retry_after: Duration::MAX, limit: 10, remaining: 9 }, 429, None),
+            (
+                Rejected::CircuitOpen { circuit: call, retry_after: Duration::from_millis(1200) },
+                503,
+                Some("2"),
+            ),
+            (
+                Rejected::RateLimited { limiter: call, retry_after: second, limit: 10, remaining: 0 },
+                429,
+                Some("1"),
+            ),
+            (
+                Rejected::RateLimited { limiter: call, retry_after: Duration::MAX, limit: 10, remaining: 9 },
+                429,
+                None,
+            ),
             (Rejected::BulkheadFull { call, limit: 10 }, 503, None),
             (Rejected::StoreUnavailable { store: call }, 503, None),
             (Rejected::IdempotencyConflict { retry_after: Duration::ZERO }, 409, Some("1")),
@@ -262,7 +280,11 @@ mod tests {
             let (got, headers, body) = read(refusal.into_response());
             assert_eq!(got.as_u16(), status, "{name}");
             assert_eq!(headers[header::CONTENT_TYPE], PROBLEM_JSON);
-            assert_eq!(headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()), retry_after, "{name}");
+            assert_eq!(
+                headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
+                retry_after,
+                "{name}"
+            );
             assert!(!body.contains("secret_call"), "{name}: {body}");
         }
     }

@@ -15,8 +15,8 @@ use tower_service::Service;
 use super::account::Account;
 use super::body::{Bounded, Counted};
 use super::client::Client;
-use super::health::{Probe, probe_of};
 use super::headers::Headers;
+use super::health::{Probe, probe_of};
 use super::limit::{self, Verdict};
 use super::plain::as_problem;
 use super::problem::Problem;
@@ -78,7 +78,10 @@ fn refuse(
         return problem(&too_large, account);
     }
     if parts.version == Version::HTTP_11 && !parts.headers.contains_key(header::HOST) {
-        return problem(&Problem::new(StatusCode::BAD_REQUEST).detail("A `Host` header is missing."), account);
+        return problem(
+            &Problem::new(StatusCode::BAD_REQUEST).detail("A `Host` header is missing."),
+            account,
+        );
     }
     if let Some((probe, path)) = probe_of(parts.uri.path()) {
         account.probe(path);
@@ -139,7 +142,8 @@ fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &s
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
         return response;
     }
-    let asked = parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+    let asked =
+        parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
     let admin = surface == Surface::Admin;
     let verbose = asked && (admin || server.settings.health.verbose);
     let (status, body) = server.health.answer(probe, verbose, admin);

@@ -45,7 +45,10 @@ mod tests {
     #[test]
     fn made_ids_carry_version_variant_and_time() {
         // The example of RFC 9562, appendix A.6.
-        assert_eq!(uuid_v7(0x017F_22E2_79B0, 0x0CC3, 0x18C4_DC0C_0C07_398F), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+        assert_eq!(
+            uuid_v7(0x017F_22E2_79B0, 0x0CC3, 0x18C4_DC0C_0C07_398F),
+            "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
+        );
     }
 
     #[test]

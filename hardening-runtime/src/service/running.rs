@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::drain::{self, Signals};
+use super::drain;
 use super::shutdown::Event;
 use super::start::Assembled;
 
@@ -44,10 +44,11 @@ impl Report {
 
 impl Running {
     pub(super) fn new(assembled: Assembled) -> Result<Self, super::StartError> {
-        let unbound = |error: std::io::Error| super::StartError::one(format!("a listener has no address: {error}"));
+        let unbound =
+            |error: std::io::Error| super::StartError::one(format!("a listener has no address: {error}"));
         let (addr, admin_addr) = assembled.addresses().map_err(unbound)?;
         let (events, received) = mpsc::unbounded_channel();
-        let task = tokio::spawn(drain::serve(assembled, Signals::Asked(received), false));
+        let task = tokio::spawn(drain::serve(assembled, received, false));
         Ok(Self { addr, admin_addr, events, task })
     }
 

@@ -41,7 +41,12 @@ pub(crate) enum Surface {
 }
 
 impl Server {
-    pub(crate) fn new(settings: Settings, version: &'static str, router: Router, health: Arc<Health>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        version: &'static str,
+        router: Router,
+        health: Arc<Health>,
+    ) -> Self {
         Self {
             version,
             // `with_state` builds each route's services once instead of at each request.

@@ -142,6 +142,9 @@ mod tests {
         let (provided, _) = setup.into_parts();
         assert_eq!(*provided.get::<u32>("check").unwrap(), 8);
         let missing = provided.get::<u64>("database").unwrap_err();
-        assert!(missing.to_string().contains("`database`") && missing.to_string().contains("`u64`"), "{missing}");
+        assert!(
+            missing.to_string().contains("`database`") && missing.to_string().contains("`u64`"),
+            "{missing}"
+        );
     }
 }

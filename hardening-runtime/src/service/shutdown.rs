@@ -20,6 +20,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// How long after the first signal the process must be gone, whatever still runs.
+    pub fn watchdog(&self) -> Duration {
+        self.grace.saturating_sub(Duration::from_secs(1))
+    }
+
     /// Whether the parts fit into the whole.
     ///
     /// # Errors
@@ -77,7 +82,6 @@ pub struct Timeline {
     plan: Plan,
     stage: Stage,
     until: Nanos,
-    began: Nanos,
     /// Requests were cut off at the end of the drain.
     cut_requests: bool,
     /// Hooks were cut off at the end of their time.
@@ -87,7 +91,7 @@ pub struct Timeline {
 impl Timeline {
     /// A service that serves.
     pub const fn new(plan: Plan) -> Self {
-        Self { plan, stage: Stage::Serving, until: NEVER, began: NEVER, cut_requests: false, cut_hooks: false }
+        Self { plan, stage: Stage::Serving, until: NEVER, cut_requests: false, cut_hooks: false }
     }
 
     /// Where it stands.
@@ -98,14 +102,6 @@ impl Timeline {
     /// When it needs a [`Event::Tick`]; [`NEVER`] while it serves and when it is done.
     pub const fn due(&self) -> Nanos {
         self.until
-    }
-
-    /// When the process must be gone, whatever still runs.
-    pub fn watchdog(&self) -> Nanos {
-        if self.began == NEVER {
-            return NEVER;
-        }
-        self.began.saturating_add(nanos(self.plan.grace.saturating_sub(Duration::from_secs(1))))
     }
 
     /// Whether requests were cut off.
@@ -124,7 +120,6 @@ impl Timeline {
         let due = now >= self.until;
         match self.stage {
             Stage::Serving if signal => {
-                self.began = now;
                 if event == Event::Terminate && !self.plan.pre_drain.is_zero() {
                     self.enter(Stage::PreDrain, now, self.plan.pre_drain);
                 } else {
@@ -199,8 +194,7 @@ mod tests {
                 (T0 + 5 * S, Event::Tick),
             ],
         );
-        use Stage::{Draining, PreDrain, Serving};
-        assert_eq!(stages, [Serving, PreDrain, PreDrain, PreDrain, Draining]);
+        assert_eq!(stages, [Stage::Serving, Stage::PreDrain, Stage::PreDrain, Stage::PreDrain, Stage::Draining]);
     }
 
     #[test]
@@ -226,19 +220,23 @@ mod tests {
             timeline.step(now, Event::Tick);
         }
         assert_eq!(now, T0 + 25 * S);
-        assert_eq!(timeline.watchdog(), T0 + 29 * S);
-        assert!(now <= timeline.watchdog() && timeline.cut_requests() && timeline.cut_hooks());
+        assert_eq!(PLAN.watchdog(), Duration::from_secs(29));
+        assert!(now <= T0 + nanos(PLAN.watchdog()) && timeline.cut_requests() && timeline.cut_hooks());
     }
 
     #[test]
     fn i_66_an_idle_service_ends_with_its_pre_drain() {
         let (stages, timeline) = run(
             PLAN,
-            &[(T0, Event::Terminate), (T0 + 5 * S, Event::Tick), (T0 + 5 * S, Event::Idle), (T0 + 5 * S, Event::HooksDone)],
+            &[
+                (T0, Event::Terminate),
+                (T0 + 5 * S, Event::Tick),
+                (T0 + 5 * S, Event::Idle),
+                (T0 + 5 * S, Event::HooksDone),
+            ],
         );
         assert_eq!(stages.last(), Some(&Stage::Done));
         assert!(!timeline.cut_requests() && !timeline.cut_hooks());
-        assert_eq!(Timeline::new(PLAN).watchdog(), NEVER);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::drain::{self, Signals};
+use super::drain::{self, HookLog};
 use super::health::{self, Health};
 use super::listener;
 use super::operate::{self, Operation};
@@ -16,14 +16,17 @@ use super::running::Running;
 use super::server::{Server, Surface};
 use super::setup::{Hook, Provided, Setup};
 use super::shutdown::Plan;
+use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
 use crate::catalogue;
 use crate::settings::{self, Call, Loaded, Settings, Sources};
 use crate::site::Site;
 use crate::telemetry::{facade, log};
 
-type Build =
-    Box<dyn for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>> + Send>;
+type Build = Box<
+    dyn for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>>
+        + Send,
+>;
 
 /// A service that has not started: what `#[hardened_service]` makes of a function that is not `main`.
 pub struct Service {
@@ -185,14 +188,17 @@ impl Service {
         let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
         let (provided, hooks) = setup.into_parts();
         let checks = health::checks();
-        let missing: Vec<String> =
-            checks.iter().filter_map(|check| (check.run)(&provided).err()).map(|missing| missing.to_string()).collect();
+        let missing: Vec<String> = checks
+            .iter()
+            .filter_map(|check| (check.run)(&provided).err())
+            .map(|missing| missing.to_string())
+            .collect();
         if !missing.is_empty() {
             return Err(StartError(missing));
         }
         let health = Arc::new(Health::new(&checks));
         let server = Arc::new(Server::new(settings, self.spec.version, app.0, health));
-        Ok(Assembled { server, provided: Arc::new(provided), hooks, public, admin })
+        Ok(Assembled { server, provided: Arc::new(provided), hooks, ran: Arc::default(), public, admin })
     }
 }
 
@@ -202,13 +208,16 @@ pub(super) struct Assembled {
     pub(super) server: Arc<Server>,
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
+    pub(super) ran: Arc<HookLog>,
     pub(super) public: TcpListener,
     pub(super) admin: TcpListener,
 }
 
 impl Assembled {
     async fn serve(self) -> ExitCode {
-        let signals = match Signals::listen() {
+        let limit = plan(&self.server.settings).watchdog();
+        let (server, ran) = (Arc::clone(&self.server), Arc::clone(&self.ran));
+        let signals = match signals::listen(limit, move || drain::still_running(&server, &ran)) {
             Ok(signals) => signals,
             Err(error) => return failed(&StartError::one(format!("signals cannot be received: {error}"))),
         };
@@ -223,7 +232,12 @@ impl Assembled {
     }
 
     /// Begins to serve: both listeners, the checks, and the facade's upkeep.
-    pub(super) fn spawn(server: &Arc<Server>, provided: &Arc<Provided>, public: TcpListener, admin: TcpListener) -> Tasks {
+    pub(super) fn spawn(
+        server: &Arc<Server>,
+        provided: &Arc<Provided>,
+        public: TcpListener,
+        admin: TcpListener,
+    ) -> Tasks {
         let mut others = health::watch(&server.health, provided);
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
@@ -250,15 +264,24 @@ impl Drop for Tasks {
 /// The plan of a shutdown under these settings.
 pub(super) fn plan(settings: &Settings) -> Plan {
     let shutdown = &settings.shutdown;
-    Plan { pre_drain: shutdown.pre_drain, drain: settings.drain(), hooks: shutdown.hooks, grace: shutdown.grace }
+    Plan {
+        pre_drain: shutdown.pre_drain,
+        drain: settings.drain(),
+        hooks: shutdown.hooks,
+        grace: shutdown.grace,
+    }
 }
 
 /// The sites in the binary by name, and the same as settings take them.
 pub(super) fn calls() -> (Vec<&'static Site>, Vec<Call>) {
     let mut sites: Vec<_> = catalogue::sites().collect();
     sites.sort_by_key(|site| (site.name(), site.place().file, site.place().line));
-    let call =
-        |site: &&'static Site| Call { name: site.name(), file: site.place().file, line: site.place().line, declared: *site.declared() };
+    let call = |site: &&'static Site| Call {
+        name: site.name(),
+        file: site.place().file,
+        line: site.place().line,
+        declared: *site.declared(),
+    };
     let calls = sites.iter().map(call).collect();
     (sites, calls)
 }
@@ -282,7 +305,8 @@ fn configure(loaded: &Loaded) -> Result<(), StartError> {
 }
 
 fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
+    let causes =
+        std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
     format!("set-up failed: {error}{}", causes.collect::<String>())
 }
 

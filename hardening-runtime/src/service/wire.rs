@@ -130,7 +130,11 @@ impl Conn {
             && bytes.starts_with(b"HTTP/1.1 4")
             && bytes.ends_with(b"\r\n\r\n")
             && !contains(bytes, b"\r\nx-request-id: ");
-        let status = if bare { std::str::from_utf8(&bytes[9..12]).ok().and_then(|status| status.parse().ok()) } else { None };
+        let status = if bare {
+            std::str::from_utf8(&bytes[9..12]).ok().and_then(|status| status.parse().ok())
+        } else {
+            None
+        };
         if let Some(status) = status {
             self.refused.store(status, Ordering::Release);
         }

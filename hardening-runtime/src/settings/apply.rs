@@ -21,15 +21,19 @@ pub(super) fn apply(
     for entry in entries {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
         let done = match path.as_slice() {
-            ["call", name, policy, key @ ..] if key.len() <= 1 => match calls.iter().position(|call| call.name == *name) {
-                Some(at) => call_setting(&mut specs[at], policy, key.first().copied(), entry),
-                None => Err(unknown_call(name, calls)),
-            },
+            ["call", name, policy, key @ ..] if key.len() <= 1 => {
+                match calls.iter().position(|call| call.name == *name) {
+                    Some(at) => call_setting(&mut specs[at], policy, key.first().copied(), entry),
+                    None => Err(unknown_call(name, calls)),
+                }
+            }
             ["call", ..] => Err("write `[call.\"name\".policy]` and below it `key = value`".to_owned()),
             [section, key] if SECTIONS.contains(section) => {
                 service_setting(&mut settings, section, key, entry).map(|place| given.push(place))
             }
-            [section, ..] if SECTIONS.contains(section) => Err("no such table; a section holds keys and values".to_owned()),
+            [section, ..] if SECTIONS.contains(section) => {
+                Err("no such table; a section holds keys and values".to_owned())
+            }
             [section, ..] => Err(unknown_section(section)),
             [] => Ok(()),
         };
@@ -104,7 +108,11 @@ fn call_setting(
         None => "enabled",
     };
     calls_settings::set(spec, policy, key, raw).map_err(|why: SetError| {
-        if entry.secret { "what the reference stands for does not fit here".to_owned() } else { why.to_string() }
+        if entry.secret {
+            "what the reference stands for does not fit here".to_owned()
+        } else {
+            why.to_string()
+        }
     })
 }
 
@@ -159,7 +167,10 @@ mod tests {
         let sources = Sources {
             overrides: None,
             defaults: Some(file.to_owned()),
-            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             ..Sources::default()
         };
         load(&sources, &calls())
@@ -214,7 +225,8 @@ mod tests {
 
     #[test]
     fn the_value_behind_a_reference_is_never_shown() {
-        let problems = with("[http]\nbody_limit = \"secret://env/LIMIT\"\n", &[("LIMIT", "hunter2")]).unwrap_err().0;
+        let problems =
+            with("[http]\nbody_limit = \"secret://env/LIMIT\"\n", &[("LIMIT", "hunter2")]).unwrap_err().0;
         assert!(problems[0].contains("`1MiB`") && !problems[0].contains("hunter2"), "{problems:?}");
     }
 
@@ -224,7 +236,9 @@ mod tests {
         calls.push(Call { file: "src/lib.rs", line: 9, ..calls[0] });
         let problems = load(&Sources::default(), &calls).unwrap_err().0;
         assert!(
-            problems[0].contains("src/main.rs:7") && problems[0].contains("src/lib.rs:9") && problems[0].contains("name = "),
+            problems[0].contains("src/main.rs:7")
+                && problems[0].contains("src/lib.rs:9")
+                && problems[0].contains("name = "),
             "{problems:?}"
         );
     }

@@ -21,11 +21,17 @@ pub(crate) fn env_name(call: &str) -> String {
 
 /// Reads variables into entries. A name with no `__`, or with a section like none of ours, is somebody
 /// else's: a cluster injects names such as `HARDENING_SERVICE_HOST`.
-pub(super) fn entries(variables: &[(String, String)], calls: &[Call], problems: &mut Vec<String>) -> Vec<Entry> {
-    let lookup = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+pub(super) fn entries(
+    variables: &[(String, String)],
+    calls: &[Call],
+    problems: &mut Vec<String>,
+) -> Vec<Entry> {
+    let lookup =
+        |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let mut entries = Vec::new();
     for (name, value) in variables {
-        let Some((section, rest)) = name.strip_prefix("HARDENING_").and_then(|rest| rest.split_once("__")) else {
+        let Some((section, rest)) = name.strip_prefix("HARDENING_").and_then(|rest| rest.split_once("__"))
+        else {
             continue;
         };
         let section = section.to_ascii_lowercase();
@@ -70,7 +76,8 @@ fn call_path(rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {
         [] => {
             let known: Vec<String> = calls.iter().map(|call| env_name(call.name)).collect();
             let near = nearest(given, known.iter().map(String::as_str));
-            let near = near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_CALL__{near}__…`?"));
+            let near =
+                near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_CALL__{near}__…`?"));
             return Err(format!("no call is named so{near}"));
         }
         several => {

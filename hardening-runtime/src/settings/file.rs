@@ -66,7 +66,9 @@ impl Reader<'_> {
 
     fn read(&self, value: &DeValue<'_>) -> Result<(Value, bool), String> {
         match value {
-            DeValue::String(text) => resolve(text, self.env).map(|(text, secret)| (Value::Text(text), secret)),
+            DeValue::String(text) => {
+                resolve(text, self.env).map(|(text, secret)| (Value::Text(text), secret))
+            }
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => Ok((Value::Int(number), false)),
                 Err(_) => Err("this number is too large".to_owned()),
@@ -107,8 +109,9 @@ mod tests {
 
     #[test]
     fn every_key_has_its_line() {
-        let (entries, problems) =
-            read("[http]\nlisten = \"0.0.0.0:80\"\n\n[call.\"a::b\".retry]\nattempts = 5\n[call.\"a::b\"]\ntimeout = \"1s\"\n");
+        let (entries, problems) = read(
+            "[http]\nlisten = \"0.0.0.0:80\"\n\n[call.\"a::b\".retry]\nattempts = 5\n[call.\"a::b\"]\ntimeout = \"1s\"\n",
+        );
         assert_eq!(problems, Vec::<String>::new());
         let mut seen: Vec<(String, String)> =
             entries.iter().map(|entry| (entry.path.join(">"), entry.origin.to_string())).collect();
@@ -125,7 +128,9 @@ mod tests {
 
     #[test]
     fn what_is_not_toml_is_named_with_its_line() {
-        for (text, line) in [("[http\nlisten = 1", 1), ("[http]\nlisten = \n", 2), ("[http]\na = 1\na = 2\n", 3)] {
+        for (text, line) in
+            [("[http\nlisten = 1", 1), ("[http]\nlisten = \n", 2), ("[http]\na = 1\na = 2\n", 3)]
+        {
             let (_, problems) = read(text);
             assert_eq!(problems.len(), 1, "{text:?}: {problems:?}");
             assert!(problems[0].starts_with(&format!("hardening.toml:{line}: ")), "{problems:?}");
@@ -135,6 +140,9 @@ mod tests {
     #[test]
     fn an_unresolved_reference_is_named_with_its_line() {
         let (_, problems) = read("[http]\nlisten = \"${ADDRESS}\"\n");
-        assert!(problems[0].contains("hardening.toml:2") && problems[0].contains("`ADDRESS`"), "{problems:?}");
+        assert!(
+            problems[0].contains("hardening.toml:2") && problems[0].contains("`ADDRESS`"),
+            "{problems:?}"
+        );
     }
 }

@@ -35,10 +35,14 @@ pub(super) fn header_text(value: &Value) -> Read<String> {
 pub(super) fn log_filter(value: &Value) -> Read<String> {
     let text = text(value)?;
     // Alone, a word that is no level would be taken for a target.
-    let level = |part: &str| part.contains('=') || part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let level =
+        |part: &str| part.contains('=') || part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     match text.parse::<tracing_subscriber::filter::Targets>() {
         Ok(_) if text.split(',').all(level) => Ok(text),
-        _ => Err("write a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or `target=level,…`".to_owned()),
+        _ => {
+            Err("write a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or `target=level,…`"
+                .to_owned())
+        }
     }
 }
 
@@ -46,7 +50,8 @@ pub(super) fn address(value: &Value) -> Read<String> {
     let Value::Text(text) = value else { return wrong(Form::Address) };
     let named_host = || {
         let (host, port) = text.rsplit_once(':')?;
-        let plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+        let plain =
+            !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
         (plain && !host.chars().all(|c| c.is_ascii_digit() || c == '.')).then_some(())?;
         port.parse::<u16>().ok()
     };
@@ -90,7 +95,11 @@ pub(super) fn some_count(value: &Value) -> Read<Option<u32>> {
     count(value).map(Some)
 }
 
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the table's functions take references")]
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the table's functions take references"
+)]
 pub(super) fn show_some(value: &Option<u32>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -165,9 +174,11 @@ pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
     texts
         .iter()
         .map(|text| {
-            text.parse::<IpNet>()
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-                .map_err(|_| format!("`{text}` is neither an address nor a range; write {}", Form::Networks.describe()))
+            text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
+                |_| {
+                    format!("`{text}` is neither an address nor a range; write {}", Form::Networks.describe())
+                },
+            )
         })
         .collect()
 }
@@ -202,7 +213,8 @@ mod tests {
         for text in ["127.0.0.1:8080", "[::1]:80", "0.0.0.0:0", "localhost:8080"] {
             assert_eq!(address(&of(text)), Ok(text.to_owned()));
         }
-        for text in ["8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "300.0.0.1:80", "http://x:80", "a b:80"] {
+        for text in ["8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "300.0.0.1:80", "http://x:80", "a b:80"]
+        {
             assert!(address(&of(text)).unwrap_err().contains("127.0.0.1:8080"), "{text}");
         }
     }

@@ -42,7 +42,8 @@ impl Sources {
         self.variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let named = self.variables.iter().find(|(name, _)| name == "HARDENING_CONFIG").map(|(_, path)| path.clone());
+        let named =
+            self.variables.iter().find(|(name, _)| name == "HARDENING_CONFIG").map(|(_, path)| path.clone());
         self.file = Some(match named.or_else(|| config.map(str::to_owned)) {
             Some(path) => (path, true),
             None => ("hardening.toml".to_owned(), false),
@@ -78,7 +79,9 @@ pub(crate) fn load(sources: &Sources, calls: &[Call]) -> Result<Loaded, Problems
 }
 
 fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<Entry> {
-    let lookup = |name: &str| sources.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let lookup = |name: &str| {
+        sources.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    };
     let mut entries = Vec::new();
     if let Some(text) = &sources.defaults {
         entries.extend(file::entries("the defaults given in code", text, &lookup, problems));

@@ -96,7 +96,9 @@ pub(crate) fn resolve(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Resul
 
 fn resolve_secret(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     if let Some(name) = reference.strip_prefix("env/") {
-        return env(name).ok_or_else(|| format!("the environment has no `{name}`, which `secret://env/{name}` refers to"));
+        return env(name).ok_or_else(|| {
+            format!("the environment has no `{name}`, which `secret://env/{name}` refers to")
+        });
     }
     if let Some(path) = reference.strip_prefix("file/") {
         // `secret://file//run/secrets/key` and `secret://file/run/secrets/key` both name an absolute path.

@@ -12,9 +12,9 @@ use super::call::Phase;
 use super::refusal::Reason;
 use super::state::Limits;
 use crate::clock::{self, Nanos};
+use crate::lifecycle;
 use crate::policy::bulkhead::Entry;
 use crate::policy::circuit_breaker::Admission;
-use crate::lifecycle;
 
 impl Call<'_> {
     /// Takes what the next attempt needs; true when it has to [`Call::wait`] for its turn first. A refusal is kept

@@ -121,7 +121,7 @@ impl<'c> Call<'c> {
         let limiters = limits.as_slice();
         for (before, limiter) in limiters.iter().enumerate() {
             let charge = self.charge(limiter);
-            if !limiter.admits(charge, self.now) && !self.charge_later(limiter, charge, per, until) {
+            if !limiter.admits(charge, self.now) && !self.charge_later(limiter, charge, per, until, limiters.len() == 1) {
                 limiters[..before].iter().for_each(|limiter| limiter.refund(self.charge(limiter)));
                 self.resume = 0;
                 self.reserved = None;
@@ -132,8 +132,15 @@ impl<'c> Call<'c> {
 
     /// Charges a limit whose turn is not now, if the call may wait for it.
     #[cold]
-    fn charge_later(&mut self, limiter: &'static Limiter, charge: Charge, per: Per, until: Nanos) -> bool {
-        match limiter.reserve(charge, self.now, until.saturating_sub(self.now)) {
+    fn charge_later(
+        &mut self,
+        limiter: &'static Limiter,
+        charge: Charge,
+        per: Per,
+        until: Nanos,
+        alone: bool,
+    ) -> bool {
+        match limiter.reserve(charge, self.now, until.saturating_sub(self.now), alone) {
             Ok(delay) => {
                 let turn = self.now.saturating_add(delay);
                 if turn > self.resume {
@@ -174,7 +181,7 @@ impl<'c> Call<'c> {
         for limiter in limits.as_slice() {
             let charge = self.charge(limiter);
             if limiter.position() == waited_for {
-                limiter.give_up_turn(charge, self.resume);
+                limiter.give_up_turn(charge, self.resume, now);
             } else {
                 limiter.give_up_rest(charge, self.now, now);
             }

@@ -117,6 +117,9 @@ impl Site {
 
 impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Site").field("place", &self.place).field("declared", &self.declared).finish_non_exhaustive()
+        f.debug_struct("Site")
+            .field("place", &self.place)
+            .field("declared", &self.declared)
+            .finish_non_exhaustive()
     }
 }

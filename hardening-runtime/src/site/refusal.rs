@@ -51,8 +51,11 @@ impl Refusal {
     #[cold]
     pub(super) fn into_rejected(self, state: &State) -> Rejected {
         let call = state.name;
-        let retry_after =
-            if self.retry_after == Nanos::MAX { Duration::MAX } else { Duration::from_nanos(self.retry_after) };
+        let retry_after = if self.retry_after == Nanos::MAX {
+            Duration::MAX
+        } else {
+            Duration::from_nanos(self.retry_after)
+        };
         match self.reason {
             Reason::Timeout => Rejected::Timeout { call, after: Duration::from_nanos(state.timeout) },
             Reason::CircuitOpen => Rejected::CircuitOpen { circuit: call, retry_after },

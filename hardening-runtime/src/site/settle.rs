@@ -56,7 +56,11 @@ impl Call<'_> {
 
     /// Takes the outcome of the only attempt with what its patterns say.
     #[inline(always)]
-    pub fn settle_once_as<T, E>(&mut self, outcome: Outcome<Result<T, E>>, verdict: Verdict) -> Outcome<Result<T, E>> {
+    pub fn settle_once_as<T, E>(
+        &mut self,
+        outcome: Outcome<Result<T, E>>,
+        verdict: Verdict,
+    ) -> Outcome<Result<T, E>> {
         let (took, in_time) = self.look(&outcome);
         if in_time && verdict.is_plain_success() {
             self.succeed(took);
@@ -122,8 +126,11 @@ impl Call<'_> {
             self.end(CallOutcome::Failure);
             let call = self.state.name;
             let within = self.state.spec.fallback.map_or(Duration::ZERO, |fallback| fallback.within);
-            let rejected =
-                if surrounding { Rejected::DeadlineExceeded { call } } else { Rejected::Timeout { call, after: within } };
+            let rejected = if surrounding {
+                Rejected::DeadlineExceeded { call }
+            } else {
+                Rejected::Timeout { call, after: within }
+            };
             return Err(rejected.into());
         };
         self.end(if result.is_ok() { CallOutcome::Fallback } else { CallOutcome::Failure });

@@ -50,7 +50,9 @@ impl State {
             call_limits: limits(Per::Call),
             attempt_limits: limits(Per::Attempt),
             retry: spec.retry.as_ref().map(Retry::new),
-            breaker: spec.circuit_breaker.map(|breaker| CircuitBreaker::new(name, breaker, spec.timeout, now)),
+            breaker: spec
+                .circuit_breaker
+                .map(|breaker| CircuitBreaker::new(name, breaker, spec.timeout, now)),
             bulkhead: spec.bulkhead.as_ref().map(Bulkhead::new),
             metrics: CallMetrics::default(),
             spans: Spans::new(site),

@@ -195,11 +195,17 @@ fn calls(out: &mut String, states: &[&State]) {
     let mut family = Family::counter(out, "hardening_attempts_total", "Attempts by their outcome.");
     for state in states {
         for outcome in CallOutcome::ALL {
-            family.sample(&[("call", state.name), ("outcome", outcome.name())], state.metrics.attempts(outcome));
+            family.sample(
+                &[("call", state.name), ("outcome", outcome.name())],
+                state.metrics.attempts(outcome),
+            );
         }
     }
-    let mut family =
-        Family::counter(out, "hardening_retries_total", "Attempts that were repeated, by what they had ended with.");
+    let mut family = Family::counter(
+        out,
+        "hardening_retries_total",
+        "Attempts that were repeated, by what they had ended with.",
+    );
     for state in states.iter().filter(|state| state.retry.is_some()) {
         for reason in RetryReason::ALL {
             let count = read(&state.metrics.retries[reason as usize]);
@@ -253,7 +259,8 @@ fn policies(out: &mut String, states: &[&State]) {
     for (state, bulkhead) in states.iter().filter_map(|state| Some((state, state.bulkhead.as_ref()?))) {
         family.sample(&[("call", state.name)], bulkhead.max());
     }
-    let mut family = Family::gauge(out, "hardening_queue_depth", "Callers that wait for a place in a bulkhead.");
+    let mut family =
+        Family::gauge(out, "hardening_queue_depth", "Callers that wait for a place in a bulkhead.");
     for (state, bulkhead) in states.iter().filter_map(|state| Some((state, state.bulkhead.as_ref()?))) {
         family.sample(&[("call", state.name)], bulkhead.waiting());
     }

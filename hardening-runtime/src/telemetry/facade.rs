@@ -32,7 +32,9 @@ pub(crate) fn install() {
         Some(Facade { handle, process })
     });
     if taken.is_none() {
-        tracing::info!("the program has a metrics recorder of its own; its metrics are not on the admin listener");
+        tracing::info!(
+            "the program has a metrics recorder of its own; its metrics are not on the admin listener"
+        );
     }
 }
 

@@ -45,7 +45,8 @@ impl Fields {
     fn member(&mut self, name: &str, value: &Value) {
         self.request_id |= name == "request_id";
         let redacted = Value::from("[redacted]");
-        let value = if REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret)) { &redacted } else { value };
+        let value =
+            if REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret)) { &redacted } else { value };
         let prefix = if OURS.contains(&name) { "field." } else { "" };
         // Writing to a string cannot fail.
         let _ = write!(self.out, ",{}:{value}", Value::from(format!("{prefix}{name}")));
@@ -75,8 +76,9 @@ impl Visit for Fields {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.text(field.name(), &value.to_string());
-        let causes: Vec<Value> =
-            std::iter::successors(value.source(), |error| (*error).source()).map(|error| error.to_string().into()).collect();
+        let causes: Vec<Value> = std::iter::successors(value.source(), |error| (*error).source())
+            .map(|error| error.to_string().into())
+            .collect();
         if !causes.is_empty() {
             self.member(&format!("{}.causes", field.name()), &Value::from(causes));
         }

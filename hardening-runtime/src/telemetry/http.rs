@@ -90,7 +90,8 @@ impl HttpStats {
     /// The routes with requests being answered now, and how many.
     pub fn busy(&self) -> Vec<(String, u64)> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let busy = routes.iter().map(|route| (route.route.to_string(), route.in_flight.load(Ordering::Acquire)));
+        let busy =
+            routes.iter().map(|route| (route.route.to_string(), route.in_flight.load(Ordering::Acquire)));
         busy.filter(|(_, count)| *count > 0).map(|(route, count)| (route, count.unsigned_abs())).collect()
     }
 
@@ -120,7 +121,8 @@ impl HttpStats {
             }
         }
         let name = "http_request_duration_seconds";
-        let mut family = Family::histogram(out, name, "From a request's head to the last byte of its answer.");
+        let mut family =
+            Family::histogram(out, name, "From a request's head to the last byte of its answer.");
         for (method, route, series) in series() {
             let labels = format!("{},{}", label("method", method), label("route", route));
             family.distribution(&labels, &series.durations);
@@ -132,7 +134,11 @@ impl HttpStats {
 
 impl RouteStats {
     fn new(route: &str) -> Self {
-        Self { route: route.into(), in_flight: AtomicI64::new(0), methods: [const { OnceLock::new() }; METHODS.len()] }
+        Self {
+            route: route.into(),
+            in_flight: AtomicI64::new(0),
+            methods: [const { OnceLock::new() }; METHODS.len()],
+        }
     }
 
     fn series(&self, method: &str) -> &Series {

@@ -20,7 +20,8 @@ use crate::settings::{Log, LogFormat};
 /// Starts logging to standard output, unless the program has a subscriber already. `RUST_LOG` wins over the
 /// settings' level.
 pub(crate) fn install(log: &Log) {
-    let level = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| log.level.clone());
+    let level =
+        std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| log.level.clone());
     let filter = EnvFilter::builder().parse_lossy(level);
     let pretty = match log.format {
         LogFormat::Auto => std::io::stdout().is_terminal(),
@@ -58,7 +59,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let meta = event.metadata();
         out.write_str("{\"time\":\"")?;
         SystemTime.format_time(&mut out)?;
@@ -89,7 +95,11 @@ where
 }
 
 impl<'w> FormatFields<'w> for Json {
-    fn format_fields<R: tracing_subscriber::field::RecordFields>(&self, mut out: Writer<'w>, record: R) -> fmt::Result {
+    fn format_fields<R: tracing_subscriber::field::RecordFields>(
+        &self,
+        mut out: Writer<'w>,
+        record: R,
+    ) -> fmt::Result {
         let mut fields = Fields::default();
         record.record(&mut fields);
         out.write_str(fields.written())
@@ -135,7 +145,9 @@ mod tests {
         let layer = lines::layer().fmt_fields(Json).event_format(Json).with_writer(move || writer.clone());
         tracing::subscriber::with_default(registry().with(layer), run);
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
     }
 
     #[test]
@@ -192,6 +204,9 @@ mod tests {
         });
         assert_eq!(lines[0]["error"], "outer");
         assert_eq!(lines[0]["error.causes"][0], "invalid digit found in string");
-        assert_eq!((&lines[0]["password"], &lines[0]["authorization"]), (&"[redacted]".into(), &"[redacted]".into()));
+        assert_eq!(
+            (&lines[0]["password"], &lines[0]["authorization"]),
+            (&"[redacted]".into(), &"[redacted]".into())
+        );
     }
 }

@@ -1,8 +1,12 @@
 use hardening::bulkhead;
 
+enum Error {
+    NotFound,
+}
+
 #[bulkhead(max = 10)]
-async fn stock(sku: &str) -> Result<usize, String> {
-    Ok(sku.len())
+async fn stock(sku: &str) -> Result<usize, Error> {
+    if sku.is_empty() { Err(Error::NotFound) } else { Ok(sku.len()) }
 }
 
 fn main() {

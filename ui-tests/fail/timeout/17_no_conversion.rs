@@ -1,8 +1,12 @@
 use hardening::timeout;
 
+enum Error {
+    NotFound,
+}
+
 #[timeout(1s)]
-async fn stock(sku: &str) -> Result<usize, String> {
-    Ok(sku.len())
+async fn stock(sku: &str) -> Result<usize, Error> {
+    if sku.is_empty() { Err(Error::NotFound) } else { Ok(sku.len()) }
 }
 
 fn main() {

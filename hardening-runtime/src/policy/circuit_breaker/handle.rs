@@ -172,7 +172,9 @@ impl CircuitBreaker {
             (Mode::Disabled, _) => CircuitState::Disabled,
             (Mode::MetricsOnly, _) => CircuitState::MetricsOnly,
             (Mode::Automatic, Phase::Closed) => CircuitState::Closed,
-            (Mode::Automatic, Phase::Open) if now >= self.until.load(Ordering::Acquire) => CircuitState::HalfOpen,
+            (Mode::Automatic, Phase::Open) if now >= self.until.load(Ordering::Acquire) => {
+                CircuitState::HalfOpen
+            }
             (Mode::Automatic, Phase::Open | Phase::Opening) => CircuitState::Open,
             (Mode::Automatic, Phase::HalfOpen) => CircuitState::HalfOpen,
         }

@@ -196,7 +196,8 @@ impl CircuitBreaker {
         }
         if let Some(counts) = self.window.record(Word::generation(bits), now, event) {
             let judged = counts.calls >= u64::from(self.spec.min_calls);
-            let slow = self.spec.slow_call.is_some() && self.spec.slow_rate.reached_by(counts.slow, counts.calls);
+            let slow =
+                self.spec.slow_call.is_some() && self.spec.slow_rate.reached_by(counts.slow, counts.calls);
             trips |= judged && (slow || self.spec.failure_rate.reached_by(counts.failed, counts.calls));
         }
         if trips {
@@ -243,7 +244,8 @@ impl CircuitBreaker {
         self.streak.store(0, Ordering::Release);
         self.window.clear(generation.wrapping_add(2));
         self.update(|word| (word.generation == generation).then(|| word.opened()));
-        let from = if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
+        let from =
+            if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
         self.transitions.happened(self.name, from, CircuitState::Open);
         true
     }
@@ -254,7 +256,8 @@ impl CircuitBreaker {
         if self.spec.open_for.is_constant() {
             return from;
         }
-        let doubled = from.checked_shl(u32::from(opens)).filter(|period| period >> opens == from).unwrap_or(to);
+        let doubled =
+            from.checked_shl(u32::from(opens)).filter(|period| period >> opens == from).unwrap_or(to);
         let spread = 0.8 + 0.4 * crate::policy::retry::random();
         // A positive product of a period and at most 1.2.
         #[allow(clippy::cast_sign_loss)]

@@ -201,7 +201,7 @@ impl TimeWindow {
             }
         }
         if event.failed || event.slow {
-            let until = now.saturating_add(self.width.get() * (BUCKETS as u64 + 1));
+            let until = now.saturating_add(self.width.get().saturating_mul(BUCKETS as u64 + 1));
             self.doubtful_until.fetch_max(until, Ordering::AcqRel);
         } else if now >= self.doubtful_until.load(Ordering::Acquire) {
             return None;
@@ -232,14 +232,15 @@ impl TimeWindow {
 
     /// The epoch that the bucket at `at` holds when `epoch` is the newest one.
     const fn epoch_at(epoch: u64, at: usize) -> u64 {
-        let behind = (epoch + BUCKETS as u64 - at as u64) % BUCKETS as u64;
+        // A wrapped difference is right as well: a lap divides the numbers that there are.
+        let behind = epoch.wrapping_sub(at as u64) % BUCKETS as u64;
         epoch.saturating_sub(behind)
     }
 
     fn counts(&self, generation: u32, now: Nanos) -> Counts {
         let epoch = self.epoch(now);
         let last = self.last.load(Ordering::Acquire);
-        if epoch >= last + BUCKETS as u64 {
+        if epoch.saturating_sub(last) >= BUCKETS as u64 {
             return Counts::default();
         }
         let mut sum = Counts::default();
@@ -304,11 +305,13 @@ impl CallWindow {
             if fields.tag != generation as u16 {
                 return None;
             }
-            let changed = |total: u16, gone: bool, new: bool| total.wrapping_sub(gone.into()).wrapping_add(new.into());
+            let changed =
+                |total: u16, gone: bool, new: bool| total.wrapping_sub(gone.into()).wrapping_add(new.into());
             fields.calls = changed(fields.calls, old & USED != 0, true);
             fields.failed = changed(fields.failed, old & FAILED != 0, event.failed);
             fields.slow = changed(fields.slow, old & SLOW != 0, event.slow);
-            match self.totals.compare_exchange_weak(bits, fields.pack(), Ordering::AcqRel, Ordering::Acquire) {
+            match self.totals.compare_exchange_weak(bits, fields.pack(), Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return fields.is_whole().then(|| fields.counts()),
                 Err(changed) => bits = changed,
             }
@@ -328,7 +331,11 @@ mod tests {
         // A slow thread has put its failure into a slot; two others go round the ring before it adds it.
         let replaced = window.replace(0, event(true));
         assert_eq!(window.record(0, event(false)), Some(Counts { calls: 1, failed: 0, slow: 0 }));
-        assert_eq!(window.record(0, event(false)), None, "the totals are short of a failure that is already gone");
+        assert_eq!(
+            window.record(0, event(false)),
+            None,
+            "the totals are short of a failure that is already gone"
+        );
         assert_eq!(window.add(0, replaced, event(true)), Some(Counts { calls: 2, failed: 0, slow: 0 }));
     }
 }

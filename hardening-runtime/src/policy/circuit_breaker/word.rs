@@ -133,7 +133,11 @@ impl Word {
 
     /// A probe succeeded; the last one closes the circuit.
     pub(super) const fn probe_succeeded(self, probes: u8) -> Self {
-        if self.succeeded + 1 >= probes { self.closed() } else { Self { succeeded: self.succeeded + 1, ..self } }
+        if self.succeeded + 1 >= probes {
+            self.closed()
+        } else {
+            Self { succeeded: self.succeeded + 1, ..self }
+        }
     }
 }
 

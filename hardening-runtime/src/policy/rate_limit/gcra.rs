@@ -81,6 +81,11 @@ impl Gcra {
         turn.saturating_add(self.tolerance)
     }
 
+    /// When the last of what was charged has its turn, the other way round.
+    pub const fn turn(&self, tat: Nanos) -> Nanos {
+        tat.saturating_sub(self.tolerance)
+    }
+
     /// Units that would be admitted at `now`.
     pub fn remaining(&self, tat: Nanos, now: Nanos) -> u32 {
         let left = self.tolerance.saturating_sub(tat.saturating_sub(now)) / self.emission;

@@ -83,9 +83,16 @@ impl Keyed {
         Some(result)
     }
 
-    /// Changes the arrival time of a known key; false for any other.
-    pub fn change(&self, key: u64, change: impl FnOnce(&mut Nanos)) -> bool {
-        self.shard(key).get_mut(&key).map(change).is_some()
+    /// Changes the arrival time of a known key, if `change` agrees; answers what it was, as `Ok` if it was changed.
+    pub fn change(
+        &self,
+        key: u64,
+        change: impl FnOnce(Nanos) -> Option<Nanos>,
+    ) -> Option<Result<Nanos, Nanos>> {
+        let mut shard = self.shard(key);
+        let tat = shard.get_mut(&key)?;
+        let before = *tat;
+        Some(change(before).map(|after| *tat = after).map_or(Err(before), |()| Ok(before)))
     }
 
     /// The arrival time of a known key.

@@ -2,6 +2,7 @@
 
 mod gcra;
 mod keyed;
+mod turns;
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use hardening_spec::RateLimitSpec;
 pub use gcra::{Arrival, Gcra};
 pub use keyed::{Keyed, hash_key};
 
+use self::turns::{FreeTurns, Turn};
 use crate::clock::{NEVER, Nanos, nanos};
 
 /// What one call is charged: the hash of its key, and its cost.
@@ -86,6 +88,7 @@ pub struct Limiter {
     shared: AtomicU64,
     keyed: Option<Keyed>,
     overflowed: AtomicBool,
+    free_turns: FreeTurns,
     /// Charges admitted.
     allowed: AtomicU64,
     /// Charges refused.
@@ -105,6 +108,7 @@ impl Limiter {
             shared: AtomicU64::new(0),
             keyed: spec.keyed.then(|| Keyed::new(spec.max_keys)),
             overflowed: AtomicBool::new(false),
+            free_turns: FreeTurns::default(),
             allowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             overflow: AtomicU64::new(0),
@@ -161,10 +165,22 @@ impl Limiter {
     }
 
     /// Charges `charge` for its turn in the future, if that comes within `wait` and the limiter's patience; answers
-    /// how long it takes.
+    /// how long it takes. `alone`: no other limit is charged with it.
     #[cold]
-    pub(crate) fn reserve(&self, charge: Charge, now: Nanos, wait: Nanos) -> Result<Nanos, Refused> {
-        match self.arrive(charge, now, self.patience.min(wait)) {
+    pub(crate) fn reserve(
+        &self,
+        charge: Charge,
+        now: Nanos,
+        wait: Nanos,
+        alone: bool,
+    ) -> Result<Nanos, Refused> {
+        let patience = self.patience.min(wait);
+        // Together with other limits a charge must be one that can be taken off again.
+        if alone && let Some(turn) = self.free_turns.take(charge, now, now.saturating_add(patience)) {
+            self.allowed.fetch_add(1, Ordering::Relaxed);
+            return Ok(turn - now);
+        }
+        match self.arrive(charge, now, patience) {
             Arrival::Conforms { delay, .. } => Ok(delay),
             Arrival::Exceeds { retry_after } => Err(Refused {
                 retry_after: retry_after.unwrap_or(NEVER),
@@ -178,10 +194,29 @@ impl Limiter {
         self.give_back(charge.key, self.gcra.charge(charge.cost), NEVER);
     }
 
-    /// Gives back the turn at `turn` of a call that waits no longer. A turn with others behind it is lost: they keep
-    /// theirs, where later callers would otherwise meet them.
-    pub(crate) fn give_up_turn(&self, charge: Charge, turn: Nanos) {
-        self.give_back(charge.key, self.gcra.charge(charge.cost), self.gcra.furthest(turn));
+    /// Gives back the turn at `turn` of a call that waits no longer: the last turn of all, with those before it that
+    /// were given up already, or one for somebody else to take.
+    pub(crate) fn give_up_turn(&self, charge: Charge, turn: Nanos, now: Nanos) {
+        let mut turn = Turn { at: turn, charge };
+        loop {
+            let furthest = self.gcra.furthest(turn.at);
+            let amount = self.gcra.charge(turn.charge.cost);
+            let last = |tat: Nanos| (tat == furthest).then(|| tat.saturating_sub(amount));
+            match self.change(charge.key, last) {
+                Ok(tat) => {
+                    match self.free_turns.take_at(charge.key, self.gcra.turn(tat.saturating_sub(amount))) {
+                        Some(before) => turn = before,
+                        None => return,
+                    }
+                }
+                Err(tat) => {
+                    if tat > furthest {
+                        self.free_turns.keep(turn, now);
+                    }
+                    return;
+                }
+            }
+        }
     }
 
     /// Gives back what `now` is left of a charge that was made at once at `charged`, for a call that went on to wait
@@ -193,11 +228,13 @@ impl Limiter {
 
     /// Takes `amount` off an arrival time that is not beyond `latest`.
     fn give_back(&self, key: u64, amount: Nanos, latest: Nanos) {
-        let less = |tat: Nanos| (tat <= latest).then(|| tat.saturating_sub(amount));
-        let own = |tat: &mut Nanos| *tat = less(*tat).unwrap_or(*tat);
-        if !self.keyed.as_ref().is_some_and(|keyed| keyed.change(key, own)) {
-            let _ = self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        }
+        let _ = self.change(key, |tat| (tat <= latest).then(|| tat.saturating_sub(amount)));
+    }
+
+    /// Changes the arrival time that a key is charged to, as long as `change` agrees; answers what it was.
+    fn change(&self, key: u64, change: impl Fn(Nanos) -> Option<Nanos>) -> Result<Nanos, Nanos> {
+        let own = self.keyed.as_ref().and_then(|keyed| keyed.change(key, &change));
+        own.unwrap_or_else(|| self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, change))
     }
 
     /// Charges `cost` units of the key with this hash at once or not at all, with what HTTP headers need.

@@ -48,7 +48,8 @@ impl Backoff {
 
     /// `base` grown `retry` - 1 times, capped.
     fn plain(&self, retry: u32) -> Nanos {
-        if self.base == self.cap || retry <= 1 {
+        // Nothing does not grow; as floating point it would, to no number, once the factor is infinite.
+        if self.base == self.cap || self.base == 0 || retry <= 1 {
             return self.base;
         }
         let grown = self.base as f64 * self.factor.powf(f64::from(retry - 1));

@@ -173,12 +173,14 @@ impl Health {
     }
 
     fn started(&self) -> bool {
-        let passed = |state: &CheckState| state.check.kind != CheckKind::Startup || state.report().state.is_up();
+        let passed =
+            |state: &CheckState| state.check.kind != CheckKind::Startup || state.report().state.is_up();
         self.set_up.load(Ordering::Acquire) && self.checks.iter().all(passed)
     }
 
     fn ready(&self, now: Nanos) -> bool {
-        let up = |state: &CheckState| state.check.kind != CheckKind::Ready || state.report().up(state.check, now);
+        let up =
+            |state: &CheckState| state.check.kind != CheckKind::Ready || state.report().up(state.check, now);
         !self.draining.load(Ordering::Acquire) && self.started() && self.checks.iter().all(up)
     }
 

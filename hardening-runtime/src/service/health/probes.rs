@@ -49,7 +49,8 @@ impl Health {
             body["draining"] = Value::Bool(true);
         }
         if verbose {
-            body["checks"] = self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect();
+            body["checks"] =
+                self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect();
         }
         (status, body.to_string())
     }

@@ -1,0 +1,188 @@
+//! Clients: one of raw bytes that may misbehave, and one of HTTP/2.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// No wait of these tests is longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    /// Whether `100 Continue` came before it.
+    pub(crate) continued: bool,
+}
+
+impl Reply {
+    /// The one header field of this name.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let first = found.next();
+        assert_eq!(found.next(), None, "`{name}` stands twice: {self:#?}");
+        first
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+/// The text of a request; a body gets its length.
+pub(crate) fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> String {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
+    for (name, value) in fields {
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    if !body.is_empty() {
+        text.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
+    }
+    text + "\r\n" + body
+}
+
+/// The answer to `GET path` on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
+    get_with(address, path, &[]).await
+}
+
+pub(crate) async fn get_with(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Reply {
+    ask(address, request("GET", path, fields, "")).await
+}
+
+pub(crate) async fn post_json(address: SocketAddr, path: &str, body: &str) -> Reply {
+    ask(address, request("POST", path, &[("content-type", "application/json")], body)).await
+}
+
+/// The answer to these bytes on a connection of its own.
+pub(crate) async fn ask(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Reply {
+    let mut client = Client::connect(address).await;
+    client.send(bytes).await;
+    client.reply().await
+}
+
+/// A connection on which anything can be sent.
+pub(crate) struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = timeout(PATIENCE, TcpStream::connect(address)).await.expect("in time").expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        Self(BufReader::new(stream))
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        assert!(self.sent(bytes).await, "the connection was cut");
+    }
+
+    /// Whether the connection still took these bytes.
+    pub(crate) async fn sent(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        timeout(PATIENCE, self.0.get_mut().write_all(bytes.as_ref())).await.expect("in time").is_ok()
+    }
+
+    /// The next answer.
+    pub(crate) async fn reply(&mut self) -> Reply {
+        timeout(PATIENCE, self.read(true)).await.expect("an answer in time")
+    }
+
+    /// The next answer when it answers HEAD.
+    pub(crate) async fn reply_to_head(&mut self) -> Reply {
+        timeout(PATIENCE, self.read(false)).await.expect("an answer in time")
+    }
+
+    /// Everything that still comes until the connection ends.
+    pub(crate) async fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        // A reset ends it as well.
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("an end in time");
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    async fn read(&mut self, with_body: bool) -> Reply {
+        let mut reply = Reply::default();
+        loop {
+            let line = self.line().await;
+            let status = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+            reply.status = status.and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or_else(|| panic!("no status: {line:?}"));
+            loop {
+                let line = self.line().await;
+                let Some((name, value)) = line.split_once(": ") else { break };
+                reply.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+            }
+            if reply.status != 100 {
+                break;
+            }
+            reply.continued = true;
+        }
+        if with_body {
+            reply.body = self.body(&reply).await;
+        }
+        reply
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).await.expect("a line");
+        assert!(line.ends_with("\r\n"), "the connection ended with {line:?}");
+        line.trim_end().to_owned()
+    }
+
+    async fn body(&mut self, reply: &Reply) -> String {
+        let mut body = Vec::new();
+        if let Some(length) = reply.header("content-length") {
+            body.resize(length.parse().expect("a length"), 0);
+            self.0.read_exact(&mut body).await.expect("a whole body");
+        } else if reply.header("transfer-encoding") == Some("chunked") {
+            loop {
+                let size = usize::from_str_radix(&self.line().await, 16).expect("a chunk's size");
+                let start = body.len();
+                body.resize(start + size, 0);
+                self.0.read_exact(&mut body[start..]).await.expect("a whole chunk");
+                self.line().await;
+                if size == 0 {
+                    break;
+                }
+            }
+        }
+        String::from_utf8(body).expect("text")
+    }
+}
+
+/// An HTTP/2 connection without TLS, which both sides know to be one.
+pub(crate) struct Http2(SendRequest<Full<Bytes>>);
+
+impl Http2 {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, fields: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+        let mut request = hyper::Request::builder().method(method).uri(format!("http://test{path}"));
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).expect("a request");
+        let answer = timeout(PATIENCE, self.0.clone().send_request(request)).await.expect("in time").expect("an answer");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
+        let status = answer.status().as_u16();
+        let body = timeout(PATIENCE, answer.into_body().collect()).await.expect("in time").expect("a whole body");
+        Reply { status, headers, body: text(&body.to_bytes()), continued: false }
+    }
+}

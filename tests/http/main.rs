@@ -1,0 +1,18 @@
+//! The service as clients see it: real sockets on free ports, and clients that misbehave.
+#![cfg(feature = "service")]
+
+mod app;
+mod client;
+mod support;
+
+mod answers;
+mod clients;
+mod deadlines;
+mod limits;
+mod metrics;
+mod probes;
+mod problems;
+mod protocols;
+mod refusals;
+mod requests;
+mod slow_clients;

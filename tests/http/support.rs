@@ -1,0 +1,91 @@
+//! Services on free ports, and what is true of every answer.
+
+use std::time::Duration;
+
+use hardening::Running;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::app::{DEPENDENCIES, Dependencies, shop};
+use super::client::{PATIENCE, Reply, get};
+
+/// The shop on free ports under these settings.
+pub(crate) async fn start(settings: &str) -> Running {
+    start_with(Dependencies::default(), settings).await
+}
+
+pub(crate) async fn start_with(dependencies: Dependencies, settings: &str) -> Running {
+    let started = DEPENDENCIES.scope(dependencies, shop().with_settings(settings).start()).await;
+    started.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Asks again until the answer is right.
+#[track_caller]
+pub(crate) fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> F) -> impl Future<Output = ()> {
+    let from = std::panic::Location::caller();
+    async move {
+        let began = Instant::now();
+        while !right().await {
+            assert!(began.elapsed() < PATIENCE, "{from}: not in time: {what}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Waits until the service is ready.
+pub(crate) async fn ready(running: &Running) {
+    until("ready", || async { get(running.admin_addr, "/readyz").await.status == 200 }).await;
+}
+
+/// What `/metrics` answers.
+pub(crate) async fn scrape(running: &Running) -> String {
+    let reply = get(running.admin_addr, "/metrics").await;
+    assert_eq!(reply.status, 200);
+    reply.body
+}
+
+/// The value of a series, `None` where there is none.
+pub(crate) fn value(metrics: &str, series: &str) -> Option<f64> {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    Some(line.parse().expect("a number"))
+}
+
+/// Whether this is a UUID of version 7.
+pub(crate) fn is_uuid_v7(id: &str) -> bool {
+    let shape = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        14 => byte == b'7',
+        19 => matches!(byte, b'8' | b'9' | b'a' | b'b'),
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    id.len() == 36 && id.bytes().enumerate().all(shape)
+}
+
+/// What every answer carries: an id, security headers, and no word about the server. Answers the id.
+#[track_caller]
+pub(crate) fn secured(reply: &Reply) -> String {
+    for (name, expected) in [
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        assert_eq!(reply.header(name), Some(expected), "{name}: {reply:#?}");
+    }
+    assert_eq!(reply.header("server"), None, "{reply:#?}");
+    reply.header("x-request-id").unwrap_or_else(|| panic!("no id: {reply:#?}")).to_owned()
+}
+
+/// A problem of this status, whose members say the same as the answer. Answers its members.
+#[track_caller]
+pub(crate) fn problem(reply: &Reply, status: u16) -> Value {
+    let id = secured(reply);
+    assert_eq!(reply.status, status, "{reply:#?}");
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{reply:#?}");
+    let members = reply.json();
+    assert_eq!(members["status"], status, "{reply:#?}");
+    assert_eq!(members["request_id"], id, "{reply:#?}");
+    assert!(members["title"].as_str().is_some_and(|title| !title.is_empty()), "{reply:#?}");
+    assert!(members["type"].is_string(), "{reply:#?}");
+    members
+}

@@ -1,0 +1,15 @@
+//! The service over real sockets: every default with a client that misbehaves.
+
+mod app;
+mod child;
+mod connections;
+mod health;
+mod http;
+mod http2;
+mod limits;
+mod metrics;
+mod operations;
+mod problems;
+mod settings;
+mod shutdown;
+mod support;
