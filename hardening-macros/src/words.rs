@@ -1,13 +1,14 @@
 //! The words that tokens mention, without parsing them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
-/// Every identifier in some tokens, and every word of a string literal that may be a format string.
+/// Every identifier in some tokens, and every word of a string literal that may be a format string, each with where
+/// it first stands.
 #[derive(Default)]
-pub(crate) struct Words(HashSet<String>);
+pub(crate) struct Words(HashMap<String, Span>);
 
 impl Words {
     /// The words of `tokens`.
@@ -22,14 +23,16 @@ impl Words {
         for token in tokens {
             match token {
                 TokenTree::Ident(ident) => {
-                    self.0.insert(ident.unraw().to_string());
+                    self.0.entry(ident.unraw().to_string()).or_insert_with(|| ident.span());
                 }
                 TokenTree::Group(group) => self.add(group.stream()),
                 TokenTree::Literal(literal) => {
                     let text = literal.to_string();
                     if text.contains('{') {
                         let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-                        self.0.extend(words.map(str::to_owned));
+                        for word in words {
+                            self.0.entry(word.to_owned()).or_insert_with(|| literal.span());
+                        }
                     }
                 }
                 TokenTree::Punct(_) => {}
@@ -39,12 +42,18 @@ impl Words {
 
     /// Whether `name` is among them; `r#type` and `type` are one name.
     pub(crate) fn mention(&self, name: &syn::Ident) -> bool {
-        self.0.contains(&name.unraw().to_string())
+        self.0.contains_key(&name.unraw().to_string())
     }
 
     /// Whether `word` is among them.
     pub(crate) fn contain(&self, word: &str) -> bool {
-        self.0.contains(word)
+        self.0.contains_key(word)
+    }
+
+    /// A binding that the tokens' own `word` sees: its span is theirs, which matters where a macro of the user's wrote
+    /// them.
+    pub(crate) fn binding(&self, word: &str) -> Option<Ident> {
+        self.0.get(word).map(|span| Ident::new(word, *span))
     }
 }
 

@@ -309,12 +309,14 @@ fn longest_delays(retry: &RetrySpec) -> Duration {
     let mut delay = retry.backoff.from.as_secs_f64();
     let mut sum = 0.0;
     for done in 1..retry.attempts {
-        if delay >= cap || retry.backoff.is_constant() {
-            sum += cap * f64::from(retry.attempts - done);
+        // What no longer grows need not be counted one by one.
+        let next = (delay * growth).min(cap);
+        if next <= delay || delay >= cap {
+            sum += delay.min(cap) * f64::from(retry.attempts - done);
             break;
         }
         sum += delay;
-        delay *= growth;
+        delay = next;
     }
     // Rounded to the microsecond, so that the message shows the numbers that were written.
     Duration::try_from_secs_f64((sum * 1e6).round() / 1e6).unwrap_or(Duration::MAX)

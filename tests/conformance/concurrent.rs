@@ -127,9 +127,3 @@ async fn blk_07_never_more_than_its_places_among_many_threads() {
         check("BLK-07 every place is free again", said(&out.unwrap()), "S");
     }
 }
-#[test]
-fn zz_scratch() {
-    let begun = std::time::Instant::now();
-    for _ in 0..20 { let _ = metric("hardening_queue_depth{call=\"concurrent-bulkhead\"}"); }
-    panic!("{:?}", begun.elapsed() / 20);
-}

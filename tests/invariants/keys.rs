@@ -66,21 +66,21 @@ fn i_38_a_crowded_limiter_stays_bounded() {
 fn i_38_a_key_in_use_is_never_forgotten() {
     let period = 100 * MILLI;
     let limiter = keyed(spec(period, 1), 3);
-    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|key: u32| hash_key(&key));
-    for key in [a, b] {
+    let [first, second, later, fourth, fifth] = [0, 1, 2, 3, 4].map(|key: u32| hash_key(&key));
+    for key in [first, second] {
         assert!(allowed(limiter.check(key, 1, SECOND)));
     }
-    assert!(allowed(limiter.check(c, 1, SECOND + 50 * MILLI)));
-    // No place: `d` and `e` share one limit, and are counted.
-    assert!(allowed(limiter.check(d, 1, SECOND + 60 * MILLI)));
-    assert!(!allowed(limiter.check(e, 1, SECOND + 60 * MILLI)));
+    assert!(allowed(limiter.check(later, 1, SECOND + 50 * MILLI)));
+    // No place: `fourth` and `fifth` share one limit, and are counted.
+    assert!(allowed(limiter.check(fourth, 1, SECOND + 60 * MILLI)));
+    assert!(!allowed(limiter.check(fifth, 1, SECOND + 60 * MILLI)));
     assert_eq!((limiter.keys(), limiter.counts().2), (3, 2));
-    // `a` and `b` are full again and make room, `c` is not and stays refused.
-    assert!(allowed(limiter.check(d, 1, SECOND + period)), "a place is free, and its own limit is full");
-    assert!(allowed(limiter.check(e, 1, SECOND + period)));
-    assert!(!allowed(limiter.check(c, 1, SECOND + period)), "it was forgotten, and got a new burst");
+    // `first` and `second` are full again and make room, `later` is not and stays refused.
+    assert!(allowed(limiter.check(fourth, 1, SECOND + period)), "a place is free, and its own limit is full");
+    assert!(allowed(limiter.check(fifth, 1, SECOND + period)));
+    assert!(!allowed(limiter.check(later, 1, SECOND + period)), "it was forgotten, and got a new burst");
     assert_eq!((limiter.keys(), limiter.counts().2), (3, 2));
-    let refused = limiter.check(c, 1, SECOND + period);
+    let refused = limiter.check(later, 1, SECOND + period);
     assert_eq!(refused, Decision::Refused { retry_after: Duration::from_millis(50), limit: 1, remaining: 0 });
 }
 

@@ -52,3 +52,23 @@ async fn a_timeout_cuts() {
     assert!(matches!(error, Error::Rejected(Rejected::Timeout { call: "smoke::slow", .. })), "{error:?}");
     assert_eq!(before.elapsed().as_millis(), 50);
 }
+
+/// The attribute's tokens come from a macro of the caller's, with its own hygiene.
+macro_rules! stamped {
+    ($name:ident, $delay:expr) => {
+        #[fallback(Ok(if error == &Error::Io(7) { 7 } else { 0 }))]
+        #[retry(attempts = 2, backoff = 1ms, retry_after = if *error == Error::Io(7) { Some($delay) } else { None }, idempotent)]
+        async fn $name() -> Result<u32, Error> {
+            Err(Error::Io(7))
+        }
+    };
+}
+
+stamped!(asked, Duration::from_secs(3));
+
+#[tokio::test(start_paused = true)]
+async fn error_is_in_scope_when_a_macro_writes_the_attribute() {
+    let before = tokio::time::Instant::now();
+    assert_eq!(asked().await, Ok(7));
+    assert_eq!(before.elapsed().as_secs(), 3);
+}

@@ -1,5 +1,8 @@
 //! The service under test.
-#![allow(clippy::unused_async, reason = "the attributes take asynchronous functions, and these have nothing to wait for")]
+#![allow(
+    clippy::unused_async,
+    reason = "the attributes take asynchronous functions, and these have nothing to wait for"
+)]
 
 use std::process::ExitCode;
 use std::sync::Arc;

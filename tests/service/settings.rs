@@ -133,6 +133,8 @@ fn what_a_cluster_injects_is_left_alone_and_files_and_variables_count() {
             ("HARDENING_SERVICE_PORT", "80"),
             ("HARDENING_CALL__APP_PRICE__TIMEOUT__AFTER", "150ms"),
             ("HARDENING_HTTP__CONNECTIONS", "11"),
+            ("HARDENING_SERVICE__COMMIT", "secret://env/REVISION"),
+            ("REVISION", "hunter2"),
         ],
     );
     assert_eq!(code, 0, "{error}");
@@ -146,4 +148,7 @@ fn what_a_cluster_injects_is_left_alone_and_files_and_variables_count() {
     let settings = manifest["settings"].as_array().unwrap();
     let connections = settings.iter().find(|setting| setting["key"] == "connections").unwrap();
     assert_eq!((&connections["value"], &connections["default"]), (&"11".into(), &"10000".into()));
+    let commit = settings.iter().find(|setting| setting["key"] == "commit").unwrap();
+    assert_eq!(commit["value"], "[redacted]");
+    assert!(!said.contains("hunter2"), "{said}");
 }

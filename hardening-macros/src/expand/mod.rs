@@ -77,7 +77,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
         }
     };
     // The error is kept, and has to be `Send`, only where the answer speaks of it.
-    if !Words::of(value.to_token_stream()).contain("error") {
+    let Some(users_error) = Words::of(value.to_token_stream()).binding("error") else {
         let ending = judged(&|wanted| {
             emit! {
                 if let #private::Break(result) = call.#finish_or(settled, #wanted) {
@@ -89,8 +89,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
             #ending
             call.fallback(async { #anchor #value }).await
         };
-    }
-    let users_error = Ident::new("error", Span::call_site());
+    };
     let ending = judged(&|wanted| {
         emit! {
             match call.#finish_or(settled, #wanted) {

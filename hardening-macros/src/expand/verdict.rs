@@ -1,6 +1,6 @@
 //! What the patterns of a call say of an outcome.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::Expr;
 
@@ -70,9 +70,8 @@ fn matched(pattern: &Pattern) -> TokenStream {
 /// The delay that the other side asked for; evaluated for an `Err` alone when it speaks of `error`.
 fn asked_for(expr: &Expr) -> TokenStream {
     let words = Words::of(expr.to_token_stream());
-    let (error, outcome) = (Ident::new("error", Span::call_site()), Ident::new("outcome", Span::call_site()));
-    let bound = words.contain("outcome").then(|| emit!(let #outcome = result;));
-    if words.contain("error") {
+    let bound = words.binding("outcome").map(|outcome| emit!(let #outcome = result;));
+    if let Some(error) = words.binding("error") {
         return emit! {
             match result {
                 ::core::result::Result::Ok(_) => ::core::option::Option::None,

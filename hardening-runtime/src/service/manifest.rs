@@ -41,7 +41,7 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
             "key": setting.key,
             "form": setting.form.describe(),
             "default": default(spec, setting),
-            "value": (setting.show)(settings),
+            "value": value(setting, settings, loaded.ok()),
             "doc": setting.doc,
         })).collect::<Vec<_>>(),
     });
@@ -49,6 +49,15 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
         manifest["problems"] = error.problems().into();
     }
     manifest
+}
+
+/// The value in force; one that came by a reference is not for everybody's eyes.
+fn value(setting: &keys::Setting, settings: &Settings, loaded: Option<&Loaded>) -> String {
+    let place = (setting.section, setting.key);
+    if loaded.is_some_and(|loaded| loaded.hidden.contains(&place)) {
+        return "[redacted]".to_owned();
+    }
+    (setting.show)(settings)
 }
 
 /// The default, which for some is in the attribute.

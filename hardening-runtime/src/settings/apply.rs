@@ -17,7 +17,7 @@ pub(super) fn apply(
     problems: &mut Vec<String>,
 ) -> Loaded {
     let mut specs: Vec<_> = calls.iter().map(|call| call.declared).collect();
-    let mut given = Vec::new();
+    let (mut given, mut hidden) = (Vec::new(), Vec::new());
     for entry in entries {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
         let done = match path.as_slice() {
@@ -29,7 +29,14 @@ pub(super) fn apply(
             }
             ["call", ..] => Err("write `[call.\"name\".policy]` and below it `key = value`".to_owned()),
             [section, key] if SECTIONS.contains(section) => {
-                service_setting(&mut settings, section, key, entry).map(|place| given.push(place))
+                service_setting(&mut settings, section, key, entry).map(|place| {
+                    given.push(place);
+                    // A later source may show what an earlier one hid.
+                    hidden.retain(|known| *known != place);
+                    if entry.secret {
+                        hidden.push(place);
+                    }
+                })
             }
             [section, ..] if SECTIONS.contains(section) => {
                 Err("no such table; a section holds keys and values".to_owned())
@@ -58,7 +65,7 @@ pub(super) fn apply(
         .filter(|(at, spec)| *spec != calls[*at].declared)
         .map(|(call, spec)| CallOverride { call, spec })
         .collect();
-    Loaded { settings, overrides, warnings, given }
+    Loaded { settings, overrides, warnings, given, hidden }
 }
 
 /// `[http] listen` or `[call."orders::price".retry] attempts`.
@@ -215,6 +222,28 @@ mod tests {
             );
         }
         assert_eq!(problems.len(), 8, "{problems:#?}");
+    }
+
+    #[test]
+    fn a_table_that_holds_nothing_must_still_be_one_of_ours() {
+        for (text, line, part) in [
+            ("[cal.x]", 1, "did you mean `call`?"),
+            ("[cal]", 1, "did you mean `call`?"),
+            ("[http]\n[htpp]\n[htpp.x]\nlisten = 'x'", 3, "did you mean `http`?"),
+            ("[http]\n\n[shutdwon]", 3, "did you mean `shutdown`?"),
+            ("[http.tls]", 1, "no such table"),
+            ("[call.\"orders::prize\"]", 1, "did you mean `orders::price`?"),
+            ("[call.\"orders::prize\".retry]", 1, "did you mean `orders::price`?"),
+            ("[call.\"orders::price\".retyr]", 1, "did you mean `retry`?"),
+            ("[call.\"orders::price\".retry.more]", 1, "and below it `key = value`"),
+        ] {
+            let problems = with(text, &[]).unwrap_err().0;
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert!(problems[0].contains(&format!("code:{line}: ")) && problems[0].contains(part), "{text}: {problems:?}");
+        }
+        for text in ["", "[http]", "[call]", "[call.\"orders::price\"]", "[call.\"orders::price\".retry]"] {
+            assert!(with(text, &[]).unwrap().overrides.is_empty(), "{text}");
+        }
     }
 
     #[test]

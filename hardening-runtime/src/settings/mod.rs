@@ -221,4 +221,6 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<String>,
     /// The sections and keys that a source set, against those left at their default.
     pub(crate) given: Vec<(&'static str, &'static str)>,
+    /// Those of them whose value came by a reference and must not be shown.
+    pub(crate) hidden: Vec<(&'static str, &'static str)>,
 }

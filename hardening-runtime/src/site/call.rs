@@ -121,7 +121,9 @@ impl<'c> Call<'c> {
         let limiters = limits.as_slice();
         for (before, limiter) in limiters.iter().enumerate() {
             let charge = self.charge(limiter);
-            if !limiter.admits(charge, self.now) && !self.charge_later(limiter, charge, per, until, limiters.len() == 1) {
+            if !limiter.admits(charge, self.now)
+                && !self.charge_later(limiter, charge, per, until, limiters.len() == 1)
+            {
                 limiters[..before].iter().for_each(|limiter| limiter.refund(self.charge(limiter)));
                 self.resume = 0;
                 self.reserved = None;
