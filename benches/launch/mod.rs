@@ -4,7 +4,7 @@
 use std::process::{Command, ExitCode};
 
 /// Runs `program` and hands its verdict on.
-pub fn run(program: &str) -> ExitCode {
+pub(crate) fn run(program: &str) -> ExitCode {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["run", "--quiet", "--profile", "bench", "--package", "hardening-measure", "--bin", program])

@@ -137,6 +137,7 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     quote! {
         #(#outer)*
         #vis fn #name() -> #output {
+            #[allow(clippy::unused_async)]
             #set_up
             #run
         }

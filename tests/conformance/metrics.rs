@@ -6,8 +6,7 @@ use hardening::{
 };
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, pass,
-    said,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, guarded, metric, pass, said,
 };
 
 guarded! {
@@ -54,6 +53,28 @@ const OUTCOMES: [&str; 12] = [
     "rejected",
 ];
 
+/// One scrape: many series at once.
+struct Scrape(String);
+
+impl Scrape {
+    fn now() -> Self {
+        let mut text = String::new();
+        telemetry::calls::render(&mut text);
+        Self(text)
+    }
+
+    #[track_caller]
+    fn read(&self, series: &str) -> u64 {
+        let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no series {series}")).parse().unwrap()
+    }
+
+    /// The calls, or attempts, of this name by outcome.
+    fn outcomes(&self, family: &str, name: &str) -> [u64; OUTCOMES.len()] {
+        OUTCOMES.map(|it| self.read(&format!("hardening_{family}_total{{call=\"{name}\",outcome=\"{it}\"}}")))
+    }
+}
+
 fn attempts(name: &str, outcome: &str) -> u64 {
     metric(&format!("hardening_attempts_total{{call=\"{name}\",outcome=\"{outcome}\"}}"))
 }
@@ -70,8 +91,8 @@ fn in_flight(name: &str) -> u64 {
 
 /// The calls of this name by their outcomes, those of zero left out.
 fn counted(name: &str) -> String {
-    let counts = OUTCOMES.map(|outcome| (outcome, ended(name, outcome)));
-    let some = counts.into_iter().filter(|(_, count)| *count > 0);
+    let counts = OUTCOMES.into_iter().zip(Scrape::now().outcomes("calls", name));
+    let some = counts.filter(|(_, count)| *count > 0);
     some.map(|(outcome, count)| format!("{outcome} {count}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -170,16 +191,16 @@ async fn met_18_and_19_bulkheads() {
 /// Every series is there before the first call.
 #[tokio::test(start_paused = true)]
 async fn met_21_everything_exists_at_zero() {
-    for outcome in OUTCOMES {
-        check(outcome, (ended("metrics::met_21", outcome), attempts("metrics::met_21", outcome)), (0, 0));
+    let scrape = Scrape::now();
+    for family in ["calls", "attempts"] {
+        check(family, scrape.outcomes(family, "metrics::met_21"), [0; OUTCOMES.len()]);
     }
     check("in flight", in_flight("metrics::met_21"), 0);
     check("durations", metric("hardening_call_duration_seconds_count{call=\"metrics::met_21\"}"), 0);
-    let mut text = String::new();
-    telemetry::calls::render(&mut text);
     let absent = ["hardening_retries_total", "hardening_circuit_state", "hardening_queue_depth"];
     for family in absent {
-        let found = text.lines().any(|line| line.starts_with(family) && line.contains("\"metrics::met_21\""));
+        let found =
+            scrape.0.lines().any(|line| line.starts_with(family) && line.contains("\"metrics::met_21\""));
         check(family, found, false);
     }
     let after = (said(&met_21(Script::new("S")).await), counted("metrics::met_21"));
@@ -191,7 +212,7 @@ async fn met_22_every_policy_and_one_good_call() {
     let name = "metrics::met_22";
     check("MET-22", said(&met_22(Script::new("S(10)")).await), "S");
     check("MET-22 calls", (counted(name), retries(name), in_flight(name)), ("success 1".to_owned(), 0, 0));
-    let per_outcome = OUTCOMES.map(|outcome| attempts(name, outcome));
+    let per_outcome = Scrape::now().outcomes("attempts", name);
     check("MET-22 attempts", (per_outcome[0], per_outcome.iter().sum()), (1, 1_u64));
     check("MET-22 circuit", circuit(name).window(), (1, 0, 0));
     check("MET-22 opened", circuit(name).transitions(CircuitState::Closed, CircuitState::Open), 0);
@@ -239,10 +260,11 @@ async fn keys_without_room_are_counted_once() {
 #[tokio::test(start_paused = true)]
 async fn met_25_one_state_at_a_time() {
     let one_hot = || {
+        let scrape = Scrape::now();
         let states = CircuitState::ALL.map(|state| {
             let series =
                 format!("hardening_circuit_state{{circuit=\"metrics::met_25\",state=\"{}\"}}", state.name());
-            (metric(&series) == 1).then_some(state.name())
+            (scrape.read(&series) == 1).then_some(state.name())
         });
         states.into_iter().flatten().collect::<Vec<_>>().join("+")
     };
@@ -325,8 +347,7 @@ async fn durations_are_those_of_whole_calls() {
 /// What each family means stands once above its samples.
 #[tokio::test(start_paused = true)]
 async fn every_family_has_its_help_and_type() {
-    let mut text = String::new();
-    telemetry::calls::render(&mut text);
+    let Scrape(text) = Scrape::now();
     let mut declared = Vec::new();
     for line in text.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {

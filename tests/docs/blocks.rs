@@ -32,7 +32,7 @@ fn regenerated(text: &str, make: &dyn Fn(&str) -> Option<String>) -> (String, Ve
         let (_, after) = after.split_once(&end).unwrap_or_else(|| panic!("no `{end}`"));
         let made = make(name).unwrap_or_else(|| panic!("nothing generates `{name}`"));
         out.push_str(before);
-        out.push_str(&format!("<!-- begin {name} -->\n{}\n{end}", made.trim_end()));
+        out.extend(["<!-- begin ", name, " -->\n", made.trim_end(), "\n", &end]);
         names.push(name.to_owned());
         rest = after;
     }

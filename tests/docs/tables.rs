@@ -25,7 +25,7 @@ pub(crate) fn made(name: &str) -> Option<String> {
 fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut out = line(heads.iter().map(|head| (*head).to_owned()).collect());
-    out.push_str(&format!("|{}\n", "---|".repeat(heads.len())));
+    out.extend(["|", &"---|".repeat(heads.len()), "\n"]);
     out.extend(
         rows.into_iter().map(|cells| line(cells.into_iter().map(|cell| cell.replace('|', "\\|")).collect())),
     );

@@ -57,7 +57,7 @@ impl Breaker {
     /// The state in which an attempt is admitted.
     fn admit(&self, now: u64) -> Option<u64> {
         let state = self.state.load(Ordering::Acquire);
-        if state % STEP == 0 { Some(state) } else { self.probe(now) }
+        if state.is_multiple_of(STEP) { Some(state) } else { self.probe(now) }
     }
 
     #[cold]
@@ -75,7 +75,7 @@ impl Breaker {
         if self.state.load(Ordering::Acquire) != admitted {
             return;
         }
-        if admitted % STEP != 0 {
+        if !admitted.is_multiple_of(STEP) {
             return self.probed(admitted, now, failed);
         }
         let epoch = now / BUCKET;
@@ -117,7 +117,8 @@ impl Breaker {
         }
         if calls >= 20 && failures * 2 >= calls {
             self.open_until.store(now + 5_000_000_000, Ordering::Release);
-            let _ = self.state.compare_exchange(closed, closed + STEP + 1, Ordering::AcqRel, Ordering::Acquire);
+            let _ =
+                self.state.compare_exchange(closed, closed + STEP + 1, Ordering::AcqRel, Ordering::Acquire);
             for bucket in &self.buckets {
                 bucket.store(0, Ordering::Release);
             }

@@ -59,7 +59,9 @@ fn main() -> ExitCode {
     if let [_, mode, at, calls] = &arguments[..]
         && mode == "run"
     {
-        let (Ok(at), Ok(calls)) = (at.parse::<usize>(), calls.parse::<u64>()) else { return ExitCode::FAILURE };
+        let (Ok(at), Ok(calls)) = (at.parse::<usize>(), calls.parse::<u64>()) else {
+            return ExitCode::FAILURE;
+        };
         let good = (0..calls).filter(|n| VARIANTS[at].1(std::hint::black_box(*n))).count();
         return if good as u64 == calls { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
@@ -90,7 +92,9 @@ fn instructions(at: usize, calls: u64) -> Result<u64, String> {
         .arg(own)
         .args(["run", &at.to_string(), &calls.to_string()])
         .output()
-        .map_err(|error| format!("valgrind does not run ({error}): install it, on Debian with `apt-get install valgrind`"))?;
+        .map_err(|error| {
+            format!("valgrind does not run ({error}): install it, on Debian with `apt-get install valgrind`")
+        })?;
     let report = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         return Err(format!("the measured calls failed:\n{report}"));

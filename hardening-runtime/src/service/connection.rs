@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -43,7 +43,7 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(http.http2_streams)
-        .max_header_list_size(u32::try_from(http.header_limit).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
     builder
@@ -185,11 +185,17 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     let phrase = status.canonical_reason().unwrap_or("Error");
     let mut answer = format!(
         "HTTP/1.1 {} {phrase}\r\ncontent-type: {PROBLEM_JSON}\r\nx-request-id: {id}\r\n\
-         x-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+         connection: close\r\ncontent-length: {}\r\n",
         status.as_u16(),
         body.len()
     )
     .into_bytes();
+    let mut headers = HeaderMap::new();
+    server.headers.secure(&mut headers);
+    for (name, value) in &headers {
+        answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    answer.extend_from_slice(b"\r\n");
     answer.extend_from_slice(&body);
     if surface == Surface::Public {
         server.stats.unmatched().record(&http::Method::TRACE, status, 0);

@@ -54,11 +54,7 @@ fn refuse(place: &str, error: &serde_json::Error) -> Problem {
     use serde_json::error::Category;
     if matches!(error.classify(), Category::Data) {
         let message = without_position(error);
-        let field = match named_field(&message) {
-            Some(name) if place.is_empty() => name.to_owned(),
-            Some(name) => format!("{place}.{name}"),
-            None => place.to_owned(),
-        };
+        let field = blamed(place, &message);
         let problem = Problem::validation();
         return if field.is_empty() { problem.detail(message) } else { problem.field(field, message) };
     }
@@ -83,8 +79,19 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// "missing field `quantity`" and "unknown field `quantity`, expected …" are reported at the object that lacks
-/// or has it.
+/// The path of the field that a message is about. A missing field is reported at the object that lacks it, an
+/// unknown one at itself, or at its object where serde has buffered that.
+fn blamed(place: &str, message: &str) -> String {
+    let Some(name) = named_field(message) else { return place.to_owned() };
+    let own = message.starts_with("unknown") && place.rsplit('.').next() == Some(name);
+    match place {
+        "" => name.to_owned(),
+        _ if own => place.to_owned(),
+        _ => format!("{place}.{name}"),
+    }
+}
+
+/// "missing field `quantity`" and "unknown field `quantity`, expected …".
 fn named_field(message: &str) -> Option<&str> {
     let rest = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("unknown field `"))?;
     rest.split('`').next()
@@ -150,6 +157,17 @@ mod tests {
 
     #[test]
     fn missing_and_unknown_fields_are_named() {
+        for (place, message, field) in [
+            ("", "missing field `a`", "a"),
+            ("lines[1]", "missing field `a`", "lines[1].a"),
+            ("a", "missing field `a`", "a.a"),
+            ("a", "unknown field `a`, expected `b`", "a"),
+            ("lines[1].a", "unknown field `a`, there are no fields", "lines[1].a"),
+            ("lines[1]", "unknown field `a`, expected `b`", "lines[1].a"),
+            ("lines[1].b", "invalid value", "lines[1].b"),
+        ] {
+            assert_eq!(blamed(place, message), field, "{place} {message}");
+        }
         assert_eq!(named_field("missing field `quantity`"), Some("quantity"));
         assert_eq!(named_field("unknown field `qty`, expected `sku` or `quantity`"), Some("qty"));
         assert_eq!(named_field("invalid type: string, expected u32"), None);

@@ -30,6 +30,14 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     match size {
+        _ if text && status.is_server_error() && size.is_none_or(|size| size > LONGEST) => {
+            tracing::error!(
+                request_id = live.id,
+                status = status.as_u16(),
+                "a handler's long error text was withheld"
+            );
+            instead(response, &Problem::new(status), live)
+        }
         Some(0) if kind.is_none() => instead(response, &Problem::new(status), live),
         Some(size) if text && size <= LONGEST => {
             let (parts, body) = response.into_parts();

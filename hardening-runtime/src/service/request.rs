@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
@@ -131,7 +131,7 @@ fn oversized(parts: &Parts, uri_limit: u64, header_limit: u64) -> Option<Problem
     None
 }
 
-/// As HTTP/2 counts a header list: names, values and 32 bytes for each field, which HTTP/1 spends on separators.
+/// Names and values, and for each field the four bytes that HTTP/1 spends on separators.
 fn size(headers: &HeaderMap) -> u64 {
     headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum()
 }
@@ -169,6 +169,8 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
     account.live = Some(Arc::clone(&live));
     let mut request = Request::from_parts(parts, bounded(server, body, &live));
     request.extensions_mut().insert(Arc::clone(&live));
+    // axum's own limit of 2 MB would stand below what the setting allows.
+    DefaultBodyLimit::disable().apply(&mut request);
     let mut router = server.router.clone();
     let routed = panics::caught(async move { router.call(request).await });
     let outcome = tokio::select! {

@@ -194,7 +194,10 @@ mod tests {
                 (T0 + 5 * S, Event::Tick),
             ],
         );
-        assert_eq!(stages, [Stage::Serving, Stage::PreDrain, Stage::PreDrain, Stage::PreDrain, Stage::Draining]);
+        assert_eq!(
+            stages,
+            [Stage::Serving, Stage::PreDrain, Stage::PreDrain, Stage::PreDrain, Stage::Draining]
+        );
     }
 
     #[test]

@@ -12,6 +12,11 @@ use tokio::net::TcpStream;
 
 use crate::clock::{self, Nanos};
 
+/// What a client that knows HTTP/2 begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// In place of a count: what came is not the preface.
+const OLD_HTTP: u8 = u8::MAX;
+
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
@@ -35,8 +40,10 @@ pub(crate) struct Conn {
     since: AtomicU64,
     /// When the client stopped taking bytes; 0 while it takes them.
     stalled: AtomicU64,
-    http2: AtomicBool,
-    read_anything: AtomicBool,
+    /// How many bytes of HTTP/2's preface have come and nothing else; [`OLD_HTTP`] once it cannot be that.
+    preface: AtomicU8,
+    /// Whether the first line of a head is still on its way.
+    in_first_line: AtomicBool,
     /// The status with which the HTTP machinery refused what it read; 0 while it has not.
     refused: AtomicU16,
 }
@@ -50,8 +57,8 @@ impl Conn {
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
             stalled: AtomicU64::new(0),
-            http2: AtomicBool::new(false),
-            read_anything: AtomicBool::new(false),
+            preface: AtomicU8::new(0),
+            in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
         }
     }
@@ -97,7 +104,7 @@ impl Conn {
     }
 
     pub(crate) fn is_http2(&self) -> bool {
-        self.http2.load(Ordering::Relaxed)
+        usize::from(self.preface.load(Ordering::Relaxed)) == PREFACE.len()
     }
 
     /// The socket, once nothing else uses it.
@@ -106,16 +113,24 @@ impl Conn {
     }
 
     fn saw(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
+        // Frames of HTTP/2 between requests, such as pings, are no head.
+        if bytes.is_empty() || self.is_http2() {
             return;
         }
-        if !self.read_anything.swap(true, Ordering::Relaxed) && bytes.starts_with(b"PRI") {
-            self.http2.store(true, Ordering::Relaxed);
-            self.wait_for(Waiting::Next);
-        }
-        // Frames of HTTP/2 between requests, such as pings, are no head.
-        if !self.is_http2() && matches!(self.waiting(), Some((Waiting::First | Waiting::Next, _))) {
+        if matches!(self.waiting(), Some((Waiting::First | Waiting::Next, _))) {
             self.wait_for(Waiting::Head);
+            self.in_first_line.store(true, Ordering::Relaxed);
+        }
+        if self.in_first_line.load(Ordering::Relaxed) && bytes.contains(&b'\n') {
+            self.in_first_line.store(false, Ordering::Relaxed);
+        }
+        let seen = self.preface.load(Ordering::Relaxed);
+        if seen != OLD_HTTP {
+            let seen = more_of_preface(seen, bytes);
+            self.preface.store(seen, Ordering::Relaxed);
+            if self.is_http2() {
+                self.wait_for(Waiting::Next);
+            }
         }
     }
 
@@ -136,7 +151,9 @@ impl Conn {
             None
         };
         if let Some(status) = status {
-            self.refused.store(status, Ordering::Release);
+            // Of a head that does not fit, the first line does not either when its end was never read.
+            let uri = status == 431 && self.in_first_line.load(Ordering::Relaxed);
+            self.refused.store(if uri { 414 } else { status }, Ordering::Release);
         }
         bare
     }
@@ -148,6 +165,14 @@ impl Conn {
             _ => {}
         }
     }
+}
+
+/// How much of the preface has come, `seen` before and `bytes` now.
+fn more_of_preface(seen: u8, bytes: &[u8]) -> u8 {
+    let rest = &PREFACE[usize::from(seen)..];
+    let common = rest.len().min(bytes.len());
+    // The preface is 24 bytes long.
+    if rest[..common] == bytes[..common] { seen + common as u8 } else { OLD_HTTP }
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

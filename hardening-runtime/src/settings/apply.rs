@@ -2,13 +2,16 @@
 
 use hardening_spec::keys::list;
 use hardening_spec::rules::{self, Severity};
-use hardening_spec::settings::{self as calls_settings, SetError};
+use hardening_spec::settings::{self as calls_settings, Raw, SetError};
 use hardening_spec::suggest::nearest;
 
 use super::keys::{self, SECTIONS};
 use super::load::Call;
-use super::value::Entry;
+use super::value::{Entry, Value};
 use super::{CallOverride, Loaded, Settings};
+
+const TABLES_OF_CALLS: &str = "write `[call.\"name\".policy]` and below it `key = value`";
+const NO_SUCH_TABLE: &str = "no such table; a section holds keys and values";
 
 pub(super) fn apply(
     mut settings: Settings,
@@ -21,13 +24,14 @@ pub(super) fn apply(
     for entry in entries {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
         let done = match path.as_slice() {
+            path if entry.value == Value::Table => empty_table(path, calls),
             ["call", name, policy, key @ ..] if key.len() <= 1 => {
                 match calls.iter().position(|call| call.name == *name) {
                     Some(at) => call_setting(&mut specs[at], policy, key.first().copied(), entry),
                     None => Err(unknown_call(name, calls)),
                 }
             }
-            ["call", ..] => Err("write `[call.\"name\".policy]` and below it `key = value`".to_owned()),
+            ["call", ..] => Err(TABLES_OF_CALLS.to_owned()),
             [section, key] if SECTIONS.contains(section) => {
                 service_setting(&mut settings, section, key, entry).map(|place| {
                     given.push(place);
@@ -38,9 +42,7 @@ pub(super) fn apply(
                     }
                 })
             }
-            [section, ..] if SECTIONS.contains(section) => {
-                Err("no such table; a section holds keys and values".to_owned())
-            }
+            [section, ..] if SECTIONS.contains(section) => Err(NO_SUCH_TABLE.to_owned()),
             [section, ..] => Err(unknown_section(section)),
             [] => Ok(()),
         };
@@ -123,6 +125,26 @@ fn call_setting(
     })
 }
 
+/// A table that holds nothing changes nothing, but its name may be a mistake.
+fn empty_table(path: &[&str], calls: &[Call]) -> Result<(), String> {
+    match path {
+        [] | ["call"] => Ok(()),
+        ["call", name, policy @ ..] => match (calls.iter().find(|call| call.name == *name), policy) {
+            (None, _) => Err(unknown_call(name, calls)),
+            (Some(_), []) => Ok(()),
+            (Some(call), [policy]) => {
+                let mut spec = call.declared;
+                let done = calls_settings::set(&mut spec, policy, "enabled", Raw::Bool(true));
+                done.map_err(|why| why.to_string())
+            }
+            (Some(_), _) => Err(TABLES_OF_CALLS.to_owned()),
+        },
+        [section] if SECTIONS.contains(section) => Ok(()),
+        [section, ..] if SECTIONS.contains(section) => Err(NO_SUCH_TABLE.to_owned()),
+        [section, ..] => Err(unknown_section(section)),
+    }
+}
+
 fn unknown_call(name: &str, calls: &[Call]) -> String {
     let names: Vec<&str> = calls.iter().map(|call| call.name).collect();
     if names.is_empty() {
@@ -141,7 +163,9 @@ fn unknown_section(section: &str) -> String {
 
 /// Where the value that breaks a rule was given: the last entry for that key, else for that call, else the code.
 fn place_of(call: &Call, policy: &str, key: &str, entries: &[Entry]) -> String {
-    let of_call = || entries.iter().rev().filter(|entry| entry.path.len() > 2 && entry.path[1] == call.name);
+    let sets =
+        |entry: &&Entry| entry.path.len() > 2 && entry.path[1] == call.name && entry.value != Value::Table;
+    let of_call = || entries.iter().rev().filter(sets);
     let exact = of_call().find(|entry| {
         entry.path[2].starts_with(policy) && entry.path.get(3).is_none_or(|given| given == key)
     });
@@ -229,7 +253,7 @@ mod tests {
         for (text, line, part) in [
             ("[cal.x]", 1, "did you mean `call`?"),
             ("[cal]", 1, "did you mean `call`?"),
-            ("[http]\n[htpp]\n[htpp.x]\nlisten = 'x'", 3, "did you mean `http`?"),
+            ("[http]\n[htpp]\n[htpp.x]\nlisten = 'x'", 4, "did you mean `http`?"),
             ("[http]\n\n[shutdwon]", 3, "did you mean `shutdown`?"),
             ("[http.tls]", 1, "no such table"),
             ("[call.\"orders::prize\"]", 1, "did you mean `orders::price`?"),
@@ -239,7 +263,10 @@ mod tests {
         ] {
             let problems = with(text, &[]).unwrap_err().0;
             assert_eq!(problems.len(), 1, "{text}: {problems:?}");
-            assert!(problems[0].contains(&format!("code:{line}: ")) && problems[0].contains(part), "{text}: {problems:?}");
+            assert!(
+                problems[0].contains(&format!("code:{line}: ")) && problems[0].contains(part),
+                "{text}: {problems:?}"
+            );
         }
         for text in ["", "[http]", "[call]", "[call.\"orders::price\"]", "[call.\"orders::price\".retry]"] {
             assert!(with(text, &[]).unwrap().overrides.is_empty(), "{text}");

@@ -42,10 +42,12 @@ impl Reader<'_> {
     fn table(&mut self, path: &mut Vec<String>, table: &DeTable<'_>) {
         for (key, value) in table {
             path.push(key.get_ref().to_string());
-            if let DeValue::Table(inner) = value.get_ref() {
-                self.table(path, inner);
-            } else {
-                self.value(path, key.span().start, value);
+            match value.get_ref() {
+                DeValue::Table(inner) if inner.is_empty() => {
+                    self.push(path, key.span().start, Value::Table, false);
+                }
+                DeValue::Table(inner) => self.table(path, inner),
+                _ => self.value(path, key.span().start, value),
             }
             path.pop();
         }
@@ -54,14 +56,14 @@ impl Reader<'_> {
     fn value(&mut self, path: &[String], at: usize, value: &Spanned<DeValue<'_>>) {
         let line = line_of(self.text, at);
         match self.read(value.get_ref()) {
-            Ok((value, secret)) => self.entries.push(Entry {
-                path: path.to_vec(),
-                value,
-                origin: Origin::File { file: self.file.to_owned(), line },
-                secret,
-            }),
+            Ok((value, secret)) => self.push(path, at, value, secret),
             Err(why) => self.problems.push(format!("{}:{line}: `{}`: {why}", self.file, path.join("."))),
         }
+    }
+
+    fn push(&mut self, path: &[String], at: usize, value: Value, secret: bool) {
+        let origin = Origin::File { file: self.file.to_owned(), line: line_of(self.text, at) };
+        self.entries.push(Entry { path: path.to_vec(), value, origin, secret });
     }
 
     fn read(&self, value: &DeValue<'_>) -> Result<(Value, bool), String> {

@@ -17,17 +17,19 @@ pub(crate) enum Value {
     Text(String),
     /// A list of strings.
     List(Vec<String>),
+    /// A table that holds nothing.
+    Table,
 }
 
 impl Value {
-    /// The value as calls' settings take it; `None` for a list.
+    /// The value as calls' settings take it; `None` for what is no single value.
     pub(crate) fn raw(&self) -> Option<Raw<'_>> {
         match self {
             Self::Int(value) => Some(Raw::Int(*value)),
             Self::Float(value) => Some(Raw::Float(*value)),
             Self::Bool(value) => Some(Raw::Bool(*value)),
             Self::Text(value) => Some(Raw::Text(value)),
-            Self::List(_) => None,
+            Self::List(_) | Self::Table => None,
         }
     }
 }
