@@ -30,6 +30,8 @@ pub(crate) struct Account {
     status: Option<StatusCode>,
     probe: Option<&'static str>,
     open: bool,
+    /// Whether the connection knows that the client must take some of the answer.
+    must_take: bool,
     /// The request's id.
     pub(crate) id: String,
     /// The client's address.
@@ -64,6 +66,7 @@ impl Account {
             status: None,
             probe: None,
             open: true,
+            must_take: false,
             id,
             client,
             deadline: began + server.settings.http.request_timeout,
@@ -90,6 +93,7 @@ impl Account {
         if !std::mem::take(&mut self.open) {
             return;
         }
+        self.client_must_take(false);
         let took = self.began.elapsed();
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
         let stats = &self.server.stats;
@@ -138,6 +142,14 @@ impl Account {
 }
 
 impl Ending for Account {
+    fn client_must_take(&mut self, must: bool) {
+        // On HTTP/1 the socket shows what the client takes.
+        if self.conn.is_http2() && (must || self.must_take) {
+            self.conn.client_must_take(must, self.must_take);
+            self.must_take = must;
+        }
+    }
+
     fn ended(&mut self, bytes: u64, whole: bool) {
         self.close(bytes, whole);
     }

@@ -122,8 +122,16 @@ impl<L: Fated> HttpBody for Bounded<L> {
     }
 }
 
-/// What learns how an answer ended.
+/// An answer is handed to the connection in pieces of at most this many bytes, so that it counts as being
+/// answered until the client has taken all but the last.
+const PIECE: usize = 64 * 1024;
+
+/// What learns how an answer comes along.
 pub(crate) trait Ending: Send + 'static {
+    /// The connection has a piece, or the head, and asks for more once the client has room for it (`true`); or it
+    /// has asked (`false`).
+    fn client_must_take(&mut self, must: bool);
+
     /// Called once, when the last byte was handed to the connection (`whole`) or the answer was dropped before.
     fn ended(&mut self, bytes: u64, whole: bool);
 }
@@ -131,13 +139,33 @@ pub(crate) trait Ending: Send + 'static {
 /// An answer's body that tells when it has ended.
 pub(crate) struct Counted<E: Ending> {
     inner: Body,
+    /// What of the last frame was not yet handed over.
+    rest: Bytes,
     bytes: u64,
     ending: Option<E>,
 }
 
 impl<E: Ending> Counted<E> {
-    pub(crate) fn new(inner: Body, ending: E) -> Self {
-        Self { inner, bytes: 0, ending: Some(ending) }
+    pub(crate) fn new(inner: Body, mut ending: E) -> Self {
+        ending.client_must_take(true);
+        Self { inner, rest: Bytes::new(), bytes: 0, ending: Some(ending) }
+    }
+
+    fn client_must_take(&mut self, must: bool) {
+        if let Some(ending) = &mut self.ending {
+            ending.client_must_take(must);
+        }
+    }
+
+    /// The next piece of what is at hand.
+    fn piece(&mut self) -> Frame<Bytes> {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        self.bytes += piece.len() as u64;
+        if self.rest.is_empty() && self.inner.is_end_stream() {
+            self.end(true);
+        }
+        self.client_must_take(true);
+        Frame::data(piece)
     }
 
     fn end(&mut self, whole: bool) {
@@ -155,33 +183,54 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        match &polled {
-            Some(Ok(frame)) => {
-                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if self.inner.is_end_stream() {
-                    self.end(true);
-                }
-            }
-            Some(Err(_)) => self.end(false),
-            None => self.end(true),
+        self.client_must_take(false);
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.piece())));
         }
+        let polled = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    self.rest = data;
+                    Some(Ok(self.piece()))
+                }
+                Err(trailers) => {
+                    if self.inner.is_end_stream() {
+                        self.end(true);
+                    }
+                    self.client_must_take(true);
+                    Some(Ok(trailers))
+                }
+            },
+            Some(Err(error)) => {
+                self.end(false);
+                Some(Err(error))
+            }
+            None => {
+                self.end(true);
+                None
+            }
+        };
         Poll::Ready(polled)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let (mut hint, rest) = (self.inner.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }
 
 impl<E: Ending> Drop for Counted<E> {
     fn drop(&mut self) {
         // An empty body is never polled; a HEAD answer's is not either.
-        let whole = self.inner.is_end_stream();
+        let whole = self.rest.is_empty() && self.inner.is_end_stream();
         self.end(whole);
     }
 }

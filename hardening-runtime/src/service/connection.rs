@@ -155,6 +155,8 @@ impl Limits {
         let (due, judged) = match waiting {
             Some((Waiting::First, since)) => (since.saturating_add(self.head), Judged::Over),
             Some((Waiting::Head, since)) => (since.saturating_add(self.head), Judged::HeadLate),
+            // The last answer is still on its way.
+            Some((Waiting::Next, _)) if stalled.is_some() => (NEVER, Judged::Over),
             Some((Waiting::Next, since)) => (since.saturating_add(self.idle), Judged::Over),
             None => (NEVER, Judged::Over),
         };
@@ -263,6 +265,8 @@ mod tests {
             (Some((Waiting::Head, S)), None, 11 * S, Judged::HeadLate),
             (Some((Waiting::Next, S)), None, 11 * S, waits(10)),
             (Some((Waiting::Next, S)), None, 76 * S, Judged::Over),
+            (Some((Waiting::Next, S)), Some(70 * S), 76 * S, waits(10)),
+            (Some((Waiting::Next, S)), Some(70 * S), 100 * S, Judged::Over),
             (None, None, 1000 * S, waits(10)),
             (None, Some(S), 30 * S, waits(1)),
             (None, Some(S), 31 * S, Judged::Over),

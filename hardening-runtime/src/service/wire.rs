@@ -40,6 +40,11 @@ pub(crate) struct Conn {
     since: AtomicU64,
     /// When the client stopped taking bytes; 0 while it takes them.
     stalled: AtomicU64,
+    /// Answers over HTTP/2 of which the client must take some before more is asked for: it may take every byte
+    /// of the socket and still open no window.
+    untaken: AtomicU32,
+    /// When one of them last went on.
+    taken: AtomicU64,
     /// How many bytes of HTTP/2's preface have come and nothing else; [`OLD_HTTP`] once it cannot be that.
     preface: AtomicU8,
     /// Whether the first line of a head is still on its way.
@@ -57,6 +62,8 @@ impl Conn {
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
             stalled: AtomicU64::new(0),
+            untaken: AtomicU32::new(0),
+            taken: AtomicU64::new(0),
             preface: AtomicU8::new(0),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
@@ -95,7 +102,19 @@ impl Conn {
 
     /// Since when the client has taken no byte that is ready for it.
     pub(crate) fn stalled(&self) -> Option<Nanos> {
-        Some(self.stalled.load(Ordering::Relaxed)).filter(|since| *since > 0)
+        let windowless = self.untaken.load(Ordering::Acquire) > 0;
+        let windowless = windowless.then(|| self.taken.load(Ordering::Relaxed));
+        Some(self.stalled.load(Ordering::Relaxed)).filter(|since| *since > 0).or(windowless)
+    }
+
+    /// Whether the client must take some of an answer before the rest is asked for, now and before.
+    pub(crate) fn client_must_take(&self, now: bool, before: bool) {
+        self.taken.store(clock::now(), Ordering::Relaxed);
+        match (before, now) {
+            (false, true) => drop(self.untaken.fetch_add(1, Ordering::AcqRel)),
+            (true, false) => drop(self.untaken.fetch_sub(1, Ordering::AcqRel)),
+            _ => {}
+        }
     }
 
     /// The status with which the HTTP machinery refused what it read.
@@ -160,8 +179,16 @@ impl Conn {
 
     fn wrote(&self, result: &Poll<io::Result<usize>>) {
         match result {
-            Poll::Pending if self.stalled().is_none() => self.stalled.store(clock::now(), Ordering::Relaxed),
-            Poll::Ready(_) if self.stalled().is_some() => self.stalled.store(0, Ordering::Relaxed),
+            Poll::Pending if self.stalled.load(Ordering::Relaxed) == 0 => {
+                self.stalled.store(clock::now(), Ordering::Relaxed);
+            }
+            Poll::Ready(_) if self.stalled.load(Ordering::Relaxed) > 0 => {
+                self.stalled.store(0, Ordering::Relaxed);
+                // Whoever still takes the last answer is not idle yet.
+                if matches!(self.waiting(), Some((Waiting::Next, _))) {
+                    self.wait_for(Waiting::Next);
+                }
+            }
             _ => {}
         }
     }
