@@ -14,7 +14,9 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use hardening::{BoxError, Json, Rejected, Setup, context};
-use hardening::{bulkhead, circuit_breaker, deadline, hardened_service, health_check, rate_limited, retry, timeout};
+use hardening::{
+    bulkhead, circuit_breaker, deadline, hardened_service, health_check, rate_limited, retry, timeout,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -24,6 +26,9 @@ tokio::task_local! {
     /// What the service that is being started depends on.
     pub(crate) static DEPENDENCIES: Dependencies;
 }
+
+/// More bytes than any buffer on the way takes.
+pub(crate) const LARGE: usize = 64 << 20;
 
 /// What the routes must never tell.
 pub(crate) const SECRET: &str = "hunter2";
@@ -44,14 +49,20 @@ fn routes() -> Router {
     Router::new()
         .route("/hello", get(|| async { "hello" }))
         .route("/about", get(about))
-        .route("/dressed", get(|| async { [("server", "secret/1"), ("x-request-id", "mine"), ("x-frame-options", "SAMEORIGIN")] }))
+        .route(
+            "/dressed",
+            get(|| async {
+                [("server", "secret/1"), ("x-request-id", "mine"), ("x-frame-options", "SAMEORIGIN")]
+            }),
+        )
         .route("/items/{id}", get(|Path(id): Path<u32>| async move { id.to_string() }).delete(|| async {}))
         .route("/echo", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ignores", post(|| async { "ignored" }))
         .route("/orders", post(order))
         .route("/slow", get(slow))
-        .route("/large", get(|| async { vec![b'x'; 64 << 20] }))
-        .route("/panic", get(|| async { panic!("{}", SECRET) }))
+        .route("/large", get(|| async { vec![b'x'; LARGE] }))
+        .route("/drips", get(|| async { Body::new(Drips { left: 5, pause: None }) }))
+        .route("/panic", get(panics))
         .route("/panic/late", get(|| async { Body::new(PanicsLate(false)) }))
         .route("/fails/{status}", get(fails))
         .route("/fails/long", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, SECRET.repeat(1000)) }))
@@ -97,8 +108,12 @@ async fn order(Json(order): Json<Order>) -> (StatusCode, Json<Value>) {
     (StatusCode::CREATED, Json(json!({ "lines": order.lines.len() })))
 }
 
+async fn panics() -> &'static str {
+    panic!("{SECRET}")
+}
+
 async fn slow() -> &'static str {
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     "late"
 }
 
@@ -113,7 +128,9 @@ async fn refused(Path(kind): Path<String>) -> Result<&'static str, Rejected> {
         "timeout" => Rejected::Timeout { call: SECRET, after: second },
         "deadline_exceeded" => Rejected::DeadlineExceeded { call: SECRET },
         "circuit_open" => Rejected::CircuitOpen { circuit: SECRET, retry_after: second.mul_f64(1.5) },
-        "rate_limited" => Rejected::RateLimited { limiter: SECRET, retry_after: second, limit: 5, remaining: 0 },
+        "rate_limited" => {
+            Rejected::RateLimited { limiter: SECRET, retry_after: second, limit: 5, remaining: 0 }
+        }
         "bulkhead_full" => Rejected::BulkheadFull { call: SECRET, limit: 5 },
         "store_unavailable" => Rejected::StoreUnavailable { store: SECRET },
         "idempotency_conflict" => Rejected::IdempotencyConflict { retry_after: second * 7 },
@@ -147,12 +164,12 @@ async fn broken() -> Result<&'static str, Rejected> {
     Err(Rejected::StoreUnavailable { store: SECRET })
 }
 
-#[bulkhead(1, queue = 0)]
+#[bulkhead(max = 1, queue = 0)]
 async fn narrow() -> Result<&'static str, Rejected> {
     Ok(slow().await)
 }
 
-#[rate_limited(2/min, key = client_ip)]
+#[rate_limited(2/min, burst = 2, key = client_ip)]
 async fn limited() -> Result<&'static str, Rejected> {
     Ok("within")
 }
@@ -179,6 +196,31 @@ impl hyper::body::Body for PanicsLate {
     ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
         assert!(!std::mem::replace(&mut self.0, true), "{SECRET}");
         Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(b"first")))))
+    }
+}
+
+/// A body of five chunks with pauses between them.
+struct Drips {
+    left: u8,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl hyper::body::Body for Drips {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(150))));
+        std::task::ready!(pause.as_mut().poll(cx));
+        self.pause = None;
+        self.left -= 1;
+        Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(b"drip")))))
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
@@ -29,7 +29,8 @@ impl Reply {
     /// The one header field of this name.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let mut found =
+            self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let first = found.next();
         assert_eq!(found.next(), None, "`{name}` stands twice: {self:#?}");
         first
@@ -78,7 +79,8 @@ pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = timeout(PATIENCE, TcpStream::connect(address)).await.expect("in time").expect("a connection");
+        let stream =
+            timeout(PATIENCE, TcpStream::connect(address)).await.expect("in time").expect("a connection");
         stream.set_nodelay(true).expect("a socket");
         Self(BufReader::new(stream))
     }
@@ -102,6 +104,21 @@ impl Client {
         timeout(PATIENCE, self.read(false)).await.expect("an answer in time")
     }
 
+    /// Waits for `100 Continue`.
+    pub(crate) async fn continued(&mut self) {
+        for expected in ["HTTP/1.1 100 Continue", ""] {
+            assert_eq!(timeout(PATIENCE, self.line()).await.expect("in time"), expected);
+        }
+    }
+
+    /// Takes up to `most` bytes of a body; answers how many there were.
+    pub(crate) async fn some(&mut self, most: usize) -> usize {
+        let mut taken = vec![0; most];
+        let count = timeout(PATIENCE, self.0.read(&mut taken)).await.expect("in time").expect("bytes");
+        assert_ne!(count, 0, "the connection ended");
+        count
+    }
+
     /// Everything that still comes until the connection ends.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
@@ -115,7 +132,9 @@ impl Client {
         loop {
             let line = self.line().await;
             let status = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
-            reply.status = status.and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or_else(|| panic!("no status: {line:?}"));
+            reply.status = status
+                .and_then(|rest| rest.get(..3)?.parse().ok())
+                .unwrap_or_else(|| panic!("no status: {line:?}"));
             loop {
                 let line = self.line().await;
                 let Some((name, value)) = line.split_once(": ") else { break };
@@ -172,17 +191,37 @@ impl Http2 {
         Self(sender)
     }
 
-    pub(crate) async fn ask(&self, method: &str, path: &str, fields: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        let answer = self.open(method, path, fields, body).await;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        let headers =
+            answer.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
+        let status = answer.status().as_u16();
+        let body =
+            timeout(PATIENCE, answer.into_body().collect()).await.expect("in time").expect("a whole body");
+        Reply { status, headers, body: text(&body.to_bytes()), continued: false }
+    }
+
+    /// The answer's head, and its body as it comes.
+    pub(crate) async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> hyper::Response<Incoming> {
         let mut request = hyper::Request::builder().method(method).uri(format!("http://test{path}"));
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).expect("a request");
-        let answer = timeout(PATIENCE, self.0.clone().send_request(request)).await.expect("in time").expect("an answer");
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-        let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
-        let status = answer.status().as_u16();
-        let body = timeout(PATIENCE, answer.into_body().collect()).await.expect("in time").expect("a whole body");
-        Reply { status, headers, body: text(&body.to_bytes()), continued: false }
+        let sent = self.0.clone().send_request(request);
+        timeout(PATIENCE, sent).await.expect("in time").expect("an answer")
     }
 }

@@ -21,7 +21,10 @@ pub(crate) async fn start_with(dependencies: Dependencies, settings: &str) -> Ru
 
 /// Asks again until the answer is right.
 #[track_caller]
-pub(crate) fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> F) -> impl Future<Output = ()> {
+pub(crate) fn until<F: Future<Output = bool>>(
+    what: &str,
+    mut right: impl FnMut() -> F,
+) -> impl Future<Output = ()> {
     let from = std::panic::Location::caller();
     async move {
         let began = Instant::now();

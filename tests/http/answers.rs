@@ -1,0 +1,101 @@
+//! What every answer carries: security headers, and nothing for browsers of other origins unless named.
+
+use super::client::{Client, ask, get, get_with, request};
+use super::support::{secured, start};
+
+#[tokio::test]
+async fn every_answer_is_secured_whatever_its_status() {
+    let running =
+        start("[http]\nbody_limit = 10\nuri_limit = 100\nheader_limit = 400\nrequest_timeout = '100ms'")
+            .await;
+    let long_path = format!("/{}", "x".repeat(100));
+    let long_field = "x".repeat(400);
+    for (status, text) in [
+        (200, request("GET", "/hello", &[], "")),
+        (400, request("GET", "/items/x", &[], "")),
+        (400, request("GET", "/hello", &[("x-request-timeout-ms", "soon")], "")),
+        (400, "GET /hello HTTP/1.1\r\n\r\n".to_owned()),
+        (400, "rubbish\r\n\r\n".to_owned()),
+        (404, request("GET", "/missing", &[], "")),
+        (405, request("PUT", "/hello", &[], "")),
+        (413, request("POST", "/echo", &[], "more than ten bytes")),
+        (414, request("GET", &long_path, &[], "")),
+        (415, request("POST", "/orders", &[], "{}")),
+        (422, request("POST", "/orders", &[("content-type", "application/json")], "{}")),
+        (431, request("GET", "/hello", &[("x-long", &long_field)], "")),
+        (500, request("GET", "/panic", &[], "")),
+        (503, request("GET", "/refused/circuit_open", &[], "")),
+        (504, request("GET", "/slow", &[], "")),
+    ] {
+        let reply = ask(running.addr, &text).await;
+        assert_eq!(reply.status, status, "{text:?}");
+        secured(&reply);
+    }
+    for path in ["/metrics", "/livez", "/missing"] {
+        secured(&get(running.admin_addr, path).await);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_comes_too_late_is_answered_with_the_same_fields() {
+    let running = start("[http]\nheader_timeout = '100ms'").await;
+    let mut client = Client::connect(running.addr).await;
+    client.send("GET /hello HTTP/1.1\r\n").await;
+    let reply = client.reply().await;
+    secured(&reply);
+    assert_eq!(reply.status, 408);
+}
+
+#[tokio::test]
+async fn what_a_handler_sets_stays_but_for_the_server_and_the_id() {
+    let running = start("").await;
+    let reply = get(running.addr, "/dressed").await;
+    assert_eq!(reply.header("x-frame-options"), Some("SAMEORIGIN"));
+    assert_eq!(reply.header("server"), None);
+    assert_ne!(reply.header("x-request-id"), Some("mine"));
+}
+
+#[tokio::test]
+async fn the_policy_for_content_is_a_setting_that_holds_for_unreadable_requests_too() {
+    let running = start("[http]\ncsp = \"default-src 'self'\"").await;
+    for text in [request("GET", "/hello", &[], ""), "rubbish\r\n\r\n".to_owned()] {
+        let reply = ask(running.addr, text).await;
+        assert_eq!(reply.header("content-security-policy"), Some("default-src 'self'"), "{reply:#?}");
+    }
+}
+
+const FROM: (&str, &str) = ("origin", "https://shop.example");
+const ASKS: (&str, &str) = ("access-control-request-method", "POST");
+
+#[tokio::test]
+async fn browsers_of_other_origins_get_no_leave_by_default() {
+    let running = start("").await;
+    for (method, path) in [("GET", "/hello"), ("OPTIONS", "/orders"), ("GET", "/missing")] {
+        let reply = ask(running.addr, request(method, path, &[FROM, ASKS], "")).await;
+        assert!(!reply.headers.iter().any(|(name, _)| name.starts_with("access-control-")), "{reply:#?}");
+        assert_ne!(reply.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn named_origins_and_no_others_may_call() {
+    let running = start("[http]\ncors_origins = ['https://shop.example']").await;
+    let allowed = "access-control-allow-origin";
+    for path in ["/hello", "/missing", "/panic"] {
+        let reply = get_with(running.addr, path, &[FROM]).await;
+        assert_eq!(reply.header(allowed), Some(FROM.1), "{path}");
+        assert_eq!(reply.header("vary"), Some("origin"), "{path}");
+        let reply = get_with(running.addr, path, &[("origin", "https://evil.example")]).await;
+        assert_eq!(reply.header(allowed), None, "{path}");
+        assert_eq!(reply.header("vary"), Some("origin"), "{path}");
+    }
+    let fields = [FROM, ASKS, ("access-control-request-headers", "content-type")];
+    let reply = ask(running.addr, request("OPTIONS", "/orders", &fields, "")).await;
+    secured(&reply);
+    assert_eq!(reply.status, 204);
+    assert_eq!(reply.header("access-control-allow-methods"), Some("POST"));
+    assert_eq!(reply.header("access-control-allow-headers"), Some("content-type"));
+    let stranger = [("origin", "https://evil.example"), ASKS];
+    let reply = ask(running.addr, request("OPTIONS", "/orders", &stranger, "")).await;
+    assert_eq!((reply.status, reply.header("access-control-allow-methods")), (405, None));
+}

@@ -1,0 +1,147 @@
+//! The rate limit of each client, and who counts as one.
+
+use std::net::SocketAddr;
+
+use tokio::time::{Duration, sleep};
+
+use super::client::{Client, Http2, Reply, get, get_with, request};
+use super::support::{problem, scrape, start, value};
+
+const BEHIND_A_PROXY: &str = "[http]\nrate_limit = '2/min'\ntrusted_proxies = ['127.0.0.0/8']";
+
+async fn from(address: SocketAddr, path: &str, client: &str) -> Reply {
+    get_with(address, path, &[("x-forwarded-for", client)]).await
+}
+
+#[tokio::test]
+async fn beyond_the_limit_is_429_and_the_fields_say_where_the_client_stands() {
+    let running = start("[http]\nrate_limit = '60/min'\nrate_limit_burst = 3").await;
+    for (path, left) in [("/hello", "2"), ("/missing", "1"), ("/panic", "0")] {
+        let reply = get(running.addr, path).await;
+        assert_eq!(reply.header("ratelimit-policy"), Some("\"client\";q=3;w=3"), "{path}");
+        assert!(
+            reply.header("ratelimit").expect("a state").starts_with(&format!("\"client\";r={left};t=")),
+            "{path}"
+        );
+        assert_eq!(reply.header("x-ratelimit-limit"), Some("3"));
+        assert_eq!(reply.header("x-ratelimit-remaining"), Some(left));
+        assert!(reply.header("x-ratelimit-reset").is_some());
+        assert_eq!(reply.header("retry-after"), None);
+    }
+    let reply = get(running.addr, "/hello").await;
+    let told = problem(&reply, 429);
+    assert_eq!(told["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert_eq!(reply.header("ratelimit"), Some("\"client\";r=0;t=1"));
+    assert_eq!(reply.header("x-ratelimit-remaining"), Some("0"));
+    problem(&Http2::connect(running.addr).await.ask("GET", "/hello", &[], "").await, 429);
+    let metrics = scrape(&running).await;
+    let decided = |decision| {
+        value(&metrics, &format!("http_client_rate_limit_decisions_total{{decision=\"{decision}\"}}"))
+    };
+    assert_eq!((decided("allowed"), decided("refused")), (Some(3.0), Some(2.0)));
+    sleep(Duration::from_millis(1050)).await;
+    assert_eq!(get(running.addr, "/hello").await.status, 200, "who waits as told is served");
+}
+
+#[tokio::test]
+async fn it_is_on_by_default_and_can_be_switched_off() {
+    let running = start("").await;
+    let reply = get(running.addr, "/hello").await;
+    assert_eq!(reply.header("ratelimit-policy"), Some("\"client\";q=100;w=60"));
+    assert_eq!(reply.header("x-ratelimit-remaining"), Some("99"));
+    let running = start("[http]\nrate_limit = 'none'").await;
+    let mut client = Client::connect(running.addr).await;
+    for _ in 0..200 {
+        client.send(request("GET", "/hello", &[], "")).await;
+        let reply = client.reply().await;
+        assert_eq!((reply.status, reply.header("ratelimit")), (200, None));
+    }
+}
+
+#[tokio::test]
+async fn probes_and_the_admin_listener_are_never_limited() {
+    let running = start("[http]\nrate_limit = '1/min'").await;
+    assert_eq!(get(running.addr, "/hello").await.status, 200);
+    assert_eq!(get(running.addr, "/hello").await.status, 429);
+    for path in ["/livez", "/readyz", "/startupz", "/health", "/live", "/ready", "/health/ready"] {
+        for _ in 0..5 {
+            let reply = get(running.addr, path).await;
+            assert!(
+                matches!(reply.status, 200 | 503) && reply.header("ratelimit").is_none(),
+                "{path}: {reply:#?}"
+            );
+        }
+    }
+    for _ in 0..5 {
+        assert_eq!(get(running.admin_addr, "/metrics").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_its_own() {
+    let running = start(BEHIND_A_PROXY).await;
+    for client in ["203.0.113.1", "203.0.113.2"] {
+        for expected in [200, 200, 429] {
+            assert_eq!(from(running.addr, "/hello", client).await.status, expected, "{client}");
+        }
+    }
+    assert_eq!(from(running.addr, "/about", "203.0.113.3").await.json()["client"], "203.0.113.3");
+    // What the client itself wrote in front of the proxy's word changes nothing.
+    assert_eq!(from(running.addr, "/hello", "198.51.100.1, 203.0.113.1").await.status, 429);
+    // Behind a chain of proxies the last address that is none of them counts.
+    assert_eq!(from(running.addr, "/hello", "203.0.113.2, 127.0.0.9").await.status, 429);
+}
+
+#[tokio::test]
+async fn all_of_one_clients_ipv6_network_is_one_client() {
+    let running = start(BEHIND_A_PROXY).await;
+    for (client, expected) in [
+        ("2001:db8:1:2::1", 200),
+        ("2001:db8:1:2:ffff::2", 200),
+        ("[2001:db8:1:2::3]:4711", 429),
+        ("2001:db8:1:3::1", 200),
+    ] {
+        assert_eq!(from(running.addr, "/hello", client).await.status, expected, "{client}");
+    }
+}
+
+#[tokio::test]
+async fn what_strangers_say_of_their_client_is_not_believed() {
+    let running = start("[http]\nrate_limit = '1/min'\nforwarded_from_strangers = 'limit'").await;
+    let fields = ["x-forwarded-for", "forwarded", "x-real-ip"];
+    assert_eq!(get(running.addr, "/hello").await.status, 200);
+    for (at, name) in fields.into_iter().enumerate() {
+        let claimed = format!("203.0.113.{at}");
+        assert_eq!(get_with(running.addr, "/hello", &[(name, &claimed)]).await.status, 429, "{name}");
+    }
+    let running = start("").await;
+    assert_eq!(from(running.addr, "/about", "203.0.113.9").await.json()["client"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_nobody_named_the_limit_only_logs() {
+    let running = start("[http]\nrate_limit = '1/min'").await;
+    for at in 0..5 {
+        let reply = from(running.addr, "/hello", &format!("203.0.113.{at}")).await;
+        assert_eq!((reply.status, reply.header("ratelimit")), (200, None));
+    }
+    assert_eq!(get(running.addr, "/hello").await.status, 429, "the peer itself has spent it");
+}
+
+#[tokio::test]
+async fn a_limit_on_a_handler_counts_the_same_clients() {
+    let running = start("[http]\nrate_limit = 'none'\ntrusted_proxies = ['127.0.0.1']").await;
+    for client in ["203.0.113.51", "203.0.113.52"] {
+        for expected in [200, 200, 429] {
+            let reply = from(running.addr, "/limited", client).await;
+            assert_eq!(reply.status, expected, "{client}");
+            assert_eq!(reply.header("retry-after").is_some(), expected == 429);
+        }
+    }
+    let stranger = start("[http]\nrate_limit = 'none'").await;
+    for (at, expected) in [200, 200, 429].into_iter().enumerate() {
+        let reply = from(stranger.addr, "/limited", &format!("203.0.113.{}", 60 + at)).await;
+        assert_eq!(reply.status, expected, "whatever it claims, the peer is the client");
+    }
+}

@@ -1,0 +1,145 @@
+//! Sizes, and the number of connections.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::client::{Client, ask, get, post_json, request};
+use super::support::{problem, secured, start};
+
+/// A body in chunks of these sizes.
+fn chunked(path: &str, sizes: &[usize]) -> String {
+    let mut text =
+        request("POST", path, &[("transfer-encoding", "chunked"), ("content-type", "application/json")], "");
+    for size in sizes {
+        text.extend([&format!("{size:x}\r\n"), &"1".repeat(*size), "\r\n"]);
+    }
+    text + "0\r\n\r\n"
+}
+
+#[tokio::test]
+async fn a_body_of_the_limit_passes_and_one_byte_more_is_413() {
+    let running = start("[http]\nbody_limit = 1000").await;
+    for sizes in [&[1000][..], &[999, 1], &[1; 1000]] {
+        let reply = ask(running.addr, chunked("/echo", sizes)).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "1000"), "{} chunks", sizes.len());
+    }
+    for sizes in [&[1001][..], &[1000, 1], &[500, 500, 500]] {
+        let told = problem(&ask(running.addr, chunked("/echo", sizes)).await, 413);
+        assert_eq!(told["detail"], "The body is larger than 1000 bytes.");
+        problem(&ask(running.addr, chunked("/orders", sizes)).await, 413);
+    }
+    let exact = request("POST", "/echo", &[], &"x".repeat(1000));
+    assert_eq!(ask(running.addr, exact).await.body, "1000");
+    for path in ["/echo", "/orders", "/ignores", "/missing"] {
+        problem(&post_json(running.addr, path, &"1".repeat(1001)).await, 413);
+    }
+}
+
+#[tokio::test]
+async fn a_length_beyond_the_limit_is_refused_before_the_body_comes() {
+    let running = start("").await;
+    for length in ["1048577", "18446744073709551000"] {
+        problem(&ask(running.addr, request("POST", "/echo", &[("content-length", length)], "")).await, 413);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_far_too_much_still_reads_its_answer() {
+    let running = start("[http]\nbody_limit = 1000").await;
+    for text in [request("POST", "/echo", &[], &"x".repeat(3 << 20)), chunked("/echo", &[1 << 20; 3])] {
+        let mut client = Client::connect(running.addr).await;
+        // The server may close before all of it is sent.
+        client.sent(text).await;
+        problem(&client.reply().await, 413);
+    }
+    assert_eq!(get(running.addr, "/hello").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_limit_of_the_settings_is_the_only_one() {
+    let running = start("[http]\nbody_limit = '4MiB'").await;
+    let body = "x".repeat(3 << 20);
+    let reply = ask(running.addr, request("POST", "/echo", &[], &body)).await;
+    assert_eq!((reply.status, reply.body), (200, body.len().to_string()));
+    let order = format!(r#"{{"sku":"{body}","lines":[]}}"#);
+    assert_eq!(post_json(running.addr, "/orders", &order).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_path_beyond_its_limit_is_414() {
+    let running = start("[http]\nuri_limit = 100\nrate_limit = 'none'").await;
+    let path = |length: usize| format!("/hello?{}", "q".repeat(length - 7));
+    assert_eq!(get(running.addr, &path(100)).await.status, 200);
+    for length in [101, 1000, 8000, 20_000, 70_000, 1_000_000] {
+        let mut client = Client::connect(running.addr).await;
+        client.sent(request("GET", &path(length), &[], "")).await;
+        problem(&client.reply().await, 414);
+    }
+}
+
+#[tokio::test]
+async fn header_fields_beyond_their_limit_are_431() {
+    let running = start("[http]\nheader_limit = 1000\nrate_limit = 'none'").await;
+    let with = |length: usize| request("GET", "/about", &[("x-long", &"v".repeat(length))], "");
+    assert_eq!(ask(running.addr, with(900)).await.status, 200);
+    for length in [1000, 10_000, 30_000, 1_000_000] {
+        let mut client = Client::connect(running.addr).await;
+        client.sent(with(length)).await;
+        problem(&client.reply().await, 431);
+    }
+    for count in [100, 300, 5000] {
+        let many = "a: b\r\n".repeat(count);
+        let mut client = Client::connect(running.addr).await;
+        client.sent(format!("GET /about HTTP/1.1\r\nhost: x\r\n{many}\r\n")).await;
+        let reply = client.reply().await;
+        if count == 100 {
+            assert_eq!(reply.json()["fields"], 101);
+        } else {
+            problem(&reply, 431);
+        }
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_most_connections_clients_wait_and_then_are_served() {
+    let running = start("[http]\nconnections = 2").await;
+    let mut first = Client::connect(running.addr).await;
+    let mut second = Client::connect(running.addr).await;
+    for client in [&mut first, &mut second] {
+        client.send(request("GET", "/hello", &[], "")).await;
+        assert_eq!(client.reply().await.status, 200);
+    }
+    let mut third = Client::connect(running.addr).await;
+    third.send(request("GET", "/hello", &[], "")).await;
+    assert!(timeout(Duration::from_millis(300), third.reply()).await.is_err(), "no place is free");
+    first.send(request("GET", "/hello", &[], "")).await;
+    assert_eq!(first.reply().await.status, 200, "those within are served");
+    assert_eq!(
+        get(running.admin_addr, "/livez").await.status,
+        200,
+        "the other listener has places of its own"
+    );
+    drop(second);
+    let reply = third.reply().await;
+    secured(&reply);
+    assert_eq!(reply.status, 200);
+    drop((first, third));
+    for _ in 0..20 {
+        assert_eq!(get(running.addr, "/hello").await.status, 200, "places come back");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_never_speak_do_not_keep_their_places() {
+    let running = start("[http]\nconnections = 3\nheader_timeout = '200ms'").await;
+    let mut silent = Vec::new();
+    for _ in 0..10 {
+        silent.push(Client::connect(running.addr).await);
+    }
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(get(running.addr, "/hello").await.status, 200);
+    for mut client in silent {
+        assert_eq!(client.rest().await, "", "who said nothing is told nothing");
+    }
+}
