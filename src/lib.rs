@@ -82,6 +82,8 @@ pub mod guide {
     pub mod operations {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]
+    pub mod conformance {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/performance.md"))]
     pub mod performance {}
 }
