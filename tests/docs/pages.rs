@@ -78,7 +78,7 @@ fn every_link_leads_to_a_file() {
     assert!(checked > 100, "only {checked} links were found");
 }
 
-/// A page of the guide that the crate's documentation leaves out is one that docs.rs readers never see.
+/// A page that the crate's documentation leaves out is one that many readers never see.
 #[test]
 fn every_page_is_part_of_the_crates_documentation() {
     let library = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
