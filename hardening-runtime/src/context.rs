@@ -61,9 +61,20 @@ fn of_request(field: impl FnOnce(&Request) -> Option<String>) -> String {
     REQUEST.try_with(|request| field(request)).ok().flatten().unwrap_or_else(|| "-".to_owned())
 }
 
-/// The client's address, `-` outside a request.
+/// The client's address as a key, `-` outside a request. An IPv6 address counts by its /64, since a client has all
+/// addresses of one.
 pub fn client_ip() -> String {
-    of_request(|request| request.client_ip.map(|ip| ip.to_string()))
+    of_request(|request| request.client_ip.map(one_client))
+}
+
+fn one_client(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
 }
 
 /// Who is calling, `-` outside a request.
@@ -142,5 +153,25 @@ impl<F: Future> Future for Within<F> {
         let deadline = this.ambient.deadline.min(outer.deadline);
         let _entered = Entered::new(Ambient { deadline, ..outer });
         this.future.poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_is_its_address_or_its_64_network() {
+        assert_eq!(client_ip(), "-");
+        for (address, key) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ] {
+            let client_ip = Some(address.parse().expect("an address"));
+            let request = Arc::new(Request { client_ip, ..Request::default() });
+            assert_eq!(scope(request, None, async { super::client_ip() }).await, key, "{address}");
+        }
     }
 }
