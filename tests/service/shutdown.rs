@@ -137,9 +137,9 @@ async fn hooks_run_backwards_and_what_hangs_or_fails_is_named() {
     let began = Instant::now();
     let report = service.shutdown().await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    // `hanging` hangs, so what was registered before it never has its turn.
-    assert_eq!(report.still_running, ["hook hanging", "hook failing", "hook first"]);
-    assert_eq!(report.failed, Vec::<String>::new());
+    // `hanging` hangs for its share of the time; what was registered before it has its turn all the same.
+    assert_eq!(report.still_running, ["hook hanging"]);
+    assert_eq!(report.failed, ["hook failing: cannot flush"]);
 }
 
 #[tokio::test]

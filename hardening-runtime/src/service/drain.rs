@@ -25,11 +25,15 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { server, provided, hooks, ran, public, admin } = assembled;
+    let Assembled { server, provided, mut hooks, ran, public, admin } = assembled;
     let mut tasks = Assembled::spawn(&server, &provided, public, admin);
-    let mut timeline = Timeline::new(plan(&server.settings));
+    let plan = plan(&server.settings);
+    let mut timeline = Timeline::new(plan);
+    // Taken from the hooks' time, most of which is theirs.
+    let quiet = QUIET.min(plan.hooks / 4);
     let mut report = Report::default();
-    let mut hooks = Some(hooks);
+    // The last one registered runs first.
+    hooks.reverse();
     let (done, mut finished) = mpsc::channel(1);
     while timeline.stage() != Stage::Done {
         let before = timeline.stage();
@@ -55,15 +59,16 @@ pub(super) async fn serve(
                 }
                 server.cut();
             }
+            // Before they begin, so that they are named even if they never have their turn.
+            ran.begin(hooks.iter().map(|hook| hook.name));
             // The last words of requests that were cut off, and of connections that are closing.
-            let _ = tokio::time::timeout(QUIET, &mut tasks.public).await;
-            tokio::spawn(run_hooks(hooks.take().unwrap_or_default(), Arc::clone(&ran), done.clone()));
+            let _ = tokio::time::timeout(quiet, &mut tasks.public).await;
+            let until = clock::instant(timeline.due()).unwrap_or_else(Instant::now);
+            tokio::spawn(run_hooks(std::mem::take(&mut hooks), until, Arc::clone(&ran), done.clone()));
         }
         server.enter(stage);
     }
-    if timeline.cut_hooks() {
-        report.still_running.extend(ran.unfinished());
-    }
+    report.still_running.extend(ran.unfinished());
     report.failed = ran.failed();
     if report.is_clean() {
         tracing::info!("stopped");
@@ -121,11 +126,16 @@ enum HookState {
 }
 
 impl HookLog {
-    fn set(&self, name: &'static str, state: HookState) {
+    /// All of them wait, in the order in which they run.
+    fn begin(&self, names: impl Iterator<Item = &'static str>) {
         let mut hooks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match hooks.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, old)) => *old = state,
-            None => hooks.push((name, state)),
+        *hooks = names.map(|name| (name, HookState::Waits)).collect();
+    }
+
+    fn set(&self, at: usize, state: HookState) {
+        let mut hooks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, old)) = hooks.get_mut(at) {
+            *old = state;
         }
     }
 
@@ -145,22 +155,28 @@ impl HookLog {
     }
 }
 
-/// Runs hooks one after the other, the last one registered first.
-async fn run_hooks(hooks: Vec<Hook>, log: Arc<HookLog>, done: mpsc::Sender<()>) {
-    for hook in hooks.iter().rev() {
-        log.set(hook.name, HookState::Waits);
-    }
-    for hook in hooks.into_iter().rev() {
+/// Runs hooks one after the other. Each may take an equal share of the time that is
+/// left, so that one that hangs takes no turn from the others.
+async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>, done: mpsc::Sender<()>) {
+    let mut left = hooks.len() as u32;
+    for (at, hook) in hooks.into_iter().enumerate() {
         let name = hook.name;
-        let state = match panics::caught(async move { (hook.run)().await }).await {
-            Ok(Ok(())) => HookState::Ended,
-            Ok(Err(error)) => HookState::Failed(error.to_string()),
-            Err(panic) => HookState::Failed(format!("panicked: {panic}")),
+        let share = until.saturating_duration_since(Instant::now()) / left;
+        left -= 1;
+        let run = panics::caught(async move { (hook.run)().await });
+        let state = match tokio::time::timeout(share, run).await {
+            Ok(Ok(Ok(()))) => HookState::Ended,
+            Ok(Ok(Err(error))) => HookState::Failed(error.to_string()),
+            Ok(Err(panic)) => HookState::Failed(format!("panicked: {panic}")),
+            Err(_) => {
+                tracing::error!(hook = name, "a shutdown hook took too long and was cut off");
+                continue;
+            }
         };
         if let HookState::Failed(why) = &state {
             tracing::error!(hook = name, error = why, "a shutdown hook failed");
         }
-        log.set(name, state);
+        log.set(at, state);
     }
     // Nobody listens any more once the hooks' time is over.
     let _ = done.send(()).await;

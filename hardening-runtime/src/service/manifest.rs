@@ -16,11 +16,13 @@ use crate::settings::{Loaded, Settings, keys};
 /// The manifest's own version; it grows when a member changes its meaning.
 const VERSION: u32 = 1;
 
+const REDACTED: &str = "[redacted]";
+
 /// Everything as one JSON object.
 pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Value {
-    let defaults = Settings::default();
+    let defaults = defaults(spec);
     let settings = loaded.map_or(&defaults, |loaded| &loaded.settings);
-    let name = if settings.service.name.is_empty() { spec.name } else { &settings.service.name };
+    let name = value(keys::find("service", "name"), settings, loaded.ok());
     let mut manifest = json!({
         "manifest": VERSION,
         "service": { "name": name, "version": spec.version, "crate": spec.krate },
@@ -40,8 +42,8 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
             "section": setting.section,
             "key": setting.key,
             "form": setting.form.describe(),
-            "default": default(spec, setting),
-            "value": value(setting, settings, loaded.ok()),
+            "default": (setting.show)(&defaults),
+            "value": value(Some(setting), settings, loaded.ok()),
             "doc": setting.doc,
         })).collect::<Vec<_>>(),
     });
@@ -52,23 +54,25 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
 }
 
 /// The value in force; one that came by a reference is not for everybody's eyes.
-fn value(setting: &keys::Setting, settings: &Settings, loaded: Option<&Loaded>) -> String {
-    let place = (setting.section, setting.key);
-    if loaded.is_some_and(|loaded| loaded.hidden.contains(&place)) {
-        return "[redacted]".to_owned();
+fn value(setting: Option<&keys::Setting>, settings: &Settings, loaded: Option<&Loaded>) -> String {
+    let hidden = |setting: &keys::Setting| {
+        loaded.is_some_and(|loaded| loaded.hidden.contains(&(setting.section, setting.key)))
+    };
+    match setting {
+        Some(setting) if hidden(setting) => REDACTED.to_owned(),
+        Some(setting) => (setting.show)(settings),
+        None => String::new(),
     }
-    (setting.show)(settings)
 }
 
-/// The default, which for some is in the attribute.
-fn default(spec: &ServiceSpec, setting: &keys::Setting) -> String {
-    match (setting.section, setting.key) {
-        ("service", "name") => spec.name.to_owned(),
-        ("http", "listen") => spec.listen.to_owned(),
-        ("http", "admin") => spec.admin.to_owned(),
-        ("shutdown", "grace") => show(spec.grace),
-        _ => setting.default.to_owned(),
-    }
+/// What is in force where no source sets anything.
+fn defaults(spec: &ServiceSpec) -> Settings {
+    let mut settings = Settings::default();
+    spec.name.clone_into(&mut settings.service.name);
+    spec.listen.clone_into(&mut settings.http.listen);
+    spec.admin.clone_into(&mut settings.http.admin);
+    settings.shutdown.grace = spec.grace;
+    settings
 }
 
 fn sites(loaded: Option<&Loaded>) -> Vec<Value> {
@@ -81,16 +85,23 @@ fn sites(loaded: Option<&Loaded>) -> Vec<Value> {
             .into_iter()
             .map(|finding| {
                 let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-                json!({ "severity": severity, "policy": finding.policy, "key": finding.key, "message": finding.message })
+                let message = changed.map_or_else(|| finding.message.clone(), |change| change.message(&finding));
+                json!({ "severity": severity, "policy": finding.policy, "key": finding.key, "message": message })
             })
             .collect();
+        let mut in_force = policies(&effective);
+        for (policy, key) in changed.into_iter().flat_map(|change| &change.hidden) {
+            if let Some(value) = in_force.get_mut(policy).and_then(|policy| policy.get_mut(key)) {
+                *value = REDACTED.into();
+            }
+        }
         json!({
             "name": site.name(),
             "crate": site.place().krate,
             "file": site.place().file,
             "line": site.place().line,
             "declared": policies(&declared),
-            "effective": policies(&effective),
+            "effective": in_force,
             "findings": findings,
         })
     };

@@ -1,7 +1,8 @@
 //! Entries into settings and the specifications of calls, with the rules between policies.
 
+use hardening_spec::CallSpec;
 use hardening_spec::keys::list;
-use hardening_spec::rules::{self, Severity};
+use hardening_spec::rules::{self, Finding, Severity};
 use hardening_spec::settings::{self as calls_settings, Raw, SetError};
 use hardening_spec::suggest::nearest;
 
@@ -19,7 +20,7 @@ pub(super) fn apply(
     calls: &[Call],
     problems: &mut Vec<String>,
 ) -> Loaded {
-    let mut specs: Vec<_> = calls.iter().map(|call| call.declared).collect();
+    let mut changes: Vec<_> = calls.iter().map(Change::new).collect();
     let (mut given, mut hidden) = (Vec::new(), Vec::new());
     for entry in entries {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
@@ -27,7 +28,7 @@ pub(super) fn apply(
             path if entry.value == Value::Table => empty_table(path, calls),
             ["call", name, policy, key @ ..] if key.len() <= 1 => {
                 match calls.iter().position(|call| call.name == *name) {
-                    Some(at) => call_setting(&mut specs[at], policy, key.first().copied(), entry),
+                    Some(at) => changes[at].set(policy, key.first().copied(), entry),
                     None => Err(unknown_call(name, calls)),
                 }
             }
@@ -51,22 +52,18 @@ pub(super) fn apply(
         }
     }
     let mut warnings = Vec::new();
-    for (at, call) in calls.iter().enumerate() {
-        for finding in rules::check(&specs[at], &|_, _| true) {
-            let place = place_of(call, finding.policy, finding.key, entries);
-            let line = format!("{place}: `{}`: {}", call.name, finding.message);
+    let changes: Vec<_> = changes.into_iter().enumerate().map(|(at, change)| change.done(at)).collect();
+    for (call, change) in calls.iter().zip(&changes) {
+        for finding in rules::check(&change.spec, &|_, _| true) {
+            let place = place_of(call, &finding, entries);
+            let line = format!("{place}: `{}`: {}", call.name, change.message(&finding));
             match finding.severity {
                 Severity::Error => problems.push(line),
                 Severity::Warning => warnings.push(line),
             }
         }
     }
-    let overrides = specs
-        .into_iter()
-        .enumerate()
-        .filter(|(at, spec)| *spec != calls[*at].declared)
-        .map(|(call, spec)| CallOverride { call, spec })
-        .collect();
+    let overrides = changes.into_iter().filter(|change| change.spec != calls[change.call].declared).collect();
     Loaded { settings, overrides, warnings, given, hidden }
 }
 
@@ -101,28 +98,75 @@ fn service_setting(
     }
 }
 
-fn call_setting(
-    spec: &mut hardening_spec::CallSpec,
-    policy: &str,
-    key: Option<&str>,
-    entry: &Entry,
-) -> Result<(), String> {
-    let Some(raw) = entry.value.raw() else { return Err("no setting of a call is a list".to_owned()) };
-    // `timeout = "1s"` is short for `[….timeout] after = "1s"`, as in the attribute.
-    let key = match key.or_else(|| calls_settings::attribute(policy)?.positional) {
-        Some(key) => key,
-        None if calls_settings::attribute(policy).is_some() => {
-            return Err(format!("write `[call.\"name\".{policy}]` and below it `key = value`"));
-        }
-        None => "enabled",
-    };
-    calls_settings::set(spec, policy, key, raw).map_err(|why: SetError| {
-        if entry.secret {
-            "what the reference stands for does not fit here".to_owned()
+/// What settings make of one call.
+struct Change {
+    spec: CallSpec,
+    /// Policies to take away once every number is in its place: a later source may bring them back.
+    off: Vec<String>,
+    hidden: Vec<(String, String)>,
+}
+
+impl Change {
+    fn new(call: &Call) -> Self {
+        Self { spec: call.declared, off: Vec::new(), hidden: Vec::new() }
+    }
+
+    fn set(&mut self, policy: &str, key: Option<&str>, entry: &Entry) -> Result<(), String> {
+        let attribute = calls_settings::attribute(policy);
+        // `timeout = "1s"` is short for `[….timeout] after = "1s"`, as in the attribute.
+        let key = match key.or_else(|| attribute?.positional) {
+            Some(key) => key,
+            None if attribute.is_some() => {
+                return Err(format!("write `[call.\"name\".{policy}]` and below it `key = value`"));
+            }
+            None => "enabled",
+        };
+        let Some(raw) = entry.value.raw() else {
+            let form = attribute.and_then(|attribute| attribute.key(key)).map(|key| key.kind.form());
+            let form = form.map_or_else(String::new, |form| format!("; write {form}"));
+            return Err(format!("no setting of a call is a list{form}"));
+        };
+        let mut changed = self.spec;
+        calls_settings::set(&mut changed, policy, key, raw).map_err(|why: SetError| {
+            if entry.secret {
+                "what the reference stands for does not fit here".to_owned()
+            } else {
+                why.to_string()
+            }
+        })?;
+        if key == "enabled" {
+            self.off.retain(|known| known != policy);
+            if changed != self.spec {
+                self.off.push(policy.to_owned());
+            }
         } else {
-            why.to_string()
+            self.spec = changed;
         }
-    })
+        // A later source may show what an earlier one hid.
+        self.hidden.retain(|(of, known)| of != policy || known != key);
+        if entry.secret {
+            self.hidden.push((policy.to_owned(), key.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn done(mut self, call: usize) -> CallOverride {
+        for policy in &self.off {
+            // It was set before, so it can be set.
+            let _ = calls_settings::set(&mut self.spec, policy, "enabled", Raw::Bool(false));
+        }
+        CallOverride { call, spec: self.spec, hidden: self.hidden }
+    }
+}
+
+impl CallOverride {
+    /// What a finding says, unless it could tell what a reference stands for.
+    pub(crate) fn message(&self, finding: &Finding) -> String {
+        if self.hidden.is_empty() {
+            return finding.message.clone();
+        }
+        format!("what references stand for breaks a rule of `{}`, at `{}`", finding.policy, finding.key)
+    }
 }
 
 /// A table that holds nothing changes nothing, but its name may be a mistake.
@@ -161,18 +205,27 @@ fn unknown_section(section: &str) -> String {
     calls_settings::unknown("section", section, &known).to_string()
 }
 
-/// Where the value that breaks a rule was given: the last entry for that key, else for that call, else the code.
-fn place_of(call: &Call, policy: &str, key: &str, entries: &[Entry]) -> String {
-    let sets =
-        |entry: &&Entry| entry.path.len() > 2 && entry.path[1] == call.name && entry.value != Value::Table;
-    let of_call = || entries.iter().rev().filter(sets);
-    let exact = of_call().find(|entry| {
-        entry.path[2].starts_with(policy) && entry.path.get(3).is_none_or(|given| given == key)
-    });
-    match exact.or_else(|| of_call().next()) {
-        Some(entry) => entry.origin.to_string(),
-        None => format!("{}:{}", call.file, call.line),
-    }
+/// Where the value that breaks a rule was given: the last entry for that key, else for that policy, else for the
+/// limits of time that bound it, else for that call, else the code.
+fn place_of(call: &Call, finding: &Finding, entries: &[Entry]) -> String {
+    let policy = match finding.index {
+        0 => finding.policy.to_owned(),
+        index => format!("{}_{}", finding.policy, index + 1),
+    };
+    let sets = |entry: &&Entry| {
+        entry.path.len() > 2
+            && entry.path[1] == call.name
+            && entry.value != Value::Table
+            && entry.path.get(3).is_none_or(|key| key != "enabled")
+    };
+    let last = |wanted: &dyn Fn(&Entry) -> bool| {
+        entries.iter().rev().filter(sets).find(|entry| wanted(entry)).map(|entry| entry.origin.to_string())
+    };
+    last(&|entry| entry.path[2] == policy && entry.path.get(3).is_none_or(|key| key == finding.key))
+        .or_else(|| last(&|entry| entry.path[2] == policy))
+        .or_else(|| last(&|entry| matches!(entry.path[2].as_str(), "timeout" | "deadline")))
+        .or_else(|| last(&|_| true))
+        .unwrap_or_else(|| format!("{}:{}", call.file, call.line))
 }
 
 #[cfg(test)]

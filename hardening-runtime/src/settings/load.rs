@@ -42,8 +42,11 @@ impl Sources {
         self.variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let named =
-            self.variables.iter().find(|(name, _)| name == "HARDENING_CONFIG").map(|(_, path)| path.clone());
+        let named = self
+            .variables
+            .iter()
+            .find(|(name, path)| name == "HARDENING_CONFIG" && !path.is_empty())
+            .map(|(_, path)| path.clone());
         self.file = Some(match named.or_else(|| config.map(str::to_owned)) {
             Some(path) => (path, true),
             None => ("hardening.toml".to_owned(), false),

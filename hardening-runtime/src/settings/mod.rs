@@ -210,6 +210,8 @@ pub(crate) struct CallOverride {
     /// Its place among the calls that were given to [`load`].
     pub(crate) call: usize,
     pub(crate) spec: CallSpec,
+    /// The policies and keys whose value came by a reference and must not be shown.
+    pub(crate) hidden: Vec<(String, String)>,
 }
 
 /// Everything that loading found.

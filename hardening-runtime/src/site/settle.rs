@@ -89,7 +89,10 @@ impl Call<'_> {
         wanted: bool,
     ) -> ControlFlow<Result<T, E>, E> {
         match settled {
-            Outcome::Returned(Err(error)) if wanted => ControlFlow::Continue(error),
+            // Settings may have switched the fallback off.
+            Outcome::Returned(Err(error)) if wanted && self.state.spec.fallback.is_some() => {
+                ControlFlow::Continue(error)
+            }
             Outcome::Refused(cut) if self.falls_back() => ControlFlow::Continue(self.reason(&cut).into()),
             settled => ControlFlow::Break(self.finish(settled)),
         }

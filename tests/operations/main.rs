@@ -1,0 +1,22 @@
+//! The service as its operators see it: settings, signals and the end, and the binary as its own tool.
+#![cfg(feature = "service")]
+
+mod app;
+mod client;
+mod office;
+mod process;
+mod support;
+
+mod calls;
+mod describe;
+mod environment;
+mod files;
+mod forced;
+mod hooks;
+mod load;
+mod places;
+mod references;
+mod shutdown;
+mod signals;
+mod start;
+mod tool;

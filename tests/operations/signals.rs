@@ -1,0 +1,104 @@
+//! Signals to a process.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::client::{get, is_refused};
+use crate::process::{Process, Program};
+use crate::support::{readiness, took, until};
+
+/// A process with long stages, and one request that takes for ever.
+async fn patient(stuck: &'static str) -> (Process, tokio::task::JoinHandle<u16>) {
+    let service = Program::office("office")
+        .with("HARDENING_SHUTDOWN__PRE_DRAIN", "9s")
+        .with("HARDENING_SHUTDOWN__DRAIN", "9s")
+        .serve()
+        .await;
+    let address = service.addr;
+    let request = tokio::spawn(async move { get(address, stuck).await.status });
+    readiness(address, 200).await;
+    sleep(Duration::from_millis(50)).await;
+    (service, request)
+}
+
+#[tokio::test]
+async fn i_64_sigterm_again_goes_on_to_the_drain_and_then_to_the_end() {
+    let (service, request) = patient("/stuck").await;
+    let began = Instant::now();
+    service.signal("TERM");
+    readiness(service.addr, 503).await;
+    assert!(!is_refused(service.addr).await);
+    service.signal("TERM");
+    until("refused", || is_refused(service.addr)).await;
+    assert!(!request.is_finished());
+    service.signal("TERM");
+    let end = service.ended().await;
+    took(began, 0, 3000);
+    assert_eq!((end.code, request.await.unwrap()), (1, 503));
+    let last = end.log().pop().unwrap();
+    assert_eq!(last["level"], "ERROR");
+    assert!(last["still_running"].as_str().unwrap().contains("1 × /stuck"), "{last}");
+}
+
+#[tokio::test]
+async fn i_64_sigint_has_no_pre_drain_and_still_finishes_what_was_accepted() {
+    let (service, request) = patient("/sleep/800").await;
+    let (began, address) = (Instant::now(), service.addr);
+    service.signal("INT");
+    until("refused", || is_refused(address)).await;
+    took(began, 0, 600);
+    let end = service.ended().await;
+    took(began, 0, 3000);
+    assert_eq!((end.code, end.complained.as_str(), request.await.unwrap()), (0, "", 200));
+    let stages: Vec<_> =
+        end.log().iter().filter_map(|line| line["stage"].as_str().map(str::to_owned)).collect();
+    assert_eq!(stages, ["Draining", "Hooks", "Done"]);
+}
+
+#[tokio::test]
+async fn i_64_sigint_ends_the_pre_drain_of_sigterm() {
+    let (service, request) = patient("/").await;
+    assert_eq!(request.await.unwrap(), 200);
+    let began = Instant::now();
+    service.signal("TERM");
+    readiness(service.addr, 503).await;
+    service.signal("INT");
+    assert_eq!(service.ended().await.code, 0);
+    took(began, 0, 2000);
+}
+
+#[tokio::test]
+async fn i_66_an_idle_process_ends_with_0_after_its_pre_drain() {
+    let service = Program::quickstart().with("HARDENING_SHUTDOWN__PRE_DRAIN", "500ms").serve().await;
+    let began = Instant::now();
+    service.signal("TERM");
+    let end = service.ended().await;
+    took(began, 500, 1500);
+    assert_eq!((end.code, end.complained.as_str()), (0, ""));
+    let log = end.log();
+    let stages: Vec<_> = log.iter().filter_map(|line| line["stage"].as_str()).collect();
+    assert_eq!(stages, ["PreDrain", "Draining", "Hooks", "Done"]);
+    assert_eq!(log.last().unwrap()["message"], "stopped");
+}
+
+/// A long backoff ends when requests have had all the time they have, and the caller still gets its answer.
+#[tokio::test]
+async fn calls_in_backoff_end_with_shutting_down() {
+    let service = Program::office("office")
+        .with("HARDENING_SHUTDOWN__PRE_DRAIN", "0s")
+        .with("HARDENING_SHUTDOWN__DRAIN", "400ms")
+        .serve()
+        .await;
+    let address = service.addr;
+    let waiting = tokio::spawn(async move { get(address, "/calls/patient").await });
+    sleep(Duration::from_millis(150)).await;
+    let began = Instant::now();
+    service.signal("TERM");
+    let reply = waiting.await.unwrap();
+    took(began, 400, 1500);
+    assert_eq!((reply.status, reply.body.as_str()), (200, "1: shutting_down"));
+    let end = service.ended().await;
+    assert_eq!(end.code, 1);
+    assert!(end.log().pop().unwrap()["still_running"].as_str().unwrap().contains("1 × /calls/{name}"));
+}

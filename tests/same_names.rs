@@ -1,0 +1,54 @@
+//! Two calls of one name: settings, metrics and logs could not tell them apart, so nothing starts.
+#![cfg(feature = "service")]
+
+use axum::Router;
+use hardening::{Rejected, hardened_service, timeout};
+
+mod orders {
+    use super::{Rejected, timeout};
+
+    pub(crate) struct Cheap;
+    pub(crate) struct Dear;
+
+    impl Cheap {
+        #[timeout(1s)]
+        pub(crate) async fn price(&self) -> Result<u32, Rejected> {
+            Ok(1)
+        }
+    }
+
+    impl Dear {
+        #[timeout(2s)]
+        pub(crate) async fn price(&self) -> Result<u32, Rejected> {
+            Ok(2)
+        }
+    }
+}
+
+#[hardened_service(name = "twins")]
+async fn twins() -> Router {
+    Router::new()
+}
+
+/// The lines of this file on which `text` stands.
+fn lines(text: &str) -> Vec<usize> {
+    let source = include_str!("same_names.rs").lines().zip(1..);
+    source.filter(|(line, _)| line.trim() == text).map(|(_, number)| number).collect()
+}
+
+#[tokio::test]
+async fn the_start_is_refused_with_both_places() {
+    // The calls themselves work.
+    assert_eq!((orders::Cheap.price().await, orders::Dear.price().await), (Ok(1), Ok(2)));
+    let refused = twins().start().await.unwrap_err();
+    assert_eq!(refused.problems().len(), 1, "{refused}");
+    let refused = refused.to_string();
+    for part in ["`orders::price`", "write `name = \"…\"`"] {
+        assert!(refused.contains(part), "`{part}` is not in {refused}");
+    }
+    // The place is the attribute's line, or the function's next to it.
+    let places =
+        |first: usize| (first..first + 2).any(|line| refused.contains(&format!("same_names.rs:{line}")));
+    let (cheap, dear) = (lines("#[timeout(1s)]"), lines("#[timeout(2s)]"));
+    assert!(places(cheap[0]) && places(dear[0]), "{refused}");
+}
