@@ -39,10 +39,8 @@ async fn each_policy_can_be_switched_off() {
         ("narrow", "bulkhead", "3: done done done"),
         ("covered", "fallback", "1: failed"),
     ];
-    let mut file = String::new();
-    for (call, policy, _) in off {
-        file += &format!("[call.\"office::{call}\".{policy}]\nenabled = false\n");
-    }
+    let switch = |call, policy| format!("[call.\"office::{call}\".{policy}]\nenabled = false\n");
+    let file = off.map(|(call, policy, _)| switch(call, policy)).concat();
     let service = Program::office("office").file(&file).serve().await;
     told(&service, &off.map(|(call, _, expected)| (call, expected))).await;
 }

@@ -46,7 +46,7 @@ async fn i_63_the_example_loses_nobody_and_exits_with_0() {
         .serve()
         .await;
     let load = Load::start(service.addr, "/price/lamp");
-    sleep(Duration::from_millis(1000)).await;
+    sleep(Duration::from_secs(1)).await;
     let signalled = Instant::now();
     service.signal("TERM");
     let end = service.ended().await;

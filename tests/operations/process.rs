@@ -142,10 +142,10 @@ impl Program {
     /// Starts it and waits until it serves.
     pub(crate) async fn serve(self) -> Process {
         let (mut process, serving) = self.spawn();
-        match timeout(PATIENCE, serving).await.expect("it neither serves nor ends") {
-            Ok(addresses) => (process.addr, process.admin_addr) = addresses,
-            Err(_) => panic!("it does not serve: {:?}", process.ended().await),
-        }
+        let Ok(addresses) = timeout(PATIENCE, serving).await.expect("it neither serves nor ends") else {
+            panic!("it does not serve: {:?}", process.ended().await);
+        };
+        (process.addr, process.admin_addr) = addresses;
         process
     }
 

@@ -7,7 +7,7 @@ const SECRET: &str = "hunter2";
 
 #[track_caller]
 fn keeps_the_secret(end: &End) {
-    let everything = format!("{:?}", end);
+    let everything = format!("{end:?}");
     assert!(!everything.contains(SECRET), "{everything}");
 }
 
@@ -110,10 +110,7 @@ async fn what_a_reference_stands_for_is_in_no_refusal() {
         ("call.price.circuit_breaker", "failure_rate"),
         ("call.create_order.rate_limited", "rate"),
     ];
-    let mut file = String::new();
-    for (section, key) in keys {
-        file += &format!("{section}.{key} = '${{VALUE}}'\n");
-    }
+    let file = keys.map(|(section, key)| format!("{section}.{key} = '${{VALUE}}'\n")).concat();
     let without = |program: Program| program.without("HARDENING_HTTP__LISTEN");
     let end = without(Program::quickstart()).file(&file).with("VALUE", SECRET).run().await;
     assert_eq!(end.refusals().len(), keys.len(), "{end:?}");
