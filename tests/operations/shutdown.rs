@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
@@ -53,6 +56,36 @@ async fn i_63_after_the_pre_drain_connections_are_refused_and_the_admin_listener
     assert!(slow.is_last());
     let report = service.shutdown().await;
     assert!(report.is_clean(), "{report:?}");
+}
+
+/// HTTP/2 says `GOAWAY` and finishes its streams, those that began in the pre-drain too.
+#[tokio::test]
+async fn i_63_streams_of_http2_are_finished_and_their_connection_ends() {
+    let service = start("[shutdown]\npre_drain = '200ms'\ndrain = '5s'").await;
+    let stream = TokioIo::new(TcpStream::connect(service.addr).await.unwrap());
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
+    let (mut sender, connection) = handshake.await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut ask = |path: &str| {
+        let request = hyper::Request::get(format!("http://test{path}")).body(Empty::<Bytes>::new()).unwrap();
+        sender.send_request(request)
+    };
+    let before = tokio::spawn(ask("/sleep/600"));
+    sleep(Duration::from_millis(50)).await;
+    service.terminate();
+    readiness(service.addr, 503).await;
+    let during = tokio::spawn(ask("/sleep/400"));
+    until("refused", || is_refused(service.addr)).await;
+    for answer in [before, during] {
+        let answer = answer.await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "slept");
+    }
+    let began = Instant::now();
+    let report = service.shutdown().await;
+    assert!(report.is_clean(), "{report:?}");
+    connection.await.unwrap().unwrap();
+    took(began, 0, 600);
 }
 
 #[tokio::test]
