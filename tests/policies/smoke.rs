@@ -72,3 +72,28 @@ async fn error_is_in_scope_when_a_macro_writes_the_attribute() {
     assert_eq!(asked().await, Ok(7));
     assert_eq!(before.elapsed().as_secs(), 3);
 }
+
+#[circuit_breaker(open_for = 1s)]
+#[bulkhead(max = 1, queue = 50)]
+async fn queued_probe(seconds: u64) -> Result<(), Rejected> {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_waits_for_a_place_is_not_late() {
+    let holder = tokio::spawn(queued_probe(15));
+    tokio::task::yield_now().await;
+    let circuit = hardening::circuit("smoke::queued_probe").unwrap();
+    circuit.open_for(Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let probes: Vec<_> = (0..3).map(|_| tokio::spawn(queued_probe(0))).collect();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert!(matches!(queued_probe(0).await, Err(Rejected::CircuitOpen { .. })));
+    assert_eq!(circuit.state(), hardening::CircuitState::HalfOpen);
+    holder.await.unwrap().unwrap();
+    for probe in probes {
+        probe.await.unwrap().unwrap();
+    }
+    assert_eq!(circuit.state(), hardening::CircuitState::Closed);
+}

@@ -43,7 +43,11 @@ impl Call<'_> {
                 return;
             }
         }
+        let waiting = self.state.breaker.as_ref().and_then(|breaker| breaker.waits(self.permit));
         self.queue().await;
+        if let Some(waiting) = waiting {
+            waiting.begins(self.now);
+        }
         // A turn that comes with the attempt's last moment comes too late: its body would be begun only to be cut.
         if self.refusal.is_none() && self.now >= self.limit {
             self.refuse(self.cut());

@@ -71,10 +71,28 @@ pub struct CircuitBreaker {
     streak: AtomicU32,
     /// When the open period ends; meaningful while open.
     until: AtomicU64,
-    /// When the last probe was admitted; meaningful while half-open.
+    /// When the body of the last probe began; meaningful while half-open.
     probed: AtomicU64,
+    /// Probes that were admitted and wait for their turn elsewhere: none of them is late.
+    waiting: AtomicU32,
     window: Window,
     transitions: Transitions,
+}
+
+/// A probe that waits.
+pub(crate) struct Waiting<'b>(&'b CircuitBreaker);
+
+impl Waiting<'_> {
+    /// Its body begins at `now`.
+    pub(crate) fn begins(self, now: Nanos) {
+        self.0.probed.fetch_max(now, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl CircuitBreaker {
@@ -89,6 +107,7 @@ impl CircuitBreaker {
             streak: AtomicU32::new(0),
             until: AtomicU64::new(0),
             probed: AtomicU64::new(0),
+            waiting: AtomicU32::new(0),
             window: Window::new(spec.window, now),
             transitions: Transitions::default(),
         }
@@ -137,7 +156,11 @@ impl CircuitBreaker {
                     word.half_opened()
                 }
                 Phase::HalfOpen => {
-                    let overdue = self.probed.load(Ordering::Acquire).saturating_add(self.probe_timeout);
+                    let since = match self.waiting.load(Ordering::Acquire) {
+                        0 => self.probed.load(Ordering::Acquire),
+                        _ => now,
+                    };
+                    let overdue = since.saturating_add(self.probe_timeout);
                     match word.probing(self.probes()) {
                         Some(next) => next,
                         None if now >= overdue => {
@@ -157,6 +180,16 @@ impl CircuitBreaker {
                 return Admission::Admitted(Permit { word: next.pack() });
             }
         }
+    }
+
+    /// Says that an admitted attempt waits, in a queue or for a limit, until the answer is dropped.
+    #[cold]
+    pub(crate) fn waits(&self, permit: Permit) -> Option<Waiting<'_>> {
+        let probe = permit != UNCOUNTED && Word::unpack(permit.word).phase == Phase::HalfOpen;
+        probe.then(|| {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+            Waiting(self)
+        })
     }
 
     /// Takes an attempt's outcome; `took` is how long its body ran.
