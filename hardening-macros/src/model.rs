@@ -33,6 +33,8 @@ pub(crate) enum Run {
     Observed,
     /// Once, and its `Err` is a failure: no policy takes part.
     ObservedResult,
+    /// Once; its type may be an alias of a `Result`, which only the compiler knows: no policy takes part.
+    ObservedAlias,
     /// Once, under policies.
     Once(Judged),
     /// Under policies, as often as the retry asks for.
@@ -80,7 +82,7 @@ impl Call {
     pub(crate) fn judged(&self) -> Option<&Judged> {
         match &self.run {
             Run::Once(judged) | Run::Repeated(judged) => Some(judged),
-            Run::Observed | Run::ObservedResult => None,
+            Run::Observed | Run::ObservedResult | Run::ObservedAlias => None,
         }
     }
 

@@ -97,3 +97,33 @@ async fn a_probe_that_waits_for_a_place_is_not_late() {
     }
     assert_eq!(circuit.state(), hardening::CircuitState::Closed);
 }
+
+type Reply = Result<u32, Rejected>;
+
+#[hardening::hardened]
+async fn aliased(good: bool) -> Reply {
+    if good { Ok(1) } else { Err(Rejected::ShuttingDown) }
+}
+
+#[derive(Debug, PartialEq)]
+struct Plain(u32);
+
+#[hardening::hardened]
+async fn plain() -> Plain {
+    Plain(1)
+}
+
+#[tokio::test]
+async fn an_alias_of_a_result_fails_like_one() {
+    assert!(aliased(true).await.is_ok() && aliased(false).await.is_err());
+    assert_eq!(plain().await, Plain(1));
+    let mut text = String::new();
+    hardening::telemetry::calls::render(&mut text);
+    for line in [
+        "hardening_calls_total{call=\"smoke::aliased\",outcome=\"success\"} 1\n",
+        "hardening_calls_total{call=\"smoke::aliased\",outcome=\"failure\"} 1\n",
+        "hardening_calls_total{call=\"smoke::plain\",outcome=\"success\"} 1\n",
+    ] {
+        assert!(text.contains(line), "{line}");
+    }
+}

@@ -72,8 +72,11 @@ fn numeric(policies: &[Policy], errors: &mut Errors) {
 fn run(form: &Form, policies: &[Policy]) -> Run {
     let find = |name: &str| policies.iter().find(|policy| policy.name() == name);
     if policies.iter().all(|policy| policy.name() == keys::HARDENED.name) {
-        let is_result = form.output.as_ref().is_some_and(shape::is_result);
-        return if is_result { Run::ObservedResult } else { Run::Observed };
+        return match &form.output {
+            Some(output) if shape::is_result(output) => Run::ObservedResult,
+            Some(output) if shape::may_be_alias(output) => Run::ObservedAlias,
+            _ => Run::Observed,
+        };
     }
     let (retry, breaker, fallback) = (find("retry"), find("circuit_breaker"), find("fallback"));
     let judgement = |policy: Option<&Policy>, key: &str, method: &'static str| {

@@ -131,6 +131,16 @@ pub(super) fn is_result(ty: &Type) -> bool {
     }
 }
 
+/// A path that is known neither as a `Result` nor as something else.
+pub(super) fn may_be_alias(ty: &Type) -> bool {
+    match ty {
+        Type::Paren(inner) => may_be_alias(&inner.elem),
+        Type::Group(inner) => may_be_alias(&inner.elem),
+        Type::Path(_) => !certainly_no_result(ty),
+        _ => false,
+    }
+}
+
 /// A path may be an alias of a `Result`; these are none by their form or their name.
 fn certainly_no_result(ty: &Type) -> bool {
     match ty {

@@ -10,7 +10,7 @@ use crate::paths::{emit, private};
 /// `let mut call = SITE.begin();`, with the charges where a limit has a key or a cost.
 pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
     let mutable = match call.run {
-        Run::Observed | Run::ObservedResult => TokenStream::new(),
+        Run::Observed | Run::ObservedResult | Run::ObservedAlias => TokenStream::new(),
         Run::Once(_) | Run::Repeated(_) => emit!(mut),
     };
     let (charges, begin) = if call.charges.is_empty() {

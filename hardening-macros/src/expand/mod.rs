@@ -26,6 +26,17 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
     let run = match &call.run {
         Run::Observed => emit!(call.observe(#body).await),
         Run::ObservedResult => emit!(call.observe_result(#body).await),
+        Run::ObservedAlias => {
+            let (private, output) = (private(), &call.output);
+            emit! {
+                call.observe_judged(#body, |answer: &#output| {
+                    #[allow(unused_imports)]
+                    use #private::NoResult as _;
+                    #private::Answer(answer).failed()
+                })
+                .await
+            }
+        }
         Run::Once(judged) => {
             let settle = verdict::settle_once(judged, &body);
             let finish = finish(call, judged, &body);

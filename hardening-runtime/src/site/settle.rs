@@ -157,6 +157,17 @@ impl Call<'_> {
         result
     }
 
+    /// The same for a function whose type may be an alias of a `Result`; `failed` knows.
+    pub async fn observe_judged<R>(
+        mut self,
+        body: impl Future<Output = R>,
+        failed: impl FnOnce(&R) -> bool,
+    ) -> R {
+        let answer = self.run_observed(body).await;
+        self.close_observed(failed(&answer));
+        answer
+    }
+
     async fn run_observed<R>(&mut self, body: impl Future<Output = R>) -> R {
         self.attempts = 1;
         self.phase = Phase::InHand;
