@@ -62,6 +62,12 @@ pub(crate) fn take(
     Harvest { policies, imports: imports.into_iter().map(|(_, path)| path).collect() }
 }
 
+/// Whether an attribute stands where `siblings!` put it: it takes away an item that another crate's attribute of that
+/// name would leave, and which does not compile.
+pub(crate) fn is_proof(arguments: &TokenStream) -> bool {
+    arguments.to_string() == "__sibling"
+}
+
 /// The policy that an attribute's path names: ours by one segment, or through `hardening`. Other
 /// crates' paths are theirs.
 pub(crate) fn sibling(path: &Path) -> Option<&'static Attribute> {

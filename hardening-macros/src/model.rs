@@ -56,6 +56,13 @@ pub(crate) struct Judgement {
     pub(crate) pattern: Pattern,
 }
 
+impl Judgement {
+    /// Whether what matches is evidence that nothing had been done.
+    pub(crate) fn is_evidence(&self) -> bool {
+        self.method == "not_executed_if"
+    }
+}
+
 /// The answer given instead of an error.
 pub(crate) struct Fallback {
     pub(crate) value: Expr,

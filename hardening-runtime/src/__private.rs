@@ -8,6 +8,7 @@ pub use hardening_spec::{
 };
 pub use inventory;
 
+use crate::Rejected;
 pub use crate::catalogue::Entry;
 pub use crate::context;
 pub use crate::policy::rate_limit::Charge;
@@ -19,7 +20,7 @@ pub use crate::service::{
     health::{CheckKind, HealthCheck},
 };
 pub use crate::site::{Call, Level, Outcome, Place, Site, Verdict};
-pub use crate::{place, register};
+pub use crate::{place, register, siblings};
 
 /// A value that each attempt gets anew.
 #[diagnostic::on_unimplemented(
@@ -44,6 +45,38 @@ impl<T: Clone> Replayable for T {
 #[inline]
 pub fn replay<T: Replayable>(value: &T) -> T {
     value.another()
+}
+
+/// An error that can say that a policy refused the call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot say that a call was refused",
+    label = "write `impl From<hardening::Rejected> for {Self}`",
+    note = "a policy that refuses, cuts or repeats a call answers with `hardening::Rejected`, made into the function's own error"
+)]
+pub trait FromRejected {
+    /// The refusal as this error.
+    fn from_rejected(rejected: Rejected) -> Self;
+}
+
+impl<E: From<Rejected>> FromRejected for E {
+    #[inline]
+    fn from_rejected(rejected: Rejected) -> Self {
+        rejected.into()
+    }
+}
+
+/// What a call under policies answers.
+#[diagnostic::on_unimplemented(
+    message = "a policy can refuse this call, so it needs a `Result` here",
+    label = "this is none: write `Result<{Self}, E>` where `E: From<hardening::Rejected>`"
+)]
+pub trait Refusable {}
+
+impl<T, E> Refusable for Result<T, E> {}
+
+/// An [`anchor`] for a call under policies.
+pub fn refusable<R: Refusable>() -> R {
+    anchor()
 }
 
 /// An answer of which only the compiler knows whether it is a `Result`: the method of its own wins over the trait's.
@@ -103,4 +136,18 @@ macro_rules! register {
     ($site:ident) => {
         $crate::__private::inventory::submit! { $crate::__private::Entry(&$site) }
     };
+}
+
+/// Proves that attributes named without their path are those of this crate: each takes its item away.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! siblings {
+    ($($name:ident),*) => {$(
+        #[$name(__sibling)]
+        const _: () = ::core::compile_error!(::core::concat!(
+            "`", ::core::stringify!($name), "` beside an attribute of `hardening` is read as one of its policies, ",
+            "and here that name means another crate's: write the path of the one you mean, such as `hardening::",
+            ::core::stringify!($name), "`"
+        ));
+    )*};
 }

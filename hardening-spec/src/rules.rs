@@ -125,6 +125,9 @@ impl Rules<'_> {
         self.error(attempts == 0, "attempts", || {
             "0 attempts never run the body: `attempts` counts the first one, so write at least 1".into()
         });
+        self.warning(attempts == 1, "attempts", || {
+            "1 attempt is never repeated: `attempts` counts the first one, so write at least 2".into()
+        });
         self.error(factor.is_nan() || factor < 1.0 || factor.is_infinite(), "factor", || {
             format!("a factor of {factor} makes the delays shorter: write at least 1")
         });

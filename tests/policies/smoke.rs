@@ -127,3 +127,64 @@ async fn an_alias_of_a_result_fails_like_one() {
         assert!(text.contains(line), "{line}");
     }
 }
+
+fn broken(error: &Error) -> bool {
+    panic!("the guard breaks at {error:?}")
+}
+
+#[retry(attempts = 3, backoff = 1ms, on = error if broken(error), idempotent)]
+#[circuit_breaker(consecutive = 2)]
+async fn badly_guarded() -> Result<u32, Error> {
+    Err(Error::Io(1))
+}
+
+#[fallback(Ok(0), on = error if broken(error))]
+async fn badly_answered() -> Result<u32, Error> {
+    Err(Error::Io(1))
+}
+
+#[tokio::test]
+async fn a_pattern_that_panics_is_a_panic_of_the_call() {
+    for _ in 0..2 {
+        assert!(tokio::spawn(badly_guarded()).await.unwrap_err().is_panic());
+    }
+    assert!(matches!(badly_guarded().await, Err(Error::Rejected(Rejected::CircuitOpen { .. }))));
+    assert!(tokio::spawn(badly_answered()).await.unwrap_err().is_panic());
+    let mut text = String::new();
+    hardening::telemetry::calls::render(&mut text);
+    for line in [
+        "hardening_calls_total{call=\"smoke::badly_guarded\",outcome=\"panicked\"} 2\n",
+        "hardening_attempts_total{call=\"smoke::badly_guarded\",outcome=\"panicked\"} 2\n",
+        "hardening_calls_total{call=\"smoke::badly_answered\",outcome=\"panicked\"} 1\n",
+        "hardening_attempts_total{call=\"smoke::badly_answered\",outcome=\"failure\"} 1\n",
+        "hardening_attempts_total{call=\"smoke::badly_answered\",outcome=\"panicked\"} 0\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[rate_limited(1000/s, key = who)]
+#[rate_limited(1/s)]
+async fn twice_limited(who: &str) -> Result<(), Rejected> {
+    let _ = who;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charge_given_back_is_not_counted_and_each_limit_has_its_series() {
+    assert!(twice_limited("a").await.is_ok());
+    assert!(twice_limited("a").await.is_err());
+    let mut text = String::new();
+    hardening::telemetry::calls::render(&mut text);
+    for (limiter, decision, count) in [
+        ("smoke::twice_limited", "allowed", 1),
+        ("smoke::twice_limited", "refused", 0),
+        ("smoke::twice_limited.rate_limited_2", "allowed", 1),
+        ("smoke::twice_limited.rate_limited_2", "refused", 1),
+    ] {
+        let line = format!(
+            "hardening_rate_limit_decisions_total{{limiter=\"{limiter}\",decision=\"{decision}\"}} {count}\n"
+        );
+        assert!(text.contains(&line), "{line}{text}");
+    }
+}

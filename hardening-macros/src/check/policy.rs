@@ -107,14 +107,14 @@ pub(super) fn constants(policy: &Policy, function: &Function, errors: &mut Error
         };
         for time in times.into_iter().flatten() {
             let Time::Const(tokens) = time else { continue };
-            let generic = function.sig.generics.params.iter().find_map(|param| match param {
+            let generics = function.sig.generics.params.iter().filter_map(|param| match param {
                 syn::GenericParam::Type(param) => Some(param.ident.to_string()),
                 syn::GenericParam::Const(param) => Some(param.ident.to_string()),
                 syn::GenericParam::Lifetime(_) => None,
             });
             let variable = ["Self".to_owned(), "self".to_owned()]
                 .into_iter()
-                .chain(generic)
+                .chain(generics)
                 .chain(arguments.iter().map(|argument| argument.ident.to_string()))
                 .find(|name| names(tokens, name));
             let Some(name) = variable else { continue };

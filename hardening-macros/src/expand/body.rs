@@ -54,7 +54,8 @@ impl Body {
             copies.extend(quote_spanned!(span=> #(#cfg)* let #mutable #name = #copy;));
         }
         without_mut(sig, needed_again);
-        Self { anchor: anchor(call.output.as_ref()), copies, written }
+        let anchored = if call.judged().is_some() { "refusable" } else { "anchor" };
+        Self { anchor: anchor(call.output.as_ref(), anchored), copies, written }
     }
 
     /// Ties the block's type to the function's, so that a wrong value is reported where it stands.
@@ -87,16 +88,16 @@ fn words_after(call: &Call) -> Words {
 }
 
 /// A `return` of the function's own type that never runs.
-fn anchor(output: Option<&Type>) -> TokenStream {
+fn anchor(output: Option<&Type>, function: &str) -> TokenStream {
     match output {
         None | Some(Type::Never(_)) => TokenStream::new(),
         Some(output) => {
             let mut output = output.clone();
             EraseImplTrait.visit_type_mut(&mut output);
-            let private = private();
+            let (private, function) = (private(), Ident::new(function, Span::mixed_site()));
             emit! {
                 if false {
-                    return #private::anchor::<#output>();
+                    return #private::#function::<#output>();
                 }
             }
         }

@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 
 use super::charge::field_name;
 use crate::model::Call;
-use crate::paths::{emit, import, private};
+use crate::paths::{absolute, emit, import, private};
 use crate::syntax::{Entry, Policy, Time, Value};
 
 /// `static SITE: Site = Site::new(place, specification);`, its registration, and the imports it uses.
@@ -28,9 +28,11 @@ pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
     }
 }
 
-/// Uses the siblings' imports, since their attributes were taken before the compiler could see them.
+/// Uses the siblings' imports, since their attributes were taken before the compiler could see them, and proves that
+/// each of them is ours.
 pub(crate) fn imports(imports: &[Path]) -> Option<TokenStream> {
-    (!imports.is_empty()).then(|| emit!(#[allow(unused_imports)] use {#(#imports as _),*};))
+    let private = absolute();
+    (!imports.is_empty()).then(|| emit!(#private::siblings!(#(#imports),*);))
 }
 
 fn place(function: &Ident, call: &Call) -> TokenStream {

@@ -1,8 +1,9 @@
 //! What the patterns of a call say of an outcome.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Expr;
+use syn::spanned::Spanned;
 
 use super::body::Body;
 use crate::model::{Fallback, Judged};
@@ -49,7 +50,10 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
     }
     let judgements = judged.judgements.iter().map(|judgement| {
         let method = format_ident!("{}", judgement.method, span = Span::mixed_site());
-        let matched = matched(&judgement.pattern);
+        let matched = match judgement.pattern.over_error() {
+            Some(error) if judgement.is_evidence() => evidence(&judgement.pattern, &error),
+            _ => matched(&judgement.pattern),
+        };
         emit!(.#method(#matched))
     });
     let retry_after = judged.retry_after.as_ref().map(|expr| {
@@ -65,6 +69,22 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
 fn matched(pattern: &Pattern) -> TokenStream {
     let pattern = pattern.over_result();
     emit!(::core::matches!(result, #pattern))
+}
+
+/// The same for a pattern that may not match every error, which only the compiler can tell of a struct.
+fn evidence(pattern: &Pattern, over_error: &TokenStream) -> TokenStream {
+    let span = pattern.span();
+    // The compiler keeps its lints to what the user wrote.
+    let error = Ident::new("error", span);
+    let judged = quote_spanned!(span=> let #over_error = #error);
+    let reason = "a `not_executed` that matches every error says of none that nothing was done";
+    emit! {
+        match result {
+            ::core::result::Result::Ok(_) => false,
+            #[deny(irrefutable_let_patterns, reason = #reason)]
+            ::core::result::Result::Err(#error) => if #judged { true } else { false },
+        }
+    }
 }
 
 /// The delay that the other side asked for; evaluated for an `Err` alone when it speaks of `error`.

@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
-use syn::{Expr, Pat, Token};
+use syn::visit_mut::{VisitMut, visit_pat_ident_mut};
+use syn::{Expr, Ident, Pat, PatIdent, Token};
 
 use crate::words::Words;
 
@@ -25,18 +26,12 @@ impl Pattern {
         };
         let pattern = Self { pat, guard };
         let judged = Words::of(pattern.guard.to_token_stream());
-        for alternative in pattern.alternatives() {
-            if let Pat::Ident(name) = alternative
-                && name.subpat.is_none()
-                && !judged.mention(&name.ident)
-            {
-                let name = &name.ident;
-                let message = format!(
-                    "`{name}` alone is a new variable that matches everything: \
-                     write the path of a variant, such as `Error::{name}`, or `_` for every error"
-                );
-                return Err(syn::Error::new_spanned(name, message));
-            }
+        if let Some(name) = pattern.lone_name(&judged) {
+            let message = format!(
+                "`{name}` alone is a new variable that matches everything: \
+                 write the path of a variant, such as `Error::{name}`, or `_` for every error"
+            );
+            return Err(syn::Error::new_spanned(name, message));
         }
         Ok(pattern)
     }
@@ -67,12 +62,28 @@ impl Pattern {
     /// Whether it matches every error there is, as far as its form tells.
     pub(crate) fn is_catch_all(&self) -> bool {
         self.guard.is_none()
-            && self.alternatives().into_iter().any(|alternative| match alternative {
-                Pat::TupleStruct(tuple) if begins_with(alternative, "Err") => {
-                    tuple.elems.iter().all(irrefutable)
-                }
-                other => irrefutable(other),
-            })
+            && self.alternatives().into_iter().any(|alternative| irrefutable(inside_err(alternative)))
+    }
+
+    /// The pattern over the error alone, where nothing but the error's type tells whether it matches every error.
+    pub(crate) fn over_error(&self) -> Option<TokenStream> {
+        if self.guard.is_some() {
+            return None;
+        }
+        let alternatives: Vec<&Pat> = self.alternatives().into_iter().map(inside_err).collect();
+        let known = alternatives.iter().any(|alternative| about_result(alternative));
+        (!known).then(|| quote!(#(#alternatives)|*))
+    }
+
+    /// A name that is a variable, and looks as if it were meant to be a variant; at the top any name.
+    fn lone_name(&self, judged: &Words) -> Option<Ident> {
+        let top = self.alternatives().into_iter().find_map(|alternative| match alternative {
+            Pat::Ident(name) if name.subpat.is_none() => Some(name.ident.clone()),
+            _ => None,
+        });
+        let mut capitals = Capitals(None);
+        capitals.visit_pat_mut(&mut self.pat.clone());
+        [top, capitals.0].into_iter().flatten().find(|name| !judged.mention(name))
     }
 
     fn alternatives(&self) -> Vec<&Pat> {
@@ -116,6 +127,26 @@ fn begins_with(pat: &Pat, variant: &str) -> bool {
     let mut names = path.segments.iter().rev();
     names.next().is_some_and(|last| last.ident == variant)
         && names.next().is_none_or(|before| before.ident == "Result")
+}
+
+/// The pattern inside `Err(…)`, or the pattern itself.
+fn inside_err(pat: &Pat) -> &Pat {
+    match pat {
+        Pat::TupleStruct(tuple) if begins_with(pat, "Err") && tuple.elems.len() == 1 => &tuple.elems[0],
+        other => other,
+    }
+}
+
+/// The first variable named like a variant or a constant.
+struct Capitals(Option<Ident>);
+
+impl VisitMut for Capitals {
+    fn visit_pat_ident_mut(&mut self, name: &mut PatIdent) {
+        if self.0.is_none() && name.ident.to_string().starts_with(char::is_uppercase) {
+            self.0 = Some(name.ident.clone());
+        }
+        visit_pat_ident_mut(self, name);
+    }
 }
 
 fn irrefutable(pat: &Pat) -> bool {

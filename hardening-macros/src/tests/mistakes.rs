@@ -211,7 +211,7 @@ fn all_mistakes_come_together_beside_the_function_with_its_imports_used() {
     };
     assert_eq!(messages(source.clone()).len(), 6);
     let text = formatted(&expand(source));
-    let kept = "#[inline]\npub async fn f() -> u32 {\n    #[allow(unused_imports)]\n    use {deadline as _, timeout as _, bulkhead as _};\n    1\n}\n";
+    let kept = "#[inline]\npub async fn f() -> u32 {\n    ::hardening::__private::siblings!(deadline, timeout, bulkhead);\n    1\n}\n";
     assert!(text.starts_with(kept), "{text}");
 }
 

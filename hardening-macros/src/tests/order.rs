@@ -8,7 +8,7 @@ use super::{expand, messages};
 /// Without the `use` that keeps siblings' imports in use: the outermost attribute has no sibling's name.
 fn without_imports(tokens: &TokenStream) -> String {
     let text = tokens.to_string();
-    match text.split_once("# [allow (unused_imports)] use") {
+    match text.split_once(":: hardening :: __private :: siblings !") {
         None => text,
         Some((before, from)) => before.to_owned() + from.split_once("; ").expect("its end").1,
     }

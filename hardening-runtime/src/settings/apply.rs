@@ -351,4 +351,15 @@ mod tests {
             "{problems:?}"
         );
     }
+
+    #[test]
+    fn two_calls_of_one_variable_are_refused_whether_it_is_set_or_not() {
+        let mut calls = calls();
+        calls.push(Call { name: "orders_price", file: "src/lib.rs", line: 9, ..calls[0] });
+        let problems = load(&Sources::default(), &calls).unwrap_err().0;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        for part in ["`orders::price` and `orders_price`", "HARDENING_CALL__ORDERS_PRICE__", "src/lib.rs:9"] {
+            assert!(problems[0].contains(part), "{part}: {problems:?}");
+        }
+    }
 }

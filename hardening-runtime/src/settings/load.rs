@@ -103,14 +103,22 @@ fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<
     entries
 }
 
-/// Settings, metrics and logs know a call by its name alone.
+/// Settings, metrics and logs know a call by its name alone, and variables by what their names leave of it.
 fn unique_names(calls: &[Call], problems: &mut Vec<String>) {
     for (at, call) in calls.iter().enumerate() {
-        if let Some(other) = calls[..at].iter().find(|other| other.name == call.name) {
-            problems.push(format!(
-                "two calls are named `{}`, at {}:{} and {}:{}: write `name = \"…\"` in the attributes of one",
-                call.name, other.file, other.line, call.file, call.line
-            ));
-        }
+        let variable = env::env_name(call.name);
+        let before = &calls[..at];
+        let (other, what) = if let Some(other) = before.iter().find(|other| other.name == call.name) {
+            (other, format!("two calls are named `{}`", call.name))
+        } else if let Some(other) = before.iter().find(|other| env::env_name(other.name) == variable) {
+            let both = format!("the calls `{}` and `{}` are both", other.name, call.name);
+            (other, format!("{both} `HARDENING_CALL__{variable}__…` in the environment"))
+        } else {
+            continue;
+        };
+        problems.push(format!(
+            "{what}, at {}:{} and {}:{}: write `name = \"…\"` in the attributes of one",
+            other.file, other.line, call.file, call.line
+        ));
     }
 }

@@ -51,7 +51,10 @@ impl<'c> Call<'c> {
             None => poll(),
             Some(spans) => poll_in_span(spans, self.attempts, in_attempt, poll),
         };
-        self.phase = if in_attempt { Phase::InHand } else { Phase::Between };
+        // Once the user's code has answered, only the user's patterns come before the next step.
+        if polled.is_pending() {
+            self.phase = if in_attempt { Phase::InHand } else { Phase::Between };
+        }
         polled
     }
 }

@@ -58,9 +58,9 @@ pub(super) enum Phase {
     Between = 0,
     /// An attempt was begun and not settled.
     InHand,
-    /// The user's code is being polled at this moment; left standing by a panic.
+    /// The user's code runs at this moment, the body or the patterns that judge its result; left standing by a panic.
     Polling,
-    /// The same for the user's fallback, which is no attempt.
+    /// The same after the last attempt: the fallback and its patterns.
     Answering,
     /// Counted.
     Finished,
@@ -130,6 +130,7 @@ impl<'c> Call<'c> {
                 return;
             }
         }
+        limiters.iter().for_each(Limiter::count_allowed);
     }
 
     /// Charges a limit whose turn is not now, if the call may wait for it.

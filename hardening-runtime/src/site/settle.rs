@@ -13,6 +13,7 @@ use super::call::Phase;
 use super::refusal::{Reason, Refusal};
 use super::verdict::Cut;
 use super::{Call, Outcome, Verdict};
+use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::circuit_breaker;
@@ -72,18 +73,18 @@ impl Call<'_> {
 
     /// Counts the call and hands its result to the caller.
     #[inline(always)]
-    pub fn finish<T, E: From<Rejected>>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
+    pub fn finish<T, E: FromRejected>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
         self.end(self.ended);
         match settled {
             Outcome::Returned(result) => result,
-            Outcome::Refused(cut) => Err(self.reason(&cut).into()),
+            Outcome::Refused(cut) => Err(E::from_rejected(self.reason(&cut))),
         }
     }
 
     /// The same, unless the fallback answers for it: then `Continue` with the error. `wanted` is what the
     /// fallback's patterns say of the body's error.
     #[inline(always)]
-    pub fn finish_or<T, E: From<Rejected>>(
+    pub fn finish_or<T, E: FromRejected>(
         &mut self,
         settled: Outcome<Result<T, E>>,
         wanted: bool,
@@ -93,7 +94,9 @@ impl Call<'_> {
             Outcome::Returned(Err(error)) if wanted && self.state.spec.fallback.is_some() => {
                 ControlFlow::Continue(error)
             }
-            Outcome::Refused(cut) if self.falls_back() => ControlFlow::Continue(self.reason(&cut).into()),
+            Outcome::Refused(cut) if self.falls_back() => {
+                ControlFlow::Continue(E::from_rejected(self.reason(&cut)))
+            }
             settled => ControlFlow::Break(self.finish(settled)),
         }
     }
@@ -109,7 +112,7 @@ impl Call<'_> {
     /// # Errors
     /// The fallback's own, [`Rejected::Timeout`] when it takes longer than `within`, or
     /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
-    pub async fn fallback<T, E: From<Rejected>>(
+    pub async fn fallback<T, E: FromRejected>(
         mut self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
@@ -134,7 +137,7 @@ impl Call<'_> {
             } else {
                 Rejected::Timeout { call, after: within }
             };
-            return Err(rejected.into());
+            return Err(E::from_rejected(rejected));
         };
         self.end(if result.is_ok() { CallOutcome::Fallback } else { CallOutcome::Failure });
         result
@@ -231,7 +234,7 @@ impl Call<'_> {
             Reason::BulkheadFull => CallOutcome::BulkheadFull,
             Reason::ShuttingDown => CallOutcome::Rejected,
         };
-        if self.phase == Phase::InHand {
+        if matches!(self.phase, Phase::InHand | Phase::Polling) {
             // A success that is not repeated is counted by its call.
             if self.ended != CallOutcome::Success {
                 self.state.metrics.attempted(self.ended);
@@ -242,10 +245,10 @@ impl Call<'_> {
         verdict
     }
 
-    /// Ends the attempt in hand; the first one pays into the retry budget.
+    /// Ends the attempt in hand, the last one unless it is repeated; the first one pays into the retry budget.
     #[inline(always)]
     fn deposit(&mut self) {
-        self.phase = Phase::Between;
+        self.phase = Phase::Answering;
         if self.attempts == 1
             && let Some(retry) = &self.state.retry
         {
@@ -301,6 +304,7 @@ impl Call<'_> {
         match retry.next(progress, random()) {
             Next::Stop(_) => false,
             Next::After(delay) => {
+                self.phase = Phase::Between;
                 self.warn_of_nested_retry();
                 self.last_delay = delay;
                 self.refusal = Refusal::NONE;

@@ -245,14 +245,17 @@ fn policies(out: &mut String, states: &[&State]) {
         "hardening_rate_limit_decisions_total",
         "Charges to a rate limit; overflow counts those that found no room for their key.",
     );
-    for state in states.iter().filter(|state| state.limits().next().is_some()) {
-        let (mut allowed, mut refused, mut overflow) = (0, 0, 0);
-        for limiter in state.limits() {
-            let counts = limiter.counts();
-            (allowed, refused, overflow) = (allowed + counts.0, refused + counts.1, overflow + counts.2);
-        }
+    for (state, limiter) in
+        states.iter().flat_map(|state| state.limits().map(move |limiter| (state, limiter)))
+    {
+        // As settings name them.
+        let name = match limiter.position() {
+            0 => state.name.to_owned(),
+            further => format!("{}.rate_limited_{}", state.name, further + 1),
+        };
+        let (allowed, refused, overflow) = limiter.counts();
         for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
-            family.sample(&[("limiter", state.name), ("decision", decision)], count);
+            family.sample(&[("limiter", &name), ("decision", decision)], count);
         }
     }
     let mut family = Family::gauge(out, "hardening_concurrency_limit", "Places of a bulkhead.");

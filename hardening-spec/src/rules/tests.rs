@@ -80,7 +80,7 @@ fn a_timeout_above_the_deadline_never_strikes() {
 #[test]
 fn numbers_of_a_retry() {
     only(&retrying(RetrySpec { attempts: 0, ..RETRY }), "retry.attempts");
-    sound(&retrying(RetrySpec { attempts: 1, ..RETRY }));
+    only(&retrying(RetrySpec { attempts: 1, ..RETRY }), "retry.attempts?");
     for factor in [0.9, -1.0, f64::NAN, f64::INFINITY] {
         only(&retrying(RetrySpec { factor, ..RETRY }), "retry.factor");
     }
@@ -112,7 +112,7 @@ fn a_second_attempt_fits_the_deadline() {
     only(&timed("1s", "2049ms", jittered(Jitter::Equal)), "retry.attempts");
     only(&timed("1s", "2050ms", jittered(Jitter::Equal)), "retry.attempts?");
     sound(&timed("1s", "2100ms", jittered(Jitter::Decorrelated)));
-    sound(&timed("2s", "3s", Some(RetrySpec { attempts: 1, ..RETRY })));
+    only(&timed("2s", "3s", Some(RetrySpec { attempts: 1, ..RETRY })), "retry.attempts?");
     let message = &check(&timed("2s", "3s", Some(RETRY)), &|_, _| true)[0].message;
     for part in ["timeout 2s + backoff of at least 0s + timeout 2s = 4s", "deadline is 3s", "1s500ms"] {
         assert!(message.contains(part), "{part}: {message}");

@@ -11,7 +11,7 @@ impl From<Rejected> for Error {
     }
 }
 
-#[retry(on = NotFound, idempotent)]
+#[retry(on = NotFound, not_on = Err(NotFound), not_executed = Missing @ _, idempotent)]
 async fn stock(sku: &str) -> Result<usize, Error> {
     if sku.is_empty() { Err(Error::NotFound) } else { Ok(sku.len()) }
 }

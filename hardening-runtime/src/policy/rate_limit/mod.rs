@@ -150,22 +150,24 @@ impl Limiter {
         true
     }
 
-    /// Charges `charge` if its turn is now.
+    /// Charges `charge` if its turn is now. It is counted by [`Limiter::count_allowed`], once no other limit can
+    /// refuse.
     #[inline(always)]
     pub(crate) fn admits(&self, charge: Charge, now: Nanos) -> bool {
         let arrival = match &self.keyed {
             None => self.arrive_shared(charge.cost, now, 0),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, 0, Refusal::MayBecomeAWait),
         };
-        let admitted = matches!(arrival, Arrival::Conforms { .. });
-        if admitted {
-            self.allowed.fetch_add(1, Ordering::Relaxed);
-        }
-        admitted
+        matches!(arrival, Arrival::Conforms { .. })
+    }
+
+    /// Counts a charge that was made and stays.
+    pub(crate) fn count_allowed(&self) {
+        self.allowed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Charges `charge` for its turn in the future, if that comes within `wait` and the limiter's patience; answers
-    /// how long it takes. `alone`: no other limit is charged with it.
+    /// how long it takes. `alone`: no other limit is charged with it. A refusal is counted, a charge is not yet.
     #[cold]
     pub(crate) fn reserve(
         &self,
@@ -177,15 +179,17 @@ impl Limiter {
         let patience = self.patience.min(wait);
         // Together with other limits a charge must be one that can be taken off again.
         if alone && let Some(turn) = self.free_turns.take(charge, now, now.saturating_add(patience)) {
-            self.allowed.fetch_add(1, Ordering::Relaxed);
             return Ok(turn - now);
         }
         match self.arrive(charge, now, patience) {
             Arrival::Conforms { delay, .. } => Ok(delay),
-            Arrival::Exceeds { retry_after } => Err(Refused {
-                retry_after: retry_after.unwrap_or(NEVER),
-                remaining: self.remaining(charge.key, now),
-            }),
+            Arrival::Exceeds { retry_after } => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(Refused {
+                    retry_after: retry_after.unwrap_or(NEVER),
+                    remaining: self.remaining(charge.key, now),
+                })
+            }
         }
     }
 
@@ -239,7 +243,13 @@ impl Limiter {
 
     /// Charges `cost` units of the key with this hash at once or not at all, with what HTTP headers need.
     pub fn check(&self, key: u64, cost: u32, now: Nanos) -> Decision {
-        match self.arrive(Charge { key, cost }, now, 0) {
+        let arrival = self.arrive(Charge { key, cost }, now, 0);
+        let counter = match arrival {
+            Arrival::Conforms { .. } => &self.allowed,
+            Arrival::Exceeds { .. } => &self.refused,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        match arrival {
             Arrival::Conforms { tat, .. } => Decision::Allowed {
                 remaining: self.gcra.remaining(tat, now),
                 reset: Duration::from_nanos(tat.saturating_sub(now)),
@@ -265,16 +275,10 @@ impl Limiter {
 
     #[inline(always)]
     fn arrive(&self, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
-        let arrival = match &self.keyed {
+        match &self.keyed {
             None => self.arrive_shared(charge.cost, now, patience),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, patience, Refusal::Final),
-        };
-        let counter = match arrival {
-            Arrival::Conforms { .. } => &self.allowed,
-            Arrival::Exceeds { .. } => &self.refused,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        arrival
+        }
     }
 
     #[inline(always)]
