@@ -136,7 +136,7 @@ fn inv_16_growing_delays() {
 #[test]
 fn inv_22_attempts_and_limits_of_zero() {
     judged("INV-22", &retrying(RETRY.with_attempts(0)), "retry.attempts");
-    judged("INV-22", &retrying(RETRY.with_attempts(1)), "");
+    judged("INV-22 never repeated", &retrying(RETRY.with_attempts(1)), "retry.attempts?");
     judged("INV-22", &limited(RateLimitSpec::new(Rate::per_secs(0, 1))), "rate_limited.rate");
     judged("INV-22", &limited(RateLimitSpec::new(Rate::per_secs(1, 0))), "rate_limited.rate");
     judged("INV-22", &limited(RateLimitSpec::new(Rate::per_nanos(2, 1))), "rate_limited.rate");
