@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_path_to_error::Path;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Track};
 
+use super::objects::Objects;
 use super::problem::Problem;
 
 /// A JSON body, read or answered.
@@ -42,22 +44,30 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let place = field(error.path());
-        refuse(&place, error.inner())
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+    let value = T::deserialize(Objects(tracked)).map_err(|error| {
+        let place = field(&track.path());
+        if matches!(error.classify(), Category::Data) {
+            return unfit(&place, &in_terms_of_json(&without_position(&error)));
+        }
+        // A number where a variant stands is bad syntax to the reader, but not to JSON.
+        match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => unfit(&place, "this kind of value does not fit here"),
+            Err(_) => malformed(&error),
+        }
     })?;
-    reader.end().map_err(|error| refuse("", &error))?;
+    reader.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
 
-fn refuse(place: &str, error: &serde_json::Error) -> Problem {
-    use serde_json::error::Category;
-    if matches!(error.classify(), Category::Data) {
-        let message = without_position(error);
-        let field = blamed(place, &message);
-        let problem = Problem::validation();
-        return if field.is_empty() { problem.detail(message) } else { problem.field(field, message) };
-    }
+fn unfit(place: &str, message: &str) -> Problem {
+    let field = blamed(place, message);
+    let problem = Problem::validation();
+    if field.is_empty() { problem.detail(message.to_owned()) } else { problem.field(field, message) }
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST)
         .title("Malformed JSON")
         .kind("urn:hardening:problem:malformed-json")
@@ -79,11 +89,43 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
+/// serde ends a message with what it wanted, in the words of Rust's types.
+fn in_terms_of_json(message: &str) -> String {
+    let Some((found, wanted)) = message.rsplit_once(", expected ") else {
+        // "data did not match any variant of untagged enum Order"
+        let (start, _) = message.split_once(" of untagged enum").unwrap_or((message, ""));
+        return start.to_owned();
+    };
+    let start = wanted.split(' ').next().unwrap_or_default();
+    let wanted = match wanted {
+        "i8" => "a whole number from -128 to 127",
+        "i16" => "a whole number from -32768 to 32767",
+        "i32" => "a whole number from -2147483648 to 2147483647",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "i64" | "i128" | "isize" => "a whole number",
+        "u64" | "u128" | "usize" => "a whole number from 0",
+        _ if wanted.starts_with("a nonzero") => "a whole number other than 0",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "unit" => "null",
+        _ if matches!(start, "struct" | "internally" | "adjacently") => "an object",
+        _ if wanted.starts_with("tuple struct") || wanted.starts_with("tuple variant") => "a list",
+        _ if wanted.starts_with("unit struct") => "null",
+        _ if wanted.starts_with("enum ") => "the name of a variant, or an object with it as its only key",
+        other => other,
+    };
+    format!("{found}, expected {wanted}")
+}
+
 /// The path of the field that a message is about. A missing field is reported at the object that lacks it, an
-/// unknown one at itself, or at its object where serde has buffered that.
+/// unknown or a duplicate one at itself, or at its object where serde has buffered that.
 fn blamed(place: &str, message: &str) -> String {
     let Some(name) = named_field(message) else { return place.to_owned() };
-    let own = message.starts_with("unknown") && place.rsplit('.').next() == Some(name);
+    let own = !message.starts_with("missing") && place.rsplit('.').next() == Some(name);
     match place {
         "" => name.to_owned(),
         _ if own => place.to_owned(),
@@ -91,9 +133,11 @@ fn blamed(place: &str, message: &str) -> String {
     }
 }
 
-/// "missing field `quantity`" and "unknown field `quantity`, expected …".
+/// "missing field `quantity`", "duplicate field `quantity`" and "unknown field `quantity`, expected …".
 fn named_field(message: &str) -> Option<&str> {
-    let rest = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("unknown field `"))?;
+    let rest = ["missing", "unknown", "duplicate"]
+        .into_iter()
+        .find_map(|what| message.strip_prefix(what)?.strip_prefix(" field `"))?;
     rest.split('`').next()
 }
 
@@ -128,6 +172,91 @@ mod tests {
         let (status, body) = body_of(r#"{"lines":[1,2,"three"]}"#);
         assert_eq!(status, 422);
         assert!(body.contains(r#""field":"lines[2]""#) && !body.contains("at line"), "{body}");
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Order {
+        sku: String,
+        quantity: u32,
+        #[serde(default)]
+        to: Option<Address>,
+        #[serde(default)]
+        parts: Vec<Address>,
+        #[serde(default)]
+        speed: Speed,
+        #[serde(default)]
+        size: (u8, u8),
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Address {
+        town: String,
+    }
+
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    #[expect(dead_code, reason = "only read")]
+    enum Speed {
+        #[default]
+        Slow,
+        Fast {
+            by: u8,
+        },
+    }
+
+    #[test]
+    fn an_object_is_what_an_object_is_sent_for_and_nothing_tells_of_rust() {
+        read::<Order>(br#"{"sku":"a","quantity":1,"to":{"town":"x"},"parts":[{"town":"y"}],"speed":{"fast":{"by":1}},"size":[1,2]}"#)
+            .unwrap();
+        for (text, field, message) in [
+            (r#"["a",1]"#, "", "invalid type: sequence, expected an object"),
+            (r#""a""#, "", "invalid type: string \"a\", expected an object"),
+            (r#"{"sku":"a","quantity":1,"to":["x"]}"#, "to", "invalid type: sequence, expected an object"),
+            (
+                r#"{"sku":"a","quantity":1,"parts":[["x"]]}"#,
+                "parts[0]",
+                "invalid type: sequence, expected an object",
+            ),
+            (r#"{"sku":"a","quantity":1,"parts":7}"#, "parts", "invalid type: integer `7`, expected a list"),
+            (
+                r#"{"sku":"a","quantity":5000000000}"#,
+                "quantity",
+                "invalid value: integer `5000000000`, expected a whole number from 0 to 4294967295",
+            ),
+            (
+                r#"{"sku":"a","quantity":"1"}"#,
+                "quantity",
+                "invalid type: string \"1\", expected a whole number from 0 to 4294967295",
+            ),
+            (r#"{"sku":1,"quantity":1}"#, "sku", "invalid type: integer `1`, expected a string"),
+            (r#"{"sku":"a","sku":"b","quantity":1}"#, "sku", "duplicate field `sku`"),
+            (r#"{"sku":"a","quantity":1,"to":{"town":"x","town":"y"}}"#, "to.town", "duplicate field `town`"),
+            (r#"{"sku":"a"}"#, "quantity", "missing field `quantity`"),
+            (
+                r#"{"sku":"a","quantity":1,"speed":"fats"}"#,
+                "speed",
+                "unknown variant `fats`, expected `slow` or `fast`",
+            ),
+            (
+                r#"{"sku":"a","quantity":1,"speed":{"fast":[1]}}"#,
+                "speed.fast",
+                "invalid type: sequence, expected an object",
+            ),
+            (r#"{"sku":"a","quantity":1,"speed":7}"#, "speed", "this kind of value does not fit here"),
+        ] {
+            let problem = read::<Order>(text.as_bytes()).unwrap_err();
+            assert_eq!(problem.status(), 422, "{text}");
+            let told: serde_json::Value = serde_json::from_slice(&problem.body(None)).unwrap();
+            if field.is_empty() {
+                assert_eq!(told["detail"], message, "{text}");
+            } else {
+                assert_eq!(told["errors"][0]["field"], field, "{text}: {told}");
+                assert_eq!(told["errors"][0]["message"], message, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -86,7 +86,9 @@ fn printable(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let clean: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
-    clean.trim().to_owned()
+    // axum says which Rust type a part of the path does not fit.
+    let said = if clean.starts_with("Invalid URL") { clean.split(" to a `").next() } else { None };
+    said.unwrap_or(&clean).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -96,6 +98,7 @@ mod tests {
     #[test]
     fn details_are_short_and_printable() {
         assert_eq!(printable(b"  Invalid\r\nURL\0 "), "Invalid  URL");
+        assert_eq!(printable(b"Invalid URL: Cannot parse `x` to a `u32`"), "Invalid URL: Cannot parse `x`");
         assert_eq!(printable(&[b'x'; 1000]).len(), LONGEST_DETAIL);
     }
 }

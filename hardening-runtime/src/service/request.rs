@@ -24,7 +24,7 @@ use super::request_id::{self, REQUEST_ID};
 use super::route::Live;
 use super::server::{Server, Surface};
 use super::wire::Conn;
-use super::{admin, deadline, panics};
+use super::{admin, deadline, host, panics};
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -77,11 +77,8 @@ fn refuse(
     if let Some(too_large) = oversized(parts, http.uri_limit, http.header_limit) {
         return problem(&too_large, account);
     }
-    if parts.version == Version::HTTP_11 && !parts.headers.contains_key(header::HOST) {
-        return problem(
-            &Problem::new(StatusCode::BAD_REQUEST).detail("A `Host` header is missing."),
-            account,
-        );
+    if let Err(why) = host::check(parts) {
+        return problem(&Problem::new(StatusCode::BAD_REQUEST).detail(why), account);
     }
     if let Some((probe, path)) = probe_of(parts.uri.path()) {
         account.probe(path);
@@ -183,7 +180,9 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         Ok(Ok(response)) => as_problem(response, &live).await,
         Ok(Err(never)) => match never {},
         Err(panic) => {
-            tracing::error!(request_id = account.id, panic, "a handler panicked");
+            if !crate::telemetry::log::tells_panics() {
+                tracing::error!(request_id = account.id, panic, "a handler panicked");
+            }
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR).answer(Some(&account.id))
         }
     }

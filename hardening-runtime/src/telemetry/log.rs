@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::EnvFilter;
@@ -40,13 +41,21 @@ pub(crate) fn install(log: &Log) {
     }
 }
 
+static TELLS_PANICS: AtomicBool = AtomicBool::new(false);
+
 /// A panic is a log line too, with its place.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("a value that is no text");
-        tracing::error!(place, message, "panic");
+        let said = panic.payload_as_str().unwrap_or("a value that is no text");
+        tracing::error!(place, panic = said, "a panic");
     }));
+    TELLS_PANICS.store(true, Ordering::Relaxed);
+}
+
+/// Whether every panic is a log line already.
+pub(crate) fn tells_panics() -> bool {
+    TELLS_PANICS.load(Ordering::Relaxed)
 }
 
 /// Writes each event as one JSON object: time, level, target, the event's fields, the id of the request around
