@@ -1,4 +1,5 @@
-//! Two calls of one name: settings, metrics and logs could not tell them apart, so nothing starts.
+//! Two calls of one name, or of one name in the environment: settings, metrics and logs could not tell them apart, so
+//! nothing starts.
 #![cfg(feature = "service")]
 
 use axum::Router;
@@ -25,6 +26,17 @@ mod orders {
     }
 }
 
+/// In the environment both are `STOCK_LEFT`.
+#[timeout(3s)]
+async fn stock_left() -> Result<u32, Rejected> {
+    Ok(3)
+}
+
+#[hardening::hardened(name = "stock::left", timeout = 4s)]
+async fn left() -> Result<u32, Rejected> {
+    Ok(4)
+}
+
 #[hardened_service(name = "twins")]
 async fn twins() -> Router {
     Router::new()
@@ -40,10 +52,11 @@ fn lines(text: &str) -> Vec<usize> {
 async fn the_start_is_refused_with_both_places() {
     // The calls themselves work.
     assert_eq!((orders::Cheap.price().await, orders::Dear.price().await), (Ok(1), Ok(2)));
+    assert_eq!((stock_left().await, left().await), (Ok(3), Ok(4)));
     let refused = twins().start().await.unwrap_err();
-    assert_eq!(refused.problems().len(), 1, "{refused}");
+    assert_eq!(refused.problems().len(), 2, "{refused}");
     let refused = refused.to_string();
-    for part in ["`orders::price`", "write `name = \"…\"`"] {
+    for part in ["`orders::price`", "write `name = \"…\"`", "HARDENING_CALL__STOCK_LEFT__", "stock::left"] {
         assert!(refused.contains(part), "`{part}` is not in {refused}");
     }
     // The place is the attribute's line, or the function's next to it.

@@ -108,18 +108,3 @@ async fn names_that_were_meant_for_us_are_refused() {
         assert!(end.refusals()[0].starts_with(&format!("{name}: ")), "{end:?}");
     }
 }
-
-/// Calls `twin-one` and `twin_one` are one name there; that harms nobody until it is used.
-#[tokio::test]
-async fn two_calls_of_one_name_in_the_environment_are_refused_when_it_is_used() {
-    let end = Program::office("office").with("HARDENING", "check").run().await;
-    assert_eq!((end.code, end.complained.as_str()), (0, ""));
-    let name = "HARDENING_CALL__TWIN_ONE__TIMEOUT__AFTER";
-    let end = Program::office("office").with(name, "2s").run().await;
-    end.refused(&[name, "`twin-one` and `twin_one`", "set this in the settings file"]);
-    let file = "[call.twin-one]\ntimeout = '2s'\n[call.twin_one]\ntimeout = '3s'";
-    let program = Program::office("office").file(file).with("HARDENING", "describe");
-    let manifest = program.run().await.manifest();
-    assert_eq!(effective(&manifest, "twin-one")["timeout"]["after"], "2s");
-    assert_eq!(effective(&manifest, "twin_one")["timeout"]["after"], "3s");
-}

@@ -81,17 +81,6 @@ async fn patient() -> Answer {
     body(0, Err(Failed::Body)).await
 }
 
-/// Two names that become one in the environment.
-#[hardened(name = "twin-one", timeout = 1s)]
-async fn twin() -> Answer {
-    body(0, Ok("first")).await
-}
-
-#[hardened(name = "twin_one", timeout = 1s)]
-async fn other_twin() -> Answer {
-    body(0, Ok("second")).await
-}
-
 /// Calls the function of this name a few times; says how often its body began, and how each call ended.
 pub(crate) async fn story(name: &str) -> String {
     let mut ends = Vec::new();
@@ -106,7 +95,6 @@ pub(crate) async fn story(name: &str) -> String {
         "broken" => ends.extend([broken().await, broken().await, broken().await, broken().await]),
         "limited" => ends.extend([limited().await, limited().await, limited().await, limited().await]),
         "doubly" => ends.extend([doubly(1).await, doubly(1).await, doubly(1).await, doubly(1).await]),
-        "twins" => ends.extend([twin().await, other_twin().await]),
         other => panic!("no story of `{other}`"),
     }
     let ends: Vec<_> = ends
