@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hardening::{
-    Rejected, bulkhead, circuit_breaker, deadline, fallback, hardened, rate_limited, retry, timeout,
-};
+use hardening::{Rejected, bulkhead, circuit_breaker, deadline, fallback, rate_limited, retry, timeout};
 
 /// How a call ended, and how often bodies began.
 type Answer = Result<&'static str, Failed>;
