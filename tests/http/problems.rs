@@ -100,15 +100,22 @@ async fn another_method_is_405_and_told_which_ones_are_allowed() {
 async fn a_path_parameter_of_another_form_is_400() {
     let running = start("").await;
     for path in ["/items/seven", "/items/-1", "/items/%FF", "/items/4294967296"] {
-        problem(&get(running.addr, path).await, 400);
+        let told = problem(&get(running.addr, path).await, 400);
+        assert!(!told.to_string().contains("u32"), "{told}");
     }
 }
 
 #[tokio::test]
-async fn a_request_without_a_host_is_400() {
+async fn a_request_that_is_not_for_one_host_is_400() {
     let running = start("").await;
-    let told = problem(&ask(running.addr, "GET /hello HTTP/1.1\r\n\r\n").await, 400);
-    assert_eq!(told["detail"], "A `Host` header is missing.");
+    for (hosts, detail) in [
+        ("", "A `Host` header is missing."),
+        ("host: a.example\r\nhost: b.example\r\n", "There is more than one `Host` header."),
+        ("host: a.example/b\r\n", "The `Host` header is no host."),
+    ] {
+        let told = problem(&ask(running.addr, &format!("GET /hello HTTP/1.1\r\n{hosts}\r\n")).await, 400);
+        assert_eq!(told["detail"], detail, "{hosts}");
+    }
 }
 
 #[tokio::test]
