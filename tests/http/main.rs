@@ -3,12 +3,15 @@
 
 mod app;
 mod client;
+mod shapes;
 mod support;
 
 mod answers;
+mod bodies;
 mod clients;
 mod deadlines;
 mod floods;
+mod hosts;
 mod limits;
 mod metrics;
 mod probes;

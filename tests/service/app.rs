@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -41,6 +41,7 @@ pub(crate) async fn tested(setup: &mut Setup) -> Result<Router> {
             get(async || context::remaining().map_or_else(String::new, |left| left.as_millis().to_string())),
         )
         .route("/panic", get(panics))
+        .route("/panic/late", get(async || Body::new(PanicsLate)))
         .route("/leak", get(async || (StatusCode::INTERNAL_SERVER_ERROR, "password of 10.0.0.1 is hunter2")))
         .route("/large/{bytes}", get(async |Path(bytes): Path<usize>| vec![b'x'; bytes]))
         .route("/refused", get(limited))
@@ -93,6 +94,21 @@ async fn block(Path(ms): Path<u64>) -> &'static str {
 
 async fn panics() -> &'static str {
     panic!("the secret of the panic")
+}
+
+/// A body that panics instead of its first byte.
+struct PanicsLate;
+
+impl hyper::body::Body for PanicsLate {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<std::result::Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        panic!("the secret of the body")
+    }
 }
 
 #[rate_limited(1/d, burst = 1)]

@@ -9,6 +9,7 @@ mod http2;
 mod limits;
 mod metrics;
 mod operations;
+mod panics;
 mod problems;
 mod settings;
 mod shutdown;

@@ -13,6 +13,7 @@ use super::route::Live;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::nanos;
+use crate::context;
 use crate::telemetry::http::UNMATCHED;
 
 /// The status written for a request whose client went away before an answer.
@@ -142,6 +143,10 @@ impl Account {
 }
 
 impl Ending for Account {
+    fn request(&self) -> Option<Arc<context::Request>> {
+        self.live.as_ref()?.request.get().cloned()
+    }
+
     fn client_must_take(&mut self, must: bool) {
         // On HTTP/1 the socket shows what the client takes.
         if self.conn.is_http2() && (must || self.must_take) {

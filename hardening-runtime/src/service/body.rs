@@ -1,7 +1,8 @@
 //! Bodies: requests' within a size and a time, answers' counted to their end.
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::spec::BoxError;
+use crate::context;
 
 /// Why a request's body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +130,9 @@ const PIECE: usize = 64 * 1024;
 
 /// What learns how an answer comes along.
 pub(crate) trait Ending: Send + 'static {
+    /// The request that is answered, once a route has it.
+    fn request(&self) -> Option<Arc<context::Request>>;
+
     /// The connection has a piece, or the head, and asks for more once the client has room for it (`true`); or it
     /// has asked (`false`).
     fn client_must_take(&mut self, must: bool);
@@ -155,6 +160,16 @@ impl<E: Ending> Counted<E> {
         if let Some(ending) = &mut self.ending {
             ending.client_must_take(must);
         }
+    }
+
+    /// The next frame, made within the request that it answers: what is logged meanwhile carries its id.
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let inner = &mut self.inner;
+        let Some(request) = self.ending.as_ref().and_then(Ending::request) else {
+            return Pin::new(inner).poll_frame(cx);
+        };
+        let frame = poll_fn(|cx| Pin::new(&mut *inner).poll_frame(cx));
+        pin!(context::scope(request, None, frame)).poll(cx)
     }
 
     /// The next piece of what is at hand.
@@ -187,7 +202,7 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
         if !self.rest.is_empty() {
             return Poll::Ready(Some(Ok(self.piece())));
         }
-        let polled = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+        let polled = match ready!(self.next(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     self.rest = data;

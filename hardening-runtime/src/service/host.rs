@@ -1,7 +1,9 @@
 //! Whom a request is for: one host, said once, as RFC 9112 section 3.2 and RFC 9113 section 8.3.1 ask.
 
+use std::net::Ipv6Addr;
+
 use http::request::Parts;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use http::{Version, header};
 
 /// Refuses a request that two readers could take to be for two hosts.
@@ -15,17 +17,42 @@ pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
     if hosts.next().is_some() {
         return Err("There is more than one `Host` header.");
     }
-    let host = host.as_bytes();
-    let named = !host.is_empty();
-    if named && (Authority::try_from(host).is_err() || host.contains(&b'@')) {
+    let Some(host) = host.to_str().ok().filter(|host| host.is_empty() || is_host(host)) else {
         return Err("The `Host` header is no host.");
-    }
-    let other = |authority: &Authority| !authority.as_str().as_bytes().eq_ignore_ascii_case(host);
+    };
     // A proxy's absolute form overrules the header in HTTP/1; in HTTP/2 they must agree.
+    let other = |authority: &Authority| {
+        let usual = if parts.uri.scheme() == Some(&Scheme::HTTPS) { "443" } else { "80" };
+        !without(usual, authority.as_str()).eq_ignore_ascii_case(without(usual, host))
+    };
     if parts.version >= Version::HTTP_2 && parts.uri.authority().is_some_and(other) {
         return Err("`:authority` and `Host` differ.");
     }
     Ok(())
+}
+
+/// A name or an address, and perhaps a port.
+fn is_host(host: &str) -> bool {
+    let (fits, port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((address, port))) => (address.parse::<Ipv6Addr>().is_ok(), port),
+        Some(None) => return false,
+        None => {
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            // RFC 3986's `reg-name`, without what is written in per cent.
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
+            (!name.is_empty() && name.bytes().all(known), port)
+        }
+    };
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    fits && (matches!(port, "" | ":") || port.strip_prefix(':').is_some_and(digits))
+}
+
+/// Without the port that goes without saying.
+fn without<'h>(usual: &str, host: &'h str) -> &'h str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.is_empty() || port == usual => name,
+        _ => host,
+    }
 }
 
 #[cfg(test)]
@@ -55,9 +82,27 @@ mod tests {
             (one, "/", &["a b"], false),
             (one, "/", &["u@a.example"], false),
             (one, "/", &["a.example/x"], false),
+            (one, "/", &["a_b.example:"], true),
+            (one, "/", &["a.example:b"], false),
+            (one, "/", &["a.example:65536"], false),
+            (one, "/", &["a.example:+1"], false),
+            (one, "/", &[":80"], false),
+            (one, "/", &["[::1]x"], false),
+            (one, "/", &["[::1"], false),
+            (one, "/", &["[]"], false),
+            (one, "/", &["a[b]"], false),
+            (one, "/", &["::1"], false),
+            (one, "/", &["\u{e9}"], false),
             (two, "http://a.example/", &[], true),
             (two, "http://a.example/", &["A.example"], true),
             (two, "http://a.example/", &["b.example"], false),
+            (two, "http://a.example/", &["a.example:80"], true),
+            (two, "http://a.example:80/", &["a.example"], true),
+            (two, "https://a.example/", &["a.example:80"], false),
+            (two, "https://a.example/", &["a.example:443"], true),
+            (two, "http://[::1]/", &["[::1]:80"], true),
+            (two, "http://[::80]/", &["[:"], false),
+            (two, "http://a.example/", &[""], false),
             (one, "http://a.example/", &["b.example"], true),
         ] {
             assert_eq!(said(version, uri, hosts).is_ok(), fine, "{version:?} {uri} {hosts:?}");

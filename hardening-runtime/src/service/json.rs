@@ -52,9 +52,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             return unfit(&place, &in_terms_of_json(&without_position(&error)));
         }
         // A number where a variant stands is bad syntax to the reader, but not to JSON.
-        match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) => unfit(&place, "this kind of value does not fit here"),
-            Err(_) => malformed(&error),
+        // What is passed over is not looked at for UTF-8.
+        match (std::str::from_utf8(body), serde_json::from_slice::<IgnoredAny>(body)) {
+            (Ok(_), Ok(_)) => out_of_grammar(&place, &without_position(&error)),
+            _ => malformed(&error),
         }
     })?;
     reader.end().map_err(|error| malformed(&error))?;
@@ -74,6 +75,22 @@ fn malformed(error: &serde_json::Error) -> Problem {
         .detail(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))
 }
 
+/// What the reader refuses although it is JSON.
+fn out_of_grammar(place: &str, message: &str) -> Problem {
+    let (place, message) = match message {
+        // The path to it is as long as it is deep.
+        "recursion limit exceeded" => ("", "nested too deeply"),
+        "number out of range" => (place, "the number is out of range"),
+        "trailing characters" => (place, "too many elements"),
+        // The key could not be read, so that it stands as `?`.
+        _ if place.ends_with('?') => {
+            (place.trim_end_matches('?').trim_end_matches('.'), "a key does not fit")
+        }
+        _ => (place, "this kind of value does not fit here"),
+    };
+    unfit(place, message)
+}
+
 /// The path as JavaScript would write it, empty for the whole.
 fn field(path: &Path) -> String {
     let path = path.to_string();
@@ -91,11 +108,19 @@ fn without_position(error: &serde_json::Error) -> String {
 
 /// serde ends a message with what it wanted, in the words of Rust's types.
 fn in_terms_of_json(message: &str) -> String {
-    let Some((found, wanted)) = message.rsplit_once(", expected ") else {
-        // "data did not match any variant of untagged enum Order"
-        let (start, _) = message.split_once(" of untagged enum").unwrap_or((message, ""));
-        return start.to_owned();
-    };
+    if message.starts_with("data did not match any variant of untagged enum ") {
+        return "data did not match any variant".to_owned();
+    }
+    // All others are the words of the type's author.
+    let ours = ["invalid type: ", "invalid value: ", "invalid length "];
+    let parts =
+        message.rsplit_once(", expected ").filter(|_| ours.iter().any(|start| message.starts_with(start)));
+    let Some((found, wanted)) = parts else { return message.to_owned() };
+    let found =
+        if found == "invalid type: unit variant" { "invalid type: a variant's name alone" } else { found };
+    if let Some(count) = elements(wanted) {
+        return format!("{found}, expected a list of {count}");
+    }
     let start = wanted.split(' ').next().unwrap_or_default();
     let wanted = match wanted {
         "i8" => "a whole number from -128 to 127",
@@ -111,21 +136,42 @@ fn in_terms_of_json(message: &str) -> String {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "an object",
+        "a character" => "a single character",
         "unit" => "null",
+        "string or map" | "enum" => "the name of a variant, or an object with it as its only key",
+        "map with a single key" | "newtype variant" | "tuple variant" | "struct variant" => {
+            "an object with the variant as its only key"
+        }
         _ if matches!(start, "struct" | "internally" | "adjacently") => "an object",
         _ if wanted.starts_with("tuple struct") || wanted.starts_with("tuple variant") => "a list",
         _ if wanted.starts_with("unit struct") => "null",
         _ if wanted.starts_with("enum ") => "the name of a variant, or an object with it as its only key",
+        // The name of a Rust type, whoever wrote it.
+        _ if wanted.contains("::") => "another kind of value",
         other => other,
     };
     format!("{found}, expected {wanted}")
 }
 
+/// How many elements a list of a fixed length has: "a tuple of size 2", "an array of length 2", "tuple struct Point
+/// with 2 elements".
+fn elements(wanted: &str) -> Option<String> {
+    let fixed = ["a tuple of size ", "an array of length "];
+    let size = match fixed.iter().find_map(|start| wanted.strip_prefix(start)) {
+        Some(size) => size,
+        None => wanted.strip_prefix("tuple ")?.split_once(" with ")?.1.split(' ').next()?,
+    };
+    let size: usize = size.parse().ok()?;
+    Some(format!("{size} element{}", if size == 1 { "" } else { "s" }))
+}
+
 /// The path of the field that a message is about. A missing field is reported at the object that lacks it, an
-/// unknown or a duplicate one at itself, or at its object where serde has buffered that.
+/// unknown one at itself, or at its object where serde has buffered that, and one that stands twice at its object.
 fn blamed(place: &str, message: &str) -> String {
     let Some(name) = named_field(message) else { return place.to_owned() };
-    let own = !message.starts_with("missing") && place.rsplit('.').next() == Some(name);
+    // A key may hold dots itself.
+    let ends = place.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    let own = ends && message.starts_with("unknown");
     match place {
         "" => name.to_owned(),
         _ if own => place.to_owned(),
@@ -138,7 +184,9 @@ fn named_field(message: &str) -> Option<&str> {
     let rest = ["missing", "unknown", "duplicate"]
         .into_iter()
         .find_map(|what| message.strip_prefix(what)?.strip_prefix(" field `"))?;
-    rest.split('`').next()
+    // What the client calls a field may hold anything; what the type calls it does not.
+    let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"));
+    Some(&rest[..end.or_else(|| rest.rfind('`'))?])
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

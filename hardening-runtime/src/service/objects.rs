@@ -1,28 +1,40 @@
 //! A reader that takes a struct from an object alone: serde's derived ones take an array of its fields as well, which
-//! no API means.
+//! no API means. What serde keeps aside before it reads it (the content of untagged and internally tagged enums, and
+//! of flattened fields) it reads by its own rules.
 
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess,
-    Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 
 /// Everything that a reader hands out, wrapped in the same way.
 pub(super) struct Objects<T>(pub(super) T);
 
-/// A visitor, and whether it is a struct's.
+/// Which values a visitor takes from an array.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrays {
+    /// Those that it says.
+    Free,
+    /// None, when it is an enum's whose variants name themselves by a member.
+    Unless,
+    /// None: it is a struct's.
+    Never,
+}
+
+/// A visitor and what it may take.
 struct Watched<V> {
     visitor: V,
-    is_struct: bool,
+    arrays: Arrays,
 }
 
 const fn free<V>(visitor: V) -> Watched<V> {
-    Watched { visitor, is_struct: false }
+    Watched { visitor, arrays: Arrays::Free }
 }
 
 const fn structured<V>(visitor: V) -> Watched<V> {
-    Watched { visitor, is_struct: true }
+    Watched { visitor, arrays: Arrays::Never }
 }
 
 macro_rules! plain_readers {
@@ -37,11 +49,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     type Error = D::Error;
 
     plain_readers! {
-        deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
         deserialize_byte_buf deserialize_option deserialize_unit deserialize_seq deserialize_map
         deserialize_identifier deserialize_ignored_any
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(Watched { visitor, arrays: Arrays::Unless })
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -137,7 +153,15 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<V::Value, A::Error> {
-        if self.is_struct {
+        let refuses = match self.arrays {
+            Arrays::Free => false,
+            // Only what it expects tells such an enum from what takes anything.
+            Arrays::Unless => {
+                (&self.visitor as &dyn Expected).to_string().starts_with("internally tagged enum ")
+            }
+            Arrays::Never => true,
+        };
+        if refuses {
             return Err(A::Error::invalid_type(Unexpected::Seq, &"an object"));
         }
         self.visitor.visit_seq(Objects(values))

@@ -162,6 +162,7 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         deadline,
         route: std::sync::OnceLock::new(),
         fate: super::body::BodyFate::default(),
+        request: std::sync::OnceLock::new(),
     });
     account.live = Some(Arc::clone(&live));
     let mut request = Request::from_parts(parts, bounded(server, body, &live));

@@ -29,6 +29,8 @@ pub(crate) struct Live {
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
+    /// What its handler and its answer's body run within.
+    pub(crate) request: OnceLock<Arc<context::Request>>,
 }
 
 impl Live {
@@ -97,13 +99,14 @@ where
             None => live.matched(live.server.stats.unmatched()),
         }
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        let around = context::Request {
+        let around = Arc::new(context::Request {
             id: live.id.clone(),
             client_ip: Some(live.client),
             route,
             idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),
             ..context::Request::default()
-        };
-        Box::pin(context::scope(Arc::new(around), Some(live.deadline), self.inner.call(request)))
+        });
+        let _ = live.request.set(Arc::clone(&around));
+        Box::pin(context::scope(around, Some(live.deadline), self.inner.call(request)))
     }
 }

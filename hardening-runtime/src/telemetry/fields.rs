@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
 /// Fields whose values are never written.
@@ -19,19 +19,36 @@ const REDACTED: [&str; 9] = [
     "access_token",
 ];
 
-/// Members of every line; a field of the same name gets a prefix.
+/// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
 const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 
 /// Members, each with a comma before it.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     out: String,
+    names: Vec<String>,
     request_id: bool,
 }
 
 impl Fields {
     pub(super) fn written(&self) -> &str {
         &self.out
+    }
+
+    /// These members after those of `old`, of which they replace what they name again.
+    pub(super) fn after(&self, old: &str) -> String {
+        if !self.names.iter().any(|name| old.contains(&format!(",{}:", Value::from(name.as_str())))) {
+            return format!("{old}{}", self.out);
+        }
+        let members = format!("{{{}}}", old.trim_start_matches(','));
+        // What was written here can be read.
+        let mut left: Map<String, Value> = serde_json::from_str(&members).unwrap_or_default();
+        left.retain(|name, _| !self.names.contains(name));
+        let mut out = String::new();
+        for (name, value) in left {
+            let _ = write!(out, ",{}:{value}", Value::from(name));
+        }
+        out + &self.out
     }
 
     pub(super) fn has_request_id(&self) -> bool {
@@ -48,8 +65,13 @@ impl Fields {
         let value =
             if REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret)) { &redacted } else { value };
         let prefix = if OURS.contains(&name) { "field." } else { "" };
+        let mut name = format!("{prefix}{name}");
+        while self.names.contains(&name) {
+            name.insert_str(0, "field.");
+        }
         // Writing to a string cannot fail.
-        let _ = write!(self.out, ",{}:{value}", Value::from(format!("{prefix}{name}")));
+        let _ = write!(self.out, ",{}:{value}", Value::from(name.as_str()));
+        self.names.push(name);
     }
 }
 

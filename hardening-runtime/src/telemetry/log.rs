@@ -45,7 +45,12 @@ static TELLS_PANICS: AtomicBool = AtomicBool::new(false);
 
 /// A panic is a log line too, with its place.
 fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // A filter may leave our lines out; a panic is told all the same.
+        if !tracing::enabled!(tracing::Level::ERROR) {
+            return before(panic);
+        }
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let said = panic.payload_as_str().unwrap_or("a value that is no text");
         tracing::error!(place, panic = said, "a panic");
@@ -114,7 +119,7 @@ impl<'w> FormatFields<'w> for Json {
         out.write_str(fields.written())
     }
 
-    /// The default puts a space between what was there and what is added.
+    /// The default puts a space between what was there and what is added. What is recorded again replaces the old.
     fn add_fields(
         &self,
         current: &'w mut FormattedFields<Self>,
@@ -122,7 +127,7 @@ impl<'w> FormatFields<'w> for Json {
     ) -> fmt::Result {
         let mut fields = Fields::default();
         added.record(&mut fields);
-        current.fields.push_str(fields.written());
+        current.fields = fields.after(&current.fields);
         Ok(())
     }
 }
@@ -190,6 +195,21 @@ mod tests {
         });
         assert_eq!(lines[0]["request_id"], "r-7");
         assert_eq!(lines[1].get("request_id"), None);
+    }
+
+    #[test]
+    fn no_member_stands_twice() {
+        let lines = logged(|| {
+            let span = tracing::info_span!("call", late = false, name = "a");
+            let _entered = span.enter();
+            span.record("late", true);
+            span.record("late", false);
+            tracing::info!(message = "a field", level = 1, field.level = 2, "said");
+        });
+        let line = &lines[0];
+        assert_eq!((&line["message"], &line["field.message"]), (&"said".into(), &"a field".into()), "{line}");
+        assert_eq!((&line["field.level"], &line["field.field.level"]), (&1.into(), &2.into()), "{line}");
+        assert_eq!(line["spans"][0]["fields"], serde_json::json!({ "late": false, "name": "a" }));
     }
 
     #[test]
