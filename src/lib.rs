@@ -48,6 +48,9 @@ pub use hardening_macros::health_check;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/rate_limited.md"))]
 #[doc(inline)]
 pub use hardening_macros::rate_limited;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/requires.md"))]
+#[doc(inline)]
+pub use hardening_macros::requires;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/retry.md"))]
 #[doc(inline)]
 pub use hardening_macros::retry;

@@ -68,6 +68,12 @@ pub fn fallback(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(|arguments, item| attribute::policy(&keys::FALLBACK, arguments, item), arguments, item)
 }
 
+/// Refuses a caller without a right.
+#[proc_macro_attribute]
+pub fn requires(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::REQUIRES, arguments, item), arguments, item)
+}
+
 /// Registers a function as a health check of the service.
 #[proc_macro_attribute]
 pub fn health_check(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -3,6 +3,7 @@
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,11 +25,39 @@ pub struct Request {
     /// The route's pattern, such as `/price/{sku}`.
     pub route: Option<String>,
     /// Who is calling.
-    pub principal: Option<String>,
+    pub principal: Option<Principal>,
     /// On whose behalf.
     pub tenant: Option<String>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,
+}
+
+/// Who is calling, and what they may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Their name: a key of limits, never a label of metrics.
+    pub id: String,
+    /// What they may do.
+    pub scopes: BTreeSet<String>,
+}
+
+impl Principal {
+    /// A principal of this name without any right.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), scopes: BTreeSet::new() }
+    }
+
+    /// The same with one right more.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.insert(scope.into());
+        self
+    }
+
+    /// Whether they hold the right.
+    pub fn holds(&self, scope: &str) -> bool {
+        self.scopes.contains(scope)
+    }
 }
 
 tokio::task_local! {
@@ -57,6 +86,26 @@ pub fn remaining() -> Option<Duration> {
     deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
+/// Runs `future` on behalf of `principal`; the rest of the request around it stays.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use hardening_runtime::context::{self, Principal};
+/// let clerk = Principal::new("clerk-7").with_scope("orders:write");
+/// assert_eq!(context::as_principal(clerk, async { context::principal() }).await, "clerk-7");
+/// # }
+/// ```
+pub async fn as_principal<F: Future>(principal: Principal, future: F) -> F::Output {
+    let mut request = current().map(|request| (*request).clone()).unwrap_or_default();
+    request.principal = Some(principal);
+    REQUEST.scope(Arc::new(request), future).await
+}
+
+/// Whether the caller holds a right; `None` when nobody knows who calls.
+pub(crate) fn holds(scope: &str) -> Option<bool> {
+    REQUEST.try_with(|request| request.principal.as_ref().map(|caller| caller.holds(scope))).ok().flatten()
+}
+
 fn of_request(field: impl FnOnce(&Request) -> Option<String>) -> String {
     REQUEST.try_with(|request| field(request)).ok().flatten().unwrap_or_else(|| "-".to_owned())
 }
@@ -79,7 +128,7 @@ fn one_client(ip: IpAddr) -> String {
 
 /// Who is calling, `-` outside a request.
 pub fn principal() -> String {
-    of_request(|request| request.principal.clone())
+    of_request(|request| request.principal.as_ref().map(|caller| caller.id.clone()))
 }
 
 /// The tenant, `-` outside a request.

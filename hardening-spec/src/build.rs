@@ -24,6 +24,7 @@ macro_rules! builders {
 
 builders! {
     CallSpec {
+        with_requires(scope: &'static str) => requires = Some(scope);
         with_timeout(limit: Duration) => timeout = Some(limit);
         with_deadline(limit: Duration) => deadline = Some(limit);
         with_retry(retry: RetrySpec) => retry = Some(retry);

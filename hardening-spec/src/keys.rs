@@ -343,6 +343,14 @@ pub const FALLBACK: Attribute = Attribute {
     example: "#[fallback(cached_price(sku).await)]",
 };
 
+/// `#[requires]`.
+pub const REQUIRES: Attribute = Attribute {
+    name: "requires",
+    positional: Some("scope"),
+    keys: &[key("scope", Kind::Text, "required", "The scope that the caller's principal must hold.")],
+    example: "#[requires(\"orders:write\")]",
+};
+
 /// `#[health_check]`.
 pub const HEALTH_CHECK: Attribute = Attribute {
     name: "health_check",
@@ -373,11 +381,20 @@ pub const HARDENED_SERVICE: Attribute = Attribute {
 };
 
 /// The attributes that make up a call, in canonical order, outermost first.
-pub const POLICIES: [&Attribute; 8] =
-    [&HARDENED, &FALLBACK, &DEADLINE, &RATE_LIMITED, &RETRY, &CIRCUIT_BREAKER, &TIMEOUT, &BULKHEAD];
+pub const POLICIES: [&Attribute; 9] = [
+    &HARDENED,
+    &REQUIRES,
+    &FALLBACK,
+    &DEADLINE,
+    &RATE_LIMITED,
+    &RETRY,
+    &CIRCUIT_BREAKER,
+    &TIMEOUT,
+    &BULKHEAD,
+];
 
 /// Every attribute.
-pub const ATTRIBUTES: [&Attribute; 10] = [
+pub const ATTRIBUTES: [&Attribute; 11] = [
     &HARDENED,
     &TIMEOUT,
     &DEADLINE,
@@ -386,6 +403,7 @@ pub const ATTRIBUTES: [&Attribute; 10] = [
     &RATE_LIMITED,
     &BULKHEAD,
     &FALLBACK,
+    &REQUIRES,
     &HEALTH_CHECK,
     &HARDENED_SERVICE,
 ];

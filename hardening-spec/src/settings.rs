@@ -71,6 +71,9 @@ pub fn attribute(policy: &str) -> Option<&'static Attribute> {
 /// When the policy or the key is unknown, the call does not have the policy, the key can only stand in the
 /// attribute, or the value has not the key's form. The sentence names what is allowed.
 pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result<(), SetError> {
+    if policy == keys::REQUIRES.name {
+        return Err(SetError::new("what a caller must hold stands at the attribute and nowhere else"));
+    }
     let Some(attribute) = attribute(policy) else {
         return Err(unknown(
             "policy",

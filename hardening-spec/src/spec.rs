@@ -8,6 +8,8 @@ pub const MAX_RATE_LIMITS: usize = 4;
 /// Everything the attributes of one function say.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CallSpec {
+    /// The scope that the caller's principal must hold.
+    pub requires: Option<&'static str>,
     /// The longest one attempt may take, its time in the bulkhead's queue included.
     pub timeout: Option<Duration>,
     /// The longest the whole call may take, every attempt and wait included.
@@ -27,6 +29,7 @@ pub struct CallSpec {
 impl CallSpec {
     /// A call without any policy: instrumentation alone.
     pub const NONE: Self = Self {
+        requires: None,
         timeout: None,
         deadline: None,
         retry: None,
@@ -319,6 +322,10 @@ impl Refusals {
     pub const SHUTTING_DOWN: Self = Self { bits: 1 << 5 };
     /// A rate limit with `per = attempt` refused; part of the default set, not a name of its own.
     pub const ATTEMPT_RATE_LIMITED: Self = Self { bits: 1 << 6 };
+    /// The caller is not known.
+    pub const UNAUTHENTICATED: Self = Self { bits: 1 << 7 };
+    /// The caller lacks a right.
+    pub const FORBIDDEN: Self = Self { bits: 1 << 8 };
     /// What a fallback answers for unless `on_rejected` says otherwise.
     pub const BY_DEFAULT: Self = Self::TIMEOUT
         .and(Self::DEADLINE_EXCEEDED)
@@ -327,13 +334,15 @@ impl Refusals {
         .and(Self::ATTEMPT_RATE_LIMITED);
 
     /// The names that `on_rejected` knows, each with its kind.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 8] = [
         ("timeout", Self::TIMEOUT),
         ("deadline_exceeded", Self::DEADLINE_EXCEEDED),
         ("circuit_open", Self::CIRCUIT_OPEN),
         ("rate_limited", Self::RATE_LIMITED.and(Self::ATTEMPT_RATE_LIMITED)),
         ("bulkhead_full", Self::BULKHEAD_FULL),
         ("shutting_down", Self::SHUTTING_DOWN),
+        ("unauthenticated", Self::UNAUTHENTICATED),
+        ("forbidden", Self::FORBIDDEN),
     ];
 
     /// Both sets together.

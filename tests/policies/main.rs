@@ -1,3 +1,4 @@
 //! The policies through the attributes, on paused time.
 
+mod requires;
 mod smoke;

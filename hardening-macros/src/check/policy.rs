@@ -16,6 +16,7 @@ pub(super) fn written(policy: &Policy, errors: &mut Errors) {
         "circuit_breaker" => circuit_breaker(policy, errors),
         "rate_limited" => rate_limited(policy, errors),
         "fallback" => fallback(policy, errors),
+        "requires" => requires(policy, errors),
         _ => {}
     }
 }
@@ -93,6 +94,16 @@ fn fallback(policy: &Policy, errors: &mut Errors) {
             errors
                 .at(ok, "a fallback answers for an `Err`, never for an `Ok`: write a pattern over the error");
         }
+    }
+}
+
+fn requires(policy: &Policy, errors: &mut Errors) {
+    let Some(entry) = policy.get("scope") else { return };
+    if let Value::Text(scope) = &entry.value
+        && (scope.value().is_empty() || scope.value().contains(char::is_whitespace))
+    {
+        let message = "a scope is one word without spaces: write `#[requires(\"orders:write\")]`";
+        errors.at(&entry.tokens, message);
     }
 }
 

@@ -70,6 +70,7 @@ fn policy_spec(policy: &Policy) -> TokenStream {
     let required = |key: &str| policy.get(key).map(value);
     let base = match policy.name() {
         "timeout" | "deadline" => return required("after").unwrap_or_default(),
+        "requires" => return required("scope").unwrap_or_default(),
         "rate_limited" => {
             let rate = required("rate");
             emit!(RateLimitSpec::new(#rate))

@@ -23,7 +23,7 @@ impl Call<'_> {
     pub fn must_wait(&mut self) -> bool {
         if self.attempts == 0 {
             if self.now >= self.deadline && self.state.refuses {
-                self.refuse(Reason::DeadlineExceeded);
+                self.come_too_late();
                 return false;
             }
             self.enter();
@@ -51,6 +51,14 @@ impl Call<'_> {
         // A turn that comes with the attempt's last moment comes too late: its body would be begun only to be cut.
         if self.refusal.is_none() && self.now >= self.limit {
             self.refuse(self.cut());
+        }
+    }
+
+    /// A caller without a right learns of that first.
+    #[cold]
+    fn come_too_late(&mut self) {
+        if self.holds_right() {
+            self.refuse(Reason::DeadlineExceeded);
         }
     }
 

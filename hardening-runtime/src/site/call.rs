@@ -97,9 +97,28 @@ impl<'c> Call<'c> {
     pub(super) fn enter(&mut self) {
         match &self.state.call_limits {
             Limits::None => {}
+            Limits::Gated(_) => self.enter_gated(),
             Limits::One(only) if self.charges.is_empty() && only.admits_one(self.now) => {}
             limits => self.charge_limits(limits, Per::Call, self.deadline),
         }
+    }
+
+    #[cold]
+    fn enter_gated(&mut self) {
+        if self.holds_right() {
+            self.charge_limits(&self.state.call_limits, Per::Call, self.deadline);
+        }
+    }
+
+    /// Refuses a caller without the right that the call requires.
+    pub(super) fn holds_right(&mut self) -> bool {
+        let Some(scope) = self.state.spec.requires else { return true };
+        match context::holds(scope) {
+            Some(true) => return true,
+            Some(false) => self.refuse(Reason::Forbidden),
+            None => self.refuse(Reason::Unauthenticated),
+        }
+        false
     }
 
     /// Records an argument on the call's span.

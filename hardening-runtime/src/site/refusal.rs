@@ -19,6 +19,8 @@ pub(super) enum Reason {
     RateLimited,
     BulkheadFull,
     ShuttingDown,
+    Unauthenticated,
+    Forbidden,
 }
 
 /// A reason with what is known about it.
@@ -69,6 +71,8 @@ impl Refusal {
                 Rejected::BulkheadFull { call, limit }
             }
             Reason::ShuttingDown => Rejected::ShuttingDown,
+            Reason::Unauthenticated => Rejected::Unauthenticated,
+            Reason::Forbidden => Rejected::Forbidden { scope: state.spec.requires.unwrap_or_default() },
             // A call hands out a refusal only when it has one; the deadline is what remains.
             Reason::DeadlineExceeded | Reason::None => Rejected::DeadlineExceeded { call },
         }

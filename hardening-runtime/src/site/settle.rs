@@ -232,7 +232,7 @@ impl Call<'_> {
             Reason::CircuitOpen => CallOutcome::CircuitOpen,
             Reason::RateLimited => CallOutcome::RateLimited,
             Reason::BulkheadFull => CallOutcome::BulkheadFull,
-            Reason::ShuttingDown => CallOutcome::Rejected,
+            Reason::ShuttingDown | Reason::Unauthenticated | Reason::Forbidden => CallOutcome::Rejected,
         };
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
             // A success that is not repeated is counted by its call.
@@ -332,6 +332,8 @@ impl Call<'_> {
             Reason::RateLimited => Refusals::RATE_LIMITED,
             Reason::BulkheadFull => Refusals::BULKHEAD_FULL,
             Reason::ShuttingDown => Refusals::SHUTTING_DOWN,
+            Reason::Unauthenticated => Refusals::UNAUTHENTICATED,
+            Reason::Forbidden => Refusals::FORBIDDEN,
         };
         self.state.spec.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
     }

@@ -47,7 +47,7 @@ impl State {
             timeout: spec.timeout.map_or(NEVER, nanos),
             deadline: spec.deadline.map_or(NEVER, nanos),
             refuses: !only_observed,
-            call_limits: limits(Per::Call),
+            call_limits: limits(Per::Call).behind(spec.requires.is_some()),
             attempt_limits: limits(Per::Attempt),
             retry: spec.retry.as_ref().map(Retry::new),
             breaker: spec
@@ -74,6 +74,8 @@ pub(crate) enum Limits {
     /// The most frequent case.
     One(Limiter),
     Many(Box<[Limiter]>),
+    /// Those of a call that requires a right first.
+    Gated(Box<[Limiter]>),
 }
 
 impl Limits {
@@ -85,11 +87,21 @@ impl Limits {
         }
     }
 
+    /// The same behind the gate of a right.
+    fn behind(self, gate: bool) -> Self {
+        match self {
+            limits if !gate => limits,
+            Self::None => Self::Gated(Box::default()),
+            Self::One(only) => Self::Gated(Box::new([only])),
+            Self::Many(many) | Self::Gated(many) => Self::Gated(many),
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[Limiter] {
         match self {
             Self::None => &[],
             Self::One(only) => std::slice::from_ref(only),
-            Self::Many(many) => many,
+            Self::Many(many) | Self::Gated(many) => many,
         }
     }
 }
