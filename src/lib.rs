@@ -27,6 +27,9 @@
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/bulkhead.md"))]
 #[doc(inline)]
 pub use hardening_macros::bulkhead;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/cached.md"))]
+#[doc(inline)]
+pub use hardening_macros::cached;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/circuit_breaker.md"))]
 #[doc(inline)]
 pub use hardening_macros::circuit_breaker;
@@ -58,7 +61,8 @@ pub use hardening_macros::retry;
 #[doc(inline)]
 pub use hardening_macros::timeout;
 
-pub use hardening_runtime::catalogue::{UnknownCircuit, circuit};
+pub use hardening_runtime::catalogue::{UnknownCall, cache, circuit};
+pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
 pub use hardening_runtime::service::{

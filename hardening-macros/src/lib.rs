@@ -68,6 +68,12 @@ pub fn fallback(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(|arguments, item| attribute::policy(&keys::FALLBACK, arguments, item), arguments, item)
 }
 
+/// Keeps results, with one load in flight for each key.
+#[proc_macro_attribute]
+pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::CACHED, arguments, item), arguments, item)
+}
+
 /// Refuses a caller without a right.
 #[proc_macro_attribute]
 pub fn requires(arguments: TokenStream, item: TokenStream) -> TokenStream {

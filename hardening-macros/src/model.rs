@@ -23,8 +23,17 @@ pub(crate) struct Call {
     pub(crate) charges: Vec<Charge>,
     /// What the body answers; `None` for nothing.
     pub(crate) output: Option<Type>,
+    /// How the result is kept.
+    pub(crate) cached: Option<Cached>,
     /// How the body runs.
     pub(crate) run: Run,
+}
+
+/// How a result is kept.
+pub(crate) struct Cached {
+    pub(crate) key: Key,
+    /// Whether it may be loaded anew in the background.
+    pub(crate) revalidates: bool,
 }
 
 /// How the body runs.

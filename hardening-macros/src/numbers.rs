@@ -1,7 +1,7 @@
 //! The numbers of the attributes as a [`CallSpec`], for the rules that attributes and settings share.
 
 use hardening_spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
     RateLimitSpec, Ratio, RetrySpec, Window, rules,
 };
 use std::time::Duration;
@@ -41,6 +41,7 @@ fn spec(policies: &[Policy]) -> CallSpec {
                 let within = policy.time("within").unwrap_or(FallbackSpec::DEFAULT.within);
                 spec.fallback = Some(FallbackSpec { within, ..FallbackSpec::DEFAULT });
             }
+            "cached" => spec.cached = Some(cache(policy)),
             _ => {}
         }
     }
@@ -105,6 +106,19 @@ fn rate_limit(policy: &Policy) -> RateLimitSpec {
         max_keys: policy.count("max_keys").unwrap_or(default.max_keys),
         wait: policy.time("wait").unwrap_or(default.wait),
         per: if policy.choice("per") == Some("attempt") { Per::Attempt } else { Per::Call },
+        ..default
+    }
+}
+
+fn cache(policy: &Policy) -> CacheSpec {
+    // A missing or computed `ttl` breaks no rule.
+    let default = CacheSpec::new(policy.time("ttl").unwrap_or(Duration::from_secs(1)));
+    CacheSpec {
+        max_entries: policy.count("max_entries").unwrap_or(default.max_entries),
+        jitter: policy.ratio("jitter").unwrap_or(default.jitter),
+        stale_while_revalidate: policy.time("stale_while_revalidate").unwrap_or_default(),
+        stale_if_error: policy.time("stale_if_error").unwrap_or_default(),
+        refresh_timeout: policy.time("refresh_timeout").unwrap_or(default.refresh_timeout),
         ..default
     }
 }

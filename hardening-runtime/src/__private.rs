@@ -3,7 +3,7 @@
 pub use std::ops::ControlFlow::{Break, Continue};
 
 pub use hardening_spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
     RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 pub use inventory;
@@ -19,8 +19,9 @@ pub use crate::service::{
     self, Provided, ServiceSpec,
     health::{CheckKind, HealthCheck},
 };
-pub use crate::site::{Call, Level, Outcome, Place, Site, Verdict};
-pub use crate::{place, register, siblings};
+pub use crate::site::{Cached, Call, Level, Outcome, Place, Site, Verdict};
+pub use crate::{cache_key, place, register, siblings};
+pub use tokio::spawn;
 
 /// A value that each attempt gets anew.
 #[diagnostic::on_unimplemented(
@@ -79,6 +80,54 @@ pub fn refusable<R: Refusable>() -> R {
     anchor()
 }
 
+/// A key that is looked at where it stands, and kept as an owned one: `&str` as `String`.
+#[derive(Debug)]
+pub struct KeyOf<'a, T>(pub &'a T);
+
+/// A key behind a reference.
+pub trait KeyByReference {
+    /// As it is kept.
+    type Owned;
+    /// As it is kept.
+    fn own(&self) -> Self::Owned;
+}
+
+impl<B: ?Sized + ToOwned> KeyByReference for KeyOf<'_, &B> {
+    type Owned = B::Owned;
+
+    #[inline]
+    fn own(&self) -> B::Owned {
+        (*self.0).to_owned()
+    }
+}
+
+/// Every other key.
+pub trait KeyByValue {
+    /// As it is kept.
+    type Owned;
+    /// As it is kept.
+    fn own(&self) -> Self::Owned;
+}
+
+impl<T: Clone> KeyByValue for &KeyOf<'_, T> {
+    type Owned = T;
+
+    #[inline]
+    fn own(&self) -> T {
+        self.0.clone()
+    }
+}
+
+/// A result that is kept and handed out again.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is kept and handed out again, so it must be `Clone + Send + Sync + 'static`",
+    label = "this result cannot be kept",
+    note = "derive `Clone` for it, or keep an `Arc` of it"
+)]
+pub trait Keepable: Clone + Send + Sync + 'static {}
+
+impl<T: Clone + Send + Sync + 'static> Keepable for T {}
+
 /// An answer of which only the compiler knows whether it is a `Result`: the method of its own wins over the trait's.
 #[derive(Debug)]
 pub struct Answer<'a, R>(pub &'a R);
@@ -136,6 +185,18 @@ macro_rules! register {
     ($site:ident) => {
         $crate::__private::inventory::submit! { $crate::__private::Entry(&$site) }
     };
+}
+
+/// The owned key of a cached result.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! cache_key {
+    ($key:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{KeyByReference as _, KeyByValue as _};
+        (&$crate::__private::KeyOf(&$key)).own()
+    }};
+    ($($key:expr,)+) => { ($($crate::cache_key!($key),)+) };
 }
 
 /// Proves that attributes named without their path are those of this crate: each takes its item away.

@@ -2,6 +2,7 @@
 
 use hardening_spec::suggest::nearest;
 
+use crate::policy::cache::Cache;
 use crate::policy::circuit_breaker::Circuit;
 use crate::site::Site;
 
@@ -22,18 +23,20 @@ pub fn site(name: &str) -> Option<&'static Site> {
     sites().find(|site| site.name() == name)
 }
 
-/// A name that is in no catalogue.
+/// No call of a name has the policy that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownCircuit {
+pub struct UnknownCall {
     /// The name that was asked for.
     pub name: String,
-    /// The nearest call that has a circuit breaker.
+    /// The policy.
+    pub policy: &'static str,
+    /// The nearest call that has the policy.
     pub nearest: Option<&'static str>,
 }
 
-impl std::fmt::Display for UnknownCircuit {
+impl std::fmt::Display for UnknownCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "no call named `{}` has a circuit breaker", self.name)?;
+        write!(f, "no call named `{}` has a `{}`", self.name, self.policy)?;
         match self.nearest {
             Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
             None => Ok(()),
@@ -41,16 +44,34 @@ impl std::fmt::Display for UnknownCircuit {
     }
 }
 
-impl std::error::Error for UnknownCircuit {}
+impl std::error::Error for UnknownCall {}
 
 /// The circuit of the call of this name, to look at and to force.
 ///
 /// # Errors
 /// When no call of this name carries `#[circuit_breaker]`; the error names the nearest one that does.
-pub fn circuit(name: &str) -> Result<Circuit, UnknownCircuit> {
-    let guarded = || sites().filter(|site| site.effective().circuit_breaker.is_some());
-    guarded().find(|site| site.name() == name).and_then(Site::circuit).ok_or_else(|| UnknownCircuit {
+pub fn circuit(name: &str) -> Result<Circuit, UnknownCall> {
+    find(name, "circuit_breaker", |site| site.effective().circuit_breaker.is_some(), Site::circuit)
+}
+
+/// The cache of the call of this name, to look at and to invalidate.
+///
+/// # Errors
+/// When no call of this name carries `#[cached]`; the error names the nearest one that does.
+pub fn cache(name: &str) -> Result<Cache, UnknownCall> {
+    find(name, "cached", |site| site.effective().cached.is_some(), Cache::of)
+}
+
+fn find<T>(
+    name: &str,
+    policy: &'static str,
+    has: impl Fn(&'static Site) -> bool,
+    get: impl Fn(&'static Site) -> Option<T>,
+) -> Result<T, UnknownCall> {
+    let known = || sites().filter(|site| has(site));
+    known().find(|site| site.name() == name).and_then(get).ok_or_else(|| UnknownCall {
         name: name.to_owned(),
-        nearest: nearest(name, guarded().map(Site::name)),
+        policy,
+        nearest: nearest(name, known().map(Site::name)),
     })
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, MAX_RATE_LIMITS, Per,
-    Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter,
+    MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 
 /// Each line: the method, its argument, and the field that it sets.
@@ -29,6 +29,7 @@ builders! {
         with_deadline(limit: Duration) => deadline = Some(limit);
         with_retry(retry: RetrySpec) => retry = Some(retry);
         with_circuit_breaker(breaker: CircuitBreakerSpec) => circuit_breaker = Some(breaker);
+        with_cached(cache: CacheSpec) => cached = Some(cache);
         with_bulkhead(bulkhead: BulkheadSpec) => bulkhead = Some(bulkhead);
         with_fallback(fallback: FallbackSpec) => fallback = Some(fallback);
     }
@@ -64,6 +65,13 @@ builders! {
     BulkheadSpec {
         with_queue(queue: u32) => queue = queue;
         with_max_wait(wait: Duration) => max_wait = Some(wait);
+    }
+    CacheSpec {
+        with_max_entries(entries: u32) => max_entries = entries;
+        with_jitter(jitter: Ratio) => jitter = jitter;
+        with_stale_while_revalidate(length: Duration) => stale_while_revalidate = length;
+        with_stale_if_error(length: Duration) => stale_if_error = length;
+        with_refresh_timeout(limit: Duration) => refresh_timeout = limit;
     }
     FallbackSpec {
         with_within(limit: Duration) => within = limit;

@@ -343,6 +343,43 @@ pub const FALLBACK: Attribute = Attribute {
     example: "#[fallback(cached_price(sku).await)]",
 };
 
+/// `#[cached]`.
+pub const CACHED: Attribute = Attribute {
+    name: "cached",
+    positional: None,
+    keys: &[
+        key("key", Kind::Key, "required", "What tells results apart."),
+        setting("ttl", Kind::Duration, "required", "How long a result is fresh."),
+        setting("max_entries", Kind::Count, "10000", "The bound on results held at once."),
+        setting(
+            "jitter",
+            Kind::Ratio,
+            "5%",
+            "How far `ttl` is spread, so that results do not all end together.",
+        ),
+        key(
+            "stale_while_revalidate",
+            Kind::Duration,
+            "0s",
+            "How long beyond `ttl` a result is served while one call loads it anew in the background.",
+        ),
+        setting(
+            "stale_if_error",
+            Kind::Duration,
+            "0s",
+            "How long beyond `ttl` a result is served when loading it anew fails.",
+        ),
+        setting("refresh_timeout", Kind::Duration, "30s", "The longest a load in the background may take."),
+        key(
+            "instances",
+            Kind::Choice(&["shared"]),
+            "none",
+            "On a method: results are those of all instances, though the key does not mention `self`.",
+        ),
+    ],
+    example: "#[cached(ttl = 30s, key = sku)]",
+};
+
 /// `#[requires]`.
 pub const REQUIRES: Attribute = Attribute {
     name: "requires",
@@ -381,12 +418,13 @@ pub const HARDENED_SERVICE: Attribute = Attribute {
 };
 
 /// The attributes that make up a call, in canonical order, outermost first.
-pub const POLICIES: [&Attribute; 9] = [
+pub const POLICIES: [&Attribute; 10] = [
     &HARDENED,
     &REQUIRES,
     &FALLBACK,
     &DEADLINE,
     &RATE_LIMITED,
+    &CACHED,
     &RETRY,
     &CIRCUIT_BREAKER,
     &TIMEOUT,
@@ -394,7 +432,7 @@ pub const POLICIES: [&Attribute; 9] = [
 ];
 
 /// Every attribute.
-pub const ATTRIBUTES: [&Attribute; 11] = [
+pub const ATTRIBUTES: [&Attribute; 12] = [
     &HARDENED,
     &TIMEOUT,
     &DEADLINE,
@@ -403,6 +441,7 @@ pub const ATTRIBUTES: [&Attribute; 11] = [
     &RATE_LIMITED,
     &BULKHEAD,
     &FALLBACK,
+    &CACHED,
     &REQUIRES,
     &HEALTH_CHECK,
     &HARDENED_SERVICE,

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::spec::{
-    BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, Jitter, RateLimitSpec, Ratio, RetrySpec,
-    Window,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, Jitter, RateLimitSpec, Ratio,
+    RetrySpec, Window,
 };
 use crate::units::show;
 
@@ -66,6 +66,9 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
             || "a fallback that may take no time never answers: write a duration above 0".into(),
         );
     }
+    if let Some(cache) = &spec.cached {
+        rules.of("cached", 0).cached(cache);
+    }
     rules.found
 }
 
@@ -99,6 +102,22 @@ impl Rules<'_> {
 
     fn warning(&mut self, broken: bool, key: &'static str, message: impl FnOnce() -> String) {
         self.add(Severity::Warning, broken, key, message);
+    }
+
+    fn cached(&mut self, cache: &CacheSpec) {
+        let CacheSpec { ttl, max_entries, jitter, refresh_timeout, .. } = *cache;
+        self.error(ttl.is_zero() && self.known("ttl"), "ttl", || {
+            "a result that is fresh for no time is never served: write a duration above 0".into()
+        });
+        self.error(max_entries == 0, "max_entries", || {
+            "a cache of no entries holds nothing: write at least 1".into()
+        });
+        self.error(jitter.millionths > 500_000, "jitter", || {
+            "a `ttl` spread by more than half says little: write at most 50%".into()
+        });
+        self.error(refresh_timeout.is_zero() && self.known("refresh_timeout"), "refresh_timeout", || {
+            "a load that may take no time never ends: write a duration above 0".into()
+        });
     }
 
     fn limits_of_time(&mut self, spec: &CallSpec) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::keys::{self, Attribute, Kind, list};
-use crate::spec::{CallSpec, CircuitBreakerSpec, Jitter, RateLimitSpec, RetrySpec};
+use crate::spec::{CacheSpec, CallSpec, CircuitBreakerSpec, Jitter, RateLimitSpec, RetrySpec};
 use crate::suggest::nearest;
 use crate::units;
 
@@ -43,7 +43,7 @@ impl std::error::Error for SetError {}
 
 /// The policies that a `[call."name".policy]` table may name. Further rate limits of one function are
 /// `rate_limited_2` to `rate_limited_4`, in the order in which they were written.
-pub const POLICIES: [&str; 10] = [
+pub const POLICIES: [&str; 11] = [
     "timeout",
     "deadline",
     "retry",
@@ -54,6 +54,7 @@ pub const POLICIES: [&str; 10] = [
     "rate_limited_4",
     "bulkhead",
     "fallback",
+    "cached",
 ];
 
 /// The attribute that a policy's name in settings stands for.
@@ -126,6 +127,7 @@ fn declared(spec: &CallSpec, policy: &str) -> bool {
         "circuit_breaker" => spec.circuit_breaker.is_some(),
         "bulkhead" => spec.bulkhead.is_some(),
         "fallback" => spec.fallback.is_some(),
+        "cached" => spec.cached.is_some(),
         limit => limit_index(limit).is_some_and(|at| spec.rate_limits[at].is_some()),
     }
 }
@@ -138,6 +140,7 @@ fn remove(spec: &mut CallSpec, policy: &str) {
         "circuit_breaker" => spec.circuit_breaker = None,
         "bulkhead" => spec.bulkhead = None,
         "fallback" => spec.fallback = None,
+        "cached" => spec.cached = None,
         limit => {
             if let Some(at) = limit_index(limit) {
                 spec.rate_limits[at] = None;
@@ -172,6 +175,11 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
         "fallback" => {
             if let Some(fallback) = &mut spec.fallback {
                 fallback.within = duration(kind, raw)?;
+            }
+        }
+        "cached" => {
+            if let Some(cache) = &mut spec.cached {
+                assign_cache(cache, key, kind, raw)?;
             }
         }
         limit => {
@@ -224,6 +232,17 @@ fn assign_breaker(
         "open_for" => breaker.open_for = parsed(kind, raw, units::range)?,
         "probes" => breaker.probes = count(kind, raw)?,
         _ => breaker.probe_timeout = unless_none(raw, |raw| duration(kind, raw))?,
+    }
+    Ok(())
+}
+
+fn assign_cache(cache: &mut CacheSpec, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+    match key {
+        "ttl" => cache.ttl = duration(kind, raw)?,
+        "max_entries" => cache.max_entries = count(kind, raw)?,
+        "jitter" => cache.jitter = ratio(kind, raw)?,
+        "stale_if_error" => cache.stale_if_error = duration(kind, raw)?,
+        _ => cache.refresh_timeout = duration(kind, raw)?,
     }
     Ok(())
 }
@@ -318,6 +337,7 @@ mod tests {
             circuit_breaker: Some(CircuitBreakerSpec::DEFAULT),
             bulkhead: Some(BulkheadSpec::new(10)),
             fallback: Some(FallbackSpec::DEFAULT),
+            cached: Some(CacheSpec::new(Duration::from_secs(1))),
             ..CallSpec::NONE
         };
         spec.rate_limits[0] = Some(RateLimitSpec::new(Rate::new(100, Duration::from_secs(1))));

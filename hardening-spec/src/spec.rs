@@ -18,6 +18,8 @@ pub struct CallSpec {
     pub retry: Option<RetrySpec>,
     /// The circuit breaker around each attempt.
     pub circuit_breaker: Option<CircuitBreakerSpec>,
+    /// Kept results.
+    pub cached: Option<CacheSpec>,
     /// The rate limits, in the order in which they were written.
     pub rate_limits: [Option<RateLimitSpec>; MAX_RATE_LIMITS],
     /// The bound on concurrent executions.
@@ -34,6 +36,7 @@ impl CallSpec {
         deadline: None,
         retry: None,
         circuit_breaker: None,
+        cached: None,
         rate_limits: [None; MAX_RATE_LIMITS],
         bulkhead: None,
         fallback: None,
@@ -284,6 +287,37 @@ impl BulkheadSpec {
     }
 }
 
+/// `#[cached(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSpec {
+    /// How long a result is fresh.
+    pub ttl: Duration,
+    /// The bound on results held at once.
+    pub max_entries: u32,
+    /// How far `ttl` is spread, so that results of one moment do not end in one moment.
+    pub jitter: Ratio,
+    /// How long beyond `ttl` a result is still served while one call loads it anew.
+    pub stale_while_revalidate: Duration,
+    /// How long beyond `ttl` a result is still served when loading it anew fails.
+    pub stale_if_error: Duration,
+    /// The longest a load in the background may take.
+    pub refresh_timeout: Duration,
+}
+
+impl CacheSpec {
+    /// The defaults of every key, for results that are fresh so long.
+    pub const fn new(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            max_entries: 10_000,
+            jitter: Ratio::percent(5),
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            refresh_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
 /// `#[fallback(…)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FallbackSpec {
@@ -326,20 +360,24 @@ impl Refusals {
     pub const UNAUTHENTICATED: Self = Self { bits: 1 << 7 };
     /// The caller lacks a right.
     pub const FORBIDDEN: Self = Self { bits: 1 << 8 };
+    /// The load that the call waited for failed.
+    pub const LOAD_FAILED: Self = Self { bits: 1 << 9 };
     /// What a fallback answers for unless `on_rejected` says otherwise.
     pub const BY_DEFAULT: Self = Self::TIMEOUT
         .and(Self::DEADLINE_EXCEEDED)
         .and(Self::CIRCUIT_OPEN)
         .and(Self::BULKHEAD_FULL)
+        .and(Self::LOAD_FAILED)
         .and(Self::ATTEMPT_RATE_LIMITED);
 
     /// The names that `on_rejected` knows, each with its kind.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 9] = [
         ("timeout", Self::TIMEOUT),
         ("deadline_exceeded", Self::DEADLINE_EXCEEDED),
         ("circuit_open", Self::CIRCUIT_OPEN),
         ("rate_limited", Self::RATE_LIMITED.and(Self::ATTEMPT_RATE_LIMITED)),
         ("bulkhead_full", Self::BULKHEAD_FULL),
+        ("load_failed", Self::LOAD_FAILED),
         ("shutting_down", Self::SHUTTING_DOWN),
         ("unauthenticated", Self::UNAUTHENTICATED),
         ("forbidden", Self::FORBIDDEN),

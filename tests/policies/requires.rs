@@ -22,7 +22,10 @@ async fn only_who_holds_the_right_may_and_others_are_charged_nothing() {
     let (stranger, reader) = (Principal::new("s"), Principal::new("r").with_scope("orders:read"));
     let writer = reader.clone().with_scope("orders:write");
     assert_eq!(cancel(7).await, Err(Rejected::Unauthenticated));
-    assert_eq!(as_principal(stranger.clone(), cancel(7)).await, Err(Rejected::Forbidden { scope: "orders:write" }));
+    assert_eq!(
+        as_principal(stranger.clone(), cancel(7)).await,
+        Err(Rejected::Forbidden { scope: "orders:write" })
+    );
     assert_eq!(as_principal(reader, cancel(7)).await, Err(Rejected::Forbidden { scope: "orders:write" }));
     assert_eq!(as_principal(writer.clone(), cancel(7)).await, Ok(7));
     assert!(matches!(as_principal(writer, cancel(7)).await, Err(Rejected::RateLimited { .. })));

@@ -14,7 +14,7 @@ use crate::arguments::bindings;
 use crate::diagnostics::Errors;
 use crate::function::{Form, Function};
 use crate::harvest::Harvest;
-use crate::model::{Call, Charge, Fallback, Judged, Judgement, Key, Run};
+use crate::model::{Cached, Call, Charge, Fallback, Judged, Judgement, Key, Run};
 use crate::numbers;
 use crate::syntax::{Policy, Value};
 
@@ -23,6 +23,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     let Harvest { policies, imports } = harvest;
     shape::result(function, form, &policies, errors);
     shape::replay(function, form, &policies, errors);
+    shape::kept(function, &policies, errors);
     shape::captured_self(function, form, &policies, errors);
     for policy in &policies {
         policy::written(policy, errors);
@@ -48,6 +49,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
         fields,
         imports,
         charges: charges(&policies, function),
+        cached: cached(&policies, function),
         output: form.output.clone(),
         run: run(form, &policies),
         policies,
@@ -118,6 +120,12 @@ fn charges(policies: &[Policy], function: &Function) -> Vec<Charge> {
     } else {
         Vec::new()
     }
+}
+
+fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {
+    let policy = policies.iter().find(|policy| policy.name() == keys::CACHED.name)?;
+    let key = context_key(policy.expression("key")?, &bindings(&function.sig));
+    Some(Cached { key, revalidates: policy.has("stale_while_revalidate") })
 }
 
 /// A word of the request's context, unless an argument has that name.

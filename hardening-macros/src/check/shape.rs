@@ -201,6 +201,55 @@ fn format_with_self(tokens: TokenStream, in_macro: bool) -> Option<Literal> {
     None
 }
 
+/// What a kept result asks of its function.
+pub(super) fn kept(function: &Function, policies: &[Policy], errors: &mut Errors) {
+    let Some(cached) = policies.iter().find(|policy| policy.name() == keys::CACHED.name) else { return };
+    let receiver = function.sig.receiver();
+    if let (Some(_), Some(key)) = (receiver, cached.get("key"))
+        && !names(&key.tokens, "self")
+        && !cached.means("instances")
+    {
+        let message = "results are kept for the function, not for an instance, and this key is the same for all of them: \
+                       name `self` in it, such as `key = (self.id, sku)`, or write `instances = shared`";
+        errors.at(&key.tokens, message);
+    }
+    if !cached.means("stale_while_revalidate") {
+        return;
+    }
+    for argument in &function.sig.inputs {
+        let borrowed = match argument {
+            syn::FnArg::Receiver(_) => self::receiver(&function.sig) != Some(Passing::Owned),
+            syn::FnArg::Typed(typed) => borrows(&typed.ty),
+        };
+        if borrowed {
+            let message = "a load in the background outlives its caller, so this argument must be an owned one: \
+                           take it by value, or remove `stale_while_revalidate`";
+            errors.at(argument, message);
+        }
+    }
+}
+
+/// Whether a type says that it borrows.
+fn borrows(ty: &Type) -> bool {
+    fn any(tokens: TokenStream) -> bool {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Punct(punct) if punct.as_char() == '&' => return true,
+                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                    if !matches!(tokens.peek(), Some(TokenTree::Ident(name)) if name == "static") {
+                        return true;
+                    }
+                }
+                TokenTree::Group(group) if any(group.stream()) => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+    any(ty.to_token_stream())
+}
+
 /// A repeated body cannot hand out what it borrowed exclusively.
 pub(super) fn replay(function: &Function, form: &Form, policies: &[Policy], errors: &mut Errors) {
     let Some(retry) = policies.iter().find(|policy| policy.name() == keys::RETRY.name) else { return };

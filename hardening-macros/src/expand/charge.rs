@@ -30,6 +30,11 @@ pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
     }
 }
 
+/// The charges as an argument.
+pub(super) fn passed(call: &Call) -> TokenStream {
+    if call.charges.is_empty() { emit!(&[]) } else { emit!(&charges) }
+}
+
 fn charge(charge: &Charge) -> TokenStream {
     let private = private();
     let cost = charge.cost.as_ref().map_or_else(|| emit!(1), ToTokens::to_token_stream);

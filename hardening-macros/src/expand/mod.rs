@@ -1,6 +1,7 @@
 //! The specification of a call → tokens. Nothing here can fail.
 
 mod body;
+mod cached;
 mod charge;
 mod spec;
 mod verdict;
@@ -39,19 +40,17 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
         }
         Run::Once(judged) => {
             let settle = verdict::settle_once(judged, &body);
-            let finish = finish(call, judged, &body);
-            emit! {
+            let settled = emit! {
                 if call.must_wait() {
                     call.wait().await;
                 }
                 #settle
-                #finish
-            }
+            };
+            under_policies(&site, &function, call, judged, &body, settled)
         }
         Run::Repeated(judged) => {
             let settle = verdict::settle(judged);
-            let finish = finish(call, judged, &body);
-            emit! {
+            let settled = emit! {
                 let settled = loop {
                     if call.must_wait() {
                         call.wait().await;
@@ -59,14 +58,29 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
                     let outcome = call.attempt(#body).await;
                     #settle
                 };
-                #finish
-            }
+            };
+            under_policies(&site, &function, call, judged, &body, settled)
         }
     };
-    let expanded = form.rebuild(&emit!(#specification #begin #run));
+    let key = cached::key(call);
+    let expanded = form.rebuild(&emit!(#specification #key #begin #run));
     let Function { attrs, vis, sig, body } = function;
     let block = crate::function::with_stream(&body.unwrap_or_else(empty_block), expanded);
     quote!(#(#attrs)* #vis #sig #block)
+}
+
+/// The attempts, which leave `settled` behind, with what is kept around them and the end of the call.
+fn under_policies(
+    site: &Ident,
+    function: &Function,
+    call: &Call,
+    judged: &Judged,
+    body: &Body,
+    settled: TokenStream,
+) -> TokenStream {
+    let settled = cached::around(site, function, call, settled);
+    let finish = finish(call, judged, body);
+    emit!(#settled #finish)
 }
 
 /// The end of the call: its result, or the fallback's answer.

@@ -75,6 +75,10 @@ fn policy_spec(policy: &Policy) -> TokenStream {
             let rate = required("rate");
             emit!(RateLimitSpec::new(#rate))
         }
+        "cached" => {
+            let ttl = required("ttl");
+            emit!(CacheSpec::new(#ttl))
+        }
         "bulkhead" => {
             let max = required("max");
             emit!(BulkheadSpec::new(#max))
@@ -91,7 +95,11 @@ fn policy_spec(policy: &Policy) -> TokenStream {
 fn written(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
     let key = entry.key.name;
     let (key, value) = match (policy.name(), key) {
-        ("rate_limited", "rate" | "scope") | ("bulkhead", "max") => return None,
+        ("rate_limited", "rate" | "scope")
+        | ("bulkhead", "max")
+        | ("cached", "ttl" | "key" | "instances") => {
+            return None;
+        }
         ("rate_limited", "key") => (key, emit!(true)),
         // The site has to know that there are patterns, not which.
         ("retry", "on") => ("narrowed", emit!(true)),

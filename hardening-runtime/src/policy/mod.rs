@@ -1,6 +1,7 @@
 //! The policies. Each knows its own state and nothing of the others; `site` puts them in order.
 
 pub mod bulkhead;
+pub mod cache;
 pub mod circuit_breaker;
 pub mod rate_limit;
 pub mod retry;

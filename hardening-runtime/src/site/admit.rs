@@ -17,11 +17,33 @@ use crate::policy::bulkhead::Entry;
 use crate::policy::circuit_breaker::Admission;
 
 impl Call<'_> {
+    /// What comes once for the call, its wait included, before its result is looked for elsewhere. False when the call
+    /// is refused.
+    pub(super) async fn come_in(&mut self) -> bool {
+        if self.phase != Phase::Begun {
+            return self.refusal.is_none();
+        }
+        self.phase = Phase::Between;
+        if self.now >= self.deadline {
+            self.come_too_late();
+            return false;
+        }
+        self.enter();
+        if self.resume != 0 && self.refusal.is_none() {
+            self.pause().await;
+            if self.refusal.is_none() && self.now >= self.deadline {
+                self.refuse(Reason::DeadlineExceeded);
+            }
+        }
+        self.refusal.is_none()
+    }
+
     /// Takes what the next attempt needs; true when it has to [`Call::wait`] for its turn first. A refusal is kept
     /// for the attempt.
     #[inline(always)]
     pub fn must_wait(&mut self) -> bool {
-        if self.attempts == 0 {
+        if self.phase == Phase::Begun {
+            self.phase = Phase::Between;
             if self.now >= self.deadline && self.state.refuses {
                 self.come_too_late();
                 return false;
@@ -121,7 +143,7 @@ impl Call<'_> {
     }
 
     /// Waits until `resume`.
-    async fn pause(&mut self) {
+    pub(super) async fn pause(&mut self) {
         let waited = Self::until(self.resume, std::future::pending()).await;
         let now = clock::now();
         if matches!(waited, Wait::Stopped) {
@@ -133,7 +155,7 @@ impl Call<'_> {
         self.reserved = None;
     }
 
-    async fn until(moment: Nanos, done: impl Future<Output = ()>) -> Wait {
+    pub(super) async fn until(moment: Nanos, done: impl Future<Output = ()>) -> Wait {
         let mut done = pin!(done);
         let mut too_long = pin!(clock::instant(moment).map(sleep_until));
         let mut stopped = pin!(lifecycle::stopped());
@@ -151,7 +173,7 @@ impl Call<'_> {
 }
 
 /// How a wait ended.
-enum Wait {
+pub(super) enum Wait {
     Done,
     TooLong,
     Stopped,

@@ -54,8 +54,10 @@ pub struct Call<'c> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
+    /// Nothing that comes once for the call has happened yet.
+    Begun = 0,
     /// No attempt is in hand.
-    Between = 0,
+    Between,
     /// An attempt was begun and not settled.
     InHand,
     /// The user's code runs at this moment, the body or the patterns that judge its result; left standing by a panic.
@@ -84,12 +86,21 @@ impl<'c> Call<'c> {
             permit: Permit::NONE,
             attempts: 0,
             reserved: None,
-            phase: Phase::Between,
+            phase: Phase::Begun,
             inside: false,
             ended: CallOutcome::Success,
             spans: ManuallyDrop::new(state.spans.open()),
             charges,
         }
+    }
+
+    #[cold]
+    pub(super) fn begin_refresh(state: &'static State, charges: &'c [Charge]) -> Self {
+        let mut call = Self::begin(state, charges);
+        call.phase = Phase::Between;
+        let limit = state.spec.cached.map_or(NEVER, |cache| nanos(cache.refresh_timeout));
+        call.deadline = call.deadline.min(call.now.saturating_add(limit));
+        call
     }
 
     /// What comes once for the call.

@@ -7,6 +7,7 @@
 
 mod admit;
 mod attempt;
+mod cached;
 mod call;
 mod place;
 mod refusal;
@@ -20,6 +21,7 @@ use std::sync::OnceLock;
 use hardening_spec::CallSpec;
 
 pub use attempt::Attempt;
+pub use cached::{Cached, Load};
 pub use call::Call;
 pub use place::{Level, Place};
 pub(crate) use state::State;
@@ -99,6 +101,12 @@ impl Site {
     #[inline(always)]
     pub fn begin_charged<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
         Call::begin(self.state(), charges)
+    }
+
+    /// Begins a load in the background: it is nobody's request, so no right is asked for and no limit of calls is
+    /// charged.
+    pub fn begin_refresh<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
+        Call::begin_refresh(self.state(), charges)
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::State;
 use crate::Rejected;
 use crate::clock::Nanos;
+use crate::telemetry::calls::CallOutcome;
 
 /// Why the attempt in hand, or the call, does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,24 @@ pub(super) enum Reason {
     ShuttingDown,
     Unauthenticated,
     Forbidden,
+    LoadFailed,
+}
+
+impl Reason {
+    /// How a call that ends so is counted.
+    pub(super) const fn outcome(self) -> CallOutcome {
+        match self {
+            Self::None => CallOutcome::Success,
+            Self::Timeout => CallOutcome::Timeout,
+            Self::DeadlineExceeded => CallOutcome::DeadlineExceeded,
+            Self::CircuitOpen => CallOutcome::CircuitOpen,
+            Self::RateLimited => CallOutcome::RateLimited,
+            Self::BulkheadFull => CallOutcome::BulkheadFull,
+            Self::ShuttingDown | Self::Unauthenticated | Self::Forbidden | Self::LoadFailed => {
+                CallOutcome::Rejected
+            }
+        }
+    }
 }
 
 /// A reason with what is known about it.
@@ -71,6 +90,7 @@ impl Refusal {
                 Rejected::BulkheadFull { call, limit }
             }
             Reason::ShuttingDown => Rejected::ShuttingDown,
+            Reason::LoadFailed => Rejected::LoadFailed { call },
             Reason::Unauthenticated => Rejected::Unauthenticated,
             Reason::Forbidden => Rejected::Forbidden { scope: state.spec.requires.unwrap_or_default() },
             // A call hands out a refusal only when it has one; the deadline is what remains.

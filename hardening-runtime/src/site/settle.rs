@@ -226,13 +226,7 @@ impl Call<'_> {
         self.ended = match self.refusal.reason {
             Reason::None if verdict.ignored() => CallOutcome::Ignored,
             Reason::None if verdict.failed() => CallOutcome::Failure,
-            Reason::None => CallOutcome::Success,
-            Reason::Timeout => CallOutcome::Timeout,
-            Reason::DeadlineExceeded => CallOutcome::DeadlineExceeded,
-            Reason::CircuitOpen => CallOutcome::CircuitOpen,
-            Reason::RateLimited => CallOutcome::RateLimited,
-            Reason::BulkheadFull => CallOutcome::BulkheadFull,
-            Reason::ShuttingDown | Reason::Unauthenticated | Reason::Forbidden => CallOutcome::Rejected,
+            reason => reason.outcome(),
         };
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
             // A success that is not repeated is counted by its call.
@@ -334,6 +328,7 @@ impl Call<'_> {
             Reason::ShuttingDown => Refusals::SHUTTING_DOWN,
             Reason::Unauthenticated => Refusals::UNAUTHENTICATED,
             Reason::Forbidden => Refusals::FORBIDDEN,
+            Reason::LoadFailed => Refusals::LOAD_FAILED,
         };
         self.state.spec.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
     }

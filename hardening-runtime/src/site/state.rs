@@ -6,6 +6,7 @@ use super::Site;
 use super::span::Spans;
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::policy::bulkhead::Bulkhead;
+use crate::policy::cache::Stores;
 use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::policy::rate_limit::Limiter;
 use crate::policy::retry::Retry;
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) call_limits: Limits,
     /// The limits charged for each attempt.
     pub(crate) attempt_limits: Limits,
+    pub(crate) cache: Option<Stores>,
     pub(crate) retry: Option<Retry>,
     pub(crate) breaker: Option<CircuitBreaker>,
     pub(crate) bulkhead: Option<Bulkhead>,
@@ -49,6 +51,7 @@ impl State {
             refuses: !only_observed,
             call_limits: limits(Per::Call).behind(spec.requires.is_some()),
             attempt_limits: limits(Per::Attempt),
+            cache: spec.cached.as_ref().map(Stores::new),
             retry: spec.retry.as_ref().map(Retry::new),
             breaker: spec
                 .circuit_breaker

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::catalogue::sites;
 use crate::clock::{self, Nanos};
+use crate::policy::cache::Request;
 use crate::policy::circuit_breaker::CircuitState;
 use crate::site::{Site, State};
 use crate::telemetry::histogram::Histogram;
@@ -256,6 +257,16 @@ fn policies(out: &mut String, states: &[&State]) {
         let (allowed, refused, overflow) = limiter.counts();
         for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
             family.sample(&[("limiter", &name), ("decision", decision)], count);
+        }
+    }
+    let mut family = Family::counter(
+        out,
+        "hardening_cache_requests_total",
+        "Requests for cached results by what became of them.",
+    );
+    for (state, stores) in states.iter().filter_map(|state| Some((state, state.cache.as_ref()?))) {
+        for request in Request::ALL {
+            family.sample(&[("call", state.name), ("result", request.name())], stores.requests(request));
         }
     }
     let mut family = Family::gauge(out, "hardening_concurrency_limit", "Places of a bulkhead.");

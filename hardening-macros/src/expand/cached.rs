@@ -1,0 +1,83 @@
+//! What stands around the attempts of a call whose result is kept.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::Expr;
+
+use super::charge;
+use crate::arguments::{Passing, bindings};
+use crate::function::Function;
+use crate::model::{Call, Key};
+use crate::paths::{emit, ours_at, private};
+
+/// `let key = …;`, owned, before the body can use anything up.
+pub(super) fn key(call: &Call) -> Option<TokenStream> {
+    let (private, cached) = (private(), call.cached.as_ref()?);
+    let key = match &cached.key {
+        Key::Context(word) => emit!(#private::context::#word()),
+        Key::Expression(Expr::Tuple(tuple)) => {
+            let members = &tuple.elems;
+            let comma = (!members.trailing_punct() && !members.is_empty()).then(|| emit!(,));
+            emit!(#private::cache_key!(#members #comma))
+        }
+        Key::Expression(key) => emit!(#private::cache_key!(#key)),
+    };
+    Some(emit!(let key = #key;))
+}
+
+/// Looks for a result before the attempts, and keeps theirs.
+pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: TokenStream) -> TokenStream {
+    let Some(cached) = &call.cached else { return settled };
+    let private = private();
+    let stale = if cached.revalidates {
+        let copies = copies(function);
+        let charges = charge::passed(call);
+        emit! {
+            #private::Cached::Stale(answer, load) => {
+                #copies
+                #private::spawn(async move {
+                    let mut call = #site.begin_refresh(#charges);
+                    #settled
+                    let settled = call.loaded(load, settled);
+                    call.close(settled);
+                });
+                answer
+            }
+        }
+    } else {
+        TokenStream::new()
+    };
+    let settled_or_stale = if cached.revalidates {
+        emit!(#private::Cached::Settled(settled) => settled,)
+    } else {
+        emit!(#private::Cached::Settled(settled) | #private::Cached::Stale(settled, _) => settled,)
+    };
+    // A result that cannot be kept is shown there.
+    let at = call.output.as_ref().map_or_else(proc_macro2::Span::call_site, syn::spanned::Spanned::span);
+    let look = Ident::new("cached", ours_at(at));
+    emit! {
+        let settled = match call.#look(key).await {
+            #settled_or_stale
+            #stale
+            #private::Cached::Load(load) => {
+                #settled
+                call.loaded(load, settled)
+            }
+        };
+    }
+}
+
+/// What the load in the background takes with it.
+fn copies(function: &Function) -> TokenStream {
+    let private = private();
+    let owned =
+        bindings(&function.sig).into_iter().filter(|binding| matches!(binding.passing, Passing::Owned));
+    owned
+        .map(|binding| {
+            let (name, cfg) = (&binding.ident, &binding.cfg);
+            let mutable = binding.mutable.then(|| emit!(mut));
+            let copy = emit!(#private::replay(&#name)).to_token_stream();
+            emit!(#(#cfg)* #[allow(unused_mut, unused_variables)] let #mutable #name = #copy;)
+        })
+        .collect()
+}

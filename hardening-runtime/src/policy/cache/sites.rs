@@ -1,0 +1,190 @@
+//! The stores of one call site: one for each pair of types, since a generic function has one site.
+
+use std::any::{Any, TypeId};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, RwLock};
+
+use hardening_spec::CacheSpec;
+
+use super::Store;
+use crate::site::Site;
+
+/// A store without its types.
+trait Untyped: Send + Sync {
+    fn store(&self) -> &(dyn Any + Send + Sync);
+    fn key(&self) -> TypeId;
+    fn invalidate(&self, key: &dyn Any);
+    fn clear(&self);
+    fn len(&self) -> usize;
+}
+
+impl<K, V> Untyped for Store<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn store(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+
+    fn key(&self) -> TypeId {
+        TypeId::of::<K>()
+    }
+
+    fn invalidate(&self, key: &dyn Any) {
+        if let Some(key) = key.downcast_ref() {
+            Self::invalidate(self, key);
+        }
+    }
+
+    fn clear(&self) {
+        Self::clear(self);
+    }
+
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+}
+
+/// What became of a request for a cached result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// It was there.
+    Hit,
+    /// It was loaded.
+    Miss,
+    /// Another call's load was waited for.
+    Joined,
+    /// A stale one was served.
+    Stale,
+}
+
+impl Request {
+    pub(crate) const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Joined, Self::Stale];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Joined => "joined",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// The stores of one call site with their counts.
+pub struct Stores {
+    spec: CacheSpec,
+    /// The store of a function that is not generic, found without a lock.
+    first: OnceLock<Box<dyn Untyped>>,
+    /// The others. They live as long as the site, as the types do.
+    others: RwLock<Vec<&'static dyn Untyped>>,
+    requests: [AtomicU64; Request::ALL.len()],
+}
+
+impl Stores {
+    /// No store yet.
+    pub fn new(spec: &CacheSpec) -> Self {
+        Self { spec: *spec, first: OnceLock::new(), others: RwLock::default(), requests: Default::default() }
+    }
+
+    /// The store of these types.
+    #[inline]
+    pub fn of<K, V>(&self) -> &Store<K, V>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let first = self.first.get_or_init(|| Box::new(Store::<K, V>::new(&self.spec)));
+        first.store().downcast_ref().unwrap_or_else(|| self.of_others())
+    }
+
+    #[cold]
+    fn of_others<K, V>(&self) -> &Store<K, V>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let find =
+            |stores: &[&'static dyn Untyped]| stores.iter().find_map(|store| store.store().downcast_ref());
+        let known = find(&self.others.read().unwrap_or_else(std::sync::PoisonError::into_inner));
+        known.unwrap_or_else(|| {
+            let mut others = self.others.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            find(&others).unwrap_or_else(|| {
+                let store: &'static Store<K, V> = Box::leak(Box::new(Store::new(&self.spec)));
+                others.push(store);
+                store
+            })
+        })
+    }
+
+    fn each(&self, mut visit: impl FnMut(&dyn Untyped)) {
+        if let Some(first) = self.first.get() {
+            visit(&**first);
+        }
+        for store in self.others.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            visit(*store);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count(&self, request: Request) {
+        self.requests[request as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn requests(&self, request: Request) -> u64 {
+        self.requests[request as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// The results that a function under [`cached`](https://docs.rs/hardening/latest/hardening/attr.cached.html) keeps.
+#[derive(Clone, Copy)]
+pub struct Cache {
+    stores: &'static Stores,
+    name: &'static str,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("name", &self.name).field("len", &self.len()).finish()
+    }
+}
+
+impl Cache {
+    pub(crate) fn of(site: &'static Site) -> Option<Self> {
+        let state = site.state();
+        state.cache.as_ref().map(|stores| Self { stores, name: state.name })
+    }
+
+    /// Forgets the result of one key, and what a load of it that is running now will bring. False when the function
+    /// keeps nothing under keys of this type: an owned one, `String` where the key is a `&str`.
+    pub fn invalidate<K: 'static>(&self, key: &K) -> bool {
+        let (mut known, mut any) = (false, false);
+        self.stores.each(|store| {
+            any = true;
+            if store.key() == TypeId::of::<K>() {
+                known = true;
+                store.invalidate(key);
+            }
+        });
+        known || !any
+    }
+
+    /// Forgets every result.
+    pub fn clear(&self) {
+        self.stores.each(|store| store.clear());
+    }
+
+    /// Results held now, stale ones included.
+    pub fn len(&self) -> usize {
+        let mut len = 0;
+        self.stores.each(|store| len += store.len());
+        len
+    }
+
+    /// Whether no result is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

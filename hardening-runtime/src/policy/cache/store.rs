@@ -1,0 +1,129 @@
+//! The results of one function, by key.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use hardening_spec::CacheSpec;
+use quick_cache::sync::Cache as Map;
+use tokio::sync::watch;
+
+use super::flight::{Boarding, Flights, Landing, Leader};
+use super::{Age, Times};
+use crate::clock::Nanos;
+
+/// A result as it is kept.
+#[derive(Debug)]
+pub struct Kept<V> {
+    value: V,
+    fresh_until: Nanos,
+}
+
+/// What a look into the store gives.
+pub enum Found<K: Hash + Eq + Clone, V> {
+    /// A fresh result.
+    Fresh(V),
+    /// A stale result that is served; the caller who gets a leader loads it anew.
+    Stale(V, Option<Leader<K, Arc<Kept<V>>>>),
+    /// Nothing to serve: load it. A result that is older than served ones may still stand in for a failure.
+    Load(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>),
+    /// Another call loads it.
+    Wait(watch::Receiver<Option<Landing<Arc<Kept<V>>>>>),
+}
+
+/// The results of one function of one type.
+#[derive(Debug)]
+pub struct Store<K, V> {
+    map: Map<K, Arc<Kept<V>>>,
+    flights: Arc<Flights<K, Arc<Kept<V>>>>,
+    times: Times,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
+    /// An empty store.
+    pub fn new(spec: &CacheSpec) -> Self {
+        Self {
+            map: Map::new(spec.max_entries as usize),
+            flights: Arc::new(Flights::new()),
+            times: Times::new(spec),
+        }
+    }
+
+    /// Looks for a key.
+    #[inline]
+    pub fn look(&self, key: &K, now: Nanos) -> Found<K, V> {
+        match self.map.get(key) {
+            Some(kept) if self.times.age(kept.fresh_until, now) == Age::Fresh => {
+                Found::Fresh(kept.value.clone())
+            }
+            kept => self.miss(key, kept, now),
+        }
+    }
+
+    #[cold]
+    fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
+        let age = kept.as_ref().map_or(Age::Dead, |kept| self.times.age(kept.fresh_until, now));
+        let fresh = || self.map.get(key).filter(|kept| self.times.age(kept.fresh_until, now) == Age::Fresh);
+        let boarded = self.flights.board(key, fresh);
+        let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
+        match (boarded, kept) {
+            (Ok(landed), _) => Found::Fresh(landed.value.clone()),
+            (Err(Boarding::Leads(flight)), Some(kept)) if age == Age::Stale => {
+                Found::Stale(kept.value.clone(), Some(leader(flight)))
+            }
+            (Err(Boarding::Follows(_)), Some(kept)) if age == Age::Stale => {
+                Found::Stale(kept.value.clone(), None)
+            }
+            (Err(Boarding::Leads(flight)), kept) => Found::Load(leader(flight), kept),
+            (Err(Boarding::Follows(landing)), _) => Found::Wait(landing),
+        }
+    }
+
+    /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
+    pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos, random: f64) {
+        let kept = Arc::new(Kept { value, fresh_until: self.times.fresh_until(now, random) });
+        let key = leader.key().clone();
+        leader.land(Landing::Loaded(Arc::clone(&kept)), || self.map.insert(key, kept));
+    }
+
+    /// Ends a load that failed; answers the result that may stand in for it.
+    pub fn fail(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        now: Nanos,
+    ) -> Option<V> {
+        let spare = spare.filter(|spare| self.times.spares(spare.fresh_until, now));
+        let landing = spare.as_ref().map_or(Landing::Failed, |spare| Landing::Loaded(Arc::clone(spare)));
+        leader.land(landing, || {});
+        spare.map(|spare| spare.value.clone())
+    }
+
+    /// Forgets a key, and what a load of it that is running will bring.
+    pub fn invalidate(&self, key: &K) {
+        self.flights.detach(key);
+        self.map.remove(key);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.flights.detach_all();
+        self.map.clear();
+    }
+
+    /// Results held.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<V: Clone> Kept<V> {
+    /// The result.
+    pub fn value(&self) -> V {
+        self.value.clone()
+    }
+}
