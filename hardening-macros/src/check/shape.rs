@@ -236,10 +236,11 @@ fn borrows(ty: &Type) -> bool {
         while let Some(token) = tokens.next() {
             match token {
                 TokenTree::Punct(punct) if punct.as_char() == '&' => return true,
-                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                    if !matches!(tokens.peek(), Some(TokenTree::Ident(name)) if name == "static") {
-                        return true;
-                    }
+                TokenTree::Punct(punct)
+                    if punct.as_char() == '\''
+                        && !matches!(tokens.peek(), Some(TokenTree::Ident(name)) if name == "static") =>
+                {
+                    return true;
                 }
                 TokenTree::Group(group) if any(group.stream()) => return true,
                 _ => {}

@@ -24,7 +24,10 @@ pub enum Cached<K: Hash + Eq + Clone, T, E> {
 }
 
 /// The right and the duty to load one result.
-pub struct Load<K: Hash + Eq + Clone, T>(Option<(Leader<K, Arc<Kept<T>>>, Option<Arc<Kept<T>>>)>);
+pub struct Load<K: Hash + Eq + Clone, T>(Option<Task<K, T>>);
+
+/// A leader, and the result that may stand in for a failure. There is none where settings switched the cache off.
+type Task<K, T> = (Leader<K, Arc<Kept<T>>>, Option<Arc<Kept<T>>>);
 
 impl Call<'_> {
     /// Looks for a result under `key`; waits for the load of another call, and leads when there is none.

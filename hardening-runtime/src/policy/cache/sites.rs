@@ -147,7 +147,7 @@ pub struct Cache {
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cache").field("name", &self.name).field("len", &self.len()).finish()
+        f.debug_struct("Cache").field("name", &self.name).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,324 @@
+//! The tables: every attribute with every key.
+
+use super::{Attribute, Key, Kind};
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc, setting: false }
+}
+
+const fn setting(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc, setting: true }
+}
+
+const NAME: Key = key(
+    "name",
+    Kind::Text,
+    "module path and function, without the crate",
+    "The call's name in metrics, logs and settings.",
+);
+
+/// `#[hardened]`.
+pub const HARDENED: Attribute = Attribute {
+    name: "hardened",
+    positional: None,
+    keys: &[
+        NAME,
+        key(
+            "span_fields",
+            Kind::Fields,
+            "none",
+            "Arguments recorded on the span; nothing is recorded unless named.",
+        ),
+        key(
+            "level",
+            Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+            "info",
+            "The level of the call's span.",
+        ),
+    ],
+    example: "#[hardened(name = \"price\", timeout = 500ms)]",
+};
+
+/// `#[timeout]`.
+pub const TIMEOUT: Attribute = Attribute {
+    name: "timeout",
+    positional: Some("after"),
+    keys: &[setting(
+        "after",
+        Kind::Duration,
+        "required",
+        "The longest one attempt may take, the bulkhead's queue included.",
+    )],
+    example: "#[timeout(500ms)]",
+};
+
+/// `#[deadline]`.
+pub const DEADLINE: Attribute = Attribute {
+    name: "deadline",
+    positional: Some("after"),
+    keys: &[setting(
+        "after",
+        Kind::Duration,
+        "required",
+        "The longest the whole call may take, every attempt and wait included.",
+    )],
+    example: "#[deadline(3s)]",
+};
+
+/// `#[retry]`.
+pub const RETRY: Attribute = Attribute {
+    name: "retry",
+    positional: None,
+    keys: &[
+        setting("attempts", Kind::Count, "3", "Attempts, the first one included."),
+        setting("backoff", Kind::Range, "50ms..2s", "The delay before the second attempt, and its cap."),
+        setting("factor", Kind::Factor, "2", "Growth of the delay from one retry to the next."),
+        setting(
+            "jitter",
+            Kind::Choice(&["full", "equal", "decorrelated", "none"]),
+            "full",
+            "How the delay is spread.",
+        ),
+        key("on", Kind::Pattern, "every `Err`", "What the body must have returned for it to be repeated."),
+        key("not_on", Kind::Pattern, "none", "What is never repeated; wins over `on`."),
+        key("idempotent", Kind::Flag, "none", "Evidence: running the body twice does no harm."),
+        key(
+            "not_executed",
+            Kind::Pattern,
+            "none",
+            "Evidence: errors raised before anything was done; these alone are repeated.",
+        ),
+        key(
+            "retry_after",
+            Kind::Expression,
+            "none",
+            "An `Option<Duration>` that the other side asked for, from `error` or `outcome`.",
+        ),
+        setting(
+            "budget",
+            Kind::RatioOrNone,
+            "20%",
+            "Retries as a share of calls, with a small floor for rare calls.",
+        ),
+        setting("max_duration", Kind::Duration, "none", "No attempt starts when this much has passed."),
+    ],
+    example: "#[retry(attempts = 3, backoff = 50ms..2s, idempotent)]",
+};
+
+/// `#[circuit_breaker]`.
+pub const CIRCUIT_BREAKER: Attribute = Attribute {
+    name: "circuit_breaker",
+    positional: None,
+    keys: &[
+        setting("failure_rate", Kind::Ratio, "50%", "The share of failures that opens the circuit."),
+        setting(
+            "window",
+            Kind::Window,
+            "10s",
+            "The time, or the last so many calls, that the shares are taken over.",
+        ),
+        setting(
+            "min_calls",
+            Kind::Count,
+            "20",
+            "Outcomes needed in the window before a share means anything.",
+        ),
+        setting(
+            "consecutive",
+            Kind::Count,
+            "none",
+            "So many failures in a row open the circuit whatever the share.",
+        ),
+        setting("slow_call", Kind::Duration, "none", "A body that ran this long was slow."),
+        setting("slow_rate", Kind::Ratio, "50%", "The share of slow calls that opens the circuit."),
+        setting(
+            "open_for",
+            Kind::Range,
+            "5s..60s",
+            "How long the circuit stays open: exact, or doubling with ±20 % jitter on each consecutive opening.",
+        ),
+        setting("probes", Kind::Count, "3", "Calls admitted half-open, all of which must succeed to close."),
+        setting(
+            "probe_timeout",
+            Kind::Duration,
+            "the timeout, else 10s",
+            "A probe not answered by then has failed.",
+        ),
+        key("failure", Kind::Pattern, "every `Err`", "What counts as a failure of the dependency."),
+        key("ignore", Kind::Pattern, "none", "What is neither success nor failure; wins over `failure`."),
+        key(
+            "timeouts",
+            Kind::Choice(&["count", "ignore"]),
+            "count",
+            "Whether a timeout that cut the body is a failure.",
+        ),
+    ],
+    example: "#[circuit_breaker(failure_rate = 50%, window = 10s, open_for = 5s)]",
+};
+
+/// `#[rate_limited]`.
+pub const RATE_LIMITED: Attribute = Attribute {
+    name: "rate_limited",
+    positional: Some("rate"),
+    keys: &[
+        setting("rate", Kind::Rate, "required", "The sustained rate."),
+        setting("burst", Kind::Count, "one second's worth, at least 1", "How many may come at once."),
+        key("key", Kind::Key, "none", "Each value has a limit of its own."),
+        setting(
+            "max_keys",
+            Kind::Count,
+            "10000",
+            "The bound on keys held; further ones share one overflow limiter.",
+        ),
+        key("cost", Kind::Expression, "1", "What one call costs, a `u32` from the arguments."),
+        setting("wait", Kind::Duration, "0s", "How long a call may wait for its turn."),
+        key(
+            "per",
+            Kind::Choice(&["call", "attempt"]),
+            "call",
+            "Whether the call or each attempt is charged.",
+        ),
+        key("scope", Kind::Choice(&["local"]), "local", "Where the limit is kept."),
+    ],
+    example: "#[rate_limited(100/s, burst = 20)]",
+};
+
+/// `#[bulkhead]`.
+pub const BULKHEAD: Attribute = Attribute {
+    name: "bulkhead",
+    positional: None,
+    keys: &[
+        setting("max", Kind::Count, "required", "Executions at once."),
+        setting("queue", Kind::CountOrZero, "0", "Callers that may wait for a place."),
+        setting("max_wait", Kind::Duration, "what is left of the deadline", "How long one may wait."),
+    ],
+    example: "#[bulkhead(max = 10)]",
+};
+
+/// `#[fallback]`.
+pub const FALLBACK: Attribute = Attribute {
+    name: "fallback",
+    positional: Some("value"),
+    keys: &[
+        key(
+            "value",
+            Kind::Expression,
+            "required",
+            "The answer: an expression of the function's return type, with the arguments and `error` in scope.",
+        ),
+        key("on", Kind::Pattern, "every `Err`", "The body's errors that it answers for."),
+        key("not_on", Kind::Pattern, "none", "The body's errors that it never answers for; wins over `on`."),
+        key(
+            "on_rejected",
+            Kind::Refusals,
+            "timeout, deadline_exceeded, circuit_open, bulkhead_full",
+            "The refusals that it answers for.",
+        ),
+        setting("within", Kind::Duration, "1s", "The longest the fallback itself may take."),
+    ],
+    example: "#[fallback(cached_price(sku).await)]",
+};
+
+/// `#[cached]`.
+pub const CACHED: Attribute = Attribute {
+    name: "cached",
+    positional: None,
+    keys: &[
+        key("key", Kind::Key, "required", "What tells results apart."),
+        setting("ttl", Kind::Duration, "required", "How long a result is fresh."),
+        setting("max_entries", Kind::Count, "10000", "The bound on results held at once."),
+        setting(
+            "jitter",
+            Kind::Ratio,
+            "5%",
+            "How far `ttl` is spread, so that results do not all end together.",
+        ),
+        key(
+            "stale_while_revalidate",
+            Kind::Duration,
+            "0s",
+            "How long beyond `ttl` a result is served while one call loads it anew in the background.",
+        ),
+        setting(
+            "stale_if_error",
+            Kind::Duration,
+            "0s",
+            "How long beyond `ttl` a result is served when loading it anew fails.",
+        ),
+        setting("refresh_timeout", Kind::Duration, "30s", "The longest a load in the background may take."),
+        key(
+            "instances",
+            Kind::Choice(&["shared"]),
+            "none",
+            "On a method: results are those of all instances, though the key does not mention `self`.",
+        ),
+    ],
+    example: "#[cached(ttl = 30s, key = sku)]",
+};
+
+/// `#[requires]`.
+pub const REQUIRES: Attribute = Attribute {
+    name: "requires",
+    positional: Some("scope"),
+    keys: &[key("scope", Kind::Text, "required", "The scope that the caller's principal must hold.")],
+    example: "#[requires(\"orders:write\")]",
+};
+
+/// `#[health_check]`.
+pub const HEALTH_CHECK: Attribute = Attribute {
+    name: "health_check",
+    positional: None,
+    keys: &[
+        key("name", Kind::Text, "the function's name", "The check's name in reports and metrics."),
+        key("every", Kind::Duration, "5s", "How often it runs."),
+        key("timeout", Kind::Duration, "1s", "The longest one run may take."),
+        key("down_after", Kind::Count, "3", "Failures in a row after which it is down."),
+        key("up_after", Kind::Count, "2", "Successes in a row after which it is up again."),
+        key("kind", Kind::Choice(&["ready", "degraded", "startup"]), "degraded", "What it decides."),
+    ],
+    example: "#[health_check(every = 5s, timeout = 1s, kind = ready)]",
+};
+
+/// `#[hardened_service]`.
+pub const HARDENED_SERVICE: Attribute = Attribute {
+    name: "hardened_service",
+    positional: None,
+    keys: &[
+        key("name", Kind::Text, "the package's name", "The service's name in logs and metrics."),
+        key("listen", Kind::Text, "\"127.0.0.1:8080\"", "Where it serves."),
+        key("admin", Kind::Text, "\"127.0.0.1:9090\"", "Where metrics and health are served."),
+        key("grace", Kind::Duration, "30s", "The longest a shutdown may take."),
+        key("config", Kind::Text, "\"hardening.toml\" if present", "The settings file."),
+    ],
+    example: "#[hardened_service(name = \"orders\")]",
+};
+
+/// The attributes that make up a call, in canonical order, outermost first.
+pub const POLICIES: [&Attribute; 10] = [
+    &HARDENED,
+    &REQUIRES,
+    &FALLBACK,
+    &DEADLINE,
+    &RATE_LIMITED,
+    &CACHED,
+    &RETRY,
+    &CIRCUIT_BREAKER,
+    &TIMEOUT,
+    &BULKHEAD,
+];
+
+/// Every attribute.
+pub const ATTRIBUTES: [&Attribute; 12] = [
+    &HARDENED,
+    &TIMEOUT,
+    &DEADLINE,
+    &RETRY,
+    &CIRCUIT_BREAKER,
+    &RATE_LIMITED,
+    &BULKHEAD,
+    &FALLBACK,
+    &CACHED,
+    &REQUIRES,
+    &HEALTH_CHECK,
+    &HARDENED_SERVICE,
+];
