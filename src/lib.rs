@@ -48,6 +48,9 @@ pub use hardening_macros::hardened_service;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/health_check.md"))]
 #[doc(inline)]
 pub use hardening_macros::health_check;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/hedged.md"))]
+#[doc(inline)]
+pub use hardening_macros::hedged;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/rate_limited.md"))]
 #[doc(inline)]
 pub use hardening_macros::rate_limited;

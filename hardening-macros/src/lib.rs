@@ -68,6 +68,12 @@ pub fn fallback(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(|arguments, item| attribute::policy(&keys::FALLBACK, arguments, item), arguments, item)
 }
 
+/// Runs a slow body a second time, and takes the first success.
+#[proc_macro_attribute]
+pub fn hedged(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::HEDGED, arguments, item), arguments, item)
+}
+
 /// Keeps results, with one load in flight for each key.
 #[proc_macro_attribute]
 pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -46,6 +46,8 @@ pub(crate) enum Run {
     ObservedAlias,
     /// Once, under policies.
     Once(Judged),
+    /// Under policies, several at once when one is slow.
+    Hedged(Judged),
     /// Under policies, as often as the retry asks for.
     Repeated(Judged),
 }
@@ -97,13 +99,13 @@ impl Call {
     /// What is said of the result, under policies.
     pub(crate) fn judged(&self) -> Option<&Judged> {
         match &self.run {
-            Run::Once(judged) | Run::Repeated(judged) => Some(judged),
+            Run::Once(judged) | Run::Hedged(judged) | Run::Repeated(judged) => Some(judged),
             Run::Observed | Run::ObservedResult | Run::ObservedAlias => None,
         }
     }
 
     /// Whether the body may run more than once.
     pub(crate) fn repeats(&self) -> bool {
-        matches!(self.run, Run::Repeated(_))
+        matches!(self.run, Run::Repeated(_) | Run::Hedged(_))
     }
 }

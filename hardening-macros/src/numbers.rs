@@ -1,8 +1,8 @@
 //! The numbers of the attributes as a [`CallSpec`], for the rules that attributes and settings share.
 
 use hardening_spec::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
-    RateLimitSpec, Ratio, RetrySpec, Window, rules,
+    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
+    Jitter, Per, Rate, RateLimitSpec, Ratio, RetrySpec, Window, rules,
 };
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ fn spec(policies: &[Policy]) -> CallSpec {
                 let within = policy.time("within").unwrap_or(FallbackSpec::DEFAULT.within);
                 spec.fallback = Some(FallbackSpec { within, ..FallbackSpec::DEFAULT });
             }
+            "hedged" => spec.hedged = Some(hedge(policy)),
             "cached" => spec.cached = Some(cache(policy)),
             _ => {}
         }
@@ -106,6 +107,20 @@ fn rate_limit(policy: &Policy) -> RateLimitSpec {
         max_keys: policy.count("max_keys").unwrap_or(default.max_keys),
         wait: policy.time("wait").unwrap_or(default.wait),
         per: if policy.choice("per") == Some("attempt") { Per::Attempt } else { Per::Call },
+        ..default
+    }
+}
+
+fn hedge(policy: &Policy) -> HedgeSpec {
+    // A missing or computed delay breaks no rule.
+    let after = match policy.get("after").map(|entry| &entry.value) {
+        Some(Value::After(after)) => *after,
+        _ => After::Duration(policy.time("after").unwrap_or_default()),
+    };
+    let default = HedgeSpec::new(after);
+    HedgeSpec {
+        max: policy.count("max").unwrap_or(default.max),
+        budget: policy.ratio("budget").unwrap_or(default.budget),
         ..default
     }
 }

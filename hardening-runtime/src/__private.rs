@@ -3,8 +3,8 @@
 pub use std::ops::ControlFlow::{Break, Continue};
 
 pub use hardening_spec::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter, Per, Rate,
-    RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
+    Jitter, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 pub use inventory;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::spec::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, Jitter,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec, Jitter,
     MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 
@@ -29,6 +29,7 @@ builders! {
         with_deadline(limit: Duration) => deadline = Some(limit);
         with_retry(retry: RetrySpec) => retry = Some(retry);
         with_circuit_breaker(breaker: CircuitBreakerSpec) => circuit_breaker = Some(breaker);
+        with_hedged(hedge: HedgeSpec) => hedged = Some(hedge);
         with_cached(cache: CacheSpec) => cached = Some(cache);
         with_bulkhead(bulkhead: BulkheadSpec) => bulkhead = Some(bulkhead);
         with_fallback(fallback: FallbackSpec) => fallback = Some(fallback);
@@ -65,6 +66,10 @@ builders! {
     BulkheadSpec {
         with_queue(queue: u32) => queue = queue;
         with_max_wait(wait: Duration) => max_wait = Some(wait);
+    }
+    HedgeSpec {
+        with_max(extra: u32) => max = extra;
+        with_budget(budget: Ratio) => budget = budget;
     }
     CacheSpec {
         with_max_entries(entries: u32) => max_entries = entries;

@@ -16,6 +16,8 @@ pub enum Kind {
     Ratio,
     /// A ratio or `none`.
     RatioOrNone,
+    /// A duration, or a percentile such as `p95`.
+    After,
     /// `100/s`.
     Rate,
     /// A duration or a count of calls.
@@ -52,6 +54,7 @@ impl Kind {
             Self::Range => "a duration such as `100ms`, or a range such as `50ms..2s`".into(),
             Self::Ratio => "a ratio such as `50%` or `0.5`".into(),
             Self::RatioOrNone => "a ratio such as `20%`, or `none`".into(),
+            Self::After => "a duration such as `50ms`, or a percentile such as `p95`".into(),
             Self::Rate => "a rate such as `100/s` or `10/250ms`".into(),
             Self::Window => "a duration such as `10s`, or a count of calls such as `100`".into(),
             Self::Count => "a whole number of at least 1, such as `3`".into(),

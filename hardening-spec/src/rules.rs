@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::spec::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, Jitter, RateLimitSpec, Ratio,
-    RetrySpec, Window,
+    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter,
+    RateLimitSpec, Ratio, RetrySpec, Window,
 };
 use crate::units::show;
 
@@ -66,6 +66,9 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
             || "a fallback that may take no time never answers: write a duration above 0".into(),
         );
     }
+    if let Some(hedge) = &spec.hedged {
+        rules.of("hedged", 0).hedged(hedge, spec);
+    }
     if let Some(cache) = &spec.cached {
         rules.of("cached", 0).cached(cache);
     }
@@ -102,6 +105,26 @@ impl Rules<'_> {
 
     fn warning(&mut self, broken: bool, key: &'static str, message: impl FnOnce() -> String) {
         self.add(Severity::Warning, broken, key, message);
+    }
+
+    fn hedged(&mut self, hedge: &HedgeSpec, spec: &CallSpec) {
+        if let (After::Duration(after), Some(timeout), true) =
+            (hedge.after, spec.timeout, self.known("after"))
+        {
+            self.error(after >= timeout && !timeout.is_zero(), "after", || {
+                let (after, timeout) = (show(after), show(timeout));
+                format!(
+                    "an extra execution after {after} never begins, since the first is cut after {timeout}: \
+                     write a duration below {timeout}"
+                )
+            });
+        }
+        self.error(hedge.max == 0, "max", || "0 extra executions are none: write at least 1".into());
+        self.share(
+            Some(hedge.budget).filter(|_| self.known("budget")),
+            "budget",
+            "a budget of 0 % forbids every extra execution",
+        );
     }
 
     fn cached(&mut self, cache: &CacheSpec) {

@@ -43,7 +43,7 @@ impl std::error::Error for SetError {}
 
 /// The policies that a `[call."name".policy]` table may name. Further rate limits of one function are
 /// `rate_limited_2` to `rate_limited_4`, in the order in which they were written.
-pub const POLICIES: [&str; 11] = [
+pub const POLICIES: [&str; 12] = [
     "timeout",
     "deadline",
     "retry",
@@ -55,6 +55,7 @@ pub const POLICIES: [&str; 11] = [
     "bulkhead",
     "fallback",
     "cached",
+    "hedged",
 ];
 
 /// The attribute that a policy's name in settings stands for.
@@ -128,6 +129,7 @@ fn declared(spec: &CallSpec, policy: &str) -> bool {
         "bulkhead" => spec.bulkhead.is_some(),
         "fallback" => spec.fallback.is_some(),
         "cached" => spec.cached.is_some(),
+        "hedged" => spec.hedged.is_some(),
         limit => limit_index(limit).is_some_and(|at| spec.rate_limits[at].is_some()),
     }
 }
@@ -141,6 +143,7 @@ fn remove(spec: &mut CallSpec, policy: &str) {
         "bulkhead" => spec.bulkhead = None,
         "fallback" => spec.fallback = None,
         "cached" => spec.cached = None,
+        "hedged" => spec.hedged = None,
         limit => {
             if let Some(at) = limit_index(limit) {
                 spec.rate_limits[at] = None;
@@ -175,6 +178,15 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
         "fallback" => {
             if let Some(fallback) = &mut spec.fallback {
                 fallback.within = duration(kind, raw)?;
+            }
+        }
+        "hedged" => {
+            if let Some(hedge) = &mut spec.hedged {
+                match key {
+                    "after" => hedge.after = parsed(kind, raw, units::after)?,
+                    "max" => hedge.max = count(kind, raw)?,
+                    _ => hedge.budget = ratio(kind, raw)?,
+                }
             }
         }
         "cached" => {

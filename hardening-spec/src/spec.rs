@@ -18,6 +18,8 @@ pub struct CallSpec {
     pub retry: Option<RetrySpec>,
     /// The circuit breaker around each attempt.
     pub circuit_breaker: Option<CircuitBreakerSpec>,
+    /// Extra executions of slow bodies.
+    pub hedged: Option<HedgeSpec>,
     /// Kept results.
     pub cached: Option<CacheSpec>,
     /// The rate limits, in the order in which they were written.
@@ -36,6 +38,7 @@ impl CallSpec {
         deadline: None,
         retry: None,
         circuit_breaker: None,
+        hedged: None,
         cached: None,
         rate_limits: [None; MAX_RATE_LIMITS],
         bulkhead: None,
@@ -284,6 +287,33 @@ impl BulkheadSpec {
     /// `max` at once, nobody waits.
     pub const fn new(max: u32) -> Self {
         Self { max, queue: 0, max_wait: None }
+    }
+}
+
+/// When an extra execution begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// When the body has run so long.
+    Duration(Duration),
+    /// When it has run longer than this share of the recent successes.
+    Percentile(Ratio),
+}
+
+/// `#[hedged(…)]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HedgeSpec {
+    /// When an extra execution begins.
+    pub after: After,
+    /// Extra executions of one call.
+    pub max: u32,
+    /// Extra executions as a share of calls.
+    pub budget: Ratio,
+}
+
+impl HedgeSpec {
+    /// The defaults of every key.
+    pub const fn new(after: After) -> Self {
+        Self { after, max: 1, budget: Ratio::percent(5) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::spec::{DurationRange, Rate, Ratio, Window};
+use crate::spec::{After, DurationRange, Rate, Ratio, Window};
 
 /// The units of a duration, longest first, with their length in nanoseconds.
 pub const UNITS: [(&str, u64); 7] = [
@@ -119,6 +119,25 @@ pub fn ratio(text: &str) -> Result<Ratio, Malformed> {
     // In 0..=1_000_000 by the check above.
     #[allow(clippy::cast_sign_loss)]
     Ok(Ratio::millionths((value * scale).round() as u32))
+}
+
+/// Reads a duration, or a percentile such as `p95` or `p99.9`.
+///
+/// # Errors
+/// When it is neither, or the percentile does not lie between 50 and 100.
+pub fn after(text: &str) -> Result<After, Malformed> {
+    let Some(percentile) =
+        text.trim().strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    else {
+        return duration(text).map(After::Duration);
+    };
+    let Ok(share) = ratio(&format!("{percentile}%")) else {
+        return malformed("a percentile is a number between 50 and 100, such as `p95` or `p99.9`");
+    };
+    if share.millionths < 500_000 || share.millionths >= 1_000_000 {
+        return malformed("a percentile lies between 50 and 100: write `p95`");
+    }
+    Ok(After::Percentile(share))
 }
 
 /// Reads `100/s`, `600/min`, `5000/h` or `10/250ms`.

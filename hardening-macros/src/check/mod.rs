@@ -23,6 +23,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     let Harvest { policies, imports } = harvest;
     shape::result(function, form, &policies, errors);
     shape::replay(function, form, &policies, errors);
+    shape::side_by_side(function, &policies, errors);
     shape::kept(function, &policies, errors);
     shape::captured_self(function, form, &policies, errors);
     for policy in &policies {
@@ -103,7 +104,11 @@ fn run(form: &Form, policies: &[Policy]) -> Run {
             Some(Fallback { value, on, not_on })
         }),
     };
-    if retry.is_some() { Run::Repeated(judged) } else { Run::Once(judged) }
+    match (retry, find("hedged")) {
+        (Some(_), _) => Run::Repeated(judged),
+        (None, Some(_)) => Run::Hedged(judged),
+        (None, None) => Run::Once(judged),
+    }
 }
 
 fn charges(policies: &[Policy], function: &Function) -> Vec<Charge> {

@@ -17,6 +17,7 @@ pub(super) fn written(policy: &Policy, errors: &mut Errors) {
         "rate_limited" => rate_limited(policy, errors),
         "fallback" => fallback(policy, errors),
         "requires" => requires(policy, errors),
+        "hedged" => hedged(policy, errors),
         _ => {}
     }
 }
@@ -94,6 +95,16 @@ fn fallback(policy: &Policy, errors: &mut Errors) {
             errors
                 .at(ok, "a fallback answers for an `Err`, never for an `Ok`: write a pattern over the error");
         }
+    }
+}
+
+fn hedged(policy: &Policy, errors: &mut Errors) {
+    if !policy.means("idempotent") {
+        errors.at_span(
+            policy.at,
+            "`hedged` runs the body twice at once: an order may be placed twice. Write `idempotent` if running the body \
+             twice does no harm; if it does, remove `hedged`",
+        );
     }
 }
 

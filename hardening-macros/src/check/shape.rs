@@ -201,6 +201,35 @@ fn format_with_self(tokens: TokenStream, in_macro: bool) -> Option<Literal> {
     None
 }
 
+/// What executions side by side ask of their function.
+pub(super) fn side_by_side(function: &Function, policies: &[Policy], errors: &mut Errors) {
+    if !policies.iter().any(|policy| policy.name() == keys::HEDGED.name) {
+        return;
+    }
+    if let Some(retry) = policies.iter().find(|policy| policy.name() == keys::RETRY.name) {
+        let message = "`retry` and `hedged` multiply executions: keep `hedged` for a dependency that is slow at times, \
+                       or `retry` for one that fails at times";
+        errors.at_span(retry.at, message);
+    }
+    for argument in &function.sig.inputs {
+        let name = match argument {
+            syn::FnArg::Receiver(_) if receiver(&function.sig) == Some(Passing::Exclusive) => {
+                "self".to_owned()
+            }
+            syn::FnArg::Typed(typed) if exclusive(&typed.ty) => typed.pat.to_token_stream().to_string(),
+            _ => continue,
+        };
+        let message = format!(
+            "`hedged` runs two bodies at once, and they cannot both have `{name}`: take it by `&` or by value"
+        );
+        errors.at(argument, message);
+    }
+}
+
+fn exclusive(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
+}
+
 /// What a kept result asks of its function.
 pub(super) fn kept(function: &Function, policies: &[Policy], errors: &mut Errors) {
     let Some(cached) = policies.iter().find(|policy| policy.name() == keys::CACHED.name) else { return };

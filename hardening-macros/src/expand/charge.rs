@@ -11,7 +11,7 @@ use crate::paths::{emit, private};
 pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
     let mutable = match call.run {
         Run::Observed | Run::ObservedResult | Run::ObservedAlias => TokenStream::new(),
-        Run::Once(_) | Run::Repeated(_) => emit!(mut),
+        Run::Once(_) | Run::Hedged(_) | Run::Repeated(_) => emit!(mut),
     };
     let (charges, begin) = if call.charges.is_empty() {
         (None, emit!(#site.begin()))

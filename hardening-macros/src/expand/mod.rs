@@ -38,8 +38,12 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
                 .await
             }
         }
-        Run::Once(judged) => {
-            let settle = verdict::settle_once(judged, &body);
+        Run::Once(judged) | Run::Hedged(judged) => {
+            let attempt = match call.run {
+                Run::Hedged(_) => emit!(call.hedged(|| #body)),
+                _ => emit!(call.attempt(#body)),
+            };
+            let settle = verdict::settle_once(judged, &attempt);
             let settled = emit! {
                 if call.must_wait() {
                     call.wait().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hardening_spec::keys::{self, Kind};
-use hardening_spec::{Ratio, Window};
+use hardening_spec::{After, Ratio, Window};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Path;
@@ -75,6 +75,10 @@ fn policy_spec(policy: &Policy) -> TokenStream {
             let rate = required("rate");
             emit!(RateLimitSpec::new(#rate))
         }
+        "hedged" => {
+            let after = required("after");
+            emit!(HedgeSpec::new(#after))
+        }
         "cached" => {
             let ttl = required("ttl");
             emit!(CacheSpec::new(#ttl))
@@ -97,6 +101,7 @@ fn written(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
     let (key, value) = match (policy.name(), key) {
         ("rate_limited", "rate" | "scope")
         | ("bulkhead", "max")
+        | ("hedged", "after" | "idempotent")
         | ("cached", "ttl" | "key" | "instances") => {
             return None;
         }
@@ -125,7 +130,19 @@ fn value(entry: &Entry) -> TokenStream {
             let time = self::time(time);
             emit!(#private::Window::Time(#time))
         }
+        Value::Duration(time) if entry.key.kind == Kind::After => {
+            let time = self::time(time);
+            emit!(#private::After::Duration(#time))
+        }
         Value::Duration(time) => self::time(time),
+        Value::After(After::Duration(time)) => {
+            let time = duration(*time);
+            emit!(#private::After::Duration(#time))
+        }
+        Value::After(After::Percentile(share)) => {
+            let share = self::ratio(*share);
+            emit!(#private::After::Percentile(#share))
+        }
         Value::Range(Time::Known(from), Time::Known(to)) => {
             let (unit, length) = unit(&[*from, *to]);
             let (unit, from, to) = (method(unit), number(*from, length), number(*to, length));

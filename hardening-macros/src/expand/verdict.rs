@@ -5,7 +5,6 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
 
-use super::body::Body;
 use crate::model::{Fallback, Judged};
 use crate::paths::{emit, private};
 use crate::syntax::Pattern;
@@ -27,8 +26,8 @@ pub(super) fn settle(judged: &Judged) -> TokenStream {
 }
 
 /// Runs the only attempt and takes its outcome.
-pub(super) fn settle_once(judged: &Judged, body: &Body) -> TokenStream {
-    let attempt = emit!(let outcome = call.attempt(#body).await;);
+pub(super) fn settle_once(judged: &Judged, attempt: &TokenStream) -> TokenStream {
+    let attempt = emit!(let outcome = #attempt.await;);
     match verdict(judged) {
         None => emit!(#attempt let settled = call.settle_once(outcome);),
         // What was looked at counts as held until its scope ends, and a fallback may wait.

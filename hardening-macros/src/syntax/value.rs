@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hardening_spec::keys::{Key, Kind};
-use hardening_spec::{Rate, Ratio, Refusals, Window, suggest};
+use hardening_spec::{After, Rate, Ratio, Refusals, Window, suggest};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
@@ -37,6 +37,7 @@ pub(crate) enum Value {
     Range(Time, Time),
     Ratio(Ratio),
     Budget(Option<Ratio>),
+    After(After),
     Rate(Rate),
     Window(Window),
     Count(u32),

@@ -221,7 +221,7 @@ fn a_value_or_key_that_is_not_known_is_met_with_what_to_write() {
     written(&quote!(#[retry(3, idempotent)]), "write `attempts = 3`");
     written(
         &quote!(#[hardened("price")]),
-        "write `name = \"price\"`. Its keys are `name`, `span_fields`, `level`, `fallback`",
+        "write `name = \"price\"`. Its keys are `name`, `span_fields`, `level`, `requires`, `fallback`",
     );
     written(&quote!(#[timeout(within = 1s)]), "`timeout` has no key `within`: write `#[timeout(500ms)]`");
     written(

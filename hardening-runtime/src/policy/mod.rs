@@ -3,5 +3,6 @@
 pub mod bulkhead;
 pub mod cache;
 pub mod circuit_breaker;
+pub mod hedge;
 pub mod rate_limit;
 pub mod retry;

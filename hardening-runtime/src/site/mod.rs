@@ -9,6 +9,7 @@ mod admit;
 mod attempt;
 mod cached;
 mod call;
+mod hedged;
 mod place;
 mod refusal;
 mod settle;

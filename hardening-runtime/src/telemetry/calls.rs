@@ -7,6 +7,7 @@ use crate::catalogue::sites;
 use crate::clock::{self, Nanos};
 use crate::policy::cache::Request;
 use crate::policy::circuit_breaker::CircuitState;
+use crate::policy::hedge::Extra;
 use crate::site::{Site, State};
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::text::{Family, label};
@@ -267,6 +268,16 @@ fn policies(out: &mut String, states: &[&State]) {
     for (state, stores) in states.iter().filter_map(|state| Some((state, state.cache.as_ref()?))) {
         for request in Request::ALL {
             family.sample(&[("call", state.name), ("result", request.name())], stores.requests(request));
+        }
+    }
+    let mut family = Family::counter(
+        out,
+        "hardening_hedges_total",
+        "Extra executions of slow bodies by what became of them.",
+    );
+    for (state, hedge) in states.iter().filter_map(|state| Some((state, state.hedge.as_ref()?))) {
+        for extra in Extra::ALL {
+            family.sample(&[("call", state.name), ("result", extra.name())], hedge.counted(extra));
         }
     }
     let mut family = Family::gauge(out, "hardening_concurrency_limit", "Places of a bulkhead.");

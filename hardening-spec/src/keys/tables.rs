@@ -219,6 +219,24 @@ pub const FALLBACK: Attribute = Attribute {
     example: "#[fallback(cached_price(sku).await)]",
 };
 
+/// `#[hedged]`.
+pub const HEDGED: Attribute = Attribute {
+    name: "hedged",
+    positional: None,
+    keys: &[
+        setting(
+            "after",
+            Kind::After,
+            "required",
+            "When an extra execution begins: after so long, or when this share of the recent successes were faster.",
+        ),
+        setting("max", Kind::Count, "1", "Extra executions of one call."),
+        setting("budget", Kind::Ratio, "5%", "Extra executions as a share of calls."),
+        key("idempotent", Kind::Flag, "compulsory", "Evidence: running the body twice does no harm."),
+    ],
+    example: "#[hedged(after = p95, idempotent)]",
+};
+
 /// `#[cached]`.
 pub const CACHED: Attribute = Attribute {
     name: "cached",
@@ -294,7 +312,7 @@ pub const HARDENED_SERVICE: Attribute = Attribute {
 };
 
 /// The attributes that make up a call, in canonical order, outermost first.
-pub const POLICIES: [&Attribute; 10] = [
+pub const POLICIES: [&Attribute; 11] = [
     &HARDENED,
     &REQUIRES,
     &FALLBACK,
@@ -303,12 +321,13 @@ pub const POLICIES: [&Attribute; 10] = [
     &CACHED,
     &RETRY,
     &CIRCUIT_BREAKER,
+    &HEDGED,
     &TIMEOUT,
     &BULKHEAD,
 ];
 
 /// Every attribute.
-pub const ATTRIBUTES: [&Attribute; 12] = [
+pub const ATTRIBUTES: [&Attribute; 13] = [
     &HARDENED,
     &TIMEOUT,
     &DEADLINE,
@@ -317,6 +336,7 @@ pub const ATTRIBUTES: [&Attribute; 12] = [
     &RATE_LIMITED,
     &BULKHEAD,
     &FALLBACK,
+    &HEDGED,
     &CACHED,
     &REQUIRES,
     &HEALTH_CHECK,

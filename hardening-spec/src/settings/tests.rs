@@ -1,5 +1,5 @@
 use super::*;
-use crate::{BulkheadSpec, FallbackSpec, Rate, Ratio, Window};
+use crate::{After, BulkheadSpec, FallbackSpec, HedgeSpec, Rate, Ratio, Window};
 
 fn full() -> CallSpec {
     let mut spec = CallSpec {
@@ -9,6 +9,7 @@ fn full() -> CallSpec {
         circuit_breaker: Some(CircuitBreakerSpec::DEFAULT),
         bulkhead: Some(BulkheadSpec::new(10)),
         fallback: Some(FallbackSpec::DEFAULT),
+        hedged: Some(HedgeSpec::new(After::Duration(Duration::from_millis(50)))),
         cached: Some(CacheSpec::new(Duration::from_secs(1))),
         ..CallSpec::NONE
     };
@@ -28,6 +29,7 @@ fn every_setting_of_the_tables_can_be_set() {
                 Kind::Range => "70ms..7s",
                 Kind::Ratio | Kind::RatioOrNone => "7%",
                 Kind::Rate => "7/s",
+                Kind::After => "p70",
                 Kind::Window => "70",
                 Kind::Count | Kind::CountOrZero | Kind::Factor => "7",
                 Kind::Choice(words) => words[1],

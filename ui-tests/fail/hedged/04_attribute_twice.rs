@@ -1,0 +1,11 @@
+use hardening::{Rejected, hedged};
+
+#[hedged(after = p95, idempotent)]
+#[hedged(after = p99, idempotent)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

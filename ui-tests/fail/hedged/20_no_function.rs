@@ -1,0 +1,8 @@
+use hardening::hedged;
+
+#[hedged(after = p95, idempotent)]
+struct Stock;
+
+fn main() {
+    let _ = Stock;
+}
