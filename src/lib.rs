@@ -51,6 +51,9 @@ pub use hardening_macros::health_check;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/hedged.md"))]
 #[doc(inline)]
 pub use hardening_macros::hedged;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/idempotent.md"))]
+#[doc(inline)]
+pub use hardening_macros::idempotent;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/rate_limited.md"))]
 #[doc(inline)]
 pub use hardening_macros::rate_limited;

@@ -68,6 +68,12 @@ pub fn fallback(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(|arguments, item| attribute::policy(&keys::FALLBACK, arguments, item), arguments, item)
 }
 
+/// Answers a request that is sent again, instead of doing it again.
+#[proc_macro_attribute]
+pub fn idempotent(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(|arguments, item| attribute::policy(&keys::IDEMPOTENT, arguments, item), arguments, item)
+}
+
 /// Runs a slow body a second time, and takes the first success.
 #[proc_macro_attribute]
 pub fn hedged(arguments: TokenStream, item: TokenStream) -> TokenStream {

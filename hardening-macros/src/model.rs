@@ -23,10 +23,19 @@ pub(crate) struct Call {
     pub(crate) charges: Vec<Charge>,
     /// What the body answers; `None` for nothing.
     pub(crate) output: Option<Type>,
+    /// How a request that is sent again is known.
+    pub(crate) ticket: Option<Ticket>,
     /// How the result is kept.
     pub(crate) cached: Option<Cached>,
     /// How the body runs.
     pub(crate) run: Run,
+}
+
+/// How a request that is sent again is known.
+pub(crate) struct Ticket {
+    /// `None` for the request's own `Idempotency-Key`.
+    pub(crate) key: Option<Key>,
+    pub(crate) fingerprint: Option<Expr>,
 }
 
 /// How a result is kept.

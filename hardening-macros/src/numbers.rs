@@ -2,7 +2,7 @@
 
 use hardening_spec::{
     After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
-    Jitter, Per, Rate, RateLimitSpec, Ratio, RetrySpec, Window, rules,
+    IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, RetrySpec, Window, rules,
 };
 use std::time::Duration;
 
@@ -40,6 +40,12 @@ fn spec(policies: &[Policy]) -> CallSpec {
             "fallback" => {
                 let within = policy.time("within").unwrap_or(FallbackSpec::DEFAULT.within);
                 spec.fallback = Some(FallbackSpec { within, ..FallbackSpec::DEFAULT });
+            }
+            "idempotent" => {
+                let default = IdempotentSpec::DEFAULT;
+                let ttl = policy.time("ttl").unwrap_or(default.ttl);
+                let max_keys = policy.count("max_keys").unwrap_or(default.max_keys);
+                spec.idempotent = Some(IdempotentSpec { ttl, max_keys });
             }
             "hedged" => spec.hedged = Some(hedge(policy)),
             "cached" => spec.cached = Some(cache(policy)),

@@ -4,13 +4,14 @@ pub use std::ops::ControlFlow::{Break, Continue};
 
 pub use hardening_spec::{
     After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
-    Jitter, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 pub use inventory;
 
 use crate::Rejected;
 pub use crate::catalogue::Entry;
 pub use crate::context;
+pub use crate::policy::idempotency::Ticket;
 pub use crate::policy::rate_limit::Charge;
 #[cfg(feature = "service")]
 pub use crate::register_check;

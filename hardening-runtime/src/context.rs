@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use crate::clock::{self, NEVER, Nanos};
+use crate::policy::idempotency::Digest;
 
 /// The HTTP request that the current task answers.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub struct Request {
     pub tenant: Option<String>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,
+    /// What was asked, where the key says that it may be asked again.
+    pub digest: Option<Arc<Digest>>,
 }
 
 /// Who is calling, and what they may do.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::spec::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec, Jitter,
-    MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+use crate::{
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
+    IdempotentSpec, Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 
 /// Each line: the method, its argument, and the field that it sets.
@@ -29,6 +29,7 @@ builders! {
         with_deadline(limit: Duration) => deadline = Some(limit);
         with_retry(retry: RetrySpec) => retry = Some(retry);
         with_circuit_breaker(breaker: CircuitBreakerSpec) => circuit_breaker = Some(breaker);
+        with_idempotent(idempotent: IdempotentSpec) => idempotent = Some(idempotent);
         with_hedged(hedge: HedgeSpec) => hedged = Some(hedge);
         with_cached(cache: CacheSpec) => cached = Some(cache);
         with_bulkhead(bulkhead: BulkheadSpec) => bulkhead = Some(bulkhead);
@@ -66,6 +67,10 @@ builders! {
     BulkheadSpec {
         with_queue(queue: u32) => queue = queue;
         with_max_wait(wait: Duration) => max_wait = Some(wait);
+    }
+    IdempotentSpec {
+        with_ttl(ttl: Duration) => ttl = ttl;
+        with_max_keys(keys: u32) => max_keys = keys;
     }
     HedgeSpec {
         with_max(extra: u32) => max = extra;

@@ -6,6 +6,7 @@
 //! stand here, once, in a crate without dependencies.
 
 mod build;
+mod fallback;
 pub mod keys;
 pub mod rules;
 pub mod settings;
@@ -13,7 +14,8 @@ mod spec;
 pub mod suggest;
 pub mod units;
 
+pub use fallback::{FallbackSpec, Refusals};
 pub use spec::{
-    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
-    Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, IdempotentSpec,
+    Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, RetrySpec, Window,
 };

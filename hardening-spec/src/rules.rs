@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::spec::{
-    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter,
-    RateLimitSpec, Ratio, RetrySpec, Window,
+    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, IdempotentSpec,
+    Jitter, RateLimitSpec, Ratio, RetrySpec, Window,
 };
 use crate::units::show;
 
@@ -66,6 +66,9 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
             || "a fallback that may take no time never answers: write a duration above 0".into(),
         );
     }
+    if let Some(idempotent) = &spec.idempotent {
+        rules.of("idempotent", 0).idempotent(idempotent);
+    }
     if let Some(hedge) = &spec.hedged {
         rules.of("hedged", 0).hedged(hedge, spec);
     }
@@ -105,6 +108,15 @@ impl Rules<'_> {
 
     fn warning(&mut self, broken: bool, key: &'static str, message: impl FnOnce() -> String) {
         self.add(Severity::Warning, broken, key, message);
+    }
+
+    fn idempotent(&mut self, idempotent: &IdempotentSpec) {
+        self.error(idempotent.ttl.is_zero() && self.known("ttl"), "ttl", || {
+            "an answer that is kept for no time is never given again: write a duration above 0".into()
+        });
+        self.error(idempotent.max_keys == 0, "max_keys", || {
+            "room for no key refuses every request: write at least 1".into()
+        });
     }
 
     fn hedged(&mut self, hedge: &HedgeSpec, spec: &CallSpec) {

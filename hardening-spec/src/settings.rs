@@ -43,7 +43,7 @@ impl std::error::Error for SetError {}
 
 /// The policies that a `[call."name".policy]` table may name. Further rate limits of one function are
 /// `rate_limited_2` to `rate_limited_4`, in the order in which they were written.
-pub const POLICIES: [&str; 12] = [
+pub const POLICIES: [&str; 13] = [
     "timeout",
     "deadline",
     "retry",
@@ -56,6 +56,7 @@ pub const POLICIES: [&str; 12] = [
     "fallback",
     "cached",
     "hedged",
+    "idempotent",
 ];
 
 /// The attribute that a policy's name in settings stands for.
@@ -88,6 +89,9 @@ pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result
             "this call has no `{policy}`; settings change the numbers of policies, the attribute `{}` adds one",
             attribute.example
         )));
+    }
+    if key == "enabled" && policy == keys::IDEMPOTENT.name {
+        return Err(SetError::new("`idempotent` cannot be switched off: requests would be done twice"));
     }
     if key == "enabled" {
         if !flag(raw)? {
@@ -130,6 +134,7 @@ fn declared(spec: &CallSpec, policy: &str) -> bool {
         "fallback" => spec.fallback.is_some(),
         "cached" => spec.cached.is_some(),
         "hedged" => spec.hedged.is_some(),
+        "idempotent" => spec.idempotent.is_some(),
         limit => limit_index(limit).is_some_and(|at| spec.rate_limits[at].is_some()),
     }
 }
@@ -178,6 +183,14 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
         "fallback" => {
             if let Some(fallback) = &mut spec.fallback {
                 fallback.within = duration(kind, raw)?;
+            }
+        }
+        "idempotent" => {
+            if let Some(idempotent) = &mut spec.idempotent {
+                match key {
+                    "ttl" => idempotent.ttl = duration(kind, raw)?,
+                    _ => idempotent.max_keys = count(kind, raw)?,
+                }
             }
         }
         "hedged" => {

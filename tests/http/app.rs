@@ -59,6 +59,7 @@ fn routes() -> Router {
         .route("/echo", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ignores", post(|| async { "ignored" }))
         .route("/orders", post(order))
+        .route("/payments", post(super::payments::pay))
         .route("/shapes", post(super::shapes::shape))
         .route("/slow", get(slow))
         .route("/large", get(|| async { vec![b'x'; LARGE] }))

@@ -14,6 +14,7 @@ mod floods;
 mod hosts;
 mod limits;
 mod metrics;
+mod payments;
 mod probes;
 mod problems;
 mod protocols;

@@ -2,5 +2,7 @@
 
 mod cached;
 mod hedged;
+#[cfg(feature = "service")]
+mod idempotent;
 mod requires;
 mod smoke;

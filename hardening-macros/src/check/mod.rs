@@ -14,7 +14,7 @@ use crate::arguments::bindings;
 use crate::diagnostics::Errors;
 use crate::function::{Form, Function};
 use crate::harvest::Harvest;
-use crate::model::{Cached, Call, Charge, Fallback, Judged, Judgement, Key, Run};
+use crate::model::{Cached, Call, Charge, Fallback, Judged, Judgement, Key, Run, Ticket};
 use crate::numbers;
 use crate::syntax::{Policy, Value};
 
@@ -24,6 +24,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     shape::result(function, form, &policies, errors);
     shape::replay(function, form, &policies, errors);
     shape::side_by_side(function, &policies, errors);
+    shape::instances(function, &policies, errors);
     shape::kept(function, &policies, errors);
     shape::captured_self(function, form, &policies, errors);
     for policy in &policies {
@@ -50,6 +51,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
         fields,
         imports,
         charges: charges(&policies, function),
+        ticket: ticket(&policies, function),
         cached: cached(&policies, function),
         output: form.output.clone(),
         run: run(form, &policies),
@@ -125,6 +127,13 @@ fn charges(policies: &[Policy], function: &Function) -> Vec<Charge> {
     } else {
         Vec::new()
     }
+}
+
+fn ticket(policies: &[Policy], function: &Function) -> Option<Ticket> {
+    let policy = policies.iter().find(|policy| policy.name() == keys::IDEMPOTENT.name)?;
+    let key = policy.expression("key").map(|key| context_key(key, &bindings(&function.sig)));
+    let key = key.filter(|key| !matches!(key, Key::Context(word) if word == "idempotency_key"));
+    Some(Ticket { key, fingerprint: policy.expression("fingerprint").cloned() })
 }
 
 fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {

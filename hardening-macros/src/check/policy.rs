@@ -18,6 +18,7 @@ pub(super) fn written(policy: &Policy, errors: &mut Errors) {
         "fallback" => fallback(policy, errors),
         "requires" => requires(policy, errors),
         "hedged" => hedged(policy, errors),
+        "idempotent" => idempotent(policy, errors),
         _ => {}
     }
 }
@@ -105,6 +106,15 @@ fn hedged(policy: &Policy, errors: &mut Errors) {
             "`hedged` runs the body twice at once: an order may be placed twice. Write `idempotent` if running the body \
              twice does no harm; if it does, remove `hedged`",
         );
+    }
+}
+
+fn idempotent(policy: &Policy, errors: &mut Errors) {
+    let Some(key) = policy.get("key") else { return };
+    if key.tokens.to_string() != "idempotency_key" && !policy.means("fingerprint") {
+        let message = "a key of your own needs a `fingerprint` of what is asked, so that the key cannot stand for \
+                       something else: write `fingerprint = order`";
+        errors.at(&key.tokens, message);
     }
 }
 

@@ -230,18 +230,29 @@ fn exclusive(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
 }
 
+/// State belongs to the function, so a method says what its instances share.
+pub(super) fn instances(function: &Function, policies: &[Policy], errors: &mut Errors) {
+    if function.sig.receiver().is_none() {
+        return;
+    }
+    let keeps = |policy: &&Policy| [keys::CACHED.name, keys::IDEMPOTENT.name].contains(&policy.name());
+    for policy in policies.iter().filter(keeps) {
+        let key = policy.get("key");
+        if policy.means("instances") || key.is_some_and(|key| names(&key.tokens, "self")) {
+            continue;
+        }
+        let message = "results are kept for the function, not for an instance, and this key is the same for all of them: \
+                       name `self` in it, such as `key = (self.id, sku)`, or write `instances = shared`";
+        match key {
+            Some(key) => errors.at(&key.tokens, message),
+            None => errors.at_span(policy.at, message),
+        }
+    }
+}
+
 /// What a kept result asks of its function.
 pub(super) fn kept(function: &Function, policies: &[Policy], errors: &mut Errors) {
     let Some(cached) = policies.iter().find(|policy| policy.name() == keys::CACHED.name) else { return };
-    let receiver = function.sig.receiver();
-    if let (Some(_), Some(key)) = (receiver, cached.get("key"))
-        && !names(&key.tokens, "self")
-        && !cached.means("instances")
-    {
-        let message = "results are kept for the function, not for an instance, and this key is the same for all of them: \
-                       name `self` in it, such as `key = (self.id, sku)`, or write `instances = shared`";
-        errors.at(&key.tokens, message);
-    }
     if !cached.means("stale_while_revalidate") {
         return;
     }

@@ -3,6 +3,7 @@
 mod body;
 mod cached;
 mod charge;
+mod idempotent;
 mod spec;
 mod verdict;
 
@@ -39,10 +40,8 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
             }
         }
         Run::Once(judged) | Run::Hedged(judged) => {
-            let attempt = match call.run {
-                Run::Hedged(_) => emit!(call.hedged(|| #body)),
-                _ => emit!(call.attempt(#body)),
-            };
+            let hedged = matches!(call.run, Run::Hedged(_));
+            let attempt = if hedged { emit!(call.hedged(|| #body)) } else { emit!(call.attempt(#body)) };
             let settle = verdict::settle_once(judged, &attempt);
             let settled = emit! {
                 if call.must_wait() {
@@ -66,8 +65,8 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
             under_policies(&site, &function, call, judged, &body, settled)
         }
     };
-    let key = cached::key(call);
-    let expanded = form.rebuild(&emit!(#specification #key #begin #run));
+    let (ticket, key) = (idempotent::ticket(call), cached::key(call));
+    let expanded = form.rebuild(&emit!(#specification #ticket #key #begin #run));
     let Function { attrs, vis, sig, body } = function;
     let block = crate::function::with_stream(&body.unwrap_or_else(empty_block), expanded);
     quote!(#(#attrs)* #vis #sig #block)
@@ -82,7 +81,7 @@ fn under_policies(
     body: &Body,
     settled: TokenStream,
 ) -> TokenStream {
-    let settled = cached::around(site, function, call, settled);
+    let settled = idempotent::around(call, cached::around(site, function, call, settled));
     let finish = finish(call, judged, body);
     emit!(#settled #finish)
 }

@@ -75,6 +75,7 @@ fn policy_spec(policy: &Policy) -> TokenStream {
             let rate = required("rate");
             emit!(RateLimitSpec::new(#rate))
         }
+        "idempotent" => emit!(IdempotentSpec::DEFAULT),
         "hedged" => {
             let after = required("after");
             emit!(HedgeSpec::new(#after))
@@ -102,6 +103,7 @@ fn written(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
         ("rate_limited", "rate" | "scope")
         | ("bulkhead", "max")
         | ("hedged", "after" | "idempotent")
+        | ("idempotent", "key" | "fingerprint" | "scope" | "instances")
         | ("cached", "ttl" | "key" | "instances") => {
             return None;
         }

@@ -29,7 +29,12 @@ pub(super) fn until_comma(input: ParseStream) -> TokenStream {
 pub(super) fn read(kind: Kind, tokens: &TokenStream) -> Result<Value, Malformed> {
     let text = joined(tokens);
     match kind {
-        Kind::Duration => time(tokens).map(Value::Duration),
+        Kind::After
+            if text.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) =>
+        {
+            units::after(&text).map(Value::After)
+        }
+        Kind::Duration | Kind::After => time(tokens).map(Value::Duration),
         Kind::Window => match time(tokens) {
             Ok(Time::Const(tokens)) => Ok(Value::Duration(Time::Const(tokens))),
             _ => units::window(&text).map(Value::Window),
@@ -38,12 +43,6 @@ pub(super) fn read(kind: Kind, tokens: &TokenStream) -> Result<Value, Malformed>
         Kind::Ratio => units::ratio(&text).map(Value::Ratio),
         Kind::RatioOrNone if text == "none" => Ok(Value::Budget(None)),
         Kind::RatioOrNone => units::ratio(&text).map(|ratio| Value::Budget(Some(ratio))),
-        Kind::After
-            if text.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) =>
-        {
-            units::after(&text).map(Value::After)
-        }
-        Kind::After => time(tokens).map(Value::Duration),
         Kind::Rate => units::rate(&text).map(Value::Rate),
         Kind::Count | Kind::CountOrZero => count(tokens, &text).map(Value::Count),
         Kind::Factor => factor(tokens, &text).map(Value::Factor),

@@ -4,5 +4,6 @@ pub mod bulkhead;
 pub mod cache;
 pub mod circuit_breaker;
 pub mod hedge;
+pub mod idempotency;
 pub mod rate_limit;
 pub mod retry;

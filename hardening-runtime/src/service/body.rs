@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::spec::BoxError;
 use crate::context;
+use crate::policy::idempotency::Digest;
 
 /// Why a request's body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,9 @@ impl BodyFate {
 /// What holds a [`BodyFate`].
 pub(crate) trait Fated: Send + Sync + 'static {
     fn fate(&self) -> &BodyFate;
+
+    /// What learns of the body's bytes.
+    fn digest(&self) -> Option<&Digest>;
 }
 
 /// A request's body that ends with an error at its limit or its deadline.
@@ -98,6 +102,9 @@ impl<L: Fated> HttpBody for Bounded<L> {
                 match self.left.checked_sub(size) {
                     Some(left) => self.left = left,
                     None => return self.fail(Unread::TooLarge),
+                }
+                if let (Some(digest), Some(data)) = (self.live.digest(), frame.data_ref()) {
+                    digest.add(data);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -21,10 +21,11 @@ use super::limit::{self, Verdict};
 use super::plain::as_problem;
 use super::problem::Problem;
 use super::request_id::{self, REQUEST_ID};
-use super::route::Live;
+use super::route::{IDEMPOTENCY_KEY, Live};
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use super::{admin, deadline, host, panics};
+use crate::policy::idempotency::Digest;
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -162,6 +163,10 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         deadline,
         route: std::sync::OnceLock::new(),
         fate: super::body::BodyFate::default(),
+        digest: parts.headers.contains_key(IDEMPOTENCY_KEY).then(|| {
+            let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+            Arc::new(Digest::new(parts.method.as_str(), target))
+        }),
         request: std::sync::OnceLock::new(),
     });
     account.live = Some(Arc::clone(&live));

@@ -16,9 +16,10 @@ use tower_service::Service;
 use super::body::{BodyFate, Fated};
 use super::server::Server;
 use crate::context;
+use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// One request while it is answered; shared by its handler, its body and its answer.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
+    /// What was asked, where an idempotency key says that it may be asked again.
+    pub(crate) digest: Option<Arc<Digest>>,
     /// What its handler and its answer's body run within.
     pub(crate) request: OnceLock<Arc<context::Request>>,
 }
@@ -44,6 +47,10 @@ impl Live {
 impl Fated for Live {
     fn fate(&self) -> &BodyFate {
         &self.fate
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        self.digest.as_deref()
     }
 }
 
@@ -104,6 +111,7 @@ where
             client_ip: Some(live.client),
             route,
             idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),
+            digest: live.digest.clone(),
             ..context::Request::default()
         });
         let _ = live.request.set(Arc::clone(&around));

@@ -31,15 +31,17 @@ struct Other<F> {
     began: Nanos,
     limit: Nanos,
     /// Dropped with it.
-    _place: Option<Place>,
+    _place: Place,
 }
 
-/// A place in the bulkhead.
-struct Place(&'static Bulkhead);
+/// A place in the bulkhead, where there is one.
+struct Place(Option<&'static Bulkhead>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.leave();
+        if let Some(bulkhead) = self.0 {
+            bulkhead.leave();
+        }
     }
 }
 
@@ -126,14 +128,13 @@ impl Call<'_> {
         first.set(None);
         drop(others);
         match (winner, first_end) {
-            (Some((result, None)), _) => Outcome::Returned(result),
             (Some((result, Some((began, limit)))), _) => {
                 hedge.count(Extra::Won);
                 hedge.learn(now.saturating_sub(began), now);
                 self.limit = limit;
                 Outcome::Returned(result)
             }
-            (None, Some(End::Returned(result))) => Outcome::Returned(result),
+            (Some((result, None)), _) | (None, Some(End::Returned(result))) => Outcome::Returned(result),
             (None, _) => {
                 self.refuse(self.cut());
                 self.refusal.ran = true;
@@ -168,7 +169,7 @@ impl Call<'_> {
     }
 
     /// Charges the limits per attempt and takes a place, without waiting for either.
-    fn room_for_other(&mut self, now: Nanos) -> Option<Option<Place>> {
+    fn room_for_other(&mut self, now: Nanos) -> Option<Place> {
         let state = self.state;
         if !matches!(state.attempt_limits, Limits::None) {
             let began = std::mem::replace(&mut self.now, now);
@@ -178,9 +179,9 @@ impl Call<'_> {
                 return None;
             }
         }
-        let Some(bulkhead) = &state.bulkhead else { return Some(None) };
+        let Some(bulkhead) = &state.bulkhead else { return Some(Place(None)) };
         match bulkhead.enter() {
-            Entry::Entered => Some(Some(Place(bulkhead))),
+            Entry::Entered => Some(Place(Some(bulkhead))),
             Entry::Queue => {
                 // Dropped before its first poll, it leaves the queue.
                 drop(bulkhead.queue());

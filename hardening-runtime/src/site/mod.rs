@@ -10,6 +10,7 @@ mod attempt;
 mod cached;
 mod call;
 mod hedged;
+mod idempotent;
 mod place;
 mod refusal;
 mod settle;

@@ -23,6 +23,10 @@ pub(super) enum Reason {
     Unauthenticated,
     Forbidden,
     LoadFailed,
+    IdempotencyConflict,
+    IdempotencyMismatch,
+    IdempotencyKeyMissing,
+    StoreFull,
 }
 
 impl Reason {
@@ -35,9 +39,14 @@ impl Reason {
             Self::CircuitOpen => CallOutcome::CircuitOpen,
             Self::RateLimited => CallOutcome::RateLimited,
             Self::BulkheadFull => CallOutcome::BulkheadFull,
-            Self::ShuttingDown | Self::Unauthenticated | Self::Forbidden | Self::LoadFailed => {
-                CallOutcome::Rejected
-            }
+            Self::ShuttingDown
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::LoadFailed
+            | Self::IdempotencyConflict
+            | Self::IdempotencyMismatch
+            | Self::IdempotencyKeyMissing
+            | Self::StoreFull => CallOutcome::Rejected,
         }
     }
 }
@@ -90,6 +99,10 @@ impl Refusal {
                 Rejected::BulkheadFull { call, limit }
             }
             Reason::ShuttingDown => Rejected::ShuttingDown,
+            Reason::IdempotencyConflict => Rejected::IdempotencyConflict { retry_after },
+            Reason::IdempotencyMismatch => Rejected::IdempotencyMismatch,
+            Reason::IdempotencyKeyMissing => Rejected::IdempotencyKeyMissing,
+            Reason::StoreFull => Rejected::StoreUnavailable { store: "memory" },
             Reason::LoadFailed => Rejected::LoadFailed { call },
             Reason::Unauthenticated => Rejected::Unauthenticated,
             Reason::Forbidden => Rejected::Forbidden { scope: state.spec.requires.unwrap_or_default() },

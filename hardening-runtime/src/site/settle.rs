@@ -329,6 +329,10 @@ impl Call<'_> {
             Reason::Unauthenticated => Refusals::UNAUTHENTICATED,
             Reason::Forbidden => Refusals::FORBIDDEN,
             Reason::LoadFailed => Refusals::LOAD_FAILED,
+            Reason::IdempotencyConflict
+            | Reason::IdempotencyMismatch
+            | Reason::IdempotencyKeyMissing
+            | Reason::StoreFull => Refusals::IDEMPOTENCY,
         };
         self.state.spec.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
     }

@@ -9,6 +9,7 @@ use crate::policy::bulkhead::Bulkhead;
 use crate::policy::cache::Stores;
 use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::policy::hedge::Hedge;
+use crate::policy::idempotency::Idempotency;
 use crate::policy::rate_limit::Limiter;
 use crate::policy::retry::Retry;
 use crate::telemetry::calls::CallMetrics;
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) call_limits: Limits,
     /// The limits charged for each attempt.
     pub(crate) attempt_limits: Limits,
+    pub(crate) idempotency: Option<Idempotency>,
     pub(crate) hedge: Option<Hedge>,
     pub(crate) cache: Option<Stores>,
     pub(crate) retry: Option<Retry>,
@@ -53,6 +55,7 @@ impl State {
             refuses: !only_observed,
             call_limits: limits(Per::Call).behind(spec.requires.is_some()),
             attempt_limits: limits(Per::Attempt),
+            idempotency: spec.idempotent.as_ref().map(Idempotency::new),
             hedge: spec.hedged.as_ref().map(|hedge| Hedge::new(hedge, now)),
             cache: spec.cached.as_ref().map(Stores::new),
             retry: spec.retry.as_ref().map(Retry::new),

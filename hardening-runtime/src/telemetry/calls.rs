@@ -8,6 +8,7 @@ use crate::clock::{self, Nanos};
 use crate::policy::cache::Request;
 use crate::policy::circuit_breaker::CircuitState;
 use crate::policy::hedge::Extra;
+use crate::policy::idempotency::Fate;
 use crate::site::{Site, State};
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::text::{Family, label};
@@ -268,6 +269,16 @@ fn policies(out: &mut String, states: &[&State]) {
     for (state, stores) in states.iter().filter_map(|state| Some((state, state.cache.as_ref()?))) {
         for request in Request::ALL {
             family.sample(&[("call", state.name), ("result", request.name())], stores.requests(request));
+        }
+    }
+    let mut family = Family::counter(
+        out,
+        "hardening_idempotency_total",
+        "Requests with an idempotency key by what became of them.",
+    );
+    for (state, kept) in states.iter().filter_map(|state| Some((state, state.idempotency.as_ref()?))) {
+        for fate in Fate::ALL {
+            family.sample(&[("call", state.name), ("result", fate.name())], kept.counted(fate));
         }
     }
     let mut family = Family::counter(

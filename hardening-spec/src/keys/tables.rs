@@ -219,6 +219,41 @@ pub const FALLBACK: Attribute = Attribute {
     example: "#[fallback(cached_price(sku).await)]",
 };
 
+/// `#[idempotent]`.
+pub const IDEMPOTENT: Attribute = Attribute {
+    name: "idempotent",
+    positional: None,
+    keys: &[
+        key(
+            "key",
+            Kind::Key,
+            "`idempotency_key`",
+            "What a request that is sent again has in common with the first.",
+        ),
+        key(
+            "fingerprint",
+            Kind::Expression,
+            "method, path and body of the HTTP request",
+            "What was asked: a key that comes with another one is refused.",
+        ),
+        setting("ttl", Kind::Duration, "24h", "How long an answer is kept."),
+        setting(
+            "max_keys",
+            Kind::Count,
+            "100000",
+            "The bound on keys held at once; further ones are refused.",
+        ),
+        key("scope", Kind::Choice(&["local"]), "local", "Where answers are kept."),
+        key(
+            "instances",
+            Kind::Choice(&["shared"]),
+            "none",
+            "On a method: a key stands for one request to all instances, though it does not mention `self`.",
+        ),
+    ],
+    example: "#[idempotent(key = idempotency_key)]",
+};
+
 /// `#[hedged]`.
 pub const HEDGED: Attribute = Attribute {
     name: "hedged",
@@ -312,12 +347,13 @@ pub const HARDENED_SERVICE: Attribute = Attribute {
 };
 
 /// The attributes that make up a call, in canonical order, outermost first.
-pub const POLICIES: [&Attribute; 11] = [
+pub const POLICIES: [&Attribute; 12] = [
     &HARDENED,
     &REQUIRES,
     &FALLBACK,
     &DEADLINE,
     &RATE_LIMITED,
+    &IDEMPOTENT,
     &CACHED,
     &RETRY,
     &CIRCUIT_BREAKER,
@@ -327,7 +363,7 @@ pub const POLICIES: [&Attribute; 11] = [
 ];
 
 /// Every attribute.
-pub const ATTRIBUTES: [&Attribute; 13] = [
+pub const ATTRIBUTES: [&Attribute; 14] = [
     &HARDENED,
     &TIMEOUT,
     &DEADLINE,
@@ -338,6 +374,7 @@ pub const ATTRIBUTES: [&Attribute; 13] = [
     &FALLBACK,
     &HEDGED,
     &CACHED,
+    &IDEMPOTENT,
     &REQUIRES,
     &HEALTH_CHECK,
     &HARDENED_SERVICE,

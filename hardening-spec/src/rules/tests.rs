@@ -1,8 +1,9 @@
 //! One test for each rule: what breaks it, and what just does not.
 
 use super::*;
-use crate::spec::{FallbackSpec, Rate, Refusals};
+use crate::spec::Rate;
 use crate::units;
+use crate::{FallbackSpec, Refusals};
 
 const RETRY: RetrySpec = RetrySpec { idempotent: true, ..RetrySpec::DEFAULT };
 const BREAKER: CircuitBreakerSpec = CircuitBreakerSpec::DEFAULT;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{After, BulkheadSpec, FallbackSpec, HedgeSpec, Rate, Ratio, Window};
+use crate::{After, BulkheadSpec, FallbackSpec, HedgeSpec, IdempotentSpec, Rate, Ratio, Window};
 
 fn full() -> CallSpec {
     let mut spec = CallSpec {
@@ -10,6 +10,7 @@ fn full() -> CallSpec {
         bulkhead: Some(BulkheadSpec::new(10)),
         fallback: Some(FallbackSpec::DEFAULT),
         hedged: Some(HedgeSpec::new(After::Duration(Duration::from_millis(50)))),
+        idempotent: Some(IdempotentSpec::DEFAULT),
         cached: Some(CacheSpec::new(Duration::from_secs(1))),
         ..CallSpec::NONE
     };

@@ -132,7 +132,7 @@ impl Hedge {
 /// twice the load. It refills from calls alone, never from a clock.
 #[derive(Debug)]
 struct Share {
-    share: u64,
+    each: u64,
     /// Tokens paid in by the calls of this period and of the one before.
     saved: [AtomicU64; 2],
     period: AtomicU64,
@@ -144,7 +144,7 @@ const PERIOD: Nanos = 5_000_000_000;
 impl Share {
     fn new(share: Ratio, now: Nanos) -> Self {
         Self {
-            share: u64::from(share.millionths),
+            each: u64::from(share.millionths),
             // One is free: a share of few calls is nothing.
             saved: [AtomicU64::new(TOKEN), AtomicU64::new(0)],
             period: AtomicU64::new(now / PERIOD),
@@ -167,7 +167,7 @@ impl Share {
     }
 
     fn deposit(&self, now: Nanos) {
-        self.saved[self.at(now)].fetch_add(self.share, Ordering::Relaxed);
+        self.saved[self.at(now)].fetch_add(self.each, Ordering::Relaxed);
     }
 
     fn withdraw(&self, now: Nanos) -> bool {

@@ -1,0 +1,62 @@
+//! What stands around a call whose request may be sent again.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
+use syn::Expr;
+use syn::spanned::Spanned;
+
+use crate::model::{Call, Key};
+use crate::paths::{emit, ours_at, private};
+
+/// `let ticket = …;`, before the body can use anything up.
+pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
+    let (private, ticket) = (private(), call.ticket.as_ref()?);
+    let fingerprint = ticket.fingerprint.as_ref().map(looked_at);
+    let ticket = match (&ticket.key, fingerprint) {
+        (None, None) => emit!(#private::Ticket::of_request()),
+        (None, Some(fingerprint)) => emit!(#private::Ticket::of_request_as(#fingerprint)),
+        (Some(key), fingerprint) => {
+            let key = match key {
+                Key::Context(word) => emit!(&#private::context::#word()),
+                Key::Expression(key) => looked_at(key),
+            };
+            emit!(#private::Ticket::of(#key, #fingerprint))
+        }
+    };
+    Some(emit!(let ticket = #ticket;))
+}
+
+/// A reference to a value; the members of a pair are looked at, not moved.
+fn looked_at(expr: &Expr) -> TokenStream {
+    match expr {
+        Expr::Tuple(tuple) => {
+            let members = tuple.elems.iter().map(|member| match member {
+                Expr::Path(_) | Expr::Field(_) => emit!(&#member),
+                other => other.to_token_stream(),
+            });
+            emit!(&(#(#members,)*))
+        }
+        Expr::Path(_) | Expr::Field(_) | Expr::MethodCall(_) | Expr::Call(_) => emit!(&#expr),
+        other => emit!(&(#other)),
+    }
+}
+
+/// Looks for the answer that the request was given before, and keeps the one that it gets.
+pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
+    if call.ticket.is_none() {
+        return settled;
+    }
+    let private = private();
+    // An answer that cannot be kept is shown there.
+    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, Spanned::span));
+    let (begin, keep) = (Ident::new("idempotent", at), Ident::new("keep", at));
+    emit! {
+        let settled = match call.#begin(ticket).await {
+            #private::Break(settled) => settled,
+            #private::Continue(claim) => {
+                #settled
+                call.#keep(claim, settled).await
+            }
+        };
+    }
+}

@@ -1,0 +1,91 @@
+//! `#[idempotent]`: a request that is sent again is answered, not done again.
+//!
+//! Source: the IETF draft "The Idempotency-Key HTTP Header Field", with fences against an owner that was thought gone.
+
+mod replay;
+mod store;
+mod ticket;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hardening_spec::IdempotentSpec;
+
+#[cfg(feature = "service")]
+pub use replay::{AsJson, AsResponse};
+pub use replay::{Never, Replay};
+pub use store::{Begin, Claim, Memory, Stored};
+pub use ticket::{Digest, Ticket};
+
+/// What became of a request with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was the first with its key.
+    New,
+    /// It was answered with what the first one was answered.
+    Replayed,
+    /// The first one was still being worked on.
+    Conflict,
+    /// Its key had been used with another request.
+    Mismatch,
+    /// It had no key.
+    KeyMissing,
+    /// The first one had gone away unfinished, so it was run.
+    TakenOver,
+    /// It was finished after another had taken over, and changed nothing.
+    Lost,
+    /// There was no room for its key.
+    Full,
+}
+
+impl Fate {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::New,
+        Self::Replayed,
+        Self::Conflict,
+        Self::Mismatch,
+        Self::KeyMissing,
+        Self::TakenOver,
+        Self::Lost,
+        Self::Full,
+    ];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Replayed => "replayed",
+            Self::Conflict => "conflict",
+            Self::Mismatch => "mismatch",
+            Self::KeyMissing => "key_missing",
+            Self::TakenOver => "taken_over",
+            Self::Lost => "lost",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// The answers that one call site keeps.
+#[derive(Debug)]
+pub struct Idempotency {
+    /// Where they are kept.
+    pub store: Memory,
+    fates: [AtomicU64; Fate::ALL.len()],
+}
+
+impl Idempotency {
+    /// No answer yet.
+    pub fn new(spec: &IdempotentSpec) -> Self {
+        Self { store: Memory::new(spec), fates: Default::default() }
+    }
+
+    /// Counts a request.
+    pub fn count(&self, fate: Fate) {
+        self.fates[fate as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests with this fate.
+    pub fn counted(&self, fate: Fate) -> u64 {
+        self.fates[fate as usize].load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,11 @@
+use hardening::{Rejected, idempotent};
+
+#[idempotent]
+#[idempotent(ttl = 1h)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

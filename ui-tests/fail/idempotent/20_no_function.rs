@@ -1,0 +1,8 @@
+use hardening::idempotent;
+
+#[idempotent]
+struct Stock;
+
+fn main() {
+    let _ = Stock;
+}
