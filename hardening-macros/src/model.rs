@@ -113,6 +113,11 @@ impl Call {
         }
     }
 
+    /// Whether something is looked for before the attempts.
+    pub(crate) fn comes_in(&self) -> bool {
+        self.ticket.is_some() || self.cached.is_some()
+    }
+
     /// Whether the body may run more than once.
     pub(crate) fn repeats(&self) -> bool {
         matches!(self.run, Run::Repeated(_) | Run::Hedged(_))

@@ -25,6 +25,13 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
     let body = Body::new(&mut function.sig, form, call);
     let specification = spec::site(&site, &function.sig.ident, call);
     let begin = charge::begin(&site, call);
+    let must_wait = if call.comes_in() { "must_wait_within" } else { "must_wait" };
+    let must_wait = Ident::new(must_wait, Span::mixed_site());
+    let wait = emit! {
+        if call.#must_wait() {
+            call.wait().await;
+        }
+    };
     let run = match &call.run {
         Run::Observed => emit!(call.observe(#body).await),
         Run::ObservedResult => emit!(call.observe_result(#body).await),
@@ -44,9 +51,7 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
             let attempt = if hedged { emit!(call.hedged(|| #body)) } else { emit!(call.attempt(#body)) };
             let settle = verdict::settle_once(judged, &attempt);
             let settled = emit! {
-                if call.must_wait() {
-                    call.wait().await;
-                }
+                #wait
                 #settle
             };
             under_policies(&site, &function, call, judged, &body, settled)
@@ -55,9 +60,7 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
             let settle = verdict::settle(judged);
             let settled = emit! {
                 let settled = loop {
-                    if call.must_wait() {
-                        call.wait().await;
-                    }
+                    #wait
                     let outcome = call.attempt(#body).await;
                     #settle
                 };

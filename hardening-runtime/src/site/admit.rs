@@ -20,10 +20,9 @@ impl Call<'_> {
     /// What comes once for the call, its wait included, before its result is looked for elsewhere. False when the call
     /// is refused.
     pub(super) async fn come_in(&mut self) -> bool {
-        if self.phase != Phase::Begun {
+        if std::mem::replace(&mut self.came_in, true) {
             return self.refusal.is_none();
         }
-        self.phase = Phase::Between;
         if self.now >= self.deadline {
             self.come_too_late();
             return false;
@@ -42,14 +41,19 @@ impl Call<'_> {
     /// for the attempt.
     #[inline(always)]
     pub fn must_wait(&mut self) -> bool {
-        if self.phase == Phase::Begun {
-            self.phase = Phase::Between;
+        if self.attempts == 0 {
             if self.now >= self.deadline && self.state.refuses {
                 self.come_too_late();
                 return false;
             }
             self.enter();
         }
+        self.must_wait_within()
+    }
+
+    /// The same once the call has come in.
+    #[inline(always)]
+    pub fn must_wait_within(&mut self) -> bool {
         self.resume != 0 || (self.refusal.is_none() && self.prepare())
     }
 

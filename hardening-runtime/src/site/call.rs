@@ -42,6 +42,8 @@ pub struct Call<'c> {
     pub(super) phase: Phase,
     /// Whether a place in the bulkhead is held.
     pub(super) inside: bool,
+    /// Whether what comes once for the call has happened before its attempts.
+    pub(super) came_in: bool,
     /// How the last attempt ended, where it was no plain success.
     pub(super) ended: CallOutcome,
     /// Taken when the call ends, so that the end of a call that nobody listens to costs one comparison.
@@ -54,10 +56,8 @@ pub struct Call<'c> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// Nothing that comes once for the call has happened yet.
-    Begun = 0,
     /// No attempt is in hand.
-    Between,
+    Between = 0,
     /// An attempt was begun and not settled.
     InHand,
     /// The user's code runs at this moment, the body or the patterns that judge its result; left standing by a panic.
@@ -86,8 +86,9 @@ impl<'c> Call<'c> {
             permit: Permit::NONE,
             attempts: 0,
             reserved: None,
-            phase: Phase::Begun,
+            phase: Phase::Between,
             inside: false,
+            came_in: false,
             ended: CallOutcome::Success,
             spans: ManuallyDrop::new(state.spans.open()),
             charges,
@@ -97,7 +98,7 @@ impl<'c> Call<'c> {
     #[cold]
     pub(super) fn begin_refresh(state: &'static State, charges: &'c [Charge]) -> Self {
         let mut call = Self::begin(state, charges);
-        call.phase = Phase::Between;
+        call.came_in = true;
         let limit = state.spec.cached.map_or(NEVER, |cache| nanos(cache.refresh_timeout));
         call.deadline = call.deadline.min(call.now.saturating_add(limit));
         call
