@@ -45,7 +45,11 @@
 #![allow(clippy::cargo_common_metadata, clippy::multiple_crate_versions)]
 #![forbid(unsafe_code)]
 
-use hardening::{bulkhead, circuit_breaker, deadline, fallback, hardened, rate_limited, retry, timeout};
+use hardening::context::{Principal, as_principal};
+use hardening::{
+    Rejected, bulkhead, cached, circuit_breaker, deadline, fallback, hardened, hedged, idempotent,
+    rate_limited, requires, retry, timeout,
+};
 
 use crate::error::{Error, pause};
 
@@ -77,6 +81,41 @@ async fn watched(sku: &str) -> usize {
     sku.len()
 }
 
+/// Looked for first, and loaded anew behind its caller's back.
+#[requires("stock:read")]
+#[cached(ttl = 30s, key = (shelf, sku), stale_while_revalidate = 1m)]
+#[fallback(Ok(sku.len().try_into().unwrap_or(0)))]
+#[timeout(1s)]
+async fn kept(shelf: u32, mut sku: String) -> Result<u32, Error> {
+    pause().await;
+    sku.push('!');
+    if sku.is_empty() { Err(Error::NotFound) } else { Ok(shelf) }
+}
+
+/// Kept, repeated.
+#[cached(ttl = 30s, key = sku)]
+#[retry(idempotent)]
+async fn kept_again(sku: &str) -> Result<String, Error> {
+    pause().await;
+    Ok(sku.to_owned())
+}
+
+/// Side by side.
+#[hedged(after = p95, idempotent)]
+#[circuit_breaker]
+async fn raced(sku: &str, amount: String) -> Result<String, Error> {
+    pause().await;
+    if sku.is_empty() { Err(Error::NotFound) } else { Ok(amount) }
+}
+
+/// Once.
+#[idempotent(key = sku, fingerprint = (sku, amount))]
+#[deadline(1s)]
+async fn placed(sku: &str, amount: u32) -> Result<u32, Rejected> {
+    pause().await;
+    if sku.is_empty() { Err(Rejected::ShuttingDown) } else { Ok(amount) }
+}
+
 struct Shelf {
     left: u32,
 }
@@ -84,6 +123,24 @@ struct Shelf {
 impl Shelf {
     #[retry(idempotent)]
     async fn left(&self) -> Result<u32, Error> {
+        pause().await;
+        Ok(self.left)
+    }
+
+    #[cached(ttl = 1m, key = self.left)]
+    async fn kept_here(&self) -> Result<u32, Error> {
+        pause().await;
+        Ok(self.left)
+    }
+
+    #[hedged(after = 10ms, idempotent)]
+    async fn raced_here(&self) -> Result<u32, Error> {
+        pause().await;
+        Ok(self.left)
+    }
+
+    #[idempotent(instances = shared)]
+    async fn once(self) -> Result<u32, Rejected> {
         pause().await;
         Ok(self.left)
     }
@@ -101,7 +158,14 @@ async fn no_lint_speaks_of_an_expansion() {
     assert_eq!(stock("a".to_owned(), 1, &mut seen).await, Ok(2), "answers");
     assert_eq!(stock(String::new(), 1, &mut seen).await, Ok(0), "falls back");
     assert_eq!(watched("ab").await, 2, "answers");
+    let reader = Principal::new("reader").with_scope("stock:read");
+    assert_eq!(as_principal(reader, kept(1, "a".to_owned())).await, Ok(1), "answers");
+    assert_eq!(kept_again("a").await, Ok("a".to_owned()), "answers");
+    assert_eq!(raced("a", "b".to_owned()).await, Ok("b".to_owned()), "answers");
+    assert_eq!((placed("a", 1).await, placed("a", 1).await), (Ok(1), Ok(1)), "answers");
     let shelf = Shelf { left: 2 };
     assert_eq!(shelf.left().await, Ok(2), "answers");
+    assert_eq!((shelf.kept_here().await, shelf.raced_here().await), (Ok(2), Ok(2)), "answers");
     assert_eq!(shelf.borrowed("a").await, Ok("a"), "answers");
+    assert_eq!(shelf.once().await, Err(Rejected::IdempotencyKeyMissing), "asks for a key");
 }

@@ -234,6 +234,35 @@ pub(crate) async fn read(#[cfg(feature = "tls")] tls: Tls, path: PathBuf) -> Res
 }
 
 #[test]
+fn results_that_are_looked_for_first() {
+    snapshot!(
+        "cached",
+        shown(
+            r#"
+#[requires("prices:read")]
+#[cached(ttl = 30s, key = (shop, sku), stale_while_revalidate = 1m)]
+#[timeout(200ms)]
+async fn price(shop: Shop, sku: String) -> Result<Price, Error> {
+    supplier(shop).price(sku).await
+}
+"#
+        )
+    );
+    snapshot!(
+        "idempotent",
+        shown(
+            r"
+#[idempotent(key = order.number, fingerprint = order, ttl = 1h)]
+#[hedged(after = p99.9, max = 2, idempotent)]
+async fn place(order: Order) -> Result<Receipt, Error> {
+    shop().place(order).await
+}
+"
+        )
+    );
+}
+
+#[test]
 fn checks_and_services() {
     snapshot!(
         "health_check",
