@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hardening_spec::rules::{self, Severity};
 use hardening_spec::units::show;
-use hardening_spec::{CallSpec, DurationRange, Ratio, Window};
+use hardening_spec::{After, CallSpec, DurationRange, Ratio, Window};
 use serde_json::{Map, Value, json};
 
 use super::health::checks;
@@ -111,6 +111,9 @@ fn sites(loaded: Option<&Loaded>) -> Vec<Value> {
 /// A call's policies, each with every number, as settings write them.
 fn policies(spec: &CallSpec) -> Value {
     let mut all = Map::new();
+    if let Some(scope) = spec.requires {
+        all.insert("requires".into(), json!({ "scope": scope }));
+    }
     if let Some(after) = spec.timeout {
         all.insert("timeout".into(), json!({ "after": show(after) }));
     }
@@ -170,7 +173,37 @@ fn policies(spec: &CallSpec) -> Value {
         let on_rejected: Vec<&str> = kinds.map(|(name, _)| *name).collect();
         all.insert("fallback".into(), json!({ "within": show(fallback.within), "on_rejected": on_rejected }));
     }
+    kept(spec, &mut all);
     Value::Object(all)
+}
+
+/// The policies that look for a result elsewhere, or more than once.
+fn kept(spec: &CallSpec, all: &mut Map<String, Value>) {
+    if let Some(idempotent) = &spec.idempotent {
+        let written = json!({ "ttl": show(idempotent.ttl), "max_keys": idempotent.max_keys });
+        all.insert("idempotent".into(), written);
+    }
+    if let Some(cache) = &spec.cached {
+        let written = json!({
+            "ttl": show(cache.ttl),
+            "max_entries": cache.max_entries,
+            "jitter": ratio(cache.jitter),
+            "stale_while_revalidate": show(cache.stale_while_revalidate),
+            "stale_if_error": show(cache.stale_if_error),
+            "refresh_timeout": show(cache.refresh_timeout),
+        });
+        all.insert("cached".into(), written);
+    }
+    if let Some(hedge) = &spec.hedged {
+        let after = match hedge.after {
+            After::Duration(after) => show(after),
+            After::Percentile(share) => format!("p{}", f64::from(share.millionths) / 10_000.0),
+        };
+        all.insert(
+            "hedged".into(),
+            json!({ "after": after, "max": hedge.max, "budget": ratio(hedge.budget) }),
+        );
+    }
 }
 
 fn optional(time: Option<Duration>) -> String {
@@ -188,7 +221,10 @@ fn ratio(ratio: Ratio) -> String {
 #[cfg(test)]
 mod tests {
     use hardening_spec::settings::{self, Raw};
-    use hardening_spec::{BulkheadSpec, CircuitBreakerSpec, FallbackSpec, Rate, RateLimitSpec, RetrySpec};
+    use hardening_spec::{
+        BulkheadSpec, CacheSpec, CircuitBreakerSpec, FallbackSpec, HedgeSpec, IdempotentSpec, Rate,
+        RateLimitSpec, RetrySpec,
+    };
 
     use super::*;
 
@@ -202,6 +238,10 @@ mod tests {
             circuit_breaker: Some(CircuitBreakerSpec::DEFAULT),
             bulkhead: Some(BulkheadSpec::new(3)),
             fallback: Some(FallbackSpec::DEFAULT),
+            requires: Some("orders:write"),
+            idempotent: Some(IdempotentSpec::DEFAULT),
+            cached: Some(CacheSpec::new(Duration::from_mins(5))),
+            hedged: Some(HedgeSpec::new(After::Percentile(Ratio::millionths(999_000)))),
             ..CallSpec::NONE
         };
         spec.rate_limits[0] = Some(RateLimitSpec {
@@ -209,9 +249,15 @@ mod tests {
             ..RateLimitSpec::new(Rate::new(5, Duration::from_mins(1)))
         });
         let written = policies(&spec);
+        for policy in settings::POLICIES.iter().filter(|policy| !policy.starts_with("rate_limited_")) {
+            assert!(written.get(policy).is_some(), "{policy} is missing");
+        }
+        assert_eq!(written["requires"]["scope"], "orders:write");
         for (policy, keys) in written.as_object().unwrap() {
             for (key, value) in keys.as_object().unwrap() {
-                if settings::attribute(policy).unwrap().key(key).is_none_or(|key| !key.setting) {
+                if policy == "requires"
+                    || settings::attribute(policy).unwrap().key(key).is_none_or(|key| !key.setting)
+                {
                     continue;
                 }
                 let mut again = spec;
