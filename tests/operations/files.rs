@@ -34,9 +34,15 @@ async fn unknown_calls_are_refused() {
 
 #[tokio::test]
 async fn unknown_policies_and_policies_that_a_call_has_not_are_refused() {
-    let known = "`timeout`, `deadline`, `retry`, `circuit_breaker`, `rate_limited`, `bulkhead` or `fallback`";
+    let known = "known: `timeout`, `deadline`, `retry`, `circuit_breaker`, `rate_limited`, `bulkhead`, `fallback`, \
+                 `cached`, `hedged` or `idempotent`";
     refused("[call.price.retyr]\nattempts = 5", 2, &["`retyr`", "did you mean `retry`?", known]).await;
-    refused("[call.price.cache]\nttl = '1s'", 2, &["unknown policy `cache`", known]).await;
+    refused(
+        "[call.price.cache]\nttl = '1s'",
+        2,
+        &["unknown policy `cache`", "did you mean `cached`?", known],
+    )
+    .await;
     let add = "the attribute `#[bulkhead(max = 10)]` adds one";
     refused("[call.price.bulkhead]\nmax = 5", 2, &["has no `bulkhead`", add]).await;
     refused("[call.price.bulkhead]\n", 1, &["has no `bulkhead`", add]).await;
