@@ -54,6 +54,9 @@ pub use hardening_macros::hedged;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/idempotent.md"))]
 #[doc(inline)]
 pub use hardening_macros::idempotent;
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/policy.md"))]
+#[doc(inline)]
+pub use hardening_macros::policy;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/rate_limited.md"))]
 #[doc(inline)]
 pub use hardening_macros::rate_limited;
@@ -67,7 +70,7 @@ pub use hardening_macros::retry;
 #[doc(inline)]
 pub use hardening_macros::timeout;
 
-pub use hardening_runtime::catalogue::{UnknownCall, cache, circuit};
+pub use hardening_runtime::catalogue::{UnknownCall, cache, circuit, circuit_of};
 pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]

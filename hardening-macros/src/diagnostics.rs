@@ -35,6 +35,11 @@ impl Errors {
         self.found.is_empty()
     }
 
+    /// How many there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
     /// One `compile_error!` for each mistake.
     pub(crate) fn finish(mut self) -> TokenStream {
         self.finished = true;

@@ -118,6 +118,7 @@ fn refuse_duplicates(policies: &[Policy], errors: &mut Errors) {
 }
 
 /// What a rate limit charges: two with the same answer would be one.
-fn charged(limit: &Policy) -> (Option<String>, &'static str) {
-    (limit.get("key").map(|key| key.tokens.to_string()), limit.choice("per").unwrap_or("call"))
+fn charged(limit: &Policy) -> (Option<String>, Option<String>, &'static str) {
+    let shared = limit.shared.as_ref().map(|path| path.to_token_stream().to_string());
+    (shared, limit.get("key").map(|key| key.tokens.to_string()), limit.choice("per").unwrap_or("call"))
 }

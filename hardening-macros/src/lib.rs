@@ -12,6 +12,7 @@ mod model;
 mod numbers;
 mod paths;
 mod service;
+mod shared;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -102,6 +103,14 @@ pub fn health_check(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn hardened_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(service::expand, arguments, item)
+}
+
+/// Policies that several functions share.
+#[proc_macro]
+pub fn policy(input: TokenStream) -> TokenStream {
+    let nothing = proc_macro2::TokenStream::new();
+    let expand = |input: proc_macro2::TokenStream, _: &_| shared::expand(input);
+    diagnostics::guarded(expand, input.into(), &nothing).into()
 }
 
 /// The one crossing to the compiler's own tokens.

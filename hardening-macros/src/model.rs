@@ -19,7 +19,7 @@ pub(crate) struct Call {
     pub(crate) imports: Vec<Path>,
     /// Every policy with its numbers, in canonical order.
     pub(crate) policies: Vec<Policy>,
-    /// One for each rate limit; empty when none has a key or a cost.
+    /// One for each rate limit, then that of a breaker with a key; empty when none has a key or a cost.
     pub(crate) charges: Vec<Charge>,
     /// What the body answers; `None` for nothing.
     pub(crate) output: Option<Type>,
@@ -90,7 +90,7 @@ pub(crate) struct Fallback {
     pub(crate) not_on: Option<Pattern>,
 }
 
-/// What one rate limit charges.
+/// What one rate limit charges, or a breaker with a key looks at.
 pub(crate) struct Charge {
     pub(crate) key: Option<Key>,
     pub(crate) cost: Option<Expr>,

@@ -1,24 +1,53 @@
 //! The numbers of the attributes as a [`CallSpec`], for the rules that attributes and settings share.
 
 use hardening_spec::{
-    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
-    IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, RetrySpec, Window, rules,
+    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange,
+    FallbackSpec, HedgeSpec, IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, RetrySpec,
+    ThrottleSpec, Window, rules,
 };
 use std::time::Duration;
 
 use crate::syntax::{Policy, Time, Value};
 
+/// What breaks a rule in a policy that calls share.
+pub(crate) fn of_shared(policy: &Policy) -> Vec<rules::Finding> {
+    let spec = match policy.name() {
+        "circuit_breaker" => CallSpec::NONE.with_circuit_breaker(circuit_breaker(policy)),
+        "RateLimiter" => CallSpec::NONE
+            .with_rate_limited(RateLimitSpec { keyed: policy.has("keyed"), ..rate_limit(policy) }),
+        "bulkhead" => CallSpec::NONE.with_bulkhead(bulkhead(policy)),
+        _ => {
+            let budget = policy.ratio("ratio");
+            let retry = RetrySpec { idempotent: true, budget, ..RetrySpec::DEFAULT };
+            CallSpec::NONE.with_retry(retry)
+        }
+    };
+    let findings = rules::check(&spec, &|_, key| policy.get(key).is_none_or(|entry| known(&entry.value)));
+    // What is a rule of a budget's share.
+    findings
+        .into_iter()
+        .map(|finding| rules::Finding {
+            key: if finding.key == "budget" { "ratio" } else { finding.key },
+            ..finding
+        })
+        .collect()
+}
+
+fn known(value: &Value) -> bool {
+    match value {
+        Value::Duration(time) => time.known().is_some(),
+        Value::Range(from, to) => from.known().is_some() && to.known().is_some(),
+        _ => true,
+    }
+}
+
 /// What breaks a rule.
 pub(crate) fn findings(policies: &[Policy]) -> Vec<rules::Finding> {
-    let known = |policy: &str, key: &str| {
+    let is_known = |policy: &str, key: &str| {
         let written = policies.iter().filter(|written| written.name() == policy);
-        written.filter_map(|written| written.get(key)).all(|entry| match &entry.value {
-            Value::Duration(time) => time.known().is_some(),
-            Value::Range(from, to) => from.known().is_some() && to.known().is_some(),
-            _ => true,
-        })
+        written.filter_map(|written| written.get(key)).all(|entry| known(&entry.value))
     };
-    rules::check(&spec(policies), &known)
+    rules::check(&spec(policies), &is_known)
 }
 
 /// The specification, as far as it is written in literals.
@@ -26,6 +55,13 @@ fn spec(policies: &[Policy]) -> CallSpec {
     let mut spec = CallSpec::NONE;
     let mut limits = spec.rate_limits.iter_mut();
     for policy in policies {
+        if policy.shared.is_some() {
+            // Its numbers were judged where they stand. A limit keeps its place among the others.
+            if policy.name() == "rate_limited" {
+                limits.next();
+            }
+            continue;
+        }
         match policy.name() {
             "timeout" => spec.timeout = spec.timeout.or(policy.time("after")),
             "deadline" => spec.deadline = spec.deadline.or(policy.time("after")),
@@ -81,8 +117,13 @@ fn retry(policy: &Policy) -> RetrySpec {
 }
 
 fn circuit_breaker(policy: &Policy) -> CircuitBreakerSpec {
-    let default = CircuitBreakerSpec::DEFAULT;
+    let adaptive = policy.has("adaptive");
+    let default = if adaptive { CircuitBreakerSpec::ADAPTIVE } else { CircuitBreakerSpec::DEFAULT };
     CircuitBreakerSpec {
+        adaptive: match policy.get("multiplier").map(|entry| &entry.value) {
+            Some(Value::Factor(multiplier)) if adaptive => Some(ThrottleSpec { multiplier: *multiplier }),
+            _ => default.adaptive,
+        },
         failure_rate: policy.ratio("failure_rate").unwrap_or(default.failure_rate),
         window: match policy.get("window").map(|entry| &entry.value) {
             Some(Value::Window(window)) => *window,
@@ -97,6 +138,9 @@ fn circuit_breaker(policy: &Policy) -> CircuitBreakerSpec {
         probes: policy.count("probes").unwrap_or(default.probes),
         probe_timeout: policy.time("probe_timeout"),
         timeouts_count: policy.choice("timeouts") != Some("ignore"),
+        keyed: policy.has("key"),
+        max_keys: policy.count("max_keys").unwrap_or(default.max_keys),
+        mode: policy.choice("mode").and_then(CircuitMode::named).unwrap_or(default.mode),
     }
 }
 
@@ -144,9 +188,22 @@ fn cache(policy: &Policy) -> CacheSpec {
     }
 }
 
-fn bulkhead(policy: &Policy) -> BulkheadSpec {
-    let queue = policy.count("queue").unwrap_or(0);
-    BulkheadSpec { max: policy.count("max").unwrap_or(1), queue, max_wait: policy.time("max_wait") }
+pub(crate) fn bulkhead(policy: &Policy) -> BulkheadSpec {
+    let default = if policy.has("adaptive") { BulkheadSpec::adaptive() } else { BulkheadSpec::new(1) };
+    BulkheadSpec {
+        max: policy.count("max").unwrap_or(default.max),
+        queue: policy.count("queue").unwrap_or(0),
+        max_wait: policy.time("max_wait"),
+        adaptive: default.adaptive.map(|adaptive| AdaptiveSpec {
+            min: policy.count("min").unwrap_or(adaptive.min),
+            initial: policy.count("initial").unwrap_or_else(|| {
+                let most = policy.count("max").unwrap_or(default.max);
+                adaptive.initial.clamp(policy.count("min").unwrap_or(1).min(most), most)
+            }),
+        }),
+        keyed: policy.has("key"),
+        max_keys: policy.count("max_keys").unwrap_or(default.max_keys),
+    }
 }
 
 impl Policy {

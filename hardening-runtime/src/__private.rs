@@ -3,8 +3,8 @@
 pub use std::ops::ControlFlow::{Break, Continue};
 
 pub use hardening_spec::{
-    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
-    IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange, FallbackSpec,
+    HedgeSpec, IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
 };
 pub use inventory;
 
@@ -13,6 +13,7 @@ pub use crate::catalogue::Entry;
 pub use crate::context;
 pub use crate::policy::idempotency::Ticket;
 pub use crate::policy::rate_limit::Charge;
+pub use crate::policy::shared::{PolicyEntry, SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter};
 #[cfg(feature = "service")]
 pub use crate::register_check;
 #[cfg(feature = "service")]
@@ -23,6 +24,19 @@ pub use crate::service::{
 pub use crate::site::{Cached, Call, Level, Outcome, Place, Site, Verdict};
 pub use crate::{cache_key, place, register, siblings};
 pub use tokio::spawn;
+
+/// The numbers of a shared rate limit for a function that gives it a key, or none.
+///
+/// # Panics
+/// When the limit has keys and the function gives none, or the other way round: at compile time.
+pub const fn shared_limit(spec: RateLimitSpec, key: bool) -> RateLimitSpec {
+    assert!(
+        !key || spec.keyed,
+        "this rate limit has no keys: write `keyed` in its `policy!`, or remove `key`"
+    );
+    assert!(key || !spec.keyed, "this rate limit has keys: write `key = …` beside it");
+    spec
+}
 
 /// A value that each attempt gets anew.
 #[diagnostic::on_unimplemented(

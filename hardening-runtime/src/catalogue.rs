@@ -1,9 +1,13 @@
 //! The link-time catalogue: every site of every crate in the binary.
 
+use std::hash::Hash;
+
 use hardening_spec::suggest::nearest;
 
 use crate::policy::cache::Cache;
 use crate::policy::circuit_breaker::Circuit;
+use crate::policy::rate_limit::hash_key;
+use crate::policy::shared::{self, Listed, Metered};
 use crate::site::Site;
 
 /// One entry of the catalogue; made by the attributes.
@@ -46,12 +50,29 @@ impl std::fmt::Display for UnknownCall {
 
 impl std::error::Error for UnknownCall {}
 
-/// The circuit of the call of this name, to look at and to force.
+/// The circuit of the call of this name, or of the shared policy, to look at and to force.
 ///
 /// # Errors
 /// When no call of this name carries `#[circuit_breaker]`; the error names the nearest one that does.
 pub fn circuit(name: &str) -> Result<Circuit, UnknownCall> {
-    find(name, "circuit_breaker", |site| site.effective().circuit_breaker.is_some(), Site::circuit)
+    let one = |site: &'static Site| {
+        site.declared().circuit_breaker.is_some_and(|breaker| !breaker.keyed && breaker.adaptive.is_none())
+    };
+    let shared = shared::policies().into_iter().find(|policy| policy.place().name == name);
+    match shared.map(Listed::metered) {
+        Some(Metered::Breaker(breaker)) => Ok(Circuit(breaker)),
+        _ => find(name, "circuit_breaker", one, Site::circuit),
+    }
+}
+
+/// The circuit that a key has of the call of this name, to look at and to force; it is asked as the function's
+/// `key = …` gives it, and may be another key's once it is idle and every place is taken.
+///
+/// # Errors
+/// When no call of this name carries `#[circuit_breaker(key = …)]`; the error names the nearest one that does.
+pub fn circuit_of<K: Hash + ?Sized>(name: &str, key: &K) -> Result<Circuit, UnknownCall> {
+    let keyed = |site: &'static Site| site.declared().circuit_breaker.is_some_and(|breaker| breaker.keyed);
+    find(name, "circuit_breaker(key = …)", keyed, |site| site.circuit_of(hash_key(key)))
 }
 
 /// The cache of the call of this name, to look at and to invalidate.
@@ -59,7 +80,7 @@ pub fn circuit(name: &str) -> Result<Circuit, UnknownCall> {
 /// # Errors
 /// When no call of this name carries `#[cached]`; the error names the nearest one that does.
 pub fn cache(name: &str) -> Result<Cache, UnknownCall> {
-    find(name, "cached", |site| site.effective().cached.is_some(), Cache::of)
+    find(name, "cached", |site| site.declared().cached.is_some(), Cache::of)
 }
 
 fn find<T>(

@@ -15,6 +15,7 @@ pub mod service;
 pub mod settings;
 pub mod site;
 pub mod telemetry;
+mod tunable;
 
 #[doc(hidden)]
 pub mod __private;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, FallbackSpec, HedgeSpec,
-    IdempotentSpec, Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange, FallbackSpec,
+    HedgeSpec, IdempotentSpec, Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec,
+    Window,
 };
 
 /// Each line: the method, its argument, and the field that it sets.
@@ -56,6 +57,9 @@ builders! {
         with_probes(probes: u32) => probes = probes;
         with_probe_timeout(limit: Duration) => probe_timeout = Some(limit);
         with_timeouts(count: bool) => timeouts_count = count;
+        with_mode(mode: CircuitMode) => mode = mode;
+        with_key(keyed: bool) => keyed = keyed;
+        with_max_keys(keys: u32) => max_keys = keys;
     }
     RateLimitSpec {
         with_burst(burst: u32) => burst = Some(burst);
@@ -65,6 +69,9 @@ builders! {
         with_per(per: Per) => per = per;
     }
     BulkheadSpec {
+        with_max(max: u32) => max = max;
+        with_key(keyed: bool) => keyed = keyed;
+        with_max_keys(keys: u32) => max_keys = keys;
         with_queue(queue: u32) => queue = queue;
         with_max_wait(wait: Duration) => max_wait = Some(wait);
     }

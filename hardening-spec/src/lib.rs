@@ -16,6 +16,7 @@ pub mod units;
 
 pub use fallback::{FallbackSpec, Refusals};
 pub use spec::{
-    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, IdempotentSpec,
-    Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, RetrySpec, Window,
+    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange,
+    HedgeSpec, IdempotentSpec, Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, RetrySpec,
+    ThrottleSpec, Window,
 };

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::spec::{
-    After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, IdempotentSpec,
-    Jitter, RateLimitSpec, Ratio, RetrySpec, Window,
+    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec,
+    IdempotentSpec, Jitter, RateLimitSpec, Ratio, RetrySpec, ThrottleSpec, Window,
 };
 use crate::units::show;
 
@@ -274,6 +274,15 @@ impl Rules<'_> {
         self.error(!(1..=MAX_PROBES).contains(&breaker.probes), "probes", || {
             format!("{} probes: write 1 to {MAX_PROBES}", breaker.probes)
         });
+        self.bound(breaker.keyed, breaker.max_keys);
+        if let Some(ThrottleSpec { multiplier }) = breaker.adaptive {
+            self.error(!(multiplier > 1.0 && multiplier <= 100.0), "multiplier", || {
+                format!("a multiplier of {multiplier}: write more than 1 and at most 100, such as `2`")
+            });
+            self.error(matches!(window, Window::Calls(_)), "window", || {
+                "an adaptive share looks back on a time: write a duration such as `30s`".into()
+            });
+        }
         self.error(breaker.probe_timeout.is_some_and(|limit| limit.is_zero()), "probe_timeout", || {
             "a probe that may take no time always fails: write a duration above 0".into()
         });
@@ -314,15 +323,24 @@ impl Rules<'_> {
             "a rate above one in a nanosecond limits nothing".into()
         });
         self.error(burst == Some(0), "burst", || "a burst of 0 admits nothing: write at least 1".into());
-        self.error(max_keys == 0, "max_keys", || "0 keys leave no limit to hold: write at least 1".into());
-        self.error(!keyed && max_keys != RateLimitSpec::new(rate).max_keys, "max_keys", || {
-            "`max_keys` bounds the values of `key`: write `key = …` too, or leave it out".into()
-        });
+        self.bound(keyed, max_keys);
     }
 
     fn bulkhead(&mut self, bulkhead: &BulkheadSpec, timeout: Option<Duration>) {
-        let BulkheadSpec { max, queue, max_wait } = *bulkhead;
+        let BulkheadSpec { max, queue, max_wait, adaptive, keyed, max_keys } = *bulkhead;
         self.error(max == 0, "max", || "a bulkhead of 0 admits nothing: write at least 1".into());
+        self.bound(keyed, max_keys);
+        if let Some(AdaptiveSpec { min, initial }) = adaptive {
+            self.error(min == 0, "min", || {
+                "a limit of 0 admits nothing and never rises: write at least 1".into()
+            });
+            self.error(min > max && max > 0, "min", || {
+                format!("the lowest limit is {min} and the highest {max}: write a `min` of at most {max}")
+            });
+            self.error(min <= max && !(min..=max).contains(&initial), "initial", || {
+                format!("a limit between {min} and {max} cannot begin with {initial}")
+            });
+        }
         let Some(wait) = max_wait else { return };
         self.error(queue == 0, "max_wait", || {
             "nobody waits without a queue: write `queue = …` too, or leave `max_wait` out".into()
@@ -333,6 +351,14 @@ impl Rules<'_> {
         self.warning(timeout.is_some_and(|timeout| wait >= timeout), "max_wait", || {
             let timeout = show(timeout.unwrap_or_default());
             format!("the timeout of {timeout} includes the queue and ends a wait before `max_wait` does")
+        });
+    }
+
+    /// A bound on keys is above 0, and means nothing without keys.
+    fn bound(&mut self, keyed: bool, max_keys: u32) {
+        self.error(max_keys == 0, "max_keys", || "0 keys leave nothing to hold: write at least 1".into());
+        self.error(!keyed && max_keys != 10_000, "max_keys", || {
+            "`max_keys` bounds the values of `key`: write `key = …` too, or leave it out".into()
         });
     }
 

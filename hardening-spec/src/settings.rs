@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::keys::{self, Attribute, Kind, list};
-use crate::spec::{CacheSpec, CallSpec, CircuitBreakerSpec, Jitter, RateLimitSpec, RetrySpec};
+use crate::spec::{
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Jitter, RateLimitSpec, RetrySpec,
+};
 use crate::suggest::nearest;
 use crate::units;
 
@@ -173,11 +175,7 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
         }
         "bulkhead" => {
             if let Some(bulkhead) = &mut spec.bulkhead {
-                match key {
-                    "max" => bulkhead.max = count(kind, raw)?,
-                    "queue" => bulkhead.queue = count_or_zero(kind, raw)?,
-                    _ => bulkhead.max_wait = unless_none(raw, |raw| duration(kind, raw))?,
-                }
+                assign_bulkhead(bulkhead, key, kind, raw)?;
             }
         }
         "fallback" => {
@@ -256,7 +254,35 @@ fn assign_breaker(
         "slow_rate" => breaker.slow_rate = ratio(kind, raw)?,
         "open_for" => breaker.open_for = parsed(kind, raw, units::range)?,
         "probes" => breaker.probes = count(kind, raw)?,
+        "max_keys" => breaker.max_keys = count(kind, raw)?,
+        "mode" => {
+            breaker.mode = match raw {
+                Raw::Text(name) => CircuitMode::named(name).ok_or_else(|| wrong(kind))?,
+                _ => return Err(wrong(kind)),
+            };
+        }
+        "multiplier" if breaker.adaptive.is_none() => {
+            return Err(SetError::new("this circuit breaker is not `adaptive`, so it has no `multiplier`"));
+        }
+        "multiplier" => *breaker = breaker.with_multiplier(factor(kind, raw)?),
         _ => breaker.probe_timeout = unless_none(raw, |raw| duration(kind, raw))?,
+    }
+    Ok(())
+}
+
+fn assign_bulkhead(bulkhead: &mut BulkheadSpec, key: &str, kind: Kind, raw: Raw<'_>) -> Result<(), SetError> {
+    if matches!(key, "min" | "initial") && bulkhead.adaptive.is_none() {
+        return Err(SetError::new(format!(
+            "this bulkhead is not `adaptive`, so it has no `{key}`: set `max`"
+        )));
+    }
+    match key {
+        "max" => bulkhead.max = count(kind, raw)?,
+        "queue" => bulkhead.queue = count_or_zero(kind, raw)?,
+        "min" => *bulkhead = bulkhead.with_min(count(kind, raw)?),
+        "initial" => *bulkhead = bulkhead.with_initial(count(kind, raw)?),
+        "max_keys" => bulkhead.max_keys = count(kind, raw)?,
+        _ => bulkhead.max_wait = unless_none(raw, |raw| duration(kind, raw))?,
     }
     Ok(())
 }

@@ -218,6 +218,61 @@ pub struct CircuitBreakerSpec {
     pub probe_timeout: Option<Duration>,
     /// Whether a timeout that cut the body is a failure of the dependency.
     pub timeouts_count: bool,
+    /// Whether each key has a circuit of its own.
+    pub keyed: bool,
+    /// The bound on circuits of keys.
+    pub max_keys: u32,
+    /// Refuses a share of the calls instead of opening.
+    pub adaptive: Option<ThrottleSpec>,
+    /// Whether its state decides.
+    pub mode: CircuitMode,
+}
+
+/// Whether the state of a circuit decides, or somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitMode {
+    /// Its state decides.
+    Automatic,
+    /// Every call is refused.
+    ForcedOpen,
+    /// Every call passes uncounted.
+    Disabled,
+    /// Every call passes; transitions are made and reported, but decide nothing.
+    MetricsOnly,
+}
+
+impl CircuitMode {
+    /// Each with its name.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("automatic", Self::Automatic),
+        ("forced_open", Self::ForcedOpen),
+        ("disabled", Self::Disabled),
+        ("metrics_only", Self::MetricsOnly),
+    ];
+
+    /// The mode of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, mode)| mode)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A share of calls that is refused, so that those that pass are what the dependency accepts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ThrottleSpec {
+    /// So many times what the dependency accepts may be asked of it; above 1.
+    pub multiplier: f64,
+}
+
+impl ThrottleSpec {
+    /// The defaults of every key.
+    pub const DEFAULT: Self = Self { multiplier: 2.0 };
+    /// What it looks back on, where nothing is written.
+    pub const WINDOW: Window = Window::Time(Duration::from_secs(30));
 }
 
 impl CircuitBreakerSpec {
@@ -233,7 +288,21 @@ impl CircuitBreakerSpec {
         probes: 3,
         probe_timeout: None,
         timeouts_count: true,
+        keyed: false,
+        max_keys: 10_000,
+        adaptive: None,
+        mode: CircuitMode::Automatic,
     };
+
+    /// A share of the calls is refused instead of all for a time.
+    pub const ADAPTIVE: Self =
+        Self { window: ThrottleSpec::WINDOW, adaptive: Some(ThrottleSpec::DEFAULT), ..Self::DEFAULT };
+
+    /// The same with another multiplier of the adaptive share.
+    #[must_use]
+    pub const fn with_multiplier(self, multiplier: f64) -> Self {
+        Self { adaptive: Some(ThrottleSpec { multiplier }), ..self }
+    }
 }
 
 /// What a rate limit charges.
@@ -280,18 +349,65 @@ impl RateLimitSpec {
 /// `#[bulkhead(…)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkheadSpec {
-    /// Executions at once.
+    /// Executions at once, of an adaptive limit the most.
     pub max: u32,
     /// Callers that may wait for a place.
     pub queue: u32,
     /// How long one may wait; `None` for what is left of the deadline.
     pub max_wait: Option<Duration>,
+    /// A limit found from latency.
+    pub adaptive: Option<AdaptiveSpec>,
+    /// Whether each key has a bulkhead of its own.
+    pub keyed: bool,
+    /// The bound on bulkheads of keys.
+    pub max_keys: u32,
+}
+
+/// A limit found from latency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdaptiveSpec {
+    /// The lowest limit.
+    pub min: u32,
+    /// The limit before anything is known.
+    pub initial: u32,
+}
+
+impl AdaptiveSpec {
+    /// The defaults of every key.
+    pub const DEFAULT: Self = Self { min: 1, initial: 20 };
+    /// The highest limit, where none is written.
+    pub const MAX: u32 = 200;
 }
 
 impl BulkheadSpec {
     /// `max` at once, nobody waits.
     pub const fn new(max: u32) -> Self {
-        Self { max, queue: 0, max_wait: None }
+        Self { max, queue: 0, max_wait: None, adaptive: None, keyed: false, max_keys: 10_000 }
+    }
+
+    /// A limit found from latency, nobody waits.
+    pub const fn adaptive() -> Self {
+        Self { adaptive: Some(AdaptiveSpec::DEFAULT), ..Self::new(AdaptiveSpec::MAX) }
+    }
+
+    /// The bounds of an adaptive limit, the defaults for one that is not yet.
+    const fn bounds(&self) -> AdaptiveSpec {
+        match self.adaptive {
+            Some(bounds) => bounds,
+            None => AdaptiveSpec::DEFAULT,
+        }
+    }
+
+    /// The same with another lowest limit.
+    #[must_use]
+    pub const fn with_min(self, min: u32) -> Self {
+        Self { adaptive: Some(AdaptiveSpec { min, ..self.bounds() }), ..self }
+    }
+
+    /// The same with another limit to begin with.
+    #[must_use]
+    pub const fn with_initial(self, initial: u32) -> Self {
+        Self { adaptive: Some(AdaptiveSpec { initial, ..self.bounds() }), ..self }
     }
 }
 

@@ -132,7 +132,7 @@ fn i_27_attempts_and_time_are_never_exceeded() {
             max_duration,
             ..RetrySpec::DEFAULT
         };
-        let retry = Retry::new(&spec);
+        let retry = Retry::new(&spec, 0);
         let started = random.u64(..SECOND);
         let deadline = if random.bool() { started + random.u64(1..10 * SECOND) } else { NEVER };
         let (mut now, mut made, mut last_delay) = (started, 0, 0);

@@ -16,6 +16,7 @@ mod hooks;
 mod load;
 mod places;
 mod references;
+mod reload;
 mod shutdown;
 mod signals;
 mod start;

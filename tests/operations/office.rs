@@ -73,6 +73,15 @@ async fn covered() -> Answer {
     body(0, Err(Failed::Body)).await
 }
 
+hardening::policy! {
+    static SUPPLY: RateLimiter = { rate = 1/h, burst = 3 };
+}
+
+#[rate_limited(SUPPLY)]
+async fn supply() -> Answer {
+    body(0, Ok("done")).await
+}
+
 /// Waits long before it tries again.
 #[retry(attempts = 2, backoff = 5s, jitter = none, idempotent)]
 async fn patient() -> Answer {
@@ -93,6 +102,7 @@ pub(crate) async fn story(name: &str) -> String {
         "broken" => ends.extend([broken().await, broken().await, broken().await, broken().await]),
         "limited" => ends.extend([limited().await, limited().await, limited().await, limited().await]),
         "doubly" => ends.extend([doubly(1).await, doubly(1).await, doubly(1).await, doubly(1).await]),
+        "shared" => ends.extend([supply().await, supply().await, supply().await, supply().await]),
         other => panic!("no story of `{other}`"),
     }
     let ends: Vec<_> = ends

@@ -166,7 +166,7 @@ impl Program {
             admin_addr: nowhere,
             said,
             complained,
-            _directory: Mutex::new(self.directory),
+            directory: Mutex::new(self.directory),
         };
         (process, serving)
     }
@@ -196,11 +196,16 @@ pub(crate) struct Process {
     pub(crate) admin_addr: SocketAddr,
     said: JoinHandle<Vec<String>>,
     complained: JoinHandle<String>,
-    _directory: Mutex<Directory>,
+    directory: Mutex<Directory>,
 }
 
 impl Process {
-    /// Sends a signal, `TERM` or `INT`.
+    /// Writes its `hardening.toml` anew.
+    pub(crate) fn write_settings(&self, text: &str) {
+        self.directory.lock().unwrap().write("hardening.toml", text);
+    }
+
+    /// Sends a signal, `TERM`, `INT` or `HUP`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &id]).status();

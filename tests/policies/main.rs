@@ -5,4 +5,5 @@ mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;
 mod requires;
+mod shared;
 mod smoke;

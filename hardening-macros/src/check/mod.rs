@@ -3,6 +3,8 @@
 mod policy;
 mod shape;
 
+pub(crate) use policy::written;
+
 use hardening_spec::keys::CONTEXT_KEYS;
 use hardening_spec::rules::Severity;
 use hardening_spec::{keys, suggest};
@@ -113,15 +115,16 @@ fn run(form: &Form, policies: &[Policy]) -> Run {
     }
 }
 
+/// One for each rate limit, then those of the circuit breaker and the bulkhead where they have a key.
 fn charges(policies: &[Policy], function: &Function) -> Vec<Charge> {
     let arguments = bindings(&function.sig);
+    let key = |policy: &Policy| policy.expression("key").map(|key| context_key(key, &arguments));
     let limits = policies.iter().filter(|policy| policy.name() == keys::RATE_LIMITED.name);
-    let charges: Vec<Charge> = limits
-        .map(|limit| Charge {
-            key: limit.expression("key").map(|key| context_key(key, &arguments)),
-            cost: limit.expression("cost").cloned(),
-        })
-        .collect();
+    let limits = limits.map(|limit| Charge { key: key(limit), cost: limit.expression("cost").cloned() });
+    let of = |name: &'static str| policies.iter().filter(move |policy| policy.name() == name);
+    let others = of(keys::CIRCUIT_BREAKER.name).chain(of(keys::BULKHEAD.name));
+    let others = others.filter_map(|policy| Some(Charge { key: Some(key(policy)?), cost: None }));
+    let charges: Vec<Charge> = limits.chain(others).collect();
     if charges.iter().any(|charge| charge.key.is_some() || charge.cost.is_some()) {
         charges
     } else {

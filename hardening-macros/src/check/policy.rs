@@ -10,16 +10,35 @@ use crate::function::Function;
 use crate::syntax::{Policy, Time, Value};
 
 /// The rules on what was written.
-pub(super) fn written(policy: &Policy, errors: &mut Errors) {
+pub(crate) fn written(policy: &Policy, errors: &mut Errors) {
+    if policy.shared.is_some() {
+        shared(policy, errors);
+        return;
+    }
     match policy.name() {
         "retry" => retry(policy, errors),
         "circuit_breaker" => circuit_breaker(policy, errors),
         "rate_limited" => rate_limited(policy, errors),
+        "bulkhead" => bulkhead(policy, errors),
         "fallback" => fallback(policy, errors),
         "requires" => requires(policy, errors),
         "hedged" => hedged(policy, errors),
         "idempotent" => idempotent(policy, errors),
         _ => {}
+    }
+}
+
+/// The numbers of a shared policy stand at the policy; what speaks of this function stands here.
+fn shared(policy: &Policy, errors: &mut Errors) {
+    let of_function: &[&str] = match policy.name() {
+        "circuit_breaker" => &["failure", "ignore", "timeouts"],
+        "rate_limited" => &["key", "cost", "per"],
+        _ => &[],
+    };
+    for entry in policy.entries.iter().filter(|entry| !of_function.contains(&entry.key.name)) {
+        let key = entry.key.name;
+        let message = format!("`{key}` is the same for all who share this policy: write it in its `policy!`");
+        errors.at(&entry.tokens, message);
     }
 }
 
@@ -48,7 +67,55 @@ fn retry(policy: &Policy, errors: &mut Errors) {
     }
 }
 
+/// Keys of an adaptive policy without `adaptive`.
+fn only_adaptive(policy: &Policy, keys: &[&str], errors: &mut Errors) {
+    for entry in policy.entries.iter().filter(|entry| keys.contains(&entry.key.name)) {
+        if !policy.means("adaptive") {
+            let key = entry.key.name;
+            let message =
+                format!("`{key}` is a number of an adaptive one: write `adaptive` too, or leave it out");
+            errors.at(&entry.tokens, message);
+        }
+    }
+}
+
+fn bulkhead(policy: &Policy, errors: &mut Errors) {
+    bound_without_key(policy, errors);
+    only_adaptive(policy, &["min", "initial"], errors);
+    if !policy.means("max") && !policy.means("adaptive") {
+        let message = "`bulkhead` needs `max`, a whole number of at least 1, such as `3`: write `#[bulkhead(max = 10)]`, or \
+                       `#[bulkhead(adaptive)]` for a limit found from latency";
+        errors.at_span(policy.at, message);
+    }
+}
+
+/// The keys of a circuit that opens and closes.
+const OF_A_CIRCUIT: [&str; 9] = [
+    "failure_rate",
+    "consecutive",
+    "slow_call",
+    "slow_rate",
+    "open_for",
+    "probes",
+    "probe_timeout",
+    "key",
+    "max_keys",
+];
+
 fn circuit_breaker(policy: &Policy, errors: &mut Errors) {
+    only_adaptive(policy, &["multiplier"], errors);
+    if policy.has("adaptive") {
+        for entry in policy.entries.iter().filter(|entry| OF_A_CIRCUIT.contains(&entry.key.name)) {
+            let message = format!(
+                "an adaptive circuit breaker refuses a share of the calls and never opens, so it has no `{}`: remove it, or \
+                 remove `adaptive`",
+                entry.key.name
+            );
+            errors.at(&entry.tokens, message);
+        }
+        return;
+    }
+    bound_without_key(policy, errors);
     let Some(entry) = policy.get("slow_rate") else { return };
     if let (Value::Ratio(rate), false) = (&entry.value, policy.means("slow_call"))
         && *rate == hardening_spec::CircuitBreakerSpec::DEFAULT.slow_rate
@@ -60,14 +127,19 @@ fn circuit_breaker(policy: &Policy, errors: &mut Errors) {
     }
 }
 
-fn rate_limited(policy: &Policy, errors: &mut Errors) {
+fn bound_without_key(policy: &Policy, errors: &mut Errors) {
     if let Some(entry) = policy.get("max_keys")
         && !policy.means("key")
         && policy.count("max_keys") == Some(10_000)
     {
+        // Any other number breaks the rule on numbers.
         let message = "`max_keys` bounds the values of `key`: write `key = …` too, or leave it out";
         errors.at(&entry.tokens, message);
     }
+}
+
+fn rate_limited(policy: &Policy, errors: &mut Errors) {
+    bound_without_key(policy, errors);
     let Some(Expr::Lit(cost)) = policy.expression("cost") else { return };
     let Lit::Int(number) = &cost.lit else {
         errors.at(cost, "a cost is a whole number or an expression that gives a `u32`, such as `2`");

@@ -11,18 +11,19 @@ use syn::ext::IdentExt;
 
 use super::charge::field_name;
 use crate::model::Call;
+use crate::numbers;
 use crate::paths::{absolute, emit, import, private};
 use crate::syntax::{Entry, Policy, Time, Value};
 
 /// `static SITE: Site = Site::new(place, specification);`, its registration, and the imports it uses.
 pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
     let private = private();
-    let (place, spec) = (place(function, call), spec(call));
+    let (place, spec, sharing) = (place(function, call), spec(call), sharing(call));
     let imports = imports(&call.imports);
     let import = import();
     emit! {
         #import
-        static #site: #private::Site = #private::Site::new(#place, #spec);
+        static #site: #private::Site = #private::Site::new(#place, #spec)#sharing;
         #private::register!(#site);
         #imports
     }
@@ -64,14 +65,46 @@ fn spec(call: &Call) -> TokenStream {
     emit!(#private::CallSpec::NONE #(#policies)*)
 }
 
+/// The statics of `policy!` that the call uses.
+fn sharing(call: &Call) -> TokenStream {
+    let mut limits = 0..;
+    let policies = call.policies.iter().filter_map(|policy| {
+        let position = (policy.name() == keys::RATE_LIMITED.name).then(|| limits.next()).flatten();
+        if let Some(Value::Shared(budget)) = policy.get("budget").map(|entry| &entry.value) {
+            return Some(emit!(.sharing_retry_budget(&#budget)));
+        }
+        let path = policy.shared.as_ref()?;
+        Some(match (policy.name(), position) {
+            (_, Some(position)) => {
+                let position = Literal::usize_unsuffixed(position);
+                emit!(.sharing_rate_limiter(#position, &#path))
+            }
+            ("circuit_breaker", _) => emit!(.sharing_circuit_breaker(&#path)),
+            _ => emit!(.sharing_bulkhead(&#path)),
+        })
+    });
+    policies.collect()
+}
+
 /// One policy: its defaults, then the keys that were written.
-fn policy_spec(policy: &Policy) -> TokenStream {
+pub(crate) fn policy_spec(policy: &Policy) -> TokenStream {
     let private = private();
+    if let Some(path) = &policy.shared {
+        let written = policy.entries.iter().filter(|entry| entry.key.name != "key");
+        let written = written.filter_map(|entry| written_key(policy, entry));
+        let base = if policy.name() == keys::RATE_LIMITED.name {
+            let keyed = policy.has("key");
+            emit!(#private::shared_limit(#path::SPEC, #keyed))
+        } else {
+            emit!(#path::SPEC)
+        };
+        return emit!(#base #(#written)*);
+    }
     let required = |key: &str| policy.get(key).map(value);
     let base = match policy.name() {
         "timeout" | "deadline" => return required("after").unwrap_or_default(),
         "requires" => return required("scope").unwrap_or_default(),
-        "rate_limited" => {
+        "rate_limited" | "RateLimiter" => {
             let rate = required("rate");
             emit!(RateLimitSpec::new(#rate))
         }
@@ -84,35 +117,56 @@ fn policy_spec(policy: &Policy) -> TokenStream {
             let ttl = required("ttl");
             emit!(CacheSpec::new(#ttl))
         }
+        "bulkhead" if policy.has("adaptive") => {
+            // What it begins with lies between its bounds.
+            let initial = (!policy.has("initial")).then(|| {
+                let initial = numbers::bulkhead(policy).adaptive.map_or(0, |adaptive| adaptive.initial);
+                let initial = Literal::u32_unsuffixed(initial);
+                (policy.has("min") || policy.has("max")).then(|| emit!(.with_initial(#initial)))
+            });
+            let initial = initial.flatten();
+            emit!(BulkheadSpec::adaptive() #initial)
+        }
         "bulkhead" => {
             let max = required("max");
             emit!(BulkheadSpec::new(#max))
         }
         "retry" => emit!(RetrySpec::DEFAULT),
+        "circuit_breaker" if policy.has("adaptive") => emit!(CircuitBreakerSpec::ADAPTIVE),
         "circuit_breaker" => emit!(CircuitBreakerSpec::DEFAULT),
         _ => emit!(FallbackSpec::DEFAULT),
     };
-    let written = policy.entries.iter().filter_map(|entry| written(policy, entry));
+    let written = policy.entries.iter().filter_map(|entry| written_key(policy, entry));
     emit!(#private::#base #(#written)*)
 }
 
 /// `.with_attempts(3)`; nothing for a key that is no number, or is part of the base.
-fn written(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
+fn written_key(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
     let key = entry.key.name;
     let (key, value) = match (policy.name(), key) {
-        ("rate_limited", "rate" | "scope")
-        | ("bulkhead", "max")
+        ("rate_limited" | "RateLimiter", "rate" | "scope")
+        | ("bulkhead" | "circuit_breaker", "adaptive")
         | ("hedged", "after" | "idempotent")
         | ("idempotent", "key" | "fingerprint" | "scope" | "instances")
         | ("cached", "ttl" | "key" | "instances") => {
             return None;
         }
-        ("rate_limited", "key") => (key, emit!(true)),
+        ("bulkhead", "max") if !policy.has("adaptive") => return None,
+        ("RateLimiter", "keyed") => ("key", emit!(true)),
+        (_, "budget") if matches!(entry.value, Value::Shared(_)) => return None,
+        ("rate_limited" | "circuit_breaker" | "bulkhead", "key") => (key, emit!(true)),
         // The site has to know that there are patterns, not which.
         ("retry", "on") => ("narrowed", emit!(true)),
         ("circuit_breaker", "timeouts") => {
             let counted = policy.choice(key) != Some("ignore");
             (key, emit!(#counted))
+        }
+        ("circuit_breaker", "mode") => {
+            let private = private();
+            let mode =
+                policy.choice(key).unwrap_or_default().split('_').map(|word| variant(word).to_string());
+            let mode = method(&mode.collect::<String>());
+            (key, emit!(#private::CircuitMode::#mode))
         }
         _ if matches!(entry.key.kind, Kind::Pattern | Kind::Expression) => return None,
         _ => (key, value(entry)),
@@ -184,7 +238,7 @@ fn value(entry: &Entry) -> TokenStream {
         }
         Value::Refusals(kinds) => refusals(kinds),
         Value::Text(text) => text.to_token_stream(),
-        Value::Pattern(_) | Value::Expression(_) | Value::Fields(_) => TokenStream::new(),
+        Value::Shared(_) | Value::Pattern(_) | Value::Expression(_) | Value::Fields(_) => TokenStream::new(),
     }
 }
 
@@ -219,7 +273,7 @@ fn method(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-fn ratio(ratio: Ratio) -> TokenStream {
+pub(crate) fn ratio(ratio: Ratio) -> TokenStream {
     let private = private();
     if ratio.millionths.is_multiple_of(10_000) {
         let percent = Literal::u32_unsuffixed(ratio.millionths / 10_000);

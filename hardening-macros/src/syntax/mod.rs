@@ -12,7 +12,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, Token, token};
+use syn::{Expr, Ident, Path, Token, token};
 
 pub(crate) use pattern::Pattern;
 pub(crate) use value::{Time, Value};
@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     /// Where a mistake of the whole attribute is shown.
     pub(crate) at: Span,
     pub(crate) entries: Vec<Entry>,
+    /// The static of `policy!` that it stands for.
+    pub(crate) shared: Option<Path>,
     /// Keys that were meant, though their value or their spelling is wrong; none of them is missing.
     meant: Vec<&'static str>,
 }
@@ -91,7 +93,7 @@ pub(crate) fn read(
     errors: &mut Errors,
 ) -> Vec<Policy> {
     let mut reader = Reader {
-        policy: Policy { attribute, at, entries: Vec::new(), meant: Vec::new() },
+        policy: Policy { attribute, at, entries: Vec::new(), shared: None, meant: Vec::new() },
         nested: Vec::new(),
         errors,
     };
@@ -105,7 +107,7 @@ pub(crate) fn read(
         errors.push(error);
     }
     for key in attribute.keys {
-        if key.default == "required" && !policy.means(key.name) {
+        if key.default == "required" && !policy.means(key.name) && policy.shared.is_none() {
             let form = key.form();
             let missing = if attribute.positional == Some(key.name) {
                 format!("`{}` needs {form}", attribute.name)
@@ -117,6 +119,9 @@ pub(crate) fn read(
     }
     std::iter::once(policy).chain(nested).collect()
 }
+
+/// The attributes that may stand for a static of `policy!`.
+const SHARABLE: [&str; 3] = [keys::CIRCUIT_BREAKER.name, keys::RATE_LIMITED.name, keys::BULKHEAD.name];
 
 struct Reader<'a> {
     policy: Policy,
@@ -173,6 +178,18 @@ impl Reader<'_> {
 
     fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
         let attribute = self.policy.attribute;
+        if SHARABLE.contains(&attribute.name)
+            && let Some(path) = value::shared(&text::until_comma(&input.fork()))
+        {
+            text::until_comma(input);
+            if self.policy.shared.is_some() {
+                let message =
+                    format!("`{}` stands for one shared policy: remove one of the two", attribute.name);
+                return Err(syn::Error::new_spanned(path, message));
+            }
+            self.policy.shared = Some(path);
+            return Ok(());
+        }
         match head(input) {
             Head::Named(name) => {
                 if let Some(key) = attribute.key(&name.to_string()) {

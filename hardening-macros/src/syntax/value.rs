@@ -8,7 +8,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitStr, Token};
+use syn::{Expr, Ident, LitStr, Path, Token};
 
 use super::{Pattern, text};
 
@@ -37,6 +37,8 @@ pub(crate) enum Value {
     Range(Time, Time),
     Ratio(Ratio),
     Budget(Option<Ratio>),
+    /// A `RetryBudget` of `policy!`.
+    Shared(Path),
     After(After),
     Rate(Rate),
     Window(Window),
@@ -75,6 +77,9 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
                 Kind::Text => syn::parse2(tokens.clone()).map(Value::Text).map_err(|_| String::new()),
                 Kind::Flag => Err(String::new()),
                 Kind::Choice(words) => choice(words, &tokens),
+                Kind::Ratio | Kind::RatioOrNone if key.name == "budget" && shared(&tokens).is_some() => {
+                    shared(&tokens).map(Value::Shared).ok_or_else(String::new)
+                }
                 Kind::Refusals => return Ok((tokens.clone(), refusals(label, &tokens)?)),
                 kind => text::read(kind, &tokens).map_err(|why| why.0),
             };
@@ -88,6 +93,15 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
             }
         }
     }
+}
+
+/// A path to a static of `policy!`: its last name is in capitals.
+pub(super) fn shared(tokens: &TokenStream) -> Option<Path> {
+    let path: Path = syn::parse2(tokens.clone()).ok()?;
+    let last = path.segments.last()?;
+    let name = last.ident.to_string();
+    let capitals = name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase);
+    (capitals && last.arguments.is_none()).then_some(path)
 }
 
 /// Whether a literal is a value of `kind`.

@@ -30,6 +30,7 @@ pub(crate) fn answer(server: &Server, parts: &Parts, id: &str) -> Response {
 pub(crate) fn metrics(server: &Server) -> String {
     let mut out = String::with_capacity(16 * 1024);
     calls::render(&mut out);
+    super::reload::render(&mut out);
     server.stats.render(&mut out);
     if let Some(limit) = &server.limit {
         let (allowed, refused, overflow) = limit.counts();

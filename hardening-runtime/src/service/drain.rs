@@ -25,8 +25,8 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { server, provided, mut hooks, ran, public, admin } = assembled;
-    let mut tasks = Assembled::spawn(&server, &provided, public, admin);
+    let Assembled { reloader, server, provided, mut hooks, ran, public, admin } = assembled;
+    let mut tasks = Assembled::spawn(reloader, &server, &provided, public, admin);
     let plan = plan(&server.settings);
     let mut timeline = Timeline::new(plan);
     // Taken from the hooks' time, most of which is theirs.

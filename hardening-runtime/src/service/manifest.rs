@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::health::checks;
 use super::spec::ServiceSpec;
-use super::start::{StartError, calls};
+use super::start::StartError;
+use super::targets;
 use crate::settings::forms::rate;
-use crate::settings::{Loaded, Settings, keys};
+use crate::settings::{Call, Loaded, Settings, keys};
 
 /// The manifest's own version; it grows when a member changes its meaning.
 const VERSION: u32 = 1;
@@ -26,7 +27,8 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
     let mut manifest = json!({
         "manifest": VERSION,
         "service": { "name": name, "version": spec.version, "crate": spec.krate },
-        "calls": sites(loaded.ok()),
+        "calls": described(loaded.ok(), |call| call.policy.is_none()),
+        "policies": described(loaded.ok(), |call| call.policy.is_some()),
         "checks": checks().iter().map(|check| json!({
             "name": check.name,
             "kind": check.kind.name(),
@@ -75,12 +77,13 @@ fn defaults(spec: &ServiceSpec) -> Settings {
     settings
 }
 
-fn sites(loaded: Option<&Loaded>) -> Vec<Value> {
-    let (sites, calls) = calls();
-    let describe = |(at, site): (usize, &&'static crate::site::Site)| {
-        let declared = calls[at].declared;
+/// Calls, or shared policies.
+fn described(loaded: Option<&Loaded>, wanted: fn(&Call) -> bool) -> Vec<Value> {
+    let (targets, calls) = targets::all();
+    let describe = |(at, call): (usize, &Call)| {
+        let place = targets[at].place();
         let changed = loaded.and_then(|loaded| loaded.overrides.iter().find(|change| change.call == at));
-        let effective = changed.map_or(declared, |change| change.spec);
+        let effective = changed.map_or(call.declared, |change| change.spec);
         let findings: Vec<Value> = rules::check(&effective, &|_, _| true)
             .into_iter()
             .map(|finding| {
@@ -95,17 +98,20 @@ fn sites(loaded: Option<&Loaded>) -> Vec<Value> {
                 *value = REDACTED.into();
             }
         }
+        let shares: serde_json::Map<String, Value> =
+            call.shares.iter().map(|(policy, name)| ((*policy).to_owned(), (*name).into())).collect();
         json!({
-            "name": site.name(),
-            "crate": site.place().krate,
-            "file": site.place().file,
-            "line": site.place().line,
-            "declared": policies(&declared),
+            "name": place.name,
+            "crate": place.krate,
+            "file": place.file,
+            "line": place.line,
+            "declared": policies(&call.declared),
             "effective": in_force,
+            "shares": shares,
             "findings": findings,
         })
     };
-    sites.iter().enumerate().map(describe).collect()
+    calls.iter().enumerate().filter(|(_, call)| wanted(call)).map(describe).collect()
 }
 
 /// A call's policies, each with every number, as settings write them.
@@ -147,6 +153,10 @@ fn policies(spec: &CallSpec) -> Value {
             "probes": breaker.probes,
             "probe_timeout": optional(breaker.probe_timeout),
             "timeouts": if breaker.timeouts_count { "count" } else { "ignore" },
+            "keyed": breaker.keyed,
+            "max_keys": breaker.max_keys,
+            "mode": breaker.mode.name(),
+            "adaptive": breaker.adaptive.map(|throttle| json!({ "multiplier": throttle.multiplier })),
         });
         all.insert("circuit_breaker".into(), written);
     }
@@ -163,8 +173,14 @@ fn policies(spec: &CallSpec) -> Value {
         all.insert(name, written);
     }
     if let Some(bulkhead) = &spec.bulkhead {
-        let written =
-            json!({ "max": bulkhead.max, "queue": bulkhead.queue, "max_wait": optional(bulkhead.max_wait) });
+        let written = json!({
+            "max": bulkhead.max,
+            "queue": bulkhead.queue,
+            "max_wait": optional(bulkhead.max_wait),
+            "adaptive": bulkhead.adaptive.map(|bounds| json!({ "min": bounds.min, "initial": bounds.initial })),
+            "keyed": bulkhead.keyed,
+            "max_keys": bulkhead.max_keys,
+        });
         all.insert("bulkhead".into(), written);
     }
     if let Some(fallback) = &spec.fallback {

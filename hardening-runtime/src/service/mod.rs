@@ -22,6 +22,7 @@ mod operate;
 mod panics;
 mod plain;
 mod problem;
+mod reload;
 mod request;
 mod request_id;
 mod route;
@@ -32,6 +33,7 @@ pub mod shutdown;
 mod signals;
 mod spec;
 mod start;
+mod targets;
 mod wire;
 
 pub use json::Json;

@@ -12,15 +12,16 @@ use super::drain::{self, HookLog};
 use super::health::{self, Health};
 use super::listener;
 use super::operate::{self, Operation};
+use super::reload::Reloader;
 use super::running::Running;
 use super::server::{Server, Surface};
 use super::setup::{Hook, Provided, Setup};
 use super::shutdown::Plan;
 use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
+use super::targets;
 use crate::catalogue;
-use crate::settings::{self, Call, Loaded, Settings, Sources};
-use crate::site::Site;
+use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::{facade, log};
 
 type Build = Box<
@@ -168,19 +169,19 @@ impl Service {
     }
 
     fn load(&self) -> Result<Loaded, StartError> {
-        let (_, calls) = calls();
+        let (_, calls) = targets::all();
         let loaded = settings::load(&self.sources, &calls).map_err(|problems| StartError(problems.0))?;
         plan(&loaded.settings).check().map_err(StartError::one)?;
         Ok(loaded)
     }
 
     async fn assemble(self, loaded: Loaded) -> Result<Assembled, StartError> {
-        configure(&loaded)?;
+        targets::configure(&loaded, false).map_err(StartError)?;
         facade::install();
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let Loaded { settings, .. } = loaded;
+        let Loaded { settings, version, .. } = loaded;
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let public = listener::bind(&settings.http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = listener::bind(&settings.http.admin, "http.admin").await.map_err(StartError::one)?;
@@ -197,14 +198,24 @@ impl Service {
             return Err(StartError(missing));
         }
         let health = Arc::new(Health::new(&checks));
+        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version));
         let server = Arc::new(Server::new(settings, self.spec.version, app.0, health));
-        Ok(Assembled { server, provided: Arc::new(provided), hooks, ran: Arc::default(), public, admin })
+        Ok(Assembled {
+            reloader,
+            server,
+            provided: Arc::new(provided),
+            hooks,
+            ran: Arc::default(),
+            public,
+            admin,
+        })
     }
 }
 
 /// Everything that a running service is made of.
 #[derive(Debug)]
 pub(super) struct Assembled {
+    pub(super) reloader: Arc<Reloader>,
     pub(super) server: Arc<Server>,
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
@@ -233,6 +244,7 @@ impl Assembled {
 
     /// Begins to serve: both listeners, the checks, and the facade's upkeep.
     pub(super) fn spawn(
+        reloader: Arc<Reloader>,
         server: &Arc<Server>,
         provided: &Arc<Provided>,
         public: TcpListener,
@@ -241,6 +253,7 @@ impl Assembled {
         let mut others = health::watch(&server.health, provided);
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
+        others.spawn(reloader.watch());
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
         server.health.set_up();
         Tasks { public, _others: others }
@@ -272,38 +285,6 @@ pub(super) fn plan(settings: &Settings) -> Plan {
     }
 }
 
-/// The sites in the binary by name, and the same as settings take them.
-pub(super) fn calls() -> (Vec<&'static Site>, Vec<Call>) {
-    let mut sites: Vec<_> = catalogue::sites().collect();
-    sites.sort_by_key(|site| (site.name(), site.place().file, site.place().line));
-    let call = |site: &&'static Site| Call {
-        name: site.name(),
-        file: site.place().file,
-        line: site.place().line,
-        declared: *site.declared(),
-    };
-    let calls = sites.iter().map(call).collect();
-    (sites, calls)
-}
-
-/// Gives each call its settings. A call that has run already keeps what it ran with.
-fn configure(loaded: &Loaded) -> Result<(), StartError> {
-    let (sites, _) = calls();
-    let mut problems = Vec::new();
-    for change in &loaded.overrides {
-        let site = sites[change.call];
-        if site.effective() != change.spec && site.configure(change.spec).is_err() {
-            problems.push(format!(
-                "`{}` ({}:{}) was called before the service started, so its settings came too late",
-                site.name(),
-                site.place().file,
-                site.place().line
-            ));
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }
-}
-
 fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
     let causes =
         std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
@@ -311,7 +292,7 @@ fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn announce(assembled: &Assembled) {
-    let (sites, _) = calls();
+    let sites: Vec<_> = catalogue::sites().collect();
     let mut crates: Vec<&str> = sites.iter().map(|site| site.place().krate).collect();
     crates.sort_unstable();
     crates.dedup();

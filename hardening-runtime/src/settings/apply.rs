@@ -6,12 +6,14 @@ use hardening_spec::rules::{self, Finding, Severity};
 use hardening_spec::settings::{self as calls_settings, Raw, SetError};
 use hardening_spec::suggest::nearest;
 
-use super::keys::{self, SECTIONS};
+use super::keys::{self, OF_CALLS, SECTIONS};
 use super::load::Call;
+use super::switches::Switches;
 use super::value::{Entry, Value};
 use super::{CallOverride, Loaded, Settings};
 
 const TABLES_OF_CALLS: &str = "write `[call.\"name\".policy]` and below it `key = value`";
+const TABLES_OF_POLICIES: &str = "write `[policy.NAME]` and below it `key = value`";
 const NO_SUCH_TABLE: &str = "no such table; a section holds keys and values";
 
 pub(super) fn apply(
@@ -22,17 +24,25 @@ pub(super) fn apply(
 ) -> Loaded {
     let mut changes: Vec<_> = calls.iter().map(Change::new).collect();
     let (mut given, mut hidden) = (Vec::new(), Vec::new());
+    let mut switches = Switches::default();
     for entry in entries {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
         let done = match path.as_slice() {
             path if entry.value == Value::Table => empty_table(path, calls),
             ["call", name, policy, key @ ..] if key.len() <= 1 => {
-                match calls.iter().position(|call| call.name == *name) {
+                match calls.iter().position(|call| is_call(call, name)) {
                     Some(at) => changes[at].set(policy, key.first().copied(), entry),
                     None => Err(unknown_call(name, calls)),
                 }
             }
             ["call", ..] => Err(TABLES_OF_CALLS.to_owned()),
+            ["policy", name, key] => match calls.iter().position(|call| is_policy(call, name)) {
+                Some(at) => changes[at].set_shared(key, entry),
+                None => Err(unknown_policy(name, calls)),
+            },
+            ["policy", ..] => Err(TABLES_OF_POLICIES.to_owned()),
+            ["policies", key] => switches.set(key, &entry.value),
+            ["policies", ..] => Err(NO_SUCH_TABLE.to_owned()),
             [section, key] if SECTIONS.contains(section) => {
                 service_setting(&mut settings, section, key, entry).map(|place| {
                     given.push(place);
@@ -52,10 +62,15 @@ pub(super) fn apply(
         }
     }
     let mut warnings = Vec::new();
-    let changes: Vec<_> = changes.into_iter().enumerate().map(|(at, change)| change.done(at)).collect();
+    let changes: Vec<_> =
+        changes.into_iter().enumerate().map(|(at, change)| change.done(at, &switches)).collect();
     for (call, change) in calls.iter().zip(&changes) {
         for finding in rules::check(&change.spec, &|_, _| true) {
             let place = place_of(call, &finding, entries);
+            // The rules between a call's own numbers and those of a policy that it shares are those of the policy.
+            if call.shares.iter().any(|(policy, _)| *policy == finding.policy) {
+                continue;
+            }
             let line = format!("{place}: `{}`: {}", call.name, change.message(&finding));
             match finding.severity {
                 Severity::Error => problems.push(line),
@@ -64,7 +79,7 @@ pub(super) fn apply(
         }
     }
     let overrides = changes.into_iter().filter(|change| change.spec != calls[change.call].declared).collect();
-    Loaded { settings, overrides, warnings, given, hidden }
+    Loaded { settings, overrides, warnings, given, hidden, version: None }
 }
 
 /// `[http] listen` or `[call."orders::price".retry] attempts`.
@@ -74,6 +89,7 @@ fn shown_path(path: &[&str]) -> String {
             let key = if key.is_empty() { String::new() } else { format!(" {}", key.join(" ")) };
             format!("[call.\"{name}\".{policy}]{key}")
         }
+        ["policy", name, key] => format!("[policy.{name}] {key}"),
         [section, key] => format!("[{section}] {key}"),
         path => format!("`{}`", path.join(".")),
     }
@@ -101,17 +117,45 @@ fn service_setting(
 /// What settings make of one call.
 struct Change {
     spec: CallSpec,
-    /// Policies to take away once every number is in its place: a later source may bring them back.
-    off: Vec<String>,
+    shares: Vec<(&'static str, &'static str)>,
+    /// Of a shared policy.
+    policy: Option<&'static str>,
+    /// Policies that were switched; they are taken away once every number is in its place.
+    switched: Vec<(String, bool)>,
     hidden: Vec<(String, String)>,
 }
 
 impl Change {
     fn new(call: &Call) -> Self {
-        Self { spec: call.declared, off: Vec::new(), hidden: Vec::new() }
+        Self {
+            spec: call.declared,
+            shares: call.shares.clone(),
+            policy: call.policy,
+            switched: Vec::new(),
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Takes one key of a shared policy.
+    fn set_shared(&mut self, key: &str, entry: &Entry) -> Result<(), String> {
+        match self.policy {
+            // A budget is the number of that name of a retry, and nothing else of it.
+            Some("retry") => match key {
+                "ratio" => self.set("retry", Some("budget"), entry),
+                "enabled" => self.set("retry", Some(key), entry),
+                _ => Err(calls_settings::unknown("key", key, &["ratio", "enabled"]).to_string()),
+            },
+            Some(policy) => self.set(policy, Some(key), entry),
+            None => Ok(()),
+        }
     }
 
     fn set(&mut self, policy: &str, key: Option<&str>, entry: &Entry) -> Result<(), String> {
+        if let Some((_, name)) = self.shares.iter().find(|(known, _)| *known == policy) {
+            return Err(format!(
+                "this `{policy}` is shared: write `[policy.{name}]` for every call that uses it"
+            ));
+        }
         let attribute = calls_settings::attribute(policy);
         // `timeout = "1s"` is short for `[….timeout] after = "1s"`, as in the attribute.
         let key = match key.or_else(|| attribute?.positional) {
@@ -135,10 +179,8 @@ impl Change {
             }
         })?;
         if key == "enabled" {
-            self.off.retain(|known| known != policy);
-            if changed != self.spec {
-                self.off.push(policy.to_owned());
-            }
+            self.switched.retain(|(known, _)| known != policy);
+            self.switched.push((policy.to_owned(), changed == self.spec));
         } else {
             self.spec = changed;
         }
@@ -150,10 +192,15 @@ impl Change {
         Ok(())
     }
 
-    fn done(mut self, call: usize) -> CallOverride {
-        for policy in &self.off {
-            // It was set before, so it can be set.
-            let _ = calls_settings::set(&mut self.spec, policy, "enabled", Raw::Bool(false));
+    fn done(mut self, call: usize, switches: &Switches) -> CallOverride {
+        for policy in calls_settings::POLICIES {
+            let own = self.switched.iter().find(|(known, _)| known == policy).map(|(_, on)| *on);
+            // A shared one is switched off as itself.
+            let shared = self.shares.iter().any(|(known, _)| *known == policy);
+            if own.or_else(|| switches.of(policy)) == Some(false) && !shared {
+                // Of a policy that the call has not, nothing can be taken away.
+                let _ = calls_settings::set(&mut self.spec, policy, "enabled", Raw::Bool(false));
+            }
         }
         CallOverride { call, spec: self.spec, hidden: self.hidden }
     }
@@ -172,8 +219,12 @@ impl CallOverride {
 /// A table that holds nothing changes nothing, but its name may be a mistake.
 fn empty_table(path: &[&str], calls: &[Call]) -> Result<(), String> {
     match path {
-        [] | ["call"] => Ok(()),
-        ["call", name, policy @ ..] => match (calls.iter().find(|call| call.name == *name), policy) {
+        [] | ["call" | "policy" | "policies"] => Ok(()),
+        ["policy", name] if calls.iter().any(|call| is_policy(call, name)) => Ok(()),
+        ["policy", name] => Err(unknown_policy(name, calls)),
+        ["policy", ..] => Err(TABLES_OF_POLICIES.to_owned()),
+        ["policies", ..] => Err(NO_SUCH_TABLE.to_owned()),
+        ["call", name, policy @ ..] => match (calls.iter().find(|call| is_call(call, name)), policy) {
             (None, _) => Err(unknown_call(name, calls)),
             (Some(_), []) => Ok(()),
             (Some(call), [policy]) => {
@@ -189,8 +240,24 @@ fn empty_table(path: &[&str], calls: &[Call]) -> Result<(), String> {
     }
 }
 
+fn is_call(call: &Call, name: &str) -> bool {
+    call.policy.is_none() && call.name == name
+}
+
+fn is_policy(call: &Call, name: &str) -> bool {
+    call.policy.is_some() && call.name == name
+}
+
+fn unknown_policy(name: &str, calls: &[Call]) -> String {
+    let names: Vec<&str> = calls.iter().filter(|call| call.policy.is_some()).map(|call| call.name).collect();
+    if names.is_empty() {
+        return format!("there is no shared policy `{name}`; `policy!` declares one");
+    }
+    calls_settings::unknown("policy", name, &names).to_string()
+}
+
 fn unknown_call(name: &str, calls: &[Call]) -> String {
-    let names: Vec<&str> = calls.iter().map(|call| call.name).collect();
+    let names: Vec<&str> = calls.iter().filter(|call| call.policy.is_none()).map(|call| call.name).collect();
     if names.is_empty() {
         return format!("there is no call `{name}`; this program has none");
     }
@@ -201,7 +268,7 @@ fn unknown_call(name: &str, calls: &[Call]) -> String {
 }
 
 fn unknown_section(section: &str) -> String {
-    let known: Vec<&str> = SECTIONS.into_iter().chain(["call"]).collect();
+    let known: Vec<&str> = SECTIONS.into_iter().chain(OF_CALLS).collect();
     calls_settings::unknown("section", section, &known).to_string()
 }
 
@@ -212,8 +279,20 @@ fn place_of(call: &Call, finding: &Finding, entries: &[Entry]) -> String {
         0 => finding.policy.to_owned(),
         index => format!("{}_{}", finding.policy, index + 1),
     };
+    if call.policy.is_some() {
+        let sets =
+            |entry: &&Entry| entry.path.len() == 3 && entry.path[0] == "policy" && entry.path[1] == call.name;
+        let last = |wanted: &dyn Fn(&Entry) -> bool| {
+            let found = entries.iter().rev().filter(sets).find(|entry| wanted(entry));
+            found.map(|entry| entry.origin.to_string())
+        };
+        return last(&|entry| entry.path[2] == finding.key)
+            .or_else(|| last(&|_| true))
+            .unwrap_or_else(|| format!("{}:{}", call.file, call.line));
+    }
     let sets = |entry: &&Entry| {
         entry.path.len() > 2
+            && entry.path[0] == "call"
             && entry.path[1] == call.name
             && entry.value != Value::Table
             && entry.path.get(3).is_none_or(|key| key != "enabled")
@@ -244,7 +323,7 @@ mod tests {
             retry: Some(RetrySpec { idempotent: true, ..RetrySpec::DEFAULT }),
             ..CallSpec::NONE
         };
-        vec![Call { name: "orders::price", file: "src/main.rs", line: 7, declared }]
+        vec![Call { name: "orders::price", file: "src/main.rs", line: 7, declared, shares: Vec::new(), policy: None }]
     }
 
     fn with(file: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
@@ -342,7 +421,7 @@ mod tests {
     #[test]
     fn two_calls_of_one_name_are_refused_with_both_places() {
         let mut calls = calls();
-        calls.push(Call { file: "src/lib.rs", line: 9, ..calls[0] });
+        calls.push(Call { file: "src/lib.rs", line: 9, ..calls[0].clone() });
         let problems = load(&Sources::default(), &calls).unwrap_err().0;
         assert!(
             problems[0].contains("src/main.rs:7")
@@ -355,7 +434,7 @@ mod tests {
     #[test]
     fn two_calls_of_one_variable_are_refused_whether_it_is_set_or_not() {
         let mut calls = calls();
-        calls.push(Call { name: "orders_price", file: "src/lib.rs", line: 9, ..calls[0] });
+        calls.push(Call { name: "orders_price", file: "src/lib.rs", line: 9, ..calls[0].clone() });
         let problems = load(&Sources::default(), &calls).unwrap_err().0;
         assert_eq!(problems.len(), 1, "{problems:?}");
         for part in ["`orders::price` and `orders_price`", "HARDENING_CALL__ORDERS_PRICE__", "src/lib.rs:9"] {

@@ -2,7 +2,7 @@
 
 use hardening_spec::suggest::nearest;
 
-use super::keys::SECTIONS;
+use super::keys::{OF_CALLS, SECTIONS};
 use super::load::Call;
 use super::value::{Entry, Origin, Value, resolve};
 
@@ -35,18 +35,18 @@ pub(super) fn entries(
             continue;
         };
         let section = section.to_ascii_lowercase();
-        let path = if section == "call" {
-            match call_path(rest, calls) {
+        let path = if matches!(section.as_str(), "call" | "policy") {
+            match call_path(&section, rest, calls) {
                 Ok(path) => path,
                 Err(why) => {
                     problems.push(format!("{name}: {why}"));
                     continue;
                 }
             }
-        } else if SECTIONS.contains(&section.as_str()) {
+        } else if SECTIONS.contains(&section.as_str()) || section == "policies" {
             vec![section, rest.to_ascii_lowercase()]
         } else {
-            if let Some(near) = nearest(&section, SECTIONS.into_iter().chain(["call"])) {
+            if let Some(near) = nearest(&section, SECTIONS.into_iter().chain(OF_CALLS)) {
                 problems.push(format!(
                     "{name}: unknown section `{section}`; did you mean `HARDENING_{}__{rest}`?",
                     near.to_ascii_uppercase()
@@ -67,21 +67,25 @@ pub(super) fn entries(
     entries
 }
 
-fn call_path(rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {
+fn call_path(section: &str, rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {
     let mut parts = rest.split("__");
     let given = parts.next().unwrap_or_default();
-    // Two calls of one such name are refused before.
-    let Some(call) = calls.iter().find(|call| env_name(call.name) == given) else {
-        let known: Vec<String> = calls.iter().map(|call| env_name(call.name)).collect();
+    let known = || calls.iter().filter(|call| call.section() == section);
+    let upper = section.to_ascii_uppercase();
+    // Two of one such name are refused before.
+    let Some(call) = known().find(|call| env_name(call.name) == given) else {
+        let known: Vec<String> = known().map(|call| env_name(call.name)).collect();
         let near = nearest(given, known.iter().map(String::as_str));
         let near =
-            near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_CALL__{near}__…`?"));
-        return Err(format!("no call is named so{near}"));
+            near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_{upper}__{near}__…`?"));
+        return Err(format!("no {section} is named so{near}"));
     };
-    let mut path = vec!["call".to_owned(), call.name.to_owned()];
+    let mut path = vec![section.to_owned(), call.name.to_owned()];
     path.extend(parts.map(str::to_ascii_lowercase));
-    if path.len() < 3 || path.len() > 4 || path.iter().any(String::is_empty) {
-        return Err("write `HARDENING_CALL__<NAME>__<POLICY>__<KEY>`".to_owned());
+    let longest = if call.policy.is_some() { 3 } else { 4 };
+    if path.len() < 3 || path.len() > longest || path.iter().any(String::is_empty) {
+        let policy = if call.policy.is_some() { "" } else { "<POLICY>__" };
+        return Err(format!("write `HARDENING_{upper}__<NAME>__{policy}<KEY>`"));
     }
     Ok(path)
 }
@@ -92,7 +96,14 @@ mod tests {
     use hardening_spec::CallSpec;
 
     fn call(name: &'static str) -> Call {
-        Call { name, file: "src/main.rs", line: 1, declared: CallSpec::NONE }
+        Call {
+            name,
+            file: "src/main.rs",
+            line: 1,
+            declared: CallSpec::NONE,
+            shares: Vec::new(),
+            policy: None,
+        }
     }
 
     fn read(names: &[(&str, &str)]) -> (Vec<Entry>, Vec<String>) {

@@ -69,8 +69,12 @@ pub struct Setting {
     pub(crate) show: fn(&Settings) -> String,
 }
 
-/// The tables that exist besides `[call."name".policy]`.
+/// The tables that exist besides [`OF_CALLS`].
 pub const SECTIONS: [&str; 5] = ["service", "http", "log", "health", "shutdown"];
+
+/// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
+/// the switches of `[policies]`.
+pub const OF_CALLS: [&str; 3] = ["call", "policy", "policies"];
 
 macro_rules! setting {
     ($section:literal, $key:literal, $form:expr, $default:literal, $doc:literal, $path:ident . $field:ident, $read:path, $show:expr) => {

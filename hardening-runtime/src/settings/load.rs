@@ -1,20 +1,34 @@
 //! All sources into one set of settings, or every problem at once.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hardening_spec::CallSpec;
 
 use super::value::Entry;
 use super::{Loaded, Settings, apply, env, file};
 
-/// One call site, as far as settings need it.
-#[derive(Clone, Copy, Debug)]
+/// One call site, or one policy that calls share, as far as settings need it.
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) name: &'static str,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
     pub(crate) declared: CallSpec,
+    /// Its policies that are shared, as settings name them, each with its own name.
+    pub(crate) shares: Vec<(&'static str, &'static str)>,
+    /// Of a shared policy: its attribute.
+    pub(crate) policy: Option<&'static str>,
+}
+
+impl Call {
+    /// The section of its tables.
+    pub(crate) const fn section(&self) -> &'static str {
+        match self.policy {
+            None => "call",
+            Some(_) => "policy",
+        }
+    }
 }
 
 /// Everything that settings come from, later ones over earlier ones.
@@ -35,7 +49,16 @@ pub(crate) struct Sources {
     pub(crate) overrides: Option<String>,
 }
 
+/// What tells one version of a file from another; `None` for no file.
+pub(crate) type Version = Option<(Option<SystemTime>, u64)>;
+
 impl Sources {
+    /// The file as it is now.
+    pub(crate) fn version(&self) -> Version {
+        let about = std::fs::metadata(&self.file.as_ref()?.0).ok()?;
+        Some((about.modified().ok(), about.len()))
+    }
+
     /// The environment of the process, and the file that it or the attribute names.
     pub(crate) fn read_process(&mut self, config: Option<&str>) {
         // Names and values that are no Unicode cannot be ours.
@@ -70,6 +93,7 @@ impl fmt::Display for Problems {
 /// With everything that is wrong in any of them.
 pub(crate) fn load(sources: &Sources, calls: &[Call]) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
+    let version = sources.version();
     unique_names(calls, &mut problems);
     let entries = gather(sources, calls, &mut problems);
     let mut settings = Settings::default();
@@ -77,7 +101,8 @@ pub(crate) fn load(sources: &Sources, calls: &[Call]) -> Result<Loaded, Problems
     settings.http.listen.clone_from(&sources.listen);
     settings.http.admin.clone_from(&sources.admin);
     settings.shutdown.grace = sources.grace;
-    let loaded = apply::apply(settings, &entries, calls, &mut problems);
+    let mut loaded = apply::apply(settings, &entries, calls, &mut problems);
+    loaded.version = version;
     if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
 }
 
@@ -107,15 +132,24 @@ fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<
 fn unique_names(calls: &[Call], problems: &mut Vec<String>) {
     for (at, call) in calls.iter().enumerate() {
         let variable = env::env_name(call.name);
-        let before = &calls[..at];
-        let (other, what) = if let Some(other) = before.iter().find(|other| other.name == call.name) {
-            (other, format!("two calls are named `{}`", call.name))
-        } else if let Some(other) = before.iter().find(|other| env::env_name(other.name) == variable) {
-            let both = format!("the calls `{}` and `{}` are both", other.name, call.name);
-            (other, format!("{both} `HARDENING_CALL__{variable}__…` in the environment"))
+        let before = || calls[..at].iter().filter(|other| other.section() == call.section());
+        let (section, kind) = (call.section(), if call.policy.is_none() { "calls" } else { "policies" });
+        let (other, what) = if let Some(other) = before().find(|other| other.name == call.name) {
+            (other, format!("two {kind} are named `{}`", call.name))
+        } else if let Some(other) = before().find(|other| env::env_name(other.name) == variable) {
+            let both = format!("the {kind} `{}` and `{}` are both", other.name, call.name);
+            let section = section.to_ascii_uppercase();
+            (other, format!("{both} `HARDENING_{section}__{variable}__…` in the environment"))
         } else {
             continue;
         };
+        if call.policy.is_some() {
+            problems.push(format!(
+                "{what}, at {}:{} and {}:{}: give one another name",
+                other.file, other.line, call.file, call.line
+            ));
+            continue;
+        }
         problems.push(format!(
             "{what}, at {}:{} and {}:{}: write `name = \"…\"` in the attributes of one",
             other.file, other.line, call.file, call.line

@@ -9,6 +9,7 @@ mod file;
 pub(crate) mod forms;
 pub mod keys;
 mod load;
+mod switches;
 pub(crate) mod value;
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
-pub(crate) use load::{Call, Sources, load};
+pub(crate) use load::{Call, Sources, Version, load};
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -225,4 +226,6 @@ pub(crate) struct Loaded {
     pub(crate) given: Vec<(&'static str, &'static str)>,
     /// Those of them whose value came by a reference and must not be shown.
     pub(crate) hidden: Vec<(&'static str, &'static str)>,
+    /// The file as it was before it was read.
+    pub(crate) version: Version,
 }

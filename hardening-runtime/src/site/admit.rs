@@ -10,11 +10,13 @@ use tokio::time::sleep_until;
 use super::Call;
 use super::call::Phase;
 use super::refusal::Reason;
-use super::state::Limits;
+use super::state::{Breakers, Bulkheads, Limits};
 use crate::clock::{self, Nanos};
 use crate::lifecycle;
 use crate::policy::bulkhead::Entry;
-use crate::policy::circuit_breaker::Admission;
+use crate::policy::circuit_breaker::{Admission, Permit};
+use crate::policy::retry::random;
+use crate::policy::throttle::Throttle;
 
 impl Call<'_> {
     /// What comes once for the call, its wait included, before its result is looked for elsewhere. False when the call
@@ -69,7 +71,12 @@ impl Call<'_> {
                 return;
             }
         }
-        let waiting = self.state.breaker.as_ref().and_then(|breaker| breaker.waits(self.permit));
+        let breaker = match &self.state.breaker {
+            Breakers::One(breaker) => Some(*breaker),
+            Breakers::Keyed(_) => self.attached.as_ref().and_then(|attached| attached.breaker),
+            Breakers::None | Breakers::Throttle(_) => None,
+        };
+        let waiting = breaker.and_then(|breaker| breaker.waits(self.permit));
         self.queue().await;
         if let Some(waiting) = waiting {
             waiting.begins(self.now);
@@ -94,15 +101,19 @@ impl Call<'_> {
         let state = self.state;
         self.attempts += 1;
         self.phase = Phase::InHand;
-        self.limit = self.now.saturating_add(state.timeout).min(self.deadline);
-        if let Some(breaker) = &state.breaker {
-            match breaker.admit(self.now) {
-                Admission::Admitted(permit) => self.permit = permit,
-                Admission::Refused { retry_after } => {
-                    self.refuse(Reason::CircuitOpen);
-                    self.refusal.retry_after = retry_after;
-                    return false;
-                }
+        self.limit = self.now.saturating_add(state.timeout.get()).min(self.deadline);
+        let admission = match &state.breaker {
+            Breakers::None => None,
+            Breakers::One(breaker) => Some(breaker.admit(self.now)),
+            other => self.ask_other(other),
+        };
+        match admission {
+            None => {}
+            Some(Admission::Admitted(permit)) => self.permit = permit,
+            Some(Admission::Refused { retry_after }) => {
+                self.refuse(Reason::CircuitOpen);
+                self.refusal.retry_after = retry_after;
+                return false;
             }
         }
         if !matches!(state.attempt_limits, Limits::None) {
@@ -114,11 +125,38 @@ impl Call<'_> {
         self.refusal.is_none() && self.take_place()
     }
 
+    /// Asks the circuit of a key, or a throttle.
+    #[cold]
+    fn ask_other(&mut self, breakers: &'static Breakers) -> Option<Admission> {
+        match breakers {
+            Breakers::Keyed(keyed) => {
+                let bulkhead_key = usize::from(matches!(self.state.bulkhead, Bulkheads::Keyed(_)));
+                let (breaker, admission) = keyed.admit(self.key(1 + bulkhead_key), self.now);
+                self.attach().breaker = Some(breaker);
+                Some(admission)
+            }
+            Breakers::Throttle(throttle) => Some(if throttle.admit(self.now, random()) {
+                Admission::Admitted(Permit::COUNTED)
+            } else {
+                Admission::Refused { retry_after: Throttle::ASK_AGAIN }
+            }),
+            Breakers::None | Breakers::One(_) => None,
+        }
+    }
+
     /// Takes a place in the bulkhead; true when there is one in the queue.
     #[inline(always)]
     fn take_place(&mut self) -> bool {
-        let Some(bulkhead) = &self.state.bulkhead else { return false };
-        match bulkhead.enter() {
+        let entry = match &self.state.bulkhead {
+            Bulkheads::None => return false,
+            Bulkheads::One(bulkhead) | Bulkheads::Learning(bulkhead) => bulkhead.enter(),
+            Bulkheads::Keyed(keyed) => {
+                let (bulkhead, entry) = keyed.enter(self.key(1), self.now);
+                self.attach().bulkhead = Some(bulkhead);
+                entry
+            }
+        };
+        match entry {
             Entry::Entered => self.inside = true,
             Entry::Queue => return true,
             Entry::Full => self.refuse(Reason::BulkheadFull),
@@ -134,7 +172,7 @@ impl Call<'_> {
                 return;
             }
         }
-        let Some(bulkhead) = &self.state.bulkhead else { return };
+        let Some(bulkhead) = self.bulkhead() else { return };
         let patience = self.now.saturating_add(bulkhead.max_wait());
         let entered = Self::until(patience.min(self.limit), bulkhead.queue()).await;
         self.now = clock::now();

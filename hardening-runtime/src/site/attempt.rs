@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call::Phase;
-use super::span::CallSpans;
+use super::span::Attached;
 use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock::{self, NEVER, Nanos};
@@ -47,9 +47,9 @@ impl<'c> Call<'c> {
         let repeated_by = if repeats { Some(&self.state.name) } else { outer.repeated_by };
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), repeated_by });
         self.phase = if in_attempt { Phase::Polling } else { Phase::Answering };
-        let polled = match &mut *self.spans {
+        let polled = match &mut *self.attached {
             None => poll(),
-            Some(spans) => poll_in_span(spans, self.attempts, in_attempt, poll),
+            Some(attached) => poll_in_span(attached, self.attempts, in_attempt, poll),
         };
         // Once the user's code has answered, only the user's patterns come before the next step.
         if polled.is_pending() {
@@ -85,11 +85,12 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
 
 #[cold]
 fn poll_in_span<R>(
-    spans: &mut CallSpans,
+    attached: &mut Attached,
     attempt: u32,
     in_attempt: bool,
     poll: impl FnOnce() -> Poll<R>,
 ) -> Poll<R> {
+    let Some(spans) = &mut attached.spans else { return poll() };
     let span = if in_attempt { spans.attempt(attempt) } else { spans.call() };
     span.in_scope(poll)
 }

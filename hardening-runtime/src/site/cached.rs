@@ -39,7 +39,9 @@ impl Call<'_> {
         if !self.come_in().await {
             return self.refused();
         }
-        let Some(stores) = &self.state.cache else { return Cached::Load(Load(None)) };
+        let Some(stores) = self.state.cache.as_ref().filter(|stores| !stores.is_off()) else {
+            return Cached::Load(Load(None));
+        };
         let store = stores.of::<K, T>();
         let mut request = Request::Hit;
         loop {

@@ -6,12 +6,13 @@ use std::mem::ManuallyDrop;
 use hardening_spec::{MAX_RATE_LIMITS, Per};
 
 use super::refusal::{Reason, Refusal};
-use super::span::CallSpans;
-use super::state::{Limits, State};
-use crate::clock::{self, NEVER, Nanos, nanos};
+use super::span::{Attached, CallSpans};
+use super::state::{Breakers, Bulkheads, Charged, Limits, State};
+use crate::clock::{self, NEVER, Nanos};
 use crate::context;
+use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::{self, Permit};
-use crate::policy::rate_limit::{Charge, Limiter};
+use crate::policy::rate_limit::Charge;
 use crate::telemetry::calls::CallOutcome;
 
 /// One call. Dropping it before it is finished gives everything back and counts as cancelled, or as panicked
@@ -46,8 +47,8 @@ pub struct Call<'c> {
     pub(super) came_in: bool,
     /// How the last attempt ended, where it was no plain success.
     pub(super) ended: CallOutcome,
-    /// Taken when the call ends, so that the end of a call that nobody listens to costs one comparison.
-    pub(super) spans: ManuallyDrop<Option<Box<CallSpans>>>,
+    /// Taken when the call ends, so that the end of a call without costs one comparison.
+    pub(super) attached: ManuallyDrop<Option<Box<Attached>>>,
     /// What each limit is charged, where it is not one unit without a key.
     pub(super) charges: &'c [Charge],
 }
@@ -77,7 +78,7 @@ impl<'c> Call<'c> {
         Self {
             state,
             started: now,
-            deadline: context::ambient().deadline.min(now.saturating_add(state.deadline)),
+            deadline: context::ambient().deadline.min(now.saturating_add(state.deadline.get())),
             now,
             limit: NEVER,
             resume: 0,
@@ -90,7 +91,7 @@ impl<'c> Call<'c> {
             inside: false,
             came_in: false,
             ended: CallOutcome::Success,
-            spans: ManuallyDrop::new(state.spans.open()),
+            attached: ManuallyDrop::new(state.spans.open()),
             charges,
         }
     }
@@ -99,8 +100,7 @@ impl<'c> Call<'c> {
     pub(super) fn begin_refresh(state: &'static State, charges: &'c [Charge]) -> Self {
         let mut call = Self::begin(state, charges);
         call.came_in = true;
-        let limit = state.spec.cached.map_or(NEVER, |cache| nanos(cache.refresh_timeout));
-        call.deadline = call.deadline.min(call.now.saturating_add(limit));
+        call.deadline = call.deadline.min(call.now.saturating_add(state.refresh_timeout.get()));
         call
     }
 
@@ -110,7 +110,7 @@ impl<'c> Call<'c> {
         match &self.state.call_limits {
             Limits::None => {}
             Limits::Gated(_) => self.enter_gated(),
-            Limits::One(only) if self.charges.is_empty() && only.admits_one(self.now) => {}
+            Limits::One(only) if self.charges.is_empty() && only.limiter.admits_one(self.now) => {}
             limits => self.charge_limits(limits, Per::Call, self.deadline),
         }
     }
@@ -124,7 +124,7 @@ impl<'c> Call<'c> {
 
     /// Refuses a caller without the right that the call requires.
     pub(super) fn holds_right(&mut self) -> bool {
-        let Some(scope) = self.state.spec.requires else { return true };
+        let Some(scope) = self.state.declared.requires else { return true };
         match context::holds(scope) {
             Some(true) => return true,
             Some(false) => self.refuse(Reason::Forbidden),
@@ -135,7 +135,7 @@ impl<'c> Call<'c> {
 
     /// Records an argument on the call's span.
     pub fn record(&self, field: &'static str, value: &dyn Debug) {
-        if let Some(spans) = &*self.spans {
+        if let Some(spans) = self.attached.as_ref().and_then(|attached| attached.spans.as_ref()) {
             spans.record(field, value);
         }
     }
@@ -149,44 +149,46 @@ impl<'c> Call<'c> {
     /// Charges the limits of one kind, all of them or none.
     #[cold]
     pub(super) fn charge_limits(&mut self, limits: &'static Limits, per: Per, until: Nanos) {
-        let limiters = limits.as_slice();
-        for (before, limiter) in limiters.iter().enumerate() {
-            let charge = self.charge(limiter);
-            if !limiter.admits(charge, self.now)
-                && !self.charge_later(limiter, charge, per, until, limiters.len() == 1)
+        let limits = limits.as_slice();
+        for (before, charged) in limits.iter().enumerate() {
+            let charge = self.charge(charged);
+            if !charged.limiter.admits(charge, self.now)
+                && !self.charge_later(charged, charge, per, until, limits.len() == 1)
             {
-                limiters[..before].iter().for_each(|limiter| limiter.refund(self.charge(limiter)));
+                limits[..before].iter().for_each(|charged| charged.limiter.refund(self.charge(charged)));
                 self.resume = 0;
                 self.reserved = None;
                 return;
             }
         }
-        limiters.iter().for_each(Limiter::count_allowed);
+        for charged in limits {
+            charged.limiter.count_allowed();
+        }
     }
 
     /// Charges a limit whose turn is not now, if the call may wait for it.
     #[cold]
     fn charge_later(
         &mut self,
-        limiter: &'static Limiter,
+        charged: &'static Charged,
         charge: Charge,
         per: Per,
         until: Nanos,
         alone: bool,
     ) -> bool {
-        match limiter.reserve(charge, self.now, until.saturating_sub(self.now), alone) {
+        match charged.limiter.reserve(charge, self.now, until.saturating_sub(self.now), alone) {
             Ok(delay) => {
                 let turn = self.now.saturating_add(delay);
                 if turn > self.resume {
                     self.resume = turn;
-                    self.reserved = Some((per, limiter.position()));
+                    self.reserved = Some((per, charged.position));
                 }
                 true
             }
             Err(refused) => {
                 self.refusal = Refusal {
                     reason: Reason::RateLimited,
-                    limiter: limiter.position(),
+                    limiter: charged.position,
                     ran: false,
                     remaining: refused.remaining,
                     retry_after: refused.retry_after,
@@ -197,10 +199,10 @@ impl<'c> Call<'c> {
     }
 
     #[inline(always)]
-    fn charge(&self, limiter: &Limiter) -> Charge {
+    fn charge(&self, charged: &Charged) -> Charge {
         match self.charges {
             [] => Charge::ONE,
-            charges => charges.get(usize::from(limiter.position())).copied().unwrap_or(Charge::ONE),
+            charges => charges.get(usize::from(charged.position)).copied().unwrap_or(Charge::ONE),
         }
     }
 
@@ -212,9 +214,9 @@ impl<'c> Call<'c> {
             Per::Call => &self.state.call_limits,
             Per::Attempt => &self.state.attempt_limits,
         };
-        for limiter in limits.as_slice() {
-            let charge = self.charge(limiter);
-            if limiter.position() == waited_for {
+        for charged in limits.as_slice() {
+            let (limiter, charge) = (charged.limiter, self.charge(charged));
+            if charged.position == waited_for {
                 limiter.give_up_turn(charge, self.resume, now);
             } else {
                 limiter.give_up_rest(charge, self.now, now);
@@ -227,13 +229,67 @@ impl<'c> Call<'c> {
     pub(super) fn release(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
         if self.inside {
             self.inside = false;
-            if let Some(bulkhead) = &self.state.bulkhead {
-                bulkhead.leave();
+            match &self.state.bulkhead {
+                Bulkheads::One(bulkhead) => bulkhead.leave(),
+                _ => self.leave_other(took),
             }
         }
-        if let Some(breaker) = &self.state.breaker {
-            breaker.record(std::mem::replace(&mut self.permit, Permit::NONE), self.now, verdict, took);
+        match &self.state.breaker {
+            Breakers::None => {}
+            Breakers::One(breaker) => {
+                breaker.record(std::mem::replace(&mut self.permit, Permit::NONE), self.now, verdict, took);
+            }
+            _ => self.record_other(verdict, took),
         }
+    }
+
+    /// Leaves a bulkhead that is of a key, or learns.
+    #[cold]
+    fn leave_other(&mut self, took: Nanos) {
+        let Some(bulkhead) = self.bulkhead() else { return };
+        // What failed tells nothing of how long an answer takes.
+        match self.refusal.reason {
+            Reason::None if self.phase == Phase::Answering || self.phase == Phase::Polling => {
+                bulkhead.learn(took, false, self.now);
+            }
+            Reason::Timeout => bulkhead.learn(took, true, self.now),
+            _ => {}
+        }
+        bulkhead.leave();
+    }
+
+    /// Tells the outcome to the circuit of a key, or to a throttle.
+    #[cold]
+    fn record_other(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
+        match &self.state.breaker {
+            Breakers::Throttle(throttle) if self.permit != Permit::NONE => match verdict {
+                circuit_breaker::Verdict::Success => throttle.accepted(self.now),
+                circuit_breaker::Verdict::Neither => throttle.forget(self.now),
+                circuit_breaker::Verdict::Failure => {}
+            },
+            Breakers::Keyed(_) => {
+                if let Some(breaker) = self.attached.as_mut().and_then(|attached| attached.breaker.take()) {
+                    breaker.record(self.permit, self.now, verdict, took);
+                }
+            }
+            _ => {}
+        }
+        self.permit = Permit::NONE;
+    }
+
+    /// The bulkhead that the attempt in hand is in, or waits for.
+    pub(super) fn bulkhead(&self) -> Option<&'static Bulkhead> {
+        match &self.state.bulkhead {
+            Bulkheads::None => None,
+            Bulkheads::One(bulkhead) | Bulkheads::Learning(bulkhead) => Some(bulkhead),
+            Bulkheads::Keyed(_) => self.attached.as_ref().and_then(|attached| attached.bulkhead),
+        }
+    }
+
+    /// The hash of the key of the breaker or the bulkhead: they come behind the limits, in this order.
+    pub(super) fn key(&self, from_end: usize) -> u64 {
+        let at = self.charges.len().checked_sub(from_end);
+        at.and_then(|at| self.charges.get(at)).map_or(0, Charge::key)
     }
 
     /// Why an attempt that reached its limit is cut.
@@ -246,24 +302,36 @@ impl<'c> Call<'c> {
     pub(super) fn end(&mut self, outcome: CallOutcome) {
         self.phase = Phase::Finished;
         self.state.metrics.finish(outcome, self.now.saturating_sub(self.started));
-        if self.spans.is_some() {
-            self.end_spans(outcome);
+        if self.attached.is_some() {
+            self.end_attached(outcome);
         }
     }
 
     #[cold]
-    fn end_spans(&mut self, outcome: CallOutcome) {
-        if let Some(mut spans) = self.spans.take() {
+    fn end_attached(&mut self, outcome: CallOutcome) {
+        if let Some(mut spans) = self.attached.take().and_then(|attached| attached.spans) {
             spans.end_attempt(self.attempts, outcome.name());
             spans.end(outcome.name(), self.attempts);
         }
     }
 
+    /// The call's spans, if anybody listens.
+    pub(super) fn spans(&mut self) -> Option<&mut CallSpans> {
+        self.attached.as_mut()?.spans.as_mut()
+    }
+
+    /// What few calls carry, made where it is missing.
+    #[cold]
+    pub(super) fn attach(&mut self) -> &mut Attached {
+        self.attached.get_or_insert_default()
+    }
+
     /// Ends the attempt's span.
     #[cold]
     pub(super) fn end_attempt_span(&mut self, outcome: CallOutcome) {
-        if let Some(spans) = &mut *self.spans {
-            spans.end_attempt(self.attempts, outcome.name());
+        let attempts = self.attempts;
+        if let Some(spans) = self.spans() {
+            spans.end_attempt(attempts, outcome.name());
         }
     }
 
@@ -300,7 +368,7 @@ impl<'c> Call<'c> {
 
     /// The longest a fallback may take, as a moment, and whether that is what surrounds the call.
     pub(super) fn fallback_limit(&self) -> (Nanos, bool) {
-        let within = self.state.spec.fallback.map_or(NEVER, |fallback| nanos(fallback.within));
+        let within = self.state.fallback_within.get();
         let (own, surrounding) = (clock::now().saturating_add(within), context::ambient().deadline);
         (own.min(surrounding), surrounding <= own)
     }

@@ -55,7 +55,7 @@ impl Call<'_> {
             return Outcome::Refused(Cut(()));
         }
         let Some(hedge) = &self.state.hedge else { return self.attempt(body()).await };
-        hedge.deposit(self.now);
+        hedge.budget().deposit(self.now);
         let mut first = pin!(Some(body()));
         let mut first_end = None;
         let mut others: Vec<Other<F>> = Vec::new();
@@ -152,11 +152,11 @@ impl Call<'_> {
 
     /// Begins another execution, if the budget, the limits and the bulkhead have room for it.
     fn begin_other<F>(&mut self, hedge: &Hedge, body: &impl Fn() -> F, now: Nanos) -> Option<Other<F>> {
-        let limit = now.saturating_add(self.state.timeout).min(self.deadline);
+        let limit = now.saturating_add(self.state.timeout.get()).min(self.deadline);
         if now >= limit {
             return None;
         }
-        if !hedge.withdraw(now) {
+        if !hedge.budget().withdraw(now) {
             hedge.count(Extra::OverBudget);
             return None;
         }
@@ -179,7 +179,7 @@ impl Call<'_> {
                 return None;
             }
         }
-        let Some(bulkhead) = &state.bulkhead else { return Some(Place(None)) };
+        let Some(bulkhead) = self.bulkhead() else { return Some(Place(None)) };
         match bulkhead.enter() {
             Entry::Entered => Some(Place(Some(bulkhead))),
             Entry::Queue => {

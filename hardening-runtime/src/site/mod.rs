@@ -18,7 +18,7 @@ mod span;
 mod state;
 mod verdict;
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CallSpec;
 
@@ -26,11 +26,13 @@ pub use attempt::Attempt;
 pub use cached::{Cached, Load};
 pub use call::Call;
 pub use place::{Level, Place};
-pub(crate) use state::State;
+pub(crate) use state::{Breakers, State};
 pub use verdict::{Cut, Outcome, Verdict};
 
+use crate::clock;
 use crate::policy::circuit_breaker::Circuit;
 use crate::policy::rate_limit::Charge;
+use crate::policy::shared::{SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter, Uses};
 
 /// One annotated function: where it stands, what its attributes say, and, once called, the state of its policies.
 ///
@@ -38,18 +40,52 @@ use crate::policy::rate_limit::Charge;
 pub struct Site {
     place: Place,
     declared: CallSpec,
-    configured: OnceLock<CallSpec>,
+    uses: Uses,
+    /// What settings made of it.
+    configured: RwLock<Option<CallSpec>>,
     state: OnceLock<State>,
 }
-
-/// The site was called before it could be configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlreadyInUse;
 
 impl Site {
     /// The site at `place` with the policies that its attributes declare.
     pub const fn new(place: Place, declared: CallSpec) -> Self {
-        Self { place, declared, configured: OnceLock::new(), state: OnceLock::new() }
+        Self { place, declared, uses: Uses::NONE, configured: RwLock::new(None), state: OnceLock::new() }
+    }
+
+    /// The same with a circuit that others share.
+    #[must_use]
+    pub const fn sharing_circuit_breaker(mut self, policy: &'static SharedBreaker) -> Self {
+        self.uses.breaker = Some(policy);
+        self
+    }
+
+    /// The same with the limit at this position one that others share.
+    ///
+    /// # Panics
+    /// When there is no such position.
+    #[must_use]
+    pub const fn sharing_rate_limiter(mut self, position: usize, policy: &'static SharedLimiter) -> Self {
+        self.uses.limits[position] = Some(policy);
+        self
+    }
+
+    /// The same with a bulkhead that others share.
+    #[must_use]
+    pub const fn sharing_bulkhead(mut self, policy: &'static SharedBulkhead) -> Self {
+        self.uses.bulkhead = Some(policy);
+        self
+    }
+
+    /// The same with a budget of retries or hedges that others share.
+    #[must_use]
+    pub const fn sharing_retry_budget(mut self, policy: &'static SharedBudget) -> Self {
+        self.uses.budget = Some(policy);
+        self
+    }
+
+    /// The policies of this call that are shared, as settings name them, each with its name.
+    pub(crate) fn shared(&self) -> Vec<(&'static str, &'static str)> {
+        self.uses.names()
     }
 
     /// The call's name: in metrics, logs, settings.
@@ -69,28 +105,42 @@ impl Site {
 
     /// What is in force: the attributes, overridden by settings.
     pub fn effective(&self) -> CallSpec {
-        *self.configured.get().unwrap_or(&self.declared)
+        self.uses.effective(&self.own())
     }
 
-    /// Puts other numbers in force, before the first call.
-    ///
-    /// # Errors
-    /// When the site was called or configured already.
-    pub fn configure(&'static self, spec: CallSpec) -> Result<(), AlreadyInUse> {
-        if self.state.get().is_some() {
-            return Err(AlreadyInUse);
+    /// The same without the numbers of the policies that it shares.
+    pub(crate) fn own(&self) -> CallSpec {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.declared)
+    }
+
+    /// Puts other numbers in force, at any time; states stay as they are. A policy that is missing in `spec` is switched
+    /// off, one that the attributes do not declare is not added.
+    pub fn configure(&'static self, spec: &CallSpec) {
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = Some(*spec);
+        if let Some(state) = self.state.get() {
+            state.tune(spec, &self.uses);
         }
-        self.configured.set(spec).map_err(|_| AlreadyInUse)
+    }
+
+    /// Why these numbers can be put in force only before the first call.
+    pub(crate) fn refuses_to_become(&self, spec: &CallSpec) -> Option<&'static str> {
+        self.state.get()?.refuses_to_become(spec)
     }
 
     /// The circuit, where the call has a breaker.
     pub fn circuit(&'static self) -> Option<Circuit> {
-        self.state().breaker.as_ref().map(Circuit)
+        match self.state().breaker {
+            Breakers::One(breaker) => Some(Circuit(breaker)),
+            _ => None,
+        }
     }
 
-    /// The state, once the site was called or its circuit looked at.
-    pub(crate) fn used(&'static self) -> Option<&'static State> {
-        self.state.get()
+    /// The circuit of one key, where the call has one for each.
+    pub fn circuit_of(&'static self, key: u64) -> Option<Circuit> {
+        match &self.state().breaker {
+            Breakers::Keyed(keyed) => Some(Circuit(keyed.circuit(key, clock::now()))),
+            _ => None,
+        }
     }
 
     /// Begins a call.

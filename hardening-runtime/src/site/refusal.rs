@@ -87,15 +87,22 @@ impl Refusal {
             Duration::from_nanos(self.retry_after)
         };
         match self.reason {
-            Reason::Timeout => Rejected::Timeout { call, after: Duration::from_nanos(state.timeout) },
-            Reason::CircuitOpen => Rejected::CircuitOpen { circuit: call, retry_after },
+            Reason::Timeout => Rejected::Timeout { call, after: Duration::from_nanos(state.timeout.get()) },
+            Reason::CircuitOpen => {
+                let circuit = match state.breaker {
+                    super::state::Breakers::One(breaker) => breaker.name(),
+                    _ => call,
+                };
+                Rejected::CircuitOpen { circuit, retry_after }
+            }
             Reason::RateLimited => {
-                let spec = state.spec.rate_limits.get(usize::from(self.limiter)).copied().flatten();
-                let limit = spec.map_or(0, |spec| spec.burst());
-                Rejected::RateLimited { limiter: call, retry_after, limit, remaining: self.remaining }
+                let refused = state.limits().find(|charged| charged.position == self.limiter);
+                let (limiter, limit) =
+                    refused.map_or((call, 0), |charged| (charged.limiter.name(), charged.limiter.burst()));
+                Rejected::RateLimited { limiter, retry_after, limit, remaining: self.remaining }
             }
             Reason::BulkheadFull => {
-                let limit = state.bulkhead.as_ref().map_or(0, crate::policy::bulkhead::Bulkhead::max);
+                let limit = state.bulkhead.occupancy().map_or(0, |(places, _, _)| places);
                 Rejected::BulkheadFull { call, limit }
             }
             Reason::ShuttingDown => Rejected::ShuttingDown,
@@ -105,7 +112,7 @@ impl Refusal {
             Reason::StoreFull => Rejected::StoreUnavailable { store: "memory" },
             Reason::LoadFailed => Rejected::LoadFailed { call },
             Reason::Unauthenticated => Rejected::Unauthenticated,
-            Reason::Forbidden => Rejected::Forbidden { scope: state.spec.requires.unwrap_or_default() },
+            Reason::Forbidden => Rejected::Forbidden { scope: state.declared.requires.unwrap_or_default() },
             // A call hands out a refusal only when it has one; the deadline is what remains.
             Reason::DeadlineExceeded | Reason::None => Rejected::DeadlineExceeded { call },
         }

@@ -11,6 +11,7 @@ use tokio::time::sleep_until;
 
 use super::call::Phase;
 use super::refusal::{Reason, Refusal};
+use super::state::OFF;
 use super::verdict::Cut;
 use super::{Call, Outcome, Verdict};
 use crate::__private::FromRejected;
@@ -91,7 +92,7 @@ impl Call<'_> {
     ) -> ControlFlow<Result<T, E>, E> {
         match settled {
             // Settings may have switched the fallback off.
-            Outcome::Returned(Err(error)) if wanted && self.state.spec.fallback.is_some() => {
+            Outcome::Returned(Err(error)) if wanted && self.state.fallback_within.get() != OFF => {
                 ControlFlow::Continue(error)
             }
             Outcome::Refused(cut) if self.falls_back() => {
@@ -131,7 +132,7 @@ impl Call<'_> {
         let Some(result) = answered else {
             self.end(CallOutcome::Failure);
             let call = self.state.name;
-            let within = self.state.spec.fallback.map_or(Duration::ZERO, |fallback| fallback.within);
+            let within = Duration::from_nanos(self.state.fallback_within.get());
             let rejected = if surrounding {
                 Rejected::DeadlineExceeded { call }
             } else {
@@ -246,7 +247,7 @@ impl Call<'_> {
         if self.attempts == 1
             && let Some(retry) = &self.state.retry
         {
-            retry.deposit();
+            retry.deposit(self.now);
         }
     }
 
@@ -254,8 +255,8 @@ impl Call<'_> {
     /// ended before the body ran is not.
     #[cold]
     fn refusal_for_breaker(&self, took: Nanos) -> circuit_breaker::Verdict {
-        let counts = self.state.spec.circuit_breaker.is_some_and(|breaker| breaker.timeouts_count);
-        let fair = self.state.timeout == NEVER || took >= self.state.timeout / 2;
+        let counts = self.state.declared.circuit_breaker.is_some_and(|breaker| breaker.timeouts_count);
+        let fair = self.state.timeout.get() == NEVER || took >= self.state.timeout.get() / 2;
         let failed = match self.refusal.reason {
             Reason::Timeout => true,
             Reason::DeadlineExceeded => fair,
@@ -271,7 +272,7 @@ impl Call<'_> {
     /// Whether another attempt follows; if so, its delay has begun.
     #[cold]
     fn repeats(&mut self, verdict: Verdict) -> bool {
-        let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.spec.retry) else { return false };
+        let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.declared.retry) else { return false };
         let reason = match self.refusal.reason {
             Reason::None if verdict.retryable(spec.idempotent) => RetryReason::Failure,
             // What `on` names alone is worth repeating, and it names no refusal.
@@ -334,6 +335,7 @@ impl Call<'_> {
             | Reason::IdempotencyKeyMissing
             | Reason::StoreFull => Refusals::IDEMPOTENCY,
         };
-        self.state.spec.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
+        self.state.fallback_within.get() != OFF
+            && self.state.declared.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
     }
 }

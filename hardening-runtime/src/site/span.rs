@@ -12,6 +12,8 @@ use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, Span};
 
 use super::Site;
+use crate::policy::bulkhead::Bulkhead;
+use crate::policy::circuit_breaker::CircuitBreaker;
 
 const NEVER: u8 = 0;
 const SOMETIMES: u8 = 1;
@@ -69,12 +71,12 @@ impl Spans {
 
     /// The span of a new call, if anybody listens.
     #[inline(always)]
-    pub(crate) fn open(&'static self) -> Option<Box<CallSpans>> {
+    pub(crate) fn open(&'static self) -> Option<Box<Attached>> {
         if self.level > LevelFilter::current() { None } else { self.open_heard() }
     }
 
     #[cold]
-    fn open_heard(&'static self) -> Option<Box<CallSpans>> {
+    fn open_heard(&'static self) -> Option<Box<Attached>> {
         self.registered.call_once(|| callsite::register(self.site));
         let heard = match self.interest.load(Ordering::Relaxed) {
             NEVER => false,
@@ -84,9 +86,21 @@ impl Spans {
         heard.then(|| {
             let nothing: [(&Field, Option<&dyn Value>); 0] = [];
             let call = Span::new(&self.metadata, &self.metadata.fields().value_set(&nothing));
-            Box::new(CallSpans::new(call, self.level))
+            let spans = CallSpans::new(call, self.level);
+            Box::new(Attached { spans: Some(spans), ..Attached::default() })
         })
     }
+}
+
+/// What few calls carry: kept apart, so that the others pay one comparison for it.
+#[derive(Debug, Default)]
+pub(crate) struct Attached {
+    /// Of a call that somebody listens to.
+    pub(crate) spans: Option<CallSpans>,
+    /// The circuit of its key that the attempt in hand was admitted by.
+    pub(crate) breaker: Option<&'static CircuitBreaker>,
+    /// The bulkhead of its key that the attempt in hand waits for or is in.
+    pub(crate) bulkhead: Option<&'static Bulkhead>,
 }
 
 /// The spans of one call.

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::catalogue::sites;
 use crate::clock::{self, Nanos};
 use crate::policy::cache::Request;
-use crate::policy::circuit_breaker::CircuitState;
+use crate::policy::circuit_breaker::{CircuitBreaker, CircuitState, KeyedBreakers};
 use crate::policy::hedge::Extra;
 use crate::policy::idempotency::Fate;
-use crate::site::{Site, State};
+use crate::policy::rate_limit::Limiter;
+use crate::policy::shared::{self, Metered};
+use crate::site::{Breakers, Site, State};
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::text::{Family, label};
 
@@ -177,11 +179,7 @@ impl CallMetrics {
 
 /// Writes every `hardening_*` series of every call in the binary as Prometheus text.
 pub fn render(out: &mut String) {
-    // A scrape is no call: a site that was never called shows what it would begin with, and can still be configured.
-    let read = |site: &'static Site| site.used().ok_or_else(|| Box::new(State::new(site, &site.effective())));
-    let read: Vec<Result<&State, Box<State>>> = sites().map(read).collect();
-    let mut states: Vec<&State> =
-        read.iter().map(|state| state.as_ref().map_or_else(|new| &**new, |used| *used)).collect();
+    let mut states: Vec<&State> = sites().map(Site::state).collect();
     states.sort_by_key(|state| state.name);
     calls(out, &states);
     policies(out, &states);
@@ -225,37 +223,108 @@ fn calls(out: &mut String, states: &[&State]) {
     }
 }
 
-fn policies(out: &mut String, states: &[&State]) {
-    let now = clock::now();
-    let mut family = Family::gauge(out, "hardening_circuit_state", "1 for the state that a circuit is in.");
-    for (state, breaker) in states.iter().filter_map(|state| Some((state, state.breaker.as_ref()?))) {
-        let current = breaker.state(now);
-        for candidate in CircuitState::ALL {
-            let labels = [("circuit", state.name), ("state", candidate.name())];
-            family.sample(&labels, u8::from(candidate == current));
+/// The limits of one call, as settings name them.
+fn own_limits(state: &State) -> impl Iterator<Item = (String, &'static Limiter)> {
+    let own = state.limits().filter(|charged| charged.limiter.name() == state.name);
+    own.map(|charged| match charged.position {
+        0 => (state.name.to_owned(), charged.limiter),
+        further => (format!("{}.rate_limited_{}", state.name, further + 1), charged.limiter),
+    })
+}
+
+fn shared_limits() -> impl Iterator<Item = (String, &'static Limiter)> {
+    policies_metered().filter_map(|(name, metered)| match metered {
+        Metered::Limiter(limiter) => Some((name.to_owned(), limiter)),
+        _ => None,
+    })
+}
+
+fn policies_metered() -> impl Iterator<Item = (&'static str, Metered)> {
+    shared::policies().into_iter().map(|policy| (policy.place().name, policy.metered()))
+}
+
+/// A circuit, or those of one call's keys.
+#[derive(Clone, Copy)]
+enum Circuits<'a> {
+    One(&'static CircuitBreaker),
+    Keyed(&'static str, &'a KeyedBreakers),
+}
+
+impl Circuits<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::One(breaker) => breaker.name(),
+            Self::Keyed(name, _) => name,
+        }
+    }
+}
+
+/// Those of the calls, then those that are shared.
+fn circuits_of<'a>(states: &[&'a State]) -> Vec<Circuits<'a>> {
+    let own = states.iter().filter_map(|state| match &state.breaker {
+        Breakers::One(breaker) if breaker.name() == state.name => Some(Circuits::One(breaker)),
+        Breakers::Keyed(keyed) => Some(Circuits::Keyed(state.name, keyed)),
+        _ => None,
+    });
+    let shared = policies_metered().filter_map(|(_, metered)| match metered {
+        Metered::Breaker(breaker) => Some(Circuits::One(breaker)),
+        _ => None,
+    });
+    own.chain(shared).collect()
+}
+
+/// Circuits, and shares that are refused instead.
+fn circuits(out: &mut String, states: &[&State], now: Nanos) {
+    let mut family = Family::gauge(
+        out,
+        "hardening_circuit_state",
+        "Circuits in each state: 1 or 0, or a count where each key has one.",
+    );
+    for circuits in circuits_of(states) {
+        let counts = match circuits {
+            Circuits::One(breaker) => {
+                CircuitState::ALL.map(|candidate| u64::from(candidate == breaker.state(now)))
+            }
+            Circuits::Keyed(_, keyed) => keyed.states(now),
+        };
+        for (candidate, count) in CircuitState::ALL.into_iter().zip(counts) {
+            family.sample(&[("circuit", circuits.name()), ("state", candidate.name())], count);
         }
     }
     let mut family =
         Family::counter(out, "hardening_circuit_transitions_total", "Changes of a circuit's state.");
-    for (state, breaker) in states.iter().filter_map(|state| Some((state, state.breaker.as_ref()?))) {
+    for circuits in circuits_of(states) {
         for (from, to) in CircuitState::changes() {
-            let labels = [("circuit", state.name), ("from", from.name()), ("to", to.name())];
-            family.sample(&labels, breaker.transition_count(from, to));
+            let count = match circuits {
+                Circuits::One(breaker) => breaker.transition_count(from, to),
+                Circuits::Keyed(_, keyed) => keyed.transitions(from, to),
+            };
+            family.sample(&[("circuit", circuits.name()), ("from", from.name()), ("to", to.name())], count);
         }
     }
+    let mut family = Family::counter(
+        out,
+        "hardening_throttle_decisions_total",
+        "Attempts that an adaptive circuit breaker let through or refused.",
+    );
+    for state in states {
+        let Breakers::Throttle(throttle) = &state.breaker else { continue };
+        let (allowed, refused) = throttle.decisions();
+        for (decision, count) in [("allowed", allowed), ("refused", refused)] {
+            family.sample(&[("call", state.name), ("decision", decision)], count);
+        }
+    }
+}
+
+fn policies(out: &mut String, states: &[&State]) {
+    let now = clock::now();
+    circuits(out, states, now);
     let mut family = Family::counter(
         out,
         "hardening_rate_limit_decisions_total",
         "Charges to a rate limit; overflow counts those that found no room for their key.",
     );
-    for (state, limiter) in
-        states.iter().flat_map(|state| state.limits().map(move |limiter| (state, limiter)))
-    {
-        // As settings name them.
-        let name = match limiter.position() {
-            0 => state.name.to_owned(),
-            further => format!("{}.rate_limited_{}", state.name, further + 1),
-        };
+    for (name, limiter) in states.iter().flat_map(|state| own_limits(state)).chain(shared_limits()) {
         let (allowed, refused, overflow) = limiter.counts();
         for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
             family.sample(&[("limiter", &name), ("decision", decision)], count);
@@ -291,20 +360,34 @@ fn policies(out: &mut String, states: &[&State]) {
             family.sample(&[("call", state.name), ("result", extra.name())], hedge.counted(extra));
         }
     }
+    let occupied = || {
+        let own = states.iter().filter(|state| !state.shares_bulkhead);
+        let own = own.filter_map(|state| Some((state.name, state.bulkhead.occupancy()?)));
+        own.chain(policies_metered().filter_map(|(name, metered)| match metered {
+            Metered::Bulkhead(bulkhead) => {
+                Some((name, (bulkhead.max(), bulkhead.running(), bulkhead.waiting())))
+            }
+            _ => None,
+        }))
+    };
     let mut family = Family::gauge(out, "hardening_concurrency_limit", "Places of a bulkhead.");
-    for (state, bulkhead) in states.iter().filter_map(|state| Some((state, state.bulkhead.as_ref()?))) {
-        family.sample(&[("call", state.name)], bulkhead.max());
+    for (call, (places, _, _)) in occupied() {
+        family.sample(&[("call", call)], places);
     }
     let mut family =
         Family::gauge(out, "hardening_queue_depth", "Callers that wait for a place in a bulkhead.");
-    for (state, bulkhead) in states.iter().filter_map(|state| Some((state, state.bulkhead.as_ref()?))) {
-        family.sample(&[("call", state.name)], bulkhead.waiting());
+    for (call, (_, _, waiting)) in occupied() {
+        family.sample(&[("call", call)], waiting);
     }
     let mut family =
         Family::gauge(out, "hardening_retry_budget_remaining", "Retries that a budget would pay for now.");
-    for (state, left) in
-        states.iter().filter_map(|state| Some((state, state.retry.as_ref()?.budget_left(now)?)))
-    {
-        family.sample(&[("budget", state.name)], left);
+    let own = states.iter().filter(|state| !state.shares_budget);
+    let own = own.filter_map(|state| Some((state.name, state.retry.as_ref()?.budget().left(now)?)));
+    let shared = policies_metered().filter_map(|(name, metered)| match metered {
+        Metered::Budget(budget) => Some((name, budget.left(now)?)),
+        _ => None,
+    });
+    for (budget, left) in own.chain(shared) {
+        family.sample(&[("budget", budget)], left);
     }
 }

@@ -98,7 +98,7 @@ pub const RETRY: Attribute = Attribute {
             "budget",
             Kind::RatioOrNone,
             "20%",
-            "Retries as a share of calls, with a small floor for rare calls.",
+            "Retries as a share of calls, with a small floor for rare calls; or a `RetryBudget` of `policy!`.",
         ),
         setting("max_duration", Kind::Duration, "none", "No attempt starts when this much has passed."),
     ],
@@ -152,6 +152,26 @@ pub const CIRCUIT_BREAKER: Attribute = Attribute {
             "count",
             "Whether a timeout that cut the body is a failure.",
         ),
+        key("key", Kind::Key, "none", "Each value has a circuit of its own."),
+        setting("max_keys", Kind::Count, "10000", "The bound on circuits; further keys share one."),
+        setting(
+            "mode",
+            Kind::Choice(&["automatic", "forced_open", "disabled", "metrics_only"]),
+            "automatic",
+            "Whether its state decides; `metrics_only` makes and reports transitions that decide nothing.",
+        ),
+        key(
+            "adaptive",
+            Kind::Flag,
+            "off",
+            "Refuses a share of the calls instead of all for a time, as much as the dependency does not accept.",
+        ),
+        setting(
+            "multiplier",
+            Kind::Factor,
+            "2",
+            "With `adaptive`: so many times what the dependency accepts may be asked of it.",
+        ),
     ],
     example: "#[circuit_breaker(failure_rate = 50%, window = 10s, open_for = 5s)]",
 };
@@ -183,14 +203,61 @@ pub const RATE_LIMITED: Attribute = Attribute {
     example: "#[rate_limited(100/s, burst = 20)]",
 };
 
+/// A `RateLimiter` of `policy!`.
+pub const RATE_LIMITER: Attribute = Attribute {
+    name: "RateLimiter",
+    positional: None,
+    keys: &[
+        setting("rate", Kind::Rate, "required", "The sustained rate."),
+        setting("burst", Kind::Count, "one second's worth, at least 1", "How many may come at once."),
+        key(
+            "keyed",
+            Kind::Flag,
+            "off",
+            "Each function that uses it gives a `key`, and each key has a limit of its own.",
+        ),
+        setting(
+            "max_keys",
+            Kind::Count,
+            "10000",
+            "The bound on keys held; further ones share one overflow limiter.",
+        ),
+        setting("wait", Kind::Duration, "0s", "How long a call may wait for its turn."),
+    ],
+    example: "static API: RateLimiter = { rate = 100/s, burst = 20 };",
+};
+
+/// A `RetryBudget` of `policy!`.
+pub const RETRY_BUDGET: Attribute = Attribute {
+    name: "RetryBudget",
+    positional: None,
+    keys: &[setting(
+        "ratio",
+        Kind::Ratio,
+        "required",
+        "Retries and hedges as a share of calls, with three a second free.",
+    )],
+    example: "static REDIS_RETRIES: RetryBudget = { ratio = 20% };",
+};
+
 /// `#[bulkhead]`.
 pub const BULKHEAD: Attribute = Attribute {
     name: "bulkhead",
     positional: None,
     keys: &[
-        setting("max", Kind::Count, "required", "Executions at once."),
+        setting(
+            "max",
+            Kind::Count,
+            "required, 200 with `adaptive`",
+            "Executions at once; with `adaptive` the highest limit.",
+        ),
         setting("queue", Kind::CountOrZero, "0", "Callers that may wait for a place."),
         setting("max_wait", Kind::Duration, "what is left of the deadline", "How long one may wait."),
+        key("adaptive", Kind::Flag, "off", "The limit is found from latency."),
+        setting("min", Kind::Count, "1", "With `adaptive`: the lowest limit."),
+        setting("initial", Kind::Count, "20", "With `adaptive`: the limit before anything is known."),
+        key("key", Kind::Key, "none", "Each value has a bulkhead of its own."),
+        setting("max_keys", Kind::Count, "10000", "The bound on bulkheads; further keys share one."),
     ],
     example: "#[bulkhead(max = 10)]",
 };
@@ -266,7 +333,7 @@ pub const HEDGED: Attribute = Attribute {
             "When an extra execution begins: after so long, or when this share of the recent successes were faster.",
         ),
         setting("max", Kind::Count, "1", "Extra executions of one call."),
-        setting("budget", Kind::Ratio, "5%", "Extra executions as a share of calls."),
+        setting("budget", Kind::Ratio, "5%", "Extra executions as a share of calls; or a `RetryBudget` of `policy!`."),
         key("idempotent", Kind::Flag, "compulsory", "Evidence: running the body twice does no harm."),
     ],
     example: "#[hedged(after = p95, idempotent)]",

@@ -24,6 +24,8 @@ mod numbers;
 mod paths;
 #[path = "../../../hardening-macros/src/service.rs"]
 mod service;
+#[path = "../../../hardening-macros/src/shared.rs"]
+mod shared;
 #[path = "../../../hardening-macros/src/syntax/mod.rs"]
 mod syntax;
 #[path = "../../../hardening-macros/src/words.rs"]
@@ -37,10 +39,12 @@ use proc_macro2::TokenStream;
 /// # Errors
 /// When `name` is none of our attributes.
 pub fn of(name: &str, arguments: TokenStream, item: &TokenStream) -> Result<TokenStream, String> {
-    let known = keys::attribute(name).ok_or_else(|| format!("`{name}` is none of our attributes"))?;
+    let known = if name == "policy" { Some(&keys::HARDENED) } else { keys::attribute(name) };
+    let known = known.ok_or_else(|| format!("`{name}` is none of our attributes"))?;
     let expanded = |arguments: TokenStream, item: &TokenStream| match name {
         "health_check" => health_check::expand(arguments, item),
         "hardened_service" => service::expand(arguments, item),
+        "policy" => shared::expand(arguments),
         _ => attribute::policy(known, arguments, item),
     };
     Ok(diagnostics::guarded(expanded, arguments, item))

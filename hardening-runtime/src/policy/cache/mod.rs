@@ -15,15 +15,16 @@ pub use store::{Found, Kept, Store};
 use hardening_spec::CacheSpec;
 
 use crate::clock::{Nanos, nanos};
+use crate::tunable::Tunable;
 
 /// The times of a cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Times {
-    ttl: Nanos,
-    /// Millionths of `ttl` by which it is spread to either side.
-    jitter: u32,
-    while_revalidate: Nanos,
-    if_error: Nanos,
+    ttl: Tunable,
+    /// Millionths of `ttl` by which it is spread.
+    jitter: Tunable,
+    while_revalidate: Tunable,
+    if_error: Tunable,
 }
 
 /// How old a result is, as far as anybody cares.
@@ -42,12 +43,17 @@ pub enum Age {
 impl Times {
     /// The times of `spec`.
     pub fn new(spec: &CacheSpec) -> Self {
-        Self {
-            ttl: nanos(spec.ttl),
-            jitter: spec.jitter.millionths,
-            while_revalidate: nanos(spec.stale_while_revalidate),
-            if_error: nanos(spec.stale_if_error),
-        }
+        let times = Self::default();
+        times.tune(spec);
+        times
+    }
+
+    /// Other times from now on. Until when a result is fresh was settled when it came; how long it serves beyond that follows.
+    pub fn tune(&self, spec: &CacheSpec) {
+        self.ttl.set(nanos(spec.ttl));
+        self.jitter.set(spec.jitter.millionths.into());
+        self.while_revalidate.set(nanos(spec.stale_while_revalidate));
+        self.if_error.set(nanos(spec.stale_if_error));
     }
 
     /// Until when a result of `now` is fresh; `random` is uniform in 0..1.
@@ -58,10 +64,10 @@ impl Times {
         reason = "a spread that is off by a millionth is as good"
     )]
     pub fn fresh_until(&self, now: Nanos, random: f64) -> Nanos {
-        let share = f64::from(self.jitter) / 1_000_000.0 * random;
+        let share = f64::from(self.jitter.count()) / 1_000_000.0 * random;
         // Spread downwards alone: nothing is older than `ttl` says.
-        let early = (self.ttl as f64 * share) as Nanos;
-        now.saturating_add(self.ttl.saturating_sub(early))
+        let early = (self.ttl.get() as f64 * share) as Nanos;
+        now.saturating_add(self.ttl.get().saturating_sub(early))
     }
 
     /// The age of a result that was fresh until then.
@@ -71,9 +77,9 @@ impl Times {
             return Age::Fresh;
         }
         let past = now - fresh_until;
-        if past < self.while_revalidate {
+        if past < self.while_revalidate.get() {
             Age::Stale
-        } else if past < self.if_error {
+        } else if past < self.if_error.get() {
             Age::Spare
         } else {
             Age::Dead
@@ -82,7 +88,7 @@ impl Times {
 
     /// Whether a result that was fresh until then may stand in for a load that failed.
     pub fn spares(&self, fresh_until: Nanos, now: Nanos) -> bool {
-        now < fresh_until.saturating_add(self.if_error)
+        now < fresh_until.saturating_add(self.if_error.get())
     }
 }
 

@@ -3,12 +3,13 @@
 use std::any::{Any, TypeId};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CacheSpec;
 
 use super::Store;
 use crate::site::Site;
+use crate::tunable::Tunable;
 
 /// A store without its types.
 trait Untyped: Send + Sync {
@@ -17,6 +18,7 @@ trait Untyped: Send + Sync {
     fn invalidate(&self, key: &dyn Any);
     fn clear(&self);
     fn len(&self) -> usize;
+    fn tune(&self, spec: &CacheSpec);
 }
 
 impl<K, V> Untyped for Store<K, V>
@@ -44,6 +46,10 @@ where
 
     fn len(&self) -> usize {
         Self::len(self)
+    }
+
+    fn tune(&self, spec: &CacheSpec) {
+        Self::tune(self, spec);
     }
 }
 
@@ -75,7 +81,9 @@ impl Request {
 
 /// The stores of one call site with their counts.
 pub struct Stores {
-    spec: CacheSpec,
+    spec: RwLock<CacheSpec>,
+    /// 1 while results are neither kept nor looked for.
+    off: Tunable,
     /// The store of a function that is not generic, found without a lock.
     first: OnceLock<Box<dyn Untyped>>,
     /// The others. They live as long as the site, as the types do.
@@ -86,7 +94,13 @@ pub struct Stores {
 impl Stores {
     /// No store yet.
     pub fn new(spec: &CacheSpec) -> Self {
-        Self { spec: *spec, first: OnceLock::new(), others: RwLock::default(), requests: Default::default() }
+        Self {
+            spec: RwLock::new(*spec),
+            off: Tunable::default(),
+            first: OnceLock::new(),
+            others: RwLock::default(),
+            requests: Default::default(),
+        }
     }
 
     /// The store of these types.
@@ -96,8 +110,26 @@ impl Stores {
         K: Hash + Eq + Clone + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
-        let first = self.first.get_or_init(|| Box::new(Store::<K, V>::new(&self.spec)));
+        let first = self.first.get_or_init(|| Box::new(Store::<K, V>::new(&self.spec())));
         first.store().downcast_ref().unwrap_or_else(|| self.of_others())
+    }
+
+    fn spec(&self) -> CacheSpec {
+        *self.spec.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts other numbers in force, `None` for no cache; what is held is held on.
+    pub fn tune(&self, spec: Option<&CacheSpec>) {
+        self.off.set(spec.is_none().into());
+        let Some(spec) = spec else { return };
+        *self.spec.write().unwrap_or_else(PoisonError::into_inner) = *spec;
+        self.each(|store| store.tune(spec));
+    }
+
+    /// Whether settings have switched it off.
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.get() != 0
     }
 
     #[cold]
@@ -108,11 +140,11 @@ impl Stores {
     {
         let find =
             |stores: &[&'static dyn Untyped]| stores.iter().find_map(|store| store.store().downcast_ref());
-        let known = find(&self.others.read().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let known = find(&self.others.read().unwrap_or_else(PoisonError::into_inner));
         known.unwrap_or_else(|| {
-            let mut others = self.others.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
             find(&others).unwrap_or_else(|| {
-                let store: &'static Store<K, V> = Box::leak(Box::new(Store::new(&self.spec)));
+                let store: &'static Store<K, V> = Box::leak(Box::new(Store::new(&self.spec())));
                 others.push(store);
                 store
             })
@@ -123,7 +155,7 @@ impl Stores {
         if let Some(first) = self.first.get() {
             visit(&**first);
         }
-        for store in self.others.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        for store in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
             visit(*store);
         }
     }

@@ -48,6 +48,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         }
     }
 
+    /// Puts other numbers in force; what is held is held on, as far as there is room.
+    pub fn tune(&self, spec: &CacheSpec) {
+        self.times.tune(spec);
+        self.map.set_capacity(u64::from(spec.max_entries));
+    }
+
     /// Looks for a key.
     #[inline]
     pub fn look(&self, key: &K, now: Nanos) -> Found<K, V> {

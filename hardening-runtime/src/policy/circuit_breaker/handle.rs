@@ -82,7 +82,7 @@ pub struct Circuit(pub(crate) &'static CircuitBreaker);
 impl Circuit {
     /// The call's name.
     pub fn name(self) -> &'static str {
-        self.0.name
+        self.0.name()
     }
 
     /// The state now; an open period that is over reads as half-open, since the next call is a probe.
@@ -148,13 +148,13 @@ impl Circuit {
             breaker.streak.store(0, Ordering::Release);
             breaker.window.clear(before.closed().generation);
             let from = if before.phase == Phase::Open { CircuitState::Open } else { CircuitState::HalfOpen };
-            breaker.transitions.happened(breaker.name, from, CircuitState::Closed);
+            breaker.rules.transitions.happened(breaker.rules.name, from, CircuitState::Closed);
         }
     }
 
     /// How often the circuit went from one state to another since the start.
     pub fn transitions(self, from: CircuitState, to: CircuitState) -> u64 {
-        self.0.transitions.count(from, to)
+        self.0.rules.transitions.count(from, to)
     }
 
     /// Outcomes in the window: all, failed, slow.
@@ -182,7 +182,7 @@ impl CircuitBreaker {
 
     /// How often it went from one state to another.
     pub fn transition_count(&self, from: CircuitState, to: CircuitState) -> u64 {
-        self.transitions.count(from, to)
+        self.rules.transitions.count(from, to)
     }
 
     /// Outcomes in the window at `now`: all, failed, slow.
@@ -192,10 +192,10 @@ impl CircuitBreaker {
         (counts.calls, counts.failed, counts.slow)
     }
 
-    fn set_mode(&self, mode: Mode) {
+    pub(crate) fn set_mode(&self, mode: Mode) {
         let before = self.state(clock::now());
         if self.update(|word| (word.mode != mode).then_some(Word { mode, ..word })).is_some() {
-            self.transitions.happened(self.name, before, self.state(clock::now()));
+            self.rules.transitions.happened(self.rules.name, before, self.state(clock::now()));
         }
     }
 }

@@ -5,21 +5,26 @@
 //! generation of a permit gobreaker's; see `docs/circuit_breaker.md`.
 
 mod handle;
+mod keyed;
+mod rules;
 mod transitions;
 mod window;
 mod word;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hardening_spec::CircuitBreakerSpec;
 
 pub use handle::{Circuit, CircuitState, IllegalTransition};
+pub(crate) use keyed::KeyedBreakers;
 pub(crate) use window::{Event, Window};
 
-use self::transitions::Transitions;
-use self::word::{Mode, Phase, Word};
-use crate::clock::{Nanos, nanos};
+use self::rules::Rules;
+pub(crate) use self::word::Mode;
+use self::word::{Phase, Word};
+use crate::clock::Nanos;
 
 /// Leave to run one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ const UNCOUNTED: Permit = Permit { word: 1 << 31 };
 impl Permit {
     /// Leave that nobody gave and nobody counts.
     pub const NONE: Self = UNCOUNTED;
+    /// Leave that was given by something without a word.
+    pub(crate) const COUNTED: Self = Self { word: 0 };
 }
 
 /// What a breaker says to an attempt.
@@ -62,10 +69,7 @@ pub enum Verdict {
 /// One breaker.
 #[derive(Debug)]
 pub struct CircuitBreaker {
-    name: &'static str,
-    spec: CircuitBreakerSpec,
-    probe_timeout: Nanos,
-    slow_call: Nanos,
+    rules: Arc<Rules>,
     word: AtomicU64,
     /// Failures in a row.
     streak: AtomicU32,
@@ -76,7 +80,6 @@ pub struct CircuitBreaker {
     /// Probes that were admitted and wait for their turn elsewhere: none of them is late.
     waiting: AtomicU32,
     window: Window,
-    transitions: Transitions,
 }
 
 /// A probe that waits.
@@ -98,24 +101,35 @@ impl Drop for Waiting<'_> {
 impl CircuitBreaker {
     /// A closed breaker; `timeout` is the attempt's, which bounds a probe unless the spec does.
     pub fn new(name: &'static str, spec: CircuitBreakerSpec, timeout: Option<Duration>, now: Nanos) -> Self {
+        Self::under(Arc::new(Rules::new(name, &spec, timeout)), spec.window, now)
+    }
+
+    fn under(rules: Arc<Rules>, window: hardening_spec::Window, now: Nanos) -> Self {
         Self {
-            name,
-            spec,
-            probe_timeout: nanos(spec.probe_timeout.or(timeout).unwrap_or(Duration::from_secs(10))),
-            slow_call: spec.slow_call.map_or(Nanos::MAX, nanos),
+            rules,
             word: AtomicU64::new(Word::CLOSED.pack()),
             streak: AtomicU32::new(0),
             until: AtomicU64::new(0),
             probed: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
-            window: Window::new(spec.window, now),
-            transitions: Transitions::default(),
+            window: Window::new(window, now),
         }
     }
 
+    /// Puts other numbers in force; a circuit stays in its state. Outcomes of another window are forgotten.
+    pub fn tune(&self, spec: &CircuitBreakerSpec, timeout: Option<Duration>) {
+        self.rules.tune(spec, timeout);
+        self.tune_window(spec.window);
+    }
+
+    fn tune_window(&self, window: hardening_spec::Window) {
+        let generation = Word::unpack(self.word.load(Ordering::Acquire)).generation;
+        self.window.tune(window, generation);
+    }
+
     /// Its name.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &'static str {
+        self.rules.name
     }
 
     /// Asks for leave to run an attempt.
@@ -130,7 +144,7 @@ impl CircuitBreaker {
 
     #[cold]
     fn admit_specially(&self, now: Nanos) -> Admission {
-        let first = nanos(self.spec.open_for.from);
+        let first = self.rules.first_period();
         loop {
             let bits = self.word.load(Ordering::Acquire);
             let word = Word::unpack(bits);
@@ -160,8 +174,8 @@ impl CircuitBreaker {
                         0 => self.probed.load(Ordering::Acquire),
                         _ => now,
                     };
-                    let overdue = since.saturating_add(self.probe_timeout);
-                    match word.probing(self.probes()) {
+                    let overdue = since.saturating_add(self.rules.probe_timeout.get());
+                    match word.probing(self.rules.probes()) {
                         Some(next) => next,
                         None if now >= overdue => {
                             self.open(word, now);
@@ -175,7 +189,11 @@ impl CircuitBreaker {
             self.probed.store(now, Ordering::Release);
             if self.exchange(word, next) {
                 if word.phase == Phase::Open {
-                    self.transitions.happened(self.name, CircuitState::Open, CircuitState::HalfOpen);
+                    self.rules.transitions.happened(
+                        self.rules.name,
+                        CircuitState::Open,
+                        CircuitState::HalfOpen,
+                    );
                 }
                 return Admission::Admitted(Permit { word: next.pack() });
             }
@@ -196,7 +214,7 @@ impl CircuitBreaker {
     #[inline(always)]
     pub fn record(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
         let bits = self.word.load(Ordering::Acquire);
-        let quick = verdict == Verdict::Success && took < self.slow_call;
+        let quick = verdict == Verdict::Success && took < self.rules.slow_call.get();
         if quick && bits == permit.word && Word::is_plainly_closed(bits) {
             self.record_closed(bits, now, Event { failed: false, slow: false });
         } else {
@@ -206,7 +224,7 @@ impl CircuitBreaker {
 
     #[cold]
     fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
-        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.slow_call };
+        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.rules.slow_call.get() };
         let word = Word::unpack(self.word.load(Ordering::Acquire));
         if permit == UNCOUNTED || word.generation != Word::unpack(permit.word).generation {
             return;
@@ -223,15 +241,12 @@ impl CircuitBreaker {
         let mut trips = false;
         if event.failed {
             let streak = self.streak.fetch_add(1, Ordering::AcqRel).saturating_add(1);
-            trips = self.spec.consecutive.is_some_and(|limit| streak >= limit);
+            trips = self.rules.trips_in_a_row(streak);
         } else if self.streak.load(Ordering::Relaxed) != 0 {
             self.streak.store(0, Ordering::Release);
         }
         if let Some(counts) = self.window.record(Word::generation(bits), now, event) {
-            let judged = counts.calls >= u64::from(self.spec.min_calls);
-            let slow =
-                self.spec.slow_call.is_some() && self.spec.slow_rate.reached_by(counts.slow, counts.calls);
-            trips |= judged && (slow || self.spec.failure_rate.reached_by(counts.failed, counts.calls));
+            trips |= self.rules.trips(counts);
         }
         if trips {
             self.open(Word::unpack(bits), now);
@@ -247,7 +262,7 @@ impl CircuitBreaker {
             }
             let next = match verdict {
                 Verdict::Neither => word.probe_returned(),
-                Verdict::Success if !event.slow => word.probe_succeeded(self.probes()),
+                Verdict::Success if !event.slow => word.probe_succeeded(self.rules.probes()),
                 Verdict::Success | Verdict::Failure => {
                     self.open(word, now);
                     return;
@@ -255,7 +270,11 @@ impl CircuitBreaker {
             };
             if self.exchange(word, next) {
                 if next.phase == Phase::Closed {
-                    self.transitions.happened(self.name, CircuitState::HalfOpen, CircuitState::Closed);
+                    self.rules.transitions.happened(
+                        self.rules.name,
+                        CircuitState::HalfOpen,
+                        CircuitState::Closed,
+                    );
                 }
                 return;
             }
@@ -265,7 +284,10 @@ impl CircuitBreaker {
     /// Opens from `seen`, unless another thread changed the state meanwhile.
     #[cold]
     fn open(&self, seen: Word, now: Nanos) {
-        self.open_until(seen, now.saturating_add(self.open_period(seen.opens)));
+        self.open_until(
+            seen,
+            now.saturating_add(self.rules.open_period(seen.opens, crate::policy::retry::random())),
+        );
     }
 
     fn open_until(&self, seen: Word, until: Nanos) -> bool {
@@ -279,27 +301,8 @@ impl CircuitBreaker {
         self.update(|word| (word.generation == generation).then(|| word.opened()));
         let from =
             if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
-        self.transitions.happened(self.name, from, CircuitState::Open);
+        self.rules.transitions.happened(self.rules.name, from, CircuitState::Open);
         true
-    }
-
-    /// How long the opening after `opens` others in a row lasts.
-    fn open_period(&self, opens: u8) -> Nanos {
-        let (from, to) = (nanos(self.spec.open_for.from), nanos(self.spec.open_for.to));
-        if self.spec.open_for.is_constant() {
-            return from;
-        }
-        let doubled =
-            from.checked_shl(u32::from(opens)).filter(|period| period >> opens == from).unwrap_or(to);
-        let spread = 0.8 + 0.4 * crate::policy::retry::random();
-        // A positive product of a period and at most 1.2.
-        #[allow(clippy::cast_sign_loss)]
-        let period = (doubled.min(to) as f64 * spread) as Nanos;
-        period
-    }
-
-    fn probes(&self) -> u8 {
-        u8::try_from(self.spec.probes).unwrap_or(u8::MAX)
     }
 
     #[inline(always)]

@@ -3,12 +3,13 @@
 //! Every word carries bits of the breaker's generation, so an outcome of an earlier generation that arrives
 //! late finds nothing to add itself to.
 
-use std::num::NonZeroU64;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::Window as Spec;
 
 use crate::clock::{Nanos, nanos};
+use crate::tunable::Tunable;
 
 /// Buckets of a time window, a power of two; an event leaves it between W - W/16 and W after it came.
 const BUCKETS: usize = 16;
@@ -28,49 +29,72 @@ pub(crate) struct Event {
     pub(crate) slow: bool,
 }
 
-/// Outcomes of the recent past.
+/// Outcomes of the recent past: of so much time, or of so many calls.
 #[derive(Debug)]
-pub(crate) enum Window {
-    Time(TimeWindow),
-    Calls(CallWindow),
+pub(crate) struct Window {
+    /// The length of a window of calls, 0 for one of time.
+    length: Tunable,
+    time: TimeWindow,
+    calls: OnceLock<Box<CallWindow>>,
 }
 
 impl Window {
     pub(crate) fn new(spec: Spec, now: Nanos) -> Self {
-        match spec {
-            Spec::Time(width) => Self::Time(TimeWindow::new(nanos(width), now)),
-            Spec::Calls(calls) => Self::Calls(CallWindow::new(calls)),
+        let (width, length) = match spec {
+            Spec::Time(width) => (nanos(width), 0),
+            Spec::Calls(calls) => (0, calls.max(1)),
+        };
+        let calls = OnceLock::new();
+        if length > 0 {
+            calls.get_or_init(|| Box::new(CallWindow::new(length)));
         }
+        Self { length: Tunable::new(length.into()), time: TimeWindow::new(width, now), calls }
+    }
+
+    /// Looks back on something else from now on, and begins with nothing.
+    pub(crate) fn tune(&self, spec: Spec, generation: u32) {
+        match spec {
+            Spec::Time(width) => {
+                let width = TimeWindow::bucket(nanos(width));
+                if self.length.get() == 0 && self.time.width.get() == width {
+                    return;
+                }
+                self.time.width.set(width);
+                self.length.set(0);
+            }
+            Spec::Calls(calls) => {
+                let calls = calls.max(1);
+                if self.length.count() == calls {
+                    return;
+                }
+                self.calls.get_or_init(|| Box::new(CallWindow::new(calls))).resize(calls);
+                self.length.set(calls.into());
+            }
+        }
+        self.clear(generation);
     }
 
     /// Counts an event; answers what the window holds when that could open a circuit.
     #[inline(always)]
     pub(crate) fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
-        match self {
-            Self::Time(window) => window.record(generation, now, event),
-            Self::Calls(window) => window.record(generation, event),
+        if self.length.get() == 0 {
+            return self.time.record(generation, now, event);
         }
+        self.calls.get()?.record(generation, event)
     }
 
     pub(crate) fn counts(&self, generation: u32, now: Nanos) -> Counts {
-        match self {
-            Self::Time(window) => window.counts(generation, now),
-            Self::Calls(window) => {
-                let fields = Fields::unpack(window.totals.load(Ordering::Acquire));
-                let part = |part: u16| if part <= fields.calls { part } else { 0 };
-                Fields { failed: part(fields.failed), slow: part(fields.slow), ..fields }.counts()
-            }
+        if self.length.get() == 0 {
+            return self.time.counts(generation, now);
         }
+        self.calls.get().map_or(Counts::default(), |window| window.counts())
     }
 
     /// Empties the window for `generation`.
     pub(crate) fn clear(&self, generation: u32) {
-        match self {
-            Self::Time(window) => window.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release)),
-            Self::Calls(window) => {
-                let empty = Fields { tag: generation as u16, ..Fields::default() };
-                window.totals.store(empty.pack(), Ordering::Release);
-            }
+        self.time.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release));
+        if let Some(calls) = self.calls.get() {
+            calls.clear(generation);
         }
     }
 }
@@ -147,8 +171,8 @@ impl Fields {
 pub(crate) struct TimeWindow {
     /// Buckets are aligned to this moment.
     origin: Nanos,
-    /// The width of one bucket.
-    width: NonZeroU64,
+    /// The width of one bucket; at least 1.
+    width: Tunable,
     /// The last bucket that was written, counted from the origin.
     last: AtomicU64,
     /// Until then the window may hold failed or slow calls; while it holds none, nothing can trip.
@@ -160,16 +184,24 @@ impl TimeWindow {
     fn new(width: Nanos, now: Nanos) -> Self {
         Self {
             origin: now,
-            width: NonZeroU64::new(width / BUCKETS as u64).unwrap_or(NonZeroU64::MIN),
+            width: Tunable::new(Self::bucket(width)),
             last: AtomicU64::new(0),
             doubtful_until: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
+    /// The width of one bucket of a window.
+    const fn bucket(width: Nanos) -> Nanos {
+        match width / BUCKETS as u64 {
+            0 => 1,
+            width => width,
+        }
+    }
+
     #[inline(always)]
     fn epoch(&self, now: Nanos) -> u64 {
-        now.saturating_sub(self.origin) / self.width
+        now.saturating_sub(self.origin) / self.width.get().max(1)
     }
 
     /// Which lap of the ring, and which generation, a bucket's numbers belong to; never 0, which is "empty".
@@ -260,11 +292,16 @@ impl TimeWindow {
 /// A ring of the last n calls.
 #[derive(Debug)]
 pub(crate) struct CallWindow {
-    /// Generation, and the event in the low bits; 0 is empty.
-    slots: Box<[AtomicU64]>,
+    /// Generation, and the event in the low bits; 0 is empty. The ring in use is the shortest one that holds `length`; a
+    /// longer one is made when the window grows beyond it.
+    rings: [OnceLock<Box<[AtomicU64]>>; RINGS],
+    length: Tunable,
     cursor: AtomicU64,
     totals: AtomicU64,
 }
+
+/// One ring for each power of two that a length may have.
+const RINGS: usize = 17;
 
 const USED: u64 = 1;
 const FAILED: u64 = 2;
@@ -272,11 +309,40 @@ const SLOW: u64 = 4;
 
 impl CallWindow {
     fn new(calls: u32) -> Self {
-        Self {
-            slots: (0..calls.max(1)).map(|_| AtomicU64::new(0)).collect(),
+        let window = Self {
+            rings: std::array::from_fn(|_| OnceLock::new()),
+            length: Tunable::new(1),
             cursor: AtomicU64::new(0),
             totals: AtomicU64::new(0),
-        }
+        };
+        window.resize(calls);
+        window
+    }
+
+    fn resize(&self, calls: u32) {
+        let calls = u64::from(calls).clamp(1, 1 << (RINGS - 1));
+        self.length.set(calls);
+        self.slots();
+    }
+
+    /// The first slots of the ring in use.
+    fn slots(&self) -> &[AtomicU64] {
+        let length = self.length.get();
+        let at = (length.next_power_of_two().trailing_zeros() as usize).min(RINGS - 1);
+        let ring = self.rings[at].get_or_init(|| (0..1 << at).map(|_| AtomicU64::new(0)).collect());
+        &ring[..ring.len().min(length as usize)]
+    }
+
+    fn counts(&self) -> Counts {
+        let fields = Fields::unpack(self.totals.load(Ordering::Acquire));
+        let part = |part: u16| if part <= fields.calls { part } else { 0 };
+        Fields { failed: part(fields.failed), slow: part(fields.slow), ..fields }.counts()
+    }
+
+    fn clear(&self, generation: u32) {
+        self.slots().iter().for_each(|slot| slot.store(0, Ordering::Release));
+        let empty = Fields { tag: generation as u16, ..Fields::default() };
+        self.totals.store(empty.pack(), Ordering::Release);
     }
 
     fn record(&self, generation: u32, event: Event) -> Option<Counts> {
@@ -286,12 +352,13 @@ impl CallWindow {
     /// Puts an event into its slot; answers what it replaces there.
     #[inline]
     fn replace(&self, generation: u32, event: Event) -> u64 {
-        let at = self.cursor.fetch_add(1, Ordering::Relaxed) % self.slots.len() as u64;
+        let slots = self.slots();
+        let at = self.cursor.fetch_add(1, Ordering::Relaxed) % slots.len() as u64;
         let new = (u64::from(generation) << 3)
             | USED
             | if event.failed { FAILED } else { 0 }
             | if event.slow { SLOW } else { 0 };
-        let old = self.slots[at as usize].swap(new, Ordering::AcqRel);
+        let old = slots[at as usize].swap(new, Ordering::AcqRel);
         if old & USED != 0 && old >> 3 == u64::from(generation) { old } else { 0 }
     }
 

@@ -1,5 +1,7 @@
 //! The state of a breaker in one atomic word, and its transitions as pure functions of it.
 
+use hardening_spec::CircuitMode;
+
 /// Where the automatic machine stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -15,7 +17,7 @@ pub(super) enum Phase {
 
 /// What an operator has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// The machine decides.
     Automatic,
     /// Nothing passes.
@@ -24,6 +26,29 @@ pub(super) enum Mode {
     Disabled,
     /// Everything passes, the machine runs as if it decided.
     MetricsOnly,
+}
+
+impl From<CircuitMode> for Mode {
+    fn from(mode: CircuitMode) -> Self {
+        match mode {
+            CircuitMode::Automatic => Self::Automatic,
+            CircuitMode::ForcedOpen => Self::ForcedOpen,
+            CircuitMode::Disabled => Self::Disabled,
+            CircuitMode::MetricsOnly => Self::MetricsOnly,
+        }
+    }
+}
+
+impl Mode {
+    /// The mode of this number.
+    pub(super) const fn of(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::Automatic,
+            1 => Self::ForcedOpen,
+            2 => Self::Disabled,
+            _ => Self::MetricsOnly,
+        }
+    }
 }
 
 /// The whole state; at most 64 bits.
@@ -64,12 +89,7 @@ impl Word {
     #[inline(always)]
     pub(super) const fn unpack(bits: u64) -> Self {
         Self {
-            mode: match bits & 3 {
-                0 => Mode::Automatic,
-                1 => Mode::ForcedOpen,
-                2 => Mode::Disabled,
-                _ => Mode::MetricsOnly,
-            },
+            mode: Mode::of((bits & 3) as u8),
             phase: match (bits >> 2) & 3 {
                 0 => Phase::Closed,
                 1 => Phase::Opening,

@@ -4,16 +4,17 @@
 
 mod latency;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hardening_spec::{After, HedgeSpec, Ratio};
+use hardening_spec::{After, HedgeSpec};
 
 pub use latency::{ENOUGH, Latencies};
 
-use crate::clock::{Nanos, nanos};
+use super::budget::Budget;
+use crate::clock::{NEVER, Nanos, nanos};
+use crate::tunable::Tunable;
 
-/// One extra execution in the smallest units.
-const TOKEN: u64 = 1_000_000;
 /// The shortest delay that a percentile may give.
 const SHORTEST: Nanos = 1_000_000;
 /// A percentile is read anew after so long.
@@ -50,9 +51,12 @@ impl Extra {
 /// The hedging of one call site.
 #[derive(Debug)]
 pub struct Hedge {
-    after: After,
-    max: u32,
-    budget: Share,
+    /// A delay in nanoseconds, [`NEVER`] for a percentile.
+    after: Tunable,
+    /// The share of the recent successes, in millionths.
+    percentile: Tunable,
+    max: Tunable,
+    budget: Arc<Budget>,
     latencies: Latencies,
     /// The delay that a percentile gave last, and when; 0 for none.
     delay: AtomicU64,
@@ -61,33 +65,62 @@ pub struct Hedge {
 }
 
 impl Hedge {
-    /// The hedging of `spec`.
+    /// The hedging of `spec` with a budget of its own.
     pub fn new(spec: &HedgeSpec, now: Nanos) -> Self {
-        Self {
-            after: spec.after,
-            max: spec.max,
-            budget: Share::new(spec.budget, now),
+        Self::sharing(spec, Arc::new(Budget::of_hedges(spec.budget, now)), now)
+    }
+
+    /// The hedging of `spec` with a budget that others share.
+    pub fn sharing(spec: &HedgeSpec, budget: Arc<Budget>, now: Nanos) -> Self {
+        let hedge = Self {
+            after: Tunable::default(),
+            percentile: Tunable::default(),
+            max: Tunable::default(),
+            budget,
             latencies: Latencies::new(now),
             delay: AtomicU64::new(0),
             read: AtomicU64::new(0),
             counts: Default::default(),
+        };
+        hedge.tune(Some(spec));
+        hedge
+    }
+
+    /// Puts other numbers in force, `None` for no extra execution; the budget is tuned apart.
+    pub fn tune(&self, spec: Option<&HedgeSpec>) {
+        let Some(spec) = spec else {
+            self.max.set(0);
+            return;
+        };
+        match spec.after {
+            After::Duration(after) => self.after.set(nanos(after).min(NEVER - 1)),
+            After::Percentile(share) => {
+                self.percentile.set(share.millionths.into());
+                self.after.set(NEVER);
+                self.read.store(0, Ordering::Release);
+            }
         }
+        self.max.set(spec.max.into());
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The most extra executions of one call.
-    pub const fn max(&self) -> u32 {
-        self.max
+    pub fn max(&self) -> u32 {
+        self.max.count()
     }
 
     /// How long to wait for a success before an extra execution, when `left` is left of the call's time; `None` while
     /// a percentile is not known.
     pub fn delay(&self, now: Nanos, left: Nanos) -> Option<Nanos> {
-        match self.after {
-            After::Duration(after) => Some(nanos(after)),
-            After::Percentile(share) => {
+        match self.after.get() {
+            NEVER => {
                 let read = self.read.load(Ordering::Acquire);
                 if read == 0 || now >= read.saturating_add(READ_EVERY) {
-                    let delay = self.latencies.quantile(share.millionths, now).unwrap_or(0);
+                    let delay = self.latencies.quantile(self.percentile.count(), now).unwrap_or(0);
                     self.delay.store(delay, Ordering::Relaxed);
                     // Soon again while there are too few samples.
                     self.read.store(if delay == 0 { 0 } else { now.max(1) }, Ordering::Release);
@@ -97,22 +130,13 @@ impl Hedge {
                     delay => Some(delay.clamp(SHORTEST, (left / 2).max(SHORTEST))),
                 }
             }
+            after => Some(after),
         }
-    }
-
-    /// Pays for one call.
-    pub fn deposit(&self, now: Nanos) {
-        self.budget.deposit(now);
-    }
-
-    /// Takes one extra execution; false when there is none.
-    pub fn withdraw(&self, now: Nanos) -> bool {
-        self.budget.withdraw(now)
     }
 
     /// Learns how long an execution took, or how long it had run when another was faster.
     pub fn learn(&self, took: Nanos, now: Nanos) {
-        if matches!(self.after, After::Percentile(_)) {
+        if self.after.get() == NEVER {
             self.latencies.record(took, now);
         }
     }
@@ -125,116 +149,5 @@ impl Hedge {
     /// Extra executions with this end.
     pub fn counted(&self, extra: Extra) -> u64 {
         self.counts[extra as usize].load(Ordering::Relaxed)
-    }
-}
-
-/// Extra executions as a share of calls of the last ten seconds, so that slowness everywhere is not answered with
-/// twice the load. It refills from calls alone, never from a clock.
-#[derive(Debug)]
-struct Share {
-    each: u64,
-    /// Tokens paid in by the calls of this period and of the one before.
-    saved: [AtomicU64; 2],
-    period: AtomicU64,
-}
-
-/// Half of what the budget looks back on.
-const PERIOD: Nanos = 5_000_000_000;
-
-impl Share {
-    fn new(share: Ratio, now: Nanos) -> Self {
-        Self {
-            each: u64::from(share.millionths),
-            // One is free: a share of few calls is nothing.
-            saved: [AtomicU64::new(TOKEN), AtomicU64::new(0)],
-            period: AtomicU64::new(now / PERIOD),
-        }
-    }
-
-    /// The index of the period's tokens; what is older than the period before is forgotten.
-    fn at(&self, now: Nanos) -> usize {
-        let period = now / PERIOD;
-        let known = self.period.load(Ordering::Acquire);
-        if period > known
-            && self.period.compare_exchange(known, period, Ordering::AcqRel, Ordering::Acquire).is_ok()
-        {
-            self.saved[(period & 1) as usize].store(0, Ordering::Release);
-            if period > known + 1 {
-                self.saved[(known & 1) as usize].store(0, Ordering::Release);
-            }
-        }
-        (period & 1) as usize
-    }
-
-    fn deposit(&self, now: Nanos) {
-        self.saved[self.at(now)].fetch_add(self.each, Ordering::Relaxed);
-    }
-
-    fn withdraw(&self, now: Nanos) -> bool {
-        let at = self.at(now);
-        // What ends first is spent first; one token may be made up of both.
-        let (old, new) = (&self.saved[at ^ 1], &self.saved[at]);
-        let mut before = old.load(Ordering::Acquire);
-        loop {
-            let part = before.min(TOKEN);
-            let rest = TOKEN - part;
-            if rest > 0
-                && new
-                    .fetch_update(Ordering::AcqRel, Ordering::Acquire, |saved| saved.checked_sub(rest))
-                    .is_err()
-            {
-                return false;
-            }
-            match old.compare_exchange(before, before - part, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return true,
-                Err(changed) => {
-                    new.fetch_add(rest, Ordering::AcqRel);
-                    before = changed;
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Nanos = 1_000_000_000;
-
-    #[test]
-    fn i_31_extra_executions_are_a_share_of_the_calls_of_ten_seconds_and_one() {
-        for percent in [1, 5, 10, 30, 50] {
-            let share = Share::new(Ratio::percent(percent), 0);
-            let mut extras: Vec<Nanos> = Vec::new();
-            let mut calls: Vec<Nanos> = Vec::new();
-            // Every call asks for an extra execution: a full outage.
-            for at in 0..60_000_u64 {
-                let now = at * SECOND / 1000;
-                share.deposit(now);
-                calls.push(now);
-                if share.withdraw(now) {
-                    extras.push(now);
-                }
-            }
-            for end in (10..60).map(|second| second * SECOND) {
-                let within = |times: &[Nanos]| {
-                    times.iter().filter(|at| **at <= end && **at + 10 * SECOND > end).count() as u64
-                };
-                let most = within(&calls) * u64::from(percent) / 100 + 1;
-                assert!(within(&extras) <= most, "{percent} % at {end}");
-            }
-            // In the long run it is the share, and not less.
-            let (all, wanted) = (extras.len() as u64, 600 * u64::from(percent));
-            assert!(all.abs_diff(wanted) <= 2, "{percent} %: {all} of {wanted}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_spent_is_forgotten() {
-        let share = Share::new(Ratio::percent(50), 0);
-        (0..1000).for_each(|_| share.deposit(SECOND));
-        let spent = (0..2000).filter(|_| share.withdraw(30 * SECOND)).count();
-        assert_eq!(spent, 0);
     }
 }

@@ -13,6 +13,7 @@ use hardening_spec::IdempotentSpec;
 
 use super::ticket::Ticket;
 use crate::clock::{Nanos, nanos};
+use crate::tunable::Tunable;
 
 const SHARDS: usize = 16;
 
@@ -76,8 +77,8 @@ enum State {
 pub struct Memory {
     shards: [Mutex<HashMap<u128, Entry>>; SHARDS],
     /// The bound on keys of one shard.
-    max: usize,
-    ttl: Nanos,
+    max: Tunable,
+    ttl: Tunable,
 }
 
 impl Memory {
@@ -85,9 +86,19 @@ impl Memory {
     pub fn new(spec: &IdempotentSpec) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            max: (spec.max_keys as usize).div_ceil(SHARDS),
-            ttl: nanos(spec.ttl),
+            max: Tunable::new(Self::of_shard(spec)),
+            ttl: Tunable::new(nanos(spec.ttl)),
         }
+    }
+
+    fn of_shard(spec: &IdempotentSpec) -> u64 {
+        u64::from(spec.max_keys).div_ceil(SHARDS as u64)
+    }
+
+    /// Puts other numbers in force, for answers that are given from now on.
+    pub fn tune(&self, spec: &IdempotentSpec) {
+        self.max.set(Self::of_shard(spec));
+        self.ttl.set(nanos(spec.ttl));
     }
 
     fn shard(&self, key: u128) -> MutexGuard<'_, HashMap<u128, Entry>> {
@@ -110,12 +121,12 @@ impl Memory {
                 State::Running(_) => gone = true,
             }
             fence = entry.fence + 1;
-        } else if entries.len() >= self.max {
+        } else if entries.len() as u64 >= self.max.get() {
             entries.retain(|_, entry| match &entry.state {
                 State::Done(_, until) => now < *until,
                 State::Running(_) => true,
             });
-            if entries.len() >= self.max {
+            if entries.len() as u64 >= self.max.get() {
                 return Begin::Full;
             }
         }
@@ -131,7 +142,7 @@ impl Memory {
         let mut entries = self.shard(claim.key);
         match entries.get_mut(&claim.key) {
             Some(entry) if entry.is_of(claim) => {
-                entry.state = State::Done(Arc::new(stored), now.saturating_add(self.ttl));
+                entry.state = State::Done(Arc::new(stored), now.saturating_add(self.ttl.get()));
                 true
             }
             _ => false,

@@ -8,11 +8,11 @@ use crate::clock::{Nanos, nanos};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gcra {
     /// Nanoseconds that one unit of cost takes, rounded up so that the rate is never exceeded.
-    emission: Nanos,
+    pub(super) emission: Nanos,
     /// The burst in nanoseconds.
-    tolerance: Nanos,
+    pub(super) tolerance: Nanos,
     /// The burst in units.
-    burst: u32,
+    pub(super) burst: u32,
 }
 
 /// What the algorithm says of one arrival.
@@ -33,6 +33,9 @@ pub enum Arrival {
 }
 
 impl Gcra {
+    /// No limit.
+    pub(super) const OFF: Self = Self { emission: 0, tolerance: Nanos::MAX, burst: u32::MAX };
+
     /// A limit of `rate` with `burst` units at once.
     pub fn new(rate: Rate, burst: u32) -> Self {
         let emission = nanos(rate.per).div_ceil(u64::from(rate.count.max(1))).max(1);
@@ -88,7 +91,7 @@ impl Gcra {
 
     /// Units that would be admitted at `now`.
     pub fn remaining(&self, tat: Nanos, now: Nanos) -> u32 {
-        let left = self.tolerance.saturating_sub(tat.saturating_sub(now)) / self.emission;
+        let left = self.tolerance.saturating_sub(tat.saturating_sub(now)) / self.emission.max(1);
         u32::try_from(left).unwrap_or(self.burst)
     }
 }

@@ -50,7 +50,7 @@ type Shard = HashMap<u64, Nanos, BuildHasherDefault<Already>>;
 pub struct Keyed {
     shards: [Mutex<Shard>; SHARDS],
     len: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
     swept: AtomicU64,
 }
 
@@ -60,7 +60,7 @@ impl Keyed {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             len: AtomicUsize::new(0),
-            max: max as usize,
+            max: AtomicUsize::new(max as usize),
             swept: AtomicU64::new(0),
         }
     }
@@ -110,8 +110,14 @@ impl Keyed {
         self.len() == 0
     }
 
+    /// Holds at most so many keys from now on; those beyond stay until they are idle.
+    pub(super) fn bound(&self, max: u32) {
+        self.max.store(max as usize, Ordering::Relaxed);
+    }
+
     fn reserve(&self, now: Nanos) -> bool {
-        let take = |len: usize| (len < self.max).then_some(len + 1);
+        let max = self.max.load(Ordering::Relaxed);
+        let take = |len: usize| (len < max).then_some(len + 1);
         if self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
             return true;
         }

@@ -15,6 +15,7 @@ pub use keyed::{Keyed, hash_key};
 
 use self::turns::{FreeTurns, Turn};
 use crate::clock::{NEVER, Nanos, nanos};
+use crate::tunable::Tunable;
 
 /// What one call is charged: the hash of its key, and its cost.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,11 @@ impl Charge {
     /// `cost` units, without a key.
     pub const fn plain(cost: u32) -> Self {
         Self { key: 0, cost }
+    }
+
+    /// The hash of the key.
+    pub(crate) const fn key(&self) -> u64 {
+        self.key
     }
 
     /// `cost` units of `key`.
@@ -81,9 +87,11 @@ pub(crate) struct Refused {
 #[derive(Debug)]
 pub struct Limiter {
     name: &'static str,
-    position: u8,
-    gcra: Gcra,
-    patience: Nanos,
+    /// 0 where it is switched off.
+    emission: Tunable,
+    tolerance: Tunable,
+    burst: Tunable,
+    patience: Tunable,
     /// The state of a limiter without keys; of a keyed one, what the keys without room share.
     shared: AtomicU64,
     keyed: Option<Keyed>,
@@ -100,11 +108,12 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter of this name with a full burst.
     pub fn new(name: &'static str, spec: RateLimitSpec) -> Self {
-        Self {
+        let limiter = Self {
             name,
-            position: 0,
-            gcra: Gcra::new(spec.rate, spec.burst()),
-            patience: nanos(spec.wait),
+            emission: Tunable::default(),
+            tolerance: Tunable::default(),
+            burst: Tunable::default(),
+            patience: Tunable::default(),
             shared: AtomicU64::new(0),
             keyed: spec.keyed.then(|| Keyed::new(spec.max_keys)),
             overflowed: AtomicBool::new(false),
@@ -112,24 +121,37 @@ impl Limiter {
             allowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             overflow: AtomicU64::new(0),
+        };
+        limiter.tune(Some(&spec));
+        limiter
+    }
+
+    /// Puts other numbers in force, `None` for no limit; what was charged stays charged.
+    pub fn tune(&self, spec: Option<&RateLimitSpec>) {
+        let gcra = spec.map_or(Gcra::OFF, |spec| Gcra::new(spec.rate, spec.burst()));
+        // Between two of these a decision may see an old number beside a new one, once.
+        self.tolerance.set(gcra.tolerance);
+        self.emission.set(gcra.emission);
+        self.burst.set(gcra.burst.into());
+        self.patience.set(spec.map_or(0, |spec| nanos(spec.wait)));
+        if let (Some(keyed), Some(spec)) = (&self.keyed, spec) {
+            keyed.bound(spec.max_keys);
         }
+    }
+
+    /// Whether it is switched off: keys are not looked at then.
+    fn is_off(&self) -> bool {
+        self.emission.get() == 0
+    }
+
+    #[inline(always)]
+    fn gcra(&self) -> Gcra {
+        Gcra { emission: self.emission.get(), tolerance: self.tolerance.get(), burst: self.burst.count() }
     }
 
     /// Its name.
     pub const fn name(&self) -> &'static str {
         self.name
-    }
-
-    /// The same at this position among its call's limits.
-    #[must_use]
-    pub(crate) fn at(self, position: u8) -> Self {
-        Self { position, ..self }
-    }
-
-    /// Its position among its call's limits.
-    #[inline(always)]
-    pub(crate) const fn position(&self) -> u8 {
-        self.position
     }
 
     /// Charges one unit without a key if its turn is now: [`Limiter::admits`] for the most frequent case.
@@ -140,7 +162,7 @@ impl Limiter {
         }
         let mut tat = self.shared.load(Ordering::Acquire);
         loop {
-            let Some(next) = self.gcra.next_one(tat, now) else { return false };
+            let Some(next) = self.gcra().next_one(tat, now) else { return false };
             match self.shared.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(changed) => tat = changed,
@@ -155,6 +177,7 @@ impl Limiter {
     #[inline(always)]
     pub(crate) fn admits(&self, charge: Charge, now: Nanos) -> bool {
         let arrival = match &self.keyed {
+            Some(_) if self.is_off() => return true,
             None => self.arrive_shared(charge.cost, now, 0),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, 0, Refusal::MayBecomeAWait),
         };
@@ -176,7 +199,7 @@ impl Limiter {
         wait: Nanos,
         alone: bool,
     ) -> Result<Nanos, Refused> {
-        let patience = self.patience.min(wait);
+        let patience = self.patience.get().min(wait);
         // Together with other limits a charge must be one that can be taken off again.
         if alone && let Some(turn) = self.free_turns.take(charge, now, now.saturating_add(patience)) {
             return Ok(turn - now);
@@ -195,7 +218,7 @@ impl Limiter {
 
     /// Gives a charge back in the moment in which it was made: another limit refused.
     pub(crate) fn refund(&self, charge: Charge) {
-        self.give_back(charge.key, self.gcra.charge(charge.cost), NEVER);
+        self.give_back(charge.key, self.gcra().charge(charge.cost), NEVER);
     }
 
     /// Gives back the turn at `turn` of a call that waits no longer: the last turn of all, with those before it that
@@ -203,12 +226,12 @@ impl Limiter {
     pub(crate) fn give_up_turn(&self, charge: Charge, turn: Nanos, now: Nanos) {
         let mut turn = Turn { at: turn, charge };
         loop {
-            let furthest = self.gcra.furthest(turn.at);
-            let amount = self.gcra.charge(turn.charge.cost);
+            let furthest = self.gcra().furthest(turn.at);
+            let amount = self.gcra().charge(turn.charge.cost);
             let last = |tat: Nanos| (tat == furthest).then(|| tat.saturating_sub(amount));
             match self.change(charge.key, last) {
                 Ok(tat) => {
-                    match self.free_turns.take_at(charge.key, self.gcra.turn(tat.saturating_sub(amount))) {
+                    match self.free_turns.take_at(charge.key, self.gcra().turn(tat.saturating_sub(amount))) {
                         Some(before) => turn = before,
                         None => return,
                     }
@@ -226,8 +249,8 @@ impl Limiter {
     /// Gives back what `now` is left of a charge that was made at once at `charged`, for a call that went on to wait
     /// for another limit and waits no longer. What has flowed off since then cannot be given again.
     pub(crate) fn give_up_rest(&self, charge: Charge, charged: Nanos, now: Nanos) {
-        let rest = self.gcra.charge(charge.cost).saturating_sub(now.saturating_sub(charged));
-        self.give_back(charge.key, rest, self.gcra.furthest(now));
+        let rest = self.gcra().charge(charge.cost).saturating_sub(now.saturating_sub(charged));
+        self.give_back(charge.key, rest, self.gcra().furthest(now));
     }
 
     /// Takes `amount` off an arrival time that is not beyond `latest`.
@@ -251,15 +274,20 @@ impl Limiter {
         counter.fetch_add(1, Ordering::Relaxed);
         match arrival {
             Arrival::Conforms { tat, .. } => Decision::Allowed {
-                remaining: self.gcra.remaining(tat, now),
+                remaining: self.gcra().remaining(tat, now),
                 reset: Duration::from_nanos(tat.saturating_sub(now)),
             },
             Arrival::Exceeds { retry_after } => Decision::Refused {
                 retry_after: retry_after.map_or(Duration::MAX, Duration::from_nanos),
-                limit: self.gcra.burst(),
+                limit: self.gcra().burst(),
                 remaining: self.remaining(key, now),
             },
         }
+    }
+
+    /// The burst in force.
+    pub fn burst(&self) -> u32 {
+        self.burst.count()
     }
 
     /// Charges admitted, refused, and those that found no room for their key.
@@ -276,6 +304,7 @@ impl Limiter {
     #[inline(always)]
     fn arrive(&self, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
         match &self.keyed {
+            Some(_) if self.is_off() => Arrival::Conforms { tat: 0, delay: 0 },
             None => self.arrive_shared(charge.cost, now, patience),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, patience, Refusal::Final),
         }
@@ -285,7 +314,7 @@ impl Limiter {
     fn arrive_shared(&self, cost: u32, now: Nanos, patience: Nanos) -> Arrival {
         let mut tat = self.shared.load(Ordering::Acquire);
         loop {
-            let arrival = self.gcra.decide(tat, now, cost, patience);
+            let arrival = self.gcra().decide(tat, now, cost, patience);
             let Arrival::Conforms { tat: next, .. } = arrival else { return arrival };
             match self.shared.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return arrival,
@@ -303,7 +332,7 @@ impl Limiter {
         refusal: Refusal,
     ) -> Arrival {
         let decided = keyed.update(charge.key, now, |tat| {
-            let arrival = self.gcra.decide(*tat, now, charge.cost, patience);
+            let arrival = self.gcra().decide(*tat, now, charge.cost, patience);
             if let Arrival::Conforms { tat: next, .. } = arrival {
                 *tat = next;
             }
@@ -327,6 +356,6 @@ impl Limiter {
 
     fn remaining(&self, key: u64, now: Nanos) -> u32 {
         let own = self.keyed.as_ref().and_then(|keyed| keyed.peek(key));
-        self.gcra.remaining(own.unwrap_or_else(|| self.shared.load(Ordering::Acquire)), now)
+        self.gcra().remaining(own.unwrap_or_else(|| self.shared.load(Ordering::Acquire)), now)
     }
 }

@@ -1,13 +1,14 @@
 //! `#[retry]`: when to repeat, and after what delay.
 
 mod backoff;
-mod budget;
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hardening_spec::RetrySpec;
 
 pub use backoff::Backoff;
-pub use budget::Budget;
 
+use super::budget::Budget;
 use crate::clock::{NEVER, Nanos, nanos};
 
 /// A uniform number in 0..1 from the thread's generator, which tests seed.
@@ -57,50 +58,75 @@ pub struct Progress {
 /// The retry policy of one call site.
 #[derive(Debug)]
 pub struct Retry {
+    budget: Arc<Budget>,
+    /// Looked at after a failure alone.
+    numbers: RwLock<Numbers>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
     attempts: u32,
     max_duration: Nanos,
     backoff: Backoff,
-    budget: Option<Budget>,
 }
 
-impl Retry {
-    /// The policy of `spec` with a full budget.
-    pub fn new(spec: &RetrySpec) -> Self {
+impl Numbers {
+    fn new(spec: &RetrySpec) -> Self {
         Self {
             attempts: spec.attempts,
             max_duration: spec.max_duration.map_or(NEVER, nanos),
             backoff: Backoff::new(spec),
-            budget: spec.budget.map(Budget::new),
         }
+    }
+}
+
+impl Retry {
+    /// The policy of `spec` with a full budget of its own.
+    pub fn new(spec: &RetrySpec, now: Nanos) -> Self {
+        Self::sharing(spec, Arc::new(Budget::new(spec.budget, now)))
+    }
+
+    /// The policy of `spec` with a budget that others share.
+    pub fn sharing(spec: &RetrySpec, budget: Arc<Budget>) -> Self {
+        Self { budget, numbers: RwLock::new(Numbers::new(spec)) }
+    }
+
+    /// Puts other numbers in force, `None` for no repetition; the budget is tuned apart.
+    pub fn tune(&self, spec: Option<&RetrySpec>) {
+        let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
+        match spec {
+            Some(spec) => *numbers = Numbers::new(spec),
+            None => numbers.attempts = 1,
+        }
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Pays one call into the budget.
     #[inline(always)]
-    pub fn deposit(&self) {
-        if let Some(budget) = &self.budget {
-            budget.deposit();
-        }
-    }
-
-    /// Whole retries that the budget would pay for now; `None` without a budget.
-    pub fn budget_left(&self, now: Nanos) -> Option<u64> {
-        self.budget.as_ref().map(|budget| budget.left(now))
+    pub fn deposit(&self, now: Nanos) {
+        self.budget.deposit(now);
     }
 
     /// Decides after a retryable failure; `random` is uniform in 0..1. Takes from the budget only when it
     /// answers [`Next::After`].
     pub fn next(&self, progress: Progress, random: f64) -> Next {
-        if progress.attempts >= self.attempts {
+        let Numbers { attempts, max_duration, backoff } =
+            *self.numbers.read().unwrap_or_else(PoisonError::into_inner);
+        if progress.attempts >= attempts {
             return Next::Stop(Stop::Attempts);
         }
         let delay = progress
             .asked_for
-            .unwrap_or_else(|| self.backoff.delay(progress.attempts, progress.last_delay, random));
+            .unwrap_or_else(|| backoff.delay(progress.attempts, progress.last_delay, random));
         let resume = progress.now.saturating_add(delay);
-        if resume >= progress.deadline || resume >= progress.started.saturating_add(self.max_duration) {
+        if resume >= progress.deadline || resume >= progress.started.saturating_add(max_duration) {
             return Next::Stop(Stop::Time);
         }
-        if self.budget.as_ref().is_some_and(|budget| !budget.withdraw(progress.now)) {
+        if !self.budget.withdraw(progress.now) {
             return Next::Stop(Stop::Budget);
         }
         Next::After(delay)

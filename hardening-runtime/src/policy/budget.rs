@@ -1,0 +1,251 @@
+//! A budget: extra executions as a share of calls, so that an outage is not answered with a storm.
+//!
+//! Each call pays its share, each extra execution takes one whole token, and what was paid is forgotten after ten seconds
+//! (Finagle's `RetryBudget`). Of retries thirty in ten seconds are free, so that rare calls may be repeated. All numbers are whole, so a share of 30 % is exactly
+//! that. A budget may be shared, by retries and hedges of every function that asks one dependency.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use hardening_spec::Ratio;
+
+use crate::clock::Nanos;
+use crate::tunable::Tunable;
+
+/// One extra execution in the smallest units.
+const TOKEN: u64 = 1_000_000;
+/// What was paid is kept in so many parts, a power of two.
+const SLICES: usize = 8;
+/// The length of one part; all together are ten seconds.
+const SLICE: Nanos = 10_000_000_000 / SLICES as u64;
+/// Retries in ten seconds that are free.
+const RESERVE: u64 = 30;
+
+/// The extra executions that may still be made.
+#[derive(Debug)]
+pub struct Budget {
+    /// What one call pays.
+    share: Tunable,
+    /// What is free in ten seconds.
+    reserve: u64,
+    /// 1 while there is no bound.
+    unbounded: Tunable,
+    /// What calls paid in each slice, and what was taken of the reserve.
+    slices: [AtomicU64; SLICES],
+    reserved: [AtomicU64; SLICES],
+    /// The slice that is paid into, and when it ends.
+    current: AtomicUsize,
+    ends: AtomicU64,
+    /// Held by whoever takes, and while the slices turn.
+    taking: Mutex<()>,
+}
+
+impl Budget {
+    /// A budget of retries: `share` of the calls and thirty; `None` for no bound.
+    pub fn new(share: Option<Ratio>, now: Nanos) -> Self {
+        let budget = Self::with(RESERVE * TOKEN, [0; SLICES], now);
+        budget.tune(share);
+        budget
+    }
+
+    /// A budget of hedges: `share` of the calls and nothing else but one to begin with, since a share of few calls is nothing.
+    pub fn of_hedges(share: Ratio, now: Nanos) -> Self {
+        let mut slices = [0; SLICES];
+        slices[0] = TOKEN;
+        let budget = Self::with(0, slices, now);
+        budget.tune(Some(share));
+        budget
+    }
+
+    fn with(reserve: u64, slices: [u64; SLICES], now: Nanos) -> Self {
+        Self {
+            share: Tunable::default(),
+            reserve,
+            unbounded: Tunable::default(),
+            slices: slices.map(AtomicU64::new),
+            reserved: Default::default(),
+            current: AtomicUsize::new(0),
+            ends: AtomicU64::new(now.saturating_add(SLICE)),
+            taking: Mutex::new(()),
+        }
+    }
+
+    /// Another share from now on, `None` for no bound; what was paid stays.
+    pub fn tune(&self, share: Option<Ratio>) {
+        self.share.set(share.map_or(0, |share| share.millionths.into()));
+        self.unbounded.set(share.is_none().into());
+    }
+
+    /// Pays for one call.
+    #[inline(always)]
+    pub fn deposit(&self, now: Nanos) {
+        if now >= self.ends.load(Ordering::Relaxed) {
+            self.turn(now);
+        }
+        let current = self.current.load(Ordering::Relaxed) % SLICES;
+        self.slices[current].fetch_add(self.share.get(), Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn turn(&self, now: Nanos) {
+        let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turn_to(now);
+    }
+
+    /// Forgets the slices that are older than ten seconds.
+    fn turn_to(&self, now: Nanos) {
+        let mut ends = self.ends.load(Ordering::Relaxed);
+        if now < ends {
+            return;
+        }
+        let over = (now - ends) / SLICE;
+        for _ in 0..=over.min(SLICES as u64 - 1) {
+            let next = (self.current.load(Ordering::Relaxed) + 1) % SLICES;
+            self.slices[next].store(0, Ordering::Relaxed);
+            self.reserved[next].store(0, Ordering::Relaxed);
+            self.current.store(next, Ordering::Relaxed);
+        }
+        ends = ends.saturating_add((over + 1).saturating_mul(SLICE));
+        self.ends.store(ends, Ordering::Relaxed);
+    }
+
+    /// Takes one extra execution; false when there is none.
+    pub fn withdraw(&self, now: Nanos) -> bool {
+        if self.unbounded.get() != 0 {
+            return true;
+        }
+        let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turn_to(now);
+        // Payments may come meanwhile; nobody else takes.
+        if self.held() < TOKEN {
+            return false;
+        }
+        let current = self.current.load(Ordering::Relaxed);
+        let oldest = current + 1;
+        let mut rest = TOKEN;
+        for at in 0..SLICES {
+            let slice = &self.slices[(oldest + at) % SLICES];
+            let part = slice.load(Ordering::Relaxed).min(rest);
+            slice.fetch_sub(part, Ordering::Relaxed);
+            rest -= part;
+        }
+        self.reserved[current % SLICES].fetch_add(rest, Ordering::Relaxed);
+        true
+    }
+
+    /// What may be taken now.
+    fn held(&self) -> u64 {
+        let sum = |slices: &[AtomicU64]| slices.iter().map(|slice| slice.load(Ordering::Relaxed)).sum::<u64>();
+        sum(&self.slices) + self.reserve.saturating_sub(sum(&self.reserved))
+    }
+
+    /// Whole extra executions left; `None` where there is no bound.
+    pub fn left(&self, now: Nanos) -> Option<u64> {
+        if self.unbounded.get() != 0 {
+            return None;
+        }
+        self.turn(now);
+        Some(self.held() / TOKEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    /// Every call asks for an extra execution, a thousand times a second: a full outage. Answers when calls and extras were.
+    fn outage(budget: &Budget, seconds: u64) -> (Vec<Nanos>, Vec<Nanos>) {
+        let (mut calls, mut extras) = (Vec::new(), Vec::new());
+        for at in 0..seconds * 1000 {
+            let now = at * SECOND / 1000;
+            budget.deposit(now);
+            calls.push(now);
+            if budget.withdraw(now) {
+                extras.push(now);
+            }
+        }
+        (calls, extras)
+    }
+
+    fn within(times: &[Nanos], end: Nanos) -> u64 {
+        times.iter().filter(|at| **at <= end && **at + 10 * SECOND > end).count() as u64
+    }
+
+    #[test]
+    fn i_28_retries_are_an_exact_share_of_the_calls_of_ten_seconds_and_the_reserve() {
+        for percent in [1, 10, 20, 30, 40, 60, 70, 90, 100] {
+            let budget = Budget::new(Some(Ratio::percent(percent)), 0);
+            let (calls, extras) = outage(&budget, 60);
+            for end in (10..60).map(|second| second * SECOND) {
+                let calls = within(&calls, end);
+                let slice = calls.div_ceil(SLICES as u64) * u64::from(percent) / 100 + 4;
+                let most = calls * u64::from(percent) / 100 + RESERVE + slice;
+                assert!(within(&extras, end) <= most, "{percent} % at {end}");
+            }
+            // In the long run it is the share and the reserve, no more and no less.
+            let least = 60_000 * u64::from(percent) / 100;
+            let wanted = least + 7 * RESERVE;
+            let extras = extras.len() as u64;
+            assert!(
+                extras <= wanted.min(60_000) && extras >= least.min(59_900),
+                "{percent} %: {extras} of {wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn i_31_hedges_are_a_share_of_the_calls_of_ten_seconds_and_one() {
+        for percent in [1, 5, 10, 30, 50] {
+            let budget = Budget::of_hedges(Ratio::percent(percent), 0);
+            let (calls, extras) = outage(&budget, 60);
+            for end in (10..60).map(|second| second * SECOND) {
+                let calls = within(&calls, end);
+                let slice = calls.div_ceil(SLICES as u64) * u64::from(percent) / 100;
+                assert!(
+                    within(&extras, end) <= calls * u64::from(percent) / 100 + 1 + slice,
+                    "{percent} % at {end}"
+                );
+            }
+            let (all, wanted) = (extras.len() as u64, 600 * u64::from(percent));
+            assert!(all.abs_diff(wanted) <= 2, "{percent} %: {all} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_is_forgotten() {
+        let budget = Budget::of_hedges(Ratio::percent(50), 0);
+        (0..1000).for_each(|_| budget.deposit(SECOND));
+        assert!(budget.left(SECOND).is_some_and(|left| left == 501));
+        assert_eq!(budget.left(12 * SECOND), Some(0));
+        let retries = Budget::new(Some(Ratio::percent(20)), 0);
+        assert_eq!(retries.left(1000 * SECOND), Some(RESERVE), "the reserve comes back with time");
+    }
+
+    #[test]
+    fn without_a_bound_everything_may_be_repeated() {
+        let budget = Budget::new(None, 0);
+        assert!((0..10_000).all(|_| budget.withdraw(0)) && budget.left(0).is_none());
+        budget.tune(Some(Ratio::percent(10)));
+        assert_eq!((0..10_000).filter(|_| budget.withdraw(0)).count(), 30);
+    }
+
+    #[test]
+    fn threads_take_no_more_than_there_is() {
+        let budget = Budget::new(Some(Ratio::percent(50)), 0);
+        let taken = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        budget.deposit(0);
+                        taken.fetch_add(budget.withdraw(0).into(), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let left = budget.left(0).expect("a bound");
+        assert_eq!(taken.load(Ordering::Relaxed) + left, 20_000 + RESERVE);
+    }
+}

@@ -1,0 +1,93 @@
+//! A circuit for each key, under one set of numbers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hardening_spec::{CircuitBreakerSpec, Window};
+
+use super::rules::Rules;
+use super::word::{Mode, Phase, Word};
+use super::{Admission, CircuitBreaker, CircuitState};
+use crate::clock::Nanos;
+use crate::policy::keyed::{Keyed, Reusable};
+
+/// The circuits of one call's keys.
+pub(crate) struct KeyedBreakers {
+    circuits: Keyed<CircuitBreaker>,
+    rules: Arc<Rules>,
+    window: Arc<Mutex<Window>>,
+    /// The mode of circuits that are made from now on.
+    mode: Arc<AtomicU8>,
+}
+
+impl KeyedBreakers {
+    pub(crate) fn new(name: &'static str, spec: CircuitBreakerSpec, timeout: Option<Duration>) -> Self {
+        let rules = Arc::new(Rules::new(name, &spec, timeout));
+        let window = Arc::new(Mutex::new(spec.window));
+        let mode = Arc::new(AtomicU8::new(Mode::Automatic as u8));
+        let made = (Arc::clone(&rules), Arc::clone(&window), Arc::clone(&mode));
+        let make = move |now| {
+            let (rules, window, mode) = &made;
+            let window = *window.lock().unwrap_or_else(PoisonError::into_inner);
+            let circuit = CircuitBreaker::under(Arc::clone(rules), window, now);
+            circuit.update(|word| Some(Word { mode: Mode::of(mode.load(Ordering::Relaxed)), ..word }));
+            circuit
+        };
+        Self { circuits: Keyed::new(name, spec.max_keys, make), rules, window, mode }
+    }
+
+    /// Asks the circuit of a key for leave.
+    pub(crate) fn admit(&self, key: u64, now: Nanos) -> (&'static CircuitBreaker, Admission) {
+        self.circuits.with(key, now, |circuit| (circuit, circuit.admit(now)))
+    }
+
+    /// The circuit of a key; one that was never asked for begins here.
+    pub(crate) fn circuit(&self, key: u64, now: Nanos) -> &'static CircuitBreaker {
+        self.circuits.with(key, now, |circuit| circuit)
+    }
+
+    /// Puts other numbers in force.
+    pub(crate) fn tune(&self, spec: &CircuitBreakerSpec, timeout: Option<Duration>) {
+        self.rules.tune(spec, timeout);
+        self.circuits.bound(spec.max_keys);
+        *self.window.lock().unwrap_or_else(PoisonError::into_inner) = spec.window;
+        self.circuits.each(|circuit| circuit.tune_window(spec.window));
+    }
+
+    /// Puts every circuit into a mode, those of later keys as well.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Ordering::Relaxed);
+        self.circuits.each(|circuit| circuit.set_mode(mode));
+    }
+
+    /// Circuits in each state.
+    pub(crate) fn states(&self, now: Nanos) -> [u64; CircuitState::ALL.len()] {
+        let mut states = [0; CircuitState::ALL.len()];
+        self.circuits.each(|circuit| states[circuit.state(now) as usize] += 1);
+        states
+    }
+
+    /// How often a circuit went from one state to another.
+    pub(crate) fn transitions(&self, from: CircuitState, to: CircuitState) -> u64 {
+        self.rules.transitions.count(from, to)
+    }
+}
+
+impl Reusable for CircuitBreaker {
+    fn is_idle(&self, now: Nanos) -> bool {
+        let word = Word::unpack(self.word.load(Ordering::Acquire));
+        word.phase == Phase::Closed
+            && self.streak.load(Ordering::Acquire) == 0
+            && self.window_counts(now).0 == 0
+    }
+
+    fn reuse(&self, _: Nanos) {
+        // A result for the key before is one of an earlier generation.
+        if let Some(before) = self.update(|word| Some(word.closed())) {
+            self.streak.store(0, Ordering::Release);
+            self.window.clear(before.closed().generation);
+        }
+    }
+}

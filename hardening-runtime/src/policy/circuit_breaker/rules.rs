@@ -1,0 +1,102 @@
+//! The numbers of a breaker, shared by the circuits of one call's keys.
+
+use std::time::Duration;
+
+use hardening_spec::{CircuitBreakerSpec, Ratio};
+
+use super::transitions::Transitions;
+use super::window::Counts;
+use crate::clock::{Nanos, nanos};
+use crate::tunable::Tunable;
+
+/// What opens a circuit, for how long, and what closes it again.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) name: &'static str,
+    failure_rate: Tunable,
+    min_calls: Tunable,
+    /// 0 for none.
+    consecutive: Tunable,
+    /// [`Nanos::MAX`] for none.
+    pub(super) slow_call: Tunable,
+    slow_rate: Tunable,
+    open_from: Tunable,
+    open_to: Tunable,
+    probes: Tunable,
+    pub(super) probe_timeout: Tunable,
+    pub(super) transitions: Transitions,
+}
+
+impl Rules {
+    pub(super) fn new(name: &'static str, spec: &CircuitBreakerSpec, timeout: Option<Duration>) -> Self {
+        let rules = Self {
+            name,
+            failure_rate: Tunable::default(),
+            min_calls: Tunable::default(),
+            consecutive: Tunable::default(),
+            slow_call: Tunable::default(),
+            slow_rate: Tunable::default(),
+            open_from: Tunable::default(),
+            open_to: Tunable::default(),
+            probes: Tunable::default(),
+            probe_timeout: Tunable::default(),
+            transitions: Transitions::default(),
+        };
+        rules.tune(spec, timeout);
+        rules
+    }
+
+    /// Puts other numbers in force.
+    pub(super) fn tune(&self, spec: &CircuitBreakerSpec, timeout: Option<Duration>) {
+        self.failure_rate.set(spec.failure_rate.millionths.into());
+        self.min_calls.set(spec.min_calls.into());
+        self.consecutive.set(spec.consecutive.unwrap_or(0).into());
+        self.slow_call.set(spec.slow_call.map_or(Nanos::MAX, nanos));
+        self.slow_rate.set(spec.slow_rate.millionths.into());
+        self.open_from.set(nanos(spec.open_for.from));
+        self.open_to.set(nanos(spec.open_for.to));
+        self.probes.set(spec.probes.into());
+        let probe_timeout = spec.probe_timeout.or(timeout).unwrap_or(Duration::from_secs(10));
+        self.probe_timeout.set(nanos(probe_timeout));
+    }
+
+    /// Whether so many failures in a row open the circuit.
+    pub(super) fn trips_in_a_row(&self, streak: u32) -> bool {
+        let limit = self.consecutive.count();
+        limit > 0 && streak >= limit
+    }
+
+    /// Whether what the window holds opens the circuit.
+    #[inline]
+    pub(super) fn trips(&self, counts: Counts) -> bool {
+        let reached = |rate: Ratio, part| rate.reached_by(part, counts.calls);
+        counts.calls >= self.min_calls.get()
+            && (reached(self.failure_rate.ratio(), counts.failed)
+                || (self.slow_call.get() != Nanos::MAX && reached(self.slow_rate.ratio(), counts.slow)))
+    }
+
+    /// How long the first opening lasts.
+    pub(super) fn first_period(&self) -> Nanos {
+        self.open_from.get()
+    }
+
+    /// How long the opening after `opens` others in a row lasts; `random` is uniform in 0..1.
+    pub(super) fn open_period(&self, opens: u8, random: f64) -> Nanos {
+        let (from, to) = (self.open_from.get(), self.open_to.get());
+        if from == to {
+            return from;
+        }
+        let doubled =
+            from.checked_shl(u32::from(opens)).filter(|period| period >> opens == from).unwrap_or(to);
+        let spread = 0.8 + 0.4 * random;
+        // A positive product of a period and at most 1.2.
+        #[allow(clippy::cast_sign_loss)]
+        let period = (doubled.min(to) as f64 * spread) as Nanos;
+        period
+    }
+
+    /// Calls admitted half-open.
+    pub(super) fn probes(&self) -> u8 {
+        u8::try_from(self.probes.get()).unwrap_or(u8::MAX)
+    }
+}

@@ -1,0 +1,231 @@
+//! `#[circuit_breaker(adaptive)]`: refuses a share of the calls, so that what passes is about what the dependency accepts.
+//!
+//! Client-side throttling of the SRE book, chapter "Handling Overload": of `requests` calls, those that were refused here
+//! included, of which the dependency accepted `accepts`, a call is refused with the probability
+//! (requests − K × accepts) / (requests + 1). At most 90 % are refused, and one call a second always passes, so that a
+//! dependency that is back is found.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hardening_spec::{CircuitBreakerSpec, ThrottleSpec, Window};
+
+use crate::clock::{Nanos, nanos};
+use crate::tunable::Tunable;
+
+const BUCKETS: u64 = 16;
+/// No more than this share is refused, in millionths.
+const MOST: f64 = 0.9;
+/// One call in so long always passes.
+const ALWAYS_EVERY: Nanos = 1_000_000_000;
+/// One request in a bucket's word; accepts are below.
+const REQUEST: u64 = 1 << 32;
+
+/// The throttle of one call site.
+#[derive(Debug)]
+pub struct Throttle {
+    /// The width of one bucket; at least 1.
+    width: Tunable,
+    min_calls: Tunable,
+    /// In thousandths.
+    multiplier: Tunable,
+    /// Which lap of the ring a bucket belongs to, and what it holds.
+    buckets: [(AtomicU64, AtomicU64); BUCKETS as usize],
+    /// When a call passed because none had for a second.
+    passed: AtomicU64,
+    admitted: AtomicU64,
+    refused: AtomicU64,
+    /// Off: everything passes uncounted.
+    off: Tunable,
+}
+
+impl Throttle {
+    /// When a refused call may be made again.
+    pub(crate) const ASK_AGAIN: Nanos = ALWAYS_EVERY;
+
+    /// A throttle that has seen nothing.
+    pub fn new(spec: &CircuitBreakerSpec, now: Nanos) -> Self {
+        let throttle = Self {
+            width: Tunable::default(),
+            min_calls: Tunable::default(),
+            multiplier: Tunable::default(),
+            buckets: Default::default(),
+            passed: AtomicU64::new(now),
+            admitted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            off: Tunable::default(),
+        };
+        throttle.tune(Some(spec));
+        throttle
+    }
+
+    /// Puts other numbers in force, `None` for none at all.
+    // A multiplier is positive and small.
+    #[allow(clippy::cast_sign_loss)]
+    pub fn tune(&self, spec: Option<&CircuitBreakerSpec>) {
+        self.off.set(spec.is_none().into());
+        let Some(spec) = spec else { return };
+        let width = match spec.window {
+            Window::Time(width) => nanos(width),
+            Window::Calls(_) => nanos(std::time::Duration::from_secs(30)),
+        };
+        self.width.set((width / BUCKETS).max(1));
+        self.min_calls.set(spec.min_calls.into());
+        let multiplier = spec.adaptive.unwrap_or(ThrottleSpec::DEFAULT).multiplier;
+        self.multiplier.set((multiplier * 1000.0) as u64);
+    }
+
+    /// The probability with which a call is refused, given what the window holds.
+    pub fn probability(&self, requests: u64, accepts: u64) -> f64 {
+        if requests < self.min_calls.get() {
+            return 0.0;
+        }
+        let allowed = accepts.saturating_mul(self.multiplier.get()) / 1000;
+        let over = requests.saturating_sub(allowed);
+        (over as f64 / (requests + 1) as f64).min(MOST)
+    }
+
+    /// Asks for leave to run an attempt; `random` is uniform in 0..1.
+    pub fn admit(&self, now: Nanos, random: f64) -> bool {
+        if self.off.get() != 0 {
+            return true;
+        }
+        let (requests, accepts) = self.counts(now);
+        self.bucket(now).fetch_add(REQUEST, Ordering::Relaxed);
+        let refused = random < self.probability(requests, accepts) && !self.passes_always(now);
+        let counter = if refused { &self.refused } else { &self.admitted };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if !refused {
+            self.passed.fetch_max(now, Ordering::Relaxed);
+        }
+        !refused
+    }
+
+    /// Counts an attempt that the dependency accepted.
+    pub fn accepted(&self, now: Nanos) {
+        if self.off.get() == 0 {
+            self.bucket(now).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes back an attempt of which nothing is known: it was cancelled, or refused elsewhere.
+    pub fn forget(&self, now: Nanos) {
+        if self.off.get() == 0 {
+            let less = |word: u64| word.checked_sub(REQUEST);
+            let _ = self.bucket(now).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+    }
+
+    /// Calls that were let through, and that were refused.
+    pub fn decisions(&self) -> (u64, u64) {
+        (self.admitted.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+    }
+
+    fn passes_always(&self, now: Nanos) -> bool {
+        let last = self.passed.load(Ordering::Relaxed);
+        now >= last.saturating_add(ALWAYS_EVERY)
+            && self.passed.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// The bucket of this moment, emptied when it is an older one's.
+    fn bucket(&self, now: Nanos) -> &AtomicU64 {
+        let epoch = now / self.width.get().max(1);
+        let (lap, held) = &self.buckets[(epoch % BUCKETS) as usize];
+        let known = lap.load(Ordering::Acquire);
+        if known < epoch && lap.compare_exchange(known, epoch, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            held.store(0, Ordering::Release);
+        }
+        held
+    }
+
+    /// Requests and accepts of the window.
+    pub fn counts(&self, now: Nanos) -> (u64, u64) {
+        let epoch = now / self.width.get().max(1);
+        let live = |lap: u64| lap <= epoch && lap + BUCKETS > epoch;
+        let mut sums = (0, 0);
+        for (lap, held) in &self.buckets {
+            if live(lap.load(Ordering::Acquire)) {
+                let word = held.load(Ordering::Acquire);
+                sums.0 += word >> 32;
+                sums.1 += word & (REQUEST - 1);
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    fn throttle(multiplier: f64) -> Throttle {
+        let spec = CircuitBreakerSpec::ADAPTIVE
+            .with_multiplier(multiplier)
+            .with_window(Window::Time(Duration::from_secs(10)));
+        Throttle::new(&spec, 0)
+    }
+
+    /// Asks `rate` times a second of a dependency that accepts `capacity` a second; answers what passed each second.
+    fn run(throttle: &Throttle, from: u64, seconds: u64, rate: u64, capacity: u64) -> Vec<u64> {
+        (from..from + seconds)
+            .map(|second| {
+                let mut passed = 0;
+                for at in 0..rate {
+                    let now = second * SECOND + at * SECOND / rate;
+                    if throttle.admit(now, fastrand::f64()) {
+                        passed += 1;
+                        if passed <= capacity {
+                            throttle.accepted(now);
+                        }
+                    }
+                }
+                passed
+            })
+            .collect()
+    }
+
+    #[test]
+    fn i_14_nothing_is_refused_while_enough_is_accepted_or_too_little_is_known() {
+        let throttle = throttle(2.0);
+        for requests in 0..2000 {
+            let p = throttle.probability(requests, requests.div_ceil(2));
+            assert!(p == 0.0, "{requests}: {p}");
+        }
+        assert!((0..20).all(|requests| throttle.probability(requests, 0) == 0.0));
+        assert!(throttle.probability(20, 0) > 0.5);
+    }
+
+    #[test]
+    fn i_15_what_passes_is_a_multiple_of_what_is_accepted() {
+        for (multiplier, capacity, wanted) in
+            [(2.0, 200, 400.0), (2.0, 400, 800.0), (1.1, 400, 440.0), (2.0, 600, 1000.0)]
+        {
+            fastrand::seed(7);
+            let throttle = throttle(multiplier);
+            let passed = run(&throttle, 0, 120, 1000, capacity);
+            let mean = passed[60..].iter().sum::<u64>() as f64 / 60.0;
+            assert!(
+                (mean - wanted).abs() <= 0.1 * wanted,
+                "K {multiplier}, {capacity}/s: {mean}, not {wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn i_16_an_outage_is_not_the_end_and_its_end_is_found() {
+        fastrand::seed(7);
+        let throttle = throttle(2.0);
+        run(&throttle, 0, 30, 1000, 1000);
+        let outage = run(&throttle, 30, 60, 1000, 0);
+        // A tenth passes, and never less than one in a second.
+        assert!(outage[30..].iter().all(|passed| (60..=150).contains(passed)), "{outage:?}");
+        let after = run(&throttle, 90, 30, 1000, 1000);
+        assert!(after[25..].iter().all(|passed| *passed > 950), "{after:?}");
+        let slow = super::tests::throttle(2.0);
+        let few = run(&slow, 0, 60, 20, 0);
+        assert!(few.iter().all(|passed| *passed >= 1), "{few:?}");
+    }
+}

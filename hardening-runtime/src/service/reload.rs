@@ -1,0 +1,142 @@
+//! Settings that change while the service runs: on SIGHUP, and when the file changes.
+//!
+//! All of the new settings come into force or none of them. The numbers of every policy change in place, so that states
+//! stay: an open circuit stays open. What belongs to the server itself comes into force with the next start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::targets;
+use crate::settings::{self, Loaded, Settings, Sources, Version, keys};
+use crate::telemetry::text::Family;
+
+/// How often the file is looked at. A change counts once two looks in a row agree, so that a file that is being written is
+/// left alone.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+static APPLIED: AtomicU64 = AtomicU64::new(0);
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// Where settings come from, and those that the server was started with.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    sources: Sources,
+    started_with: Settings,
+    version: Version,
+}
+
+impl Reloader {
+    pub(super) fn new(sources: Sources, started_with: Settings, version: Version) -> Self {
+        Self { sources, started_with, version }
+    }
+
+    /// Reloads until it is dropped.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let mut hangups = Hangups::new();
+        let (mut loaded, mut seen) = (self.version, self.version);
+        loop {
+            tokio::select! {
+                () = hangups.next() => {
+                    loaded = self.version().await;
+                    seen = loaded;
+                    self.reload("SIGHUP");
+                }
+                () = sleep(LOOK_EVERY) => {
+                    let now = self.version().await;
+                    if now == seen && now != loaded {
+                        loaded = now;
+                        self.reload("the file changed");
+                    }
+                    seen = now;
+                }
+            }
+        }
+    }
+
+    async fn version(self: &Arc<Self>) -> Version {
+        let this = Arc::clone(self);
+        tokio::task::spawn_blocking(move || this.sources.version()).await.ok().flatten()
+    }
+
+    /// Reads every source again and puts the policies' numbers in force, or says why not.
+    fn reload(&self, cause: &'static str) {
+        let (_, calls) = targets::all();
+        let done = settings::load(&self.sources, &calls)
+            .map_err(|problems| problems.0)
+            .and_then(|loaded| targets::configure(&loaded, true).map(|changed| (loaded, changed)));
+        match done {
+            Ok((loaded, changed)) => {
+                APPLIED.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(cause, changed, "settings reloaded");
+                for warning in &loaded.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.name_what_waits(&loaded);
+            }
+            Err(problems) => {
+                REFUSED.fetch_add(1, Ordering::Relaxed);
+                for problem in problems {
+                    tracing::error!(cause, "settings refused, those before stay in force: {problem}");
+                }
+            }
+        }
+    }
+
+    fn name_what_waits(&self, loaded: &Loaded) {
+        for setting in keys::SETTINGS {
+            let hidden = loaded.hidden.contains(&(setting.section, setting.key));
+            // The service listens where it listens, whatever a test or the file says.
+            let of_start = matches!(setting.key, "listen" | "admin" | "pre_drain")
+                && !loaded.given.contains(&(setting.section, setting.key));
+            if !of_start && (setting.show)(&self.started_with) != (setting.show)(&loaded.settings) {
+                let value = if hidden { "[redacted]".to_owned() } else { (setting.show)(&loaded.settings) };
+                tracing::warn!(
+                    setting = format!("[{}] {}", setting.section, setting.key),
+                    value,
+                    "this setting comes into force with the next start"
+                );
+            }
+        }
+    }
+}
+
+/// The process' SIGHUP, where there is one.
+struct Hangups {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { signal: signal(SignalKind::hangup()).ok() }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self {}
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Writes how often settings were reloaded.
+pub(super) fn render(out: &mut String) {
+    let mut family =
+        Family::counter(out, "hardening_settings_reloads_total", "Reloads of settings by their result.");
+    for (result, count) in [("applied", &APPLIED), ("refused", &REFUSED)] {
+        family.sample(&[("result", result)], count.load(Ordering::Relaxed));
+    }
+}
