@@ -11,7 +11,8 @@ async fn told(service: &Process, call: &str) -> String {
 async fn reloads(service: &Process, result: &str) -> u64 {
     let metrics = get(service.admin_addr, "/metrics").await.body;
     let series = format!("hardening_settings_reloads_total{{result=\"{result}\"}} ");
-    let line = metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_else(|| panic!("{metrics}"));
+    let line =
+        metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_else(|| panic!("{metrics}"));
     line.parse().unwrap()
 }
 

@@ -8,11 +8,12 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Path;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 use super::charge::field_name;
 use crate::model::Call;
 use crate::numbers;
-use crate::paths::{absolute, emit, import, private};
+use crate::paths::{absolute, emit, import, ours_at, private};
 use crate::syntax::{Entry, Policy, Time, Value};
 
 /// `static SITE: Site = Site::new(place, specification);`, its registration, and the imports it uses.
@@ -70,17 +71,20 @@ fn sharing(call: &Call) -> TokenStream {
     let mut limits = 0..;
     let policies = call.policies.iter().filter_map(|policy| {
         let position = (policy.name() == keys::RATE_LIMITED.name).then(|| limits.next()).flatten();
+        // A static of another kind is shown where it stands.
+        let borrowed = |path: &Path| quote_spanned!(ours_at(path.span())=> &#path);
         if let Some(Value::Shared(budget)) = policy.get("budget").map(|entry| &entry.value) {
-            return Some(emit!(.sharing_retry_budget(&#budget)));
+            let budget = borrowed(budget);
+            return Some(emit!(.sharing_retry_budget(#budget)));
         }
-        let path = policy.shared.as_ref()?;
+        let path = borrowed(policy.shared.as_ref()?);
         Some(match (policy.name(), position) {
             (_, Some(position)) => {
                 let position = Literal::usize_unsuffixed(position);
-                emit!(.sharing_rate_limiter(#position, &#path))
+                emit!(.sharing_rate_limiter(#position, #path))
             }
-            ("circuit_breaker", _) => emit!(.sharing_circuit_breaker(&#path)),
-            _ => emit!(.sharing_bulkhead(&#path)),
+            ("circuit_breaker", _) => emit!(.sharing_circuit_breaker(#path)),
+            _ => emit!(.sharing_bulkhead(#path)),
         })
     });
     policies.collect()
@@ -92,11 +96,12 @@ pub(crate) fn policy_spec(policy: &Policy) -> TokenStream {
     if let Some(path) = &policy.shared {
         let written = policy.entries.iter().filter(|entry| entry.key.name != "key");
         let written = written.filter_map(|entry| written_key(policy, entry));
+        let spec = quote_spanned!(ours_at(path.span())=> #path::SPEC);
         let base = if policy.name() == keys::RATE_LIMITED.name {
             let keyed = policy.has("key");
-            emit!(#private::shared_limit(#path::SPEC, #keyed))
+            emit!(#private::shared_limit(#spec, #keyed))
         } else {
-            emit!(#path::SPEC)
+            spec
         };
         return emit!(#base #(#written)*);
     }

@@ -30,10 +30,12 @@ pub struct Budget {
     reserve: u64,
     /// 1 while there is no bound.
     unbounded: Tunable,
-    /// What calls paid in each slice, and what was taken of the reserve.
-    slices: [AtomicU64; SLICES],
-    reserved: [AtomicU64; SLICES],
-    /// The slice that is paid into, and when it ends.
+    /// Calls, and what was taken, in each slice.
+    calls: [AtomicU64; SLICES],
+    taken: [AtomicU64; SLICES],
+    /// What is free once.
+    gift: AtomicU64,
+    /// The slice that is counted in, and when it ends.
     current: AtomicUsize,
     ends: AtomicU64,
     /// Held by whoever takes, and while the slices turn.
@@ -43,34 +45,33 @@ pub struct Budget {
 impl Budget {
     /// A budget of retries: `share` of the calls and thirty; `None` for no bound.
     pub fn new(share: Option<Ratio>, now: Nanos) -> Self {
-        let budget = Self::with(RESERVE * TOKEN, [0; SLICES], now);
+        let budget = Self::with(RESERVE * TOKEN, 0, now);
         budget.tune(share);
         budget
     }
 
     /// A budget of hedges: `share` of the calls and nothing else but one to begin with, since a share of few calls is nothing.
     pub fn of_hedges(share: Ratio, now: Nanos) -> Self {
-        let mut slices = [0; SLICES];
-        slices[0] = TOKEN;
-        let budget = Self::with(0, slices, now);
+        let budget = Self::with(0, TOKEN, now);
         budget.tune(Some(share));
         budget
     }
 
-    fn with(reserve: u64, slices: [u64; SLICES], now: Nanos) -> Self {
+    fn with(reserve: u64, gift: u64, now: Nanos) -> Self {
         Self {
             share: Tunable::default(),
             reserve,
             unbounded: Tunable::default(),
-            slices: slices.map(AtomicU64::new),
-            reserved: Default::default(),
+            calls: Default::default(),
+            taken: Default::default(),
+            gift: AtomicU64::new(gift),
             current: AtomicUsize::new(0),
             ends: AtomicU64::new(now.saturating_add(SLICE)),
             taking: Mutex::new(()),
         }
     }
 
-    /// Another share from now on, `None` for no bound; what was paid stays.
+    /// Another share from now on, `None` for no bound; what was counted stays.
     pub fn tune(&self, share: Option<Ratio>) {
         self.share.set(share.map_or(0, |share| share.millionths.into()));
         self.unbounded.set(share.is_none().into());
@@ -83,7 +84,7 @@ impl Budget {
             self.turn(now);
         }
         let current = self.current.load(Ordering::Relaxed) % SLICES;
-        self.slices[current].fetch_add(self.share.get(), Ordering::Relaxed);
+        self.calls[current].fetch_add(1, Ordering::Relaxed);
     }
 
     #[cold]
@@ -94,19 +95,18 @@ impl Budget {
 
     /// Forgets the slices that are older than ten seconds.
     fn turn_to(&self, now: Nanos) {
-        let mut ends = self.ends.load(Ordering::Relaxed);
+        let ends = self.ends.load(Ordering::Relaxed);
         if now < ends {
             return;
         }
         let over = (now - ends) / SLICE;
         for _ in 0..=over.min(SLICES as u64 - 1) {
             let next = (self.current.load(Ordering::Relaxed) + 1) % SLICES;
-            self.slices[next].store(0, Ordering::Relaxed);
-            self.reserved[next].store(0, Ordering::Relaxed);
+            self.calls[next].store(0, Ordering::Relaxed);
+            self.taken[next].store(0, Ordering::Relaxed);
             self.current.store(next, Ordering::Relaxed);
         }
-        ends = ends.saturating_add((over + 1).saturating_mul(SLICE));
-        self.ends.store(ends, Ordering::Relaxed);
+        self.ends.store(ends.saturating_add((over + 1).saturating_mul(SLICE)), Ordering::Relaxed);
     }
 
     /// Takes one extra execution; false when there is none.
@@ -116,27 +116,21 @@ impl Budget {
         }
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         self.turn_to(now);
-        // Payments may come meanwhile; nobody else takes.
         if self.held() < TOKEN {
             return false;
         }
-        let current = self.current.load(Ordering::Relaxed);
-        let oldest = current + 1;
-        let mut rest = TOKEN;
-        for at in 0..SLICES {
-            let slice = &self.slices[(oldest + at) % SLICES];
-            let part = slice.load(Ordering::Relaxed).min(rest);
-            slice.fetch_sub(part, Ordering::Relaxed);
-            rest -= part;
-        }
-        self.reserved[current % SLICES].fetch_add(rest, Ordering::Relaxed);
+        let gift = self.gift.swap(0, Ordering::Relaxed);
+        let current = self.current.load(Ordering::Relaxed) % SLICES;
+        self.taken[current].fetch_add(TOKEN - gift, Ordering::Relaxed);
         true
     }
 
     /// What may be taken now.
     fn held(&self) -> u64 {
-        let sum = |slices: &[AtomicU64]| slices.iter().map(|slice| slice.load(Ordering::Relaxed)).sum::<u64>();
-        sum(&self.slices) + self.reserve.saturating_sub(sum(&self.reserved))
+        let sum =
+            |slices: &[AtomicU64]| slices.iter().map(|slice| slice.load(Ordering::Relaxed)).sum::<u64>();
+        let paid = sum(&self.calls).saturating_mul(self.share.get()).saturating_add(self.reserve);
+        paid.saturating_sub(sum(&self.taken)) + self.gift.load(Ordering::Relaxed)
     }
 
     /// Whole extra executions left; `None` where there is no bound.
@@ -218,7 +212,8 @@ mod tests {
         let budget = Budget::of_hedges(Ratio::percent(50), 0);
         (0..1000).for_each(|_| budget.deposit(SECOND));
         assert!(budget.left(SECOND).is_some_and(|left| left == 501));
-        assert_eq!(budget.left(12 * SECOND), Some(0));
+        assert_eq!(budget.left(12 * SECOND), Some(1), "what is free once is not forgotten");
+        assert!(budget.withdraw(12 * SECOND) && !budget.withdraw(12 * SECOND));
         let retries = Budget::new(Some(Ratio::percent(20)), 0);
         assert_eq!(retries.left(1000 * SECOND), Some(RESERVE), "the reserve comes back with time");
     }

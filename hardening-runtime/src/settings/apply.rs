@@ -323,7 +323,14 @@ mod tests {
             retry: Some(RetrySpec { idempotent: true, ..RetrySpec::DEFAULT }),
             ..CallSpec::NONE
         };
-        vec![Call { name: "orders::price", file: "src/main.rs", line: 7, declared, shares: Vec::new(), policy: None }]
+        vec![Call {
+            name: "orders::price",
+            file: "src/main.rs",
+            line: 7,
+            declared,
+            shares: Vec::new(),
+            policy: None,
+        }]
     }
 
     fn with(file: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {

@@ -10,7 +10,7 @@ use tokio::time::sleep_until;
 use super::Call;
 use super::call::Phase;
 use super::refusal::Reason;
-use super::state::{Breakers, Bulkheads, Limits};
+use super::state::{OtherBreakers, OtherBulkheads};
 use crate::clock::{self, Nanos};
 use crate::lifecycle;
 use crate::policy::bulkhead::Entry;
@@ -71,11 +71,8 @@ impl Call<'_> {
                 return;
             }
         }
-        let breaker = match &self.state.breaker {
-            Breakers::One(breaker) => Some(*breaker),
-            Breakers::Keyed(_) => self.attached.as_ref().and_then(|attached| attached.breaker),
-            Breakers::None | Breakers::Throttle(_) => None,
-        };
+        let of_key = || self.attached.as_ref().and_then(|attached| attached.breaker);
+        let breaker = self.state.breaker.one.or_else(of_key);
         let waiting = breaker.and_then(|breaker| breaker.waits(self.permit));
         self.queue().await;
         if let Some(waiting) = waiting {
@@ -102,21 +99,20 @@ impl Call<'_> {
         self.attempts += 1;
         self.phase = Phase::InHand;
         self.limit = self.now.saturating_add(state.timeout.get()).min(self.deadline);
-        let admission = match &state.breaker {
-            Breakers::None => None,
-            Breakers::One(breaker) => Some(breaker.admit(self.now)),
-            other => self.ask_other(other),
-        };
-        match admission {
-            None => {}
-            Some(Admission::Admitted(permit)) => self.permit = permit,
-            Some(Admission::Refused { retry_after }) => {
-                self.refuse(Reason::CircuitOpen);
-                self.refusal.retry_after = retry_after;
-                return false;
+        if let Some(breaker) = state.breaker.one {
+            match breaker.admit(self.now) {
+                Admission::Admitted(permit) => self.permit = permit,
+                Admission::Refused { retry_after } => {
+                    self.refuse_open(retry_after);
+                    return false;
+                }
             }
+        } else if let Some(other) = &state.breaker.other
+            && !self.ask_other(other)
+        {
+            return false;
         }
-        if !matches!(state.attempt_limits, Limits::None) {
+        if state.attempt_limits.any {
             self.charge_limits(&state.attempt_limits, Per::Attempt, self.limit);
             if self.resume != 0 {
                 return true;
@@ -127,34 +123,46 @@ impl Call<'_> {
 
     /// Asks the circuit of a key, or a throttle.
     #[cold]
-    fn ask_other(&mut self, breakers: &'static Breakers) -> Option<Admission> {
-        match breakers {
-            Breakers::Keyed(keyed) => {
-                let bulkhead_key = usize::from(matches!(self.state.bulkhead, Bulkheads::Keyed(_)));
+    fn ask_other(&mut self, breakers: &'static OtherBreakers) -> bool {
+        let admission = match breakers {
+            OtherBreakers::Keyed(keyed) => {
+                let bulkhead_key = usize::from(self.state.bulkhead.keyed().is_some());
                 let (breaker, admission) = keyed.admit(self.key(1 + bulkhead_key), self.now);
                 self.attach().breaker = Some(breaker);
-                Some(admission)
+                admission
             }
-            Breakers::Throttle(throttle) => Some(if throttle.admit(self.now, random()) {
+            OtherBreakers::Throttle(throttle) if throttle.admit(self.now, random()) => {
                 Admission::Admitted(Permit::COUNTED)
-            } else {
-                Admission::Refused { retry_after: Throttle::ASK_AGAIN }
-            }),
-            Breakers::None | Breakers::One(_) => None,
+            }
+            OtherBreakers::Throttle(_) => Admission::Refused { retry_after: Throttle::ASK_AGAIN },
+        };
+        match admission {
+            Admission::Admitted(permit) => {
+                self.permit = permit;
+                true
+            }
+            Admission::Refused { retry_after } => {
+                self.refuse_open(retry_after);
+                false
+            }
         }
+    }
+
+    #[cold]
+    fn refuse_open(&mut self, retry_after: Nanos) {
+        self.refuse(Reason::CircuitOpen);
+        self.refusal.retry_after = retry_after;
     }
 
     /// Takes a place in the bulkhead; true when there is one in the queue.
     #[inline(always)]
     fn take_place(&mut self) -> bool {
-        let entry = match &self.state.bulkhead {
-            Bulkheads::None => return false,
-            Bulkheads::One(bulkhead) | Bulkheads::Learning(bulkhead) => bulkhead.enter(),
-            Bulkheads::Keyed(keyed) => {
-                let (bulkhead, entry) = keyed.enter(self.key(1), self.now);
-                self.attach().bulkhead = Some(bulkhead);
-                entry
-            }
+        let entry = if let Some(bulkhead) = self.state.bulkhead.one {
+            bulkhead.enter()
+        } else if let Some(other) = &self.state.bulkhead.other {
+            self.enter_other(other)
+        } else {
+            return false;
         };
         match entry {
             Entry::Entered => self.inside = true,
@@ -162,6 +170,18 @@ impl Call<'_> {
             Entry::Full => self.refuse(Reason::BulkheadFull),
         }
         false
+    }
+
+    #[cold]
+    fn enter_other(&mut self, bulkheads: &'static OtherBulkheads) -> Entry {
+        match bulkheads {
+            OtherBulkheads::Learning(bulkhead) => bulkhead.enter(),
+            OtherBulkheads::Keyed(keyed) => {
+                let (bulkhead, entry) = keyed.enter(self.key(1), self.now);
+                self.attach().bulkhead = Some(bulkhead);
+                entry
+            }
+        }
     }
 
     /// Waits for a limiter's turn, then for the bulkhead.

@@ -7,7 +7,7 @@ use hardening_spec::{MAX_RATE_LIMITS, Per};
 
 use super::refusal::{Reason, Refusal};
 use super::span::{Attached, CallSpans};
-use super::state::{Breakers, Bulkheads, Charged, Limits, State};
+use super::state::{Charged, Limits, OtherBreakers, State};
 use crate::clock::{self, NEVER, Nanos};
 use crate::context;
 use crate::policy::bulkhead::Bulkhead;
@@ -107,17 +107,21 @@ impl<'c> Call<'c> {
     /// What comes once for the call.
     #[inline(always)]
     pub(super) fn enter(&mut self) {
-        match &self.state.call_limits {
-            Limits::None => {}
-            Limits::Gated(_) => self.enter_gated(),
-            Limits::One(only) if self.charges.is_empty() && only.limiter.admits_one(self.now) => {}
-            limits => self.charge_limits(limits, Per::Call, self.deadline),
+        let limits = &self.state.call_limits;
+        if let Some(only) = limits.one
+            && self.charges.is_empty()
+            && only.admits_one(self.now)
+        {
+            return;
+        }
+        if limits.any {
+            self.enter_any();
         }
     }
 
     #[cold]
-    fn enter_gated(&mut self) {
-        if self.holds_right() {
+    fn enter_any(&mut self) {
+        if !self.state.call_limits.gated || self.holds_right() {
             self.charge_limits(&self.state.call_limits, Per::Call, self.deadline);
         }
     }
@@ -224,22 +228,19 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// Gives back everything that the attempt in hand holds; `verdict` is the breaker's, `took` how long the body ran.
+    /// Gives back everything that the attempt in hand holds, once; `verdict` is the breaker's, `took` how long the body ran.
     #[inline(always)]
     pub(super) fn release(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
         if self.inside {
-            self.inside = false;
-            match &self.state.bulkhead {
-                Bulkheads::One(bulkhead) => bulkhead.leave(),
-                _ => self.leave_other(took),
+            match self.state.bulkhead.one {
+                Some(bulkhead) => bulkhead.leave(),
+                None => self.leave_other(took),
             }
         }
-        match &self.state.breaker {
-            Breakers::None => {}
-            Breakers::One(breaker) => {
-                breaker.record(std::mem::replace(&mut self.permit, Permit::NONE), self.now, verdict, took);
-            }
-            _ => self.record_other(verdict, took),
+        if let Some(breaker) = self.state.breaker.one {
+            breaker.record(self.permit, self.now, verdict, took);
+        } else if self.state.breaker.other.is_some() {
+            self.record_other(verdict, took);
         }
     }
 
@@ -261,29 +262,25 @@ impl<'c> Call<'c> {
     /// Tells the outcome to the circuit of a key, or to a throttle.
     #[cold]
     fn record_other(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
-        match &self.state.breaker {
-            Breakers::Throttle(throttle) if self.permit != Permit::NONE => match verdict {
+        match &self.state.breaker.other {
+            Some(OtherBreakers::Throttle(throttle)) if self.permit != Permit::NONE => match verdict {
                 circuit_breaker::Verdict::Success => throttle.accepted(self.now),
                 circuit_breaker::Verdict::Neither => throttle.forget(self.now),
                 circuit_breaker::Verdict::Failure => {}
             },
-            Breakers::Keyed(_) => {
+            Some(OtherBreakers::Keyed(_)) => {
                 if let Some(breaker) = self.attached.as_mut().and_then(|attached| attached.breaker.take()) {
                     breaker.record(self.permit, self.now, verdict, took);
                 }
             }
             _ => {}
         }
-        self.permit = Permit::NONE;
     }
 
     /// The bulkhead that the attempt in hand is in, or waits for.
     pub(super) fn bulkhead(&self) -> Option<&'static Bulkhead> {
-        match &self.state.bulkhead {
-            Bulkheads::None => None,
-            Bulkheads::One(bulkhead) | Bulkheads::Learning(bulkhead) => Some(bulkhead),
-            Bulkheads::Keyed(_) => self.attached.as_ref().and_then(|attached| attached.bulkhead),
-        }
+        let common = self.state.bulkhead.common();
+        common.or_else(|| self.attached.as_ref().and_then(|attached| attached.bulkhead))
     }
 
     /// The hash of the key of the breaker or the bulkhead: they come behind the limits, in this order.
@@ -361,8 +358,8 @@ impl<'c> Call<'c> {
         };
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
             self.state.metrics.attempted(outcome);
+            self.release(verdict, took);
         }
-        self.release(verdict, took);
         self.end(outcome);
     }
 

@@ -11,7 +11,6 @@ use super::Call;
 use super::Outcome;
 use super::call::Phase;
 use super::refusal::Refusal;
-use super::state::Limits;
 use super::verdict::Cut;
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::bulkhead::{Bulkhead, Entry};
@@ -171,7 +170,7 @@ impl Call<'_> {
     /// Charges the limits per attempt and takes a place, without waiting for either.
     fn room_for_other(&mut self, now: Nanos) -> Option<Place> {
         let state = self.state;
-        if !matches!(state.attempt_limits, Limits::None) {
+        if state.attempt_limits.any {
             let began = std::mem::replace(&mut self.now, now);
             self.charge_limits(&state.attempt_limits, Per::Attempt, now);
             self.now = began;

@@ -26,7 +26,7 @@ pub use attempt::Attempt;
 pub use cached::{Cached, Load};
 pub use call::Call;
 pub use place::{Level, Place};
-pub(crate) use state::{Breakers, State};
+pub(crate) use state::{OtherBreakers, State};
 pub use verdict::{Cut, Outcome, Verdict};
 
 use crate::clock;
@@ -129,16 +129,13 @@ impl Site {
 
     /// The circuit, where the call has a breaker.
     pub fn circuit(&'static self) -> Option<Circuit> {
-        match self.state().breaker {
-            Breakers::One(breaker) => Some(Circuit(breaker)),
-            _ => None,
-        }
+        self.state().breaker.one.map(Circuit)
     }
 
     /// The circuit of one key, where the call has one for each.
     pub fn circuit_of(&'static self, key: u64) -> Option<Circuit> {
-        match &self.state().breaker {
-            Breakers::Keyed(keyed) => Some(Circuit(keyed.circuit(key, clock::now()))),
+        match &self.state().breaker.other {
+            Some(OtherBreakers::Keyed(keyed)) => Some(Circuit(keyed.circuit(key, clock::now()))),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::State;
 use crate::Rejected;
 use crate::clock::Nanos;
+use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::telemetry::calls::CallOutcome;
 
 /// Why the attempt in hand, or the call, does not run.
@@ -89,10 +90,7 @@ impl Refusal {
         match self.reason {
             Reason::Timeout => Rejected::Timeout { call, after: Duration::from_nanos(state.timeout.get()) },
             Reason::CircuitOpen => {
-                let circuit = match state.breaker {
-                    super::state::Breakers::One(breaker) => breaker.name(),
-                    _ => call,
-                };
+                let circuit = state.breaker.one.map_or(call, CircuitBreaker::name);
                 Rejected::CircuitOpen { circuit, retry_after }
             }
             Reason::RateLimited => {

@@ -17,7 +17,7 @@ use super::{Call, Outcome, Verdict};
 use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
-use crate::policy::circuit_breaker;
+use crate::policy::circuit_breaker::{self, Permit};
 use crate::policy::retry::{Next, Progress, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
 
@@ -209,7 +209,6 @@ impl Call<'_> {
     /// Closes an attempt that was a plain success.
     #[inline(always)]
     fn succeed(&mut self, took: Nanos) {
-        self.ended = CallOutcome::Success;
         self.release(circuit_breaker::Verdict::Success, took);
         self.deposit();
     }
@@ -303,11 +302,12 @@ impl Call<'_> {
                 self.warn_of_nested_retry();
                 self.last_delay = delay;
                 self.refusal = Refusal::NONE;
+                (self.permit, self.inside) = (Permit::NONE, false);
                 if delay > 0 {
                     self.resume = self.now.saturating_add(delay);
                 }
                 self.state.metrics.retried(reason);
-                if self.ended == CallOutcome::Success {
+                if std::mem::replace(&mut self.ended, CallOutcome::Success) == CallOutcome::Success {
                     self.state.metrics.attempted(CallOutcome::Success);
                 }
                 true

@@ -15,7 +15,7 @@ use crate::policy::hedge::Hedge;
 use crate::policy::idempotency::Idempotency;
 use crate::policy::rate_limit::Limiter;
 use crate::policy::retry::Retry;
-use crate::policy::shared::{Shared, SharedBreaker, SharedBulkhead, SharedLimiter, Uses};
+use crate::policy::shared::{SharedBreaker, SharedBulkhead, SharedLimiter, Uses};
 use crate::policy::throttle::Throttle;
 use crate::telemetry::calls::CallMetrics;
 use crate::tunable::Tunable;
@@ -64,9 +64,10 @@ impl State {
         let (declared, uses) = (site.declared, &site.uses);
         // What is switched off is there all the same, since it may be switched on again.
         let spec = or_declared(effective, &declared);
-        let limits = |per| {
+        let limits = |per, gated| {
             let of_kind = spec.limits().filter(|(_, limit)| limit.per == per);
-            Limits::new(of_kind.map(|(at, limit)| Charged::new(name, at, limit, uses.limits[at])).collect())
+            let charged = of_kind.map(|(at, limit)| Charged::new(name, at, limit, uses.limits[at]));
+            Limits::new(charged.collect(), gated)
         };
         let only_observed = CallSpec { fallback: None, ..declared } == CallSpec::NONE;
         let state = Self {
@@ -75,8 +76,8 @@ impl State {
             timeout: Tunable::default(),
             deadline: Tunable::default(),
             refuses: !only_observed,
-            call_limits: limits(Per::Call).behind(declared.requires.is_some()),
-            attempt_limits: limits(Per::Attempt),
+            call_limits: limits(Per::Call, declared.requires.is_some()),
+            attempt_limits: limits(Per::Attempt, false),
             idempotency: spec.idempotent.as_ref().map(Idempotency::new),
             hedge: spec.hedged.as_ref().map(|hedge| match uses.budget {
                 Some(budget) => Hedge::sharing(hedge, Arc::clone(budget.state()), now),
@@ -179,56 +180,72 @@ impl State {
 }
 
 /// What refuses the calls of a dependency that fails.
-pub(crate) enum Breakers {
-    None,
-    /// Of the call, or shared with others. It lives as long as the site, which is for ever.
-    One(&'static CircuitBreaker),
+#[derive(Default)]
+pub(crate) struct Breakers {
+    /// The circuit of the call, or one shared with others; it lives as long as the site, which is for ever. The most
+    /// frequent case, told by one comparison.
+    pub(crate) one: Option<&'static CircuitBreaker>,
+    pub(crate) other: Option<OtherBreakers>,
+}
+
+/// What is no plain circuit.
+pub(crate) enum OtherBreakers {
     Keyed(Box<KeyedBreakers>),
     Throttle(Box<Throttle>),
 }
 
 impl Breakers {
+    fn new(name: &'static str, spec: &CallSpec, shared: Option<&'static SharedBreaker>, now: Nanos) -> Self {
+        if let Some(shared) = shared {
+            return Self { one: Some(shared.state()), other: None };
+        }
+        let other = match spec.circuit_breaker {
+            None => return Self::default(),
+            Some(breaker) if breaker.adaptive.is_some() => {
+                OtherBreakers::Throttle(Box::new(Throttle::new(&breaker, now)))
+            }
+            Some(breaker) if breaker.keyed => {
+                OtherBreakers::Keyed(Box::new(KeyedBreakers::new(name, breaker, spec.timeout)))
+            }
+            Some(breaker) => {
+                let made = Box::leak(Box::new(CircuitBreaker::new(name, breaker, spec.timeout, now)));
+                return Self { one: Some(made), other: None };
+            }
+        };
+        Self { one: None, other: Some(other) }
+    }
+
     fn tune(&self, spec: Option<&CircuitBreakerSpec>, timeout: Option<Duration>) {
-        match (self, spec) {
-            (Self::Throttle(throttle), spec) => throttle.tune(spec),
-            (Self::One(breaker), Some(spec)) => breaker.tune(spec, timeout),
-            (Self::Keyed(keyed), Some(spec)) => keyed.tune(spec, timeout),
-            (Self::None | Self::One(_) | Self::Keyed(_), _) => {}
+        if let (Some(breaker), Some(spec)) = (self.one, spec) {
+            breaker.tune(spec, timeout);
+        }
+        match (&self.other, spec) {
+            (Some(OtherBreakers::Throttle(throttle)), spec) => throttle.tune(spec),
+            (Some(OtherBreakers::Keyed(keyed)), Some(spec)) => keyed.tune(spec, timeout),
+            _ => {}
         }
     }
 
     fn set_mode(&self, mode: CircuitMode) {
-        match self {
-            Self::None | Self::Throttle(_) => {}
-            Self::One(breaker) => breaker.set_mode(mode.into()),
-            Self::Keyed(keyed) => keyed.set_mode(mode.into()),
+        if let Some(breaker) = self.one {
+            breaker.set_mode(mode.into());
         }
-    }
-
-    fn new(name: &'static str, spec: &CallSpec, shared: Option<&'static SharedBreaker>, now: Nanos) -> Self {
-        if let Some(shared) = shared {
-            return Self::One(shared.state());
-        }
-        match spec.circuit_breaker {
-            None => Self::None,
-            Some(breaker) if breaker.adaptive.is_some() => {
-                Self::Throttle(Box::new(Throttle::new(&breaker, now)))
-            }
-            Some(breaker) if breaker.keyed => {
-                Self::Keyed(Box::new(KeyedBreakers::new(name, breaker, spec.timeout)))
-            }
-            Some(breaker) => {
-                Self::One(Box::leak(Box::new(CircuitBreaker::new(name, breaker, spec.timeout, now))))
-            }
+        if let Some(OtherBreakers::Keyed(keyed)) = &self.other {
+            keyed.set_mode(mode.into());
         }
     }
 }
 
 /// The bounds on concurrent executions of a call.
-pub(crate) enum Bulkheads {
-    None,
-    /// As [`Breakers::One`].
-    One(&'static Bulkhead),
+#[derive(Default)]
+pub(crate) struct Bulkheads {
+    /// As [`Breakers::one`].
+    pub(crate) one: Option<&'static Bulkhead>,
+    pub(crate) other: Option<OtherBulkheads>,
+}
+
+/// What is no plain bulkhead.
+pub(crate) enum OtherBulkheads {
     /// One that follows latency.
     Learning(&'static Bulkhead),
     Keyed(Box<KeyedBulkheads>),
@@ -236,48 +253,58 @@ pub(crate) enum Bulkheads {
 
 impl Bulkheads {
     fn new(name: &'static str, spec: &CallSpec, shared: Option<&'static SharedBulkhead>, now: Nanos) -> Self {
-        match spec.bulkhead {
-            None => Self::None,
-            Some(bulkhead) if shared.is_some() => match shared.map(Shared::state) {
-                Some(shared) if bulkhead.adaptive.is_some() => Self::Learning(shared),
-                Some(shared) => Self::One(shared),
-                None => Self::None,
-            },
-            Some(bulkhead) if bulkhead.keyed => Self::Keyed(Box::new(KeyedBulkheads::new(name, bulkhead))),
-            Some(bulkhead) => {
-                let made = Box::leak(Box::new(Bulkhead::new(&bulkhead, now)));
-                if bulkhead.adaptive.is_some() { Self::Learning(made) } else { Self::One(made) }
-            }
+        let Some(bulkhead) = spec.bulkhead else { return Self::default() };
+        if bulkhead.keyed && shared.is_none() {
+            return Self {
+                one: None,
+                other: Some(OtherBulkheads::Keyed(Box::new(KeyedBulkheads::new(name, bulkhead)))),
+            };
+        }
+        let made = match shared {
+            Some(shared) => shared.state(),
+            None => Box::leak(Box::new(Bulkhead::new(&bulkhead, now))),
+        };
+        if bulkhead.adaptive.is_some() {
+            return Self { one: None, other: Some(OtherBulkheads::Learning(made)) };
+        }
+        Self { one: Some(made), other: None }
+    }
+
+    /// The one that all calls share.
+    pub(crate) fn common(&self) -> Option<&'static Bulkhead> {
+        self.one.or(match &self.other {
+            Some(OtherBulkheads::Learning(bulkhead)) => Some(*bulkhead),
+            _ => None,
+        })
+    }
+
+    /// Those of keys.
+    pub(crate) fn keyed(&self) -> Option<&KeyedBulkheads> {
+        match &self.other {
+            Some(OtherBulkheads::Keyed(keyed)) => Some(keyed),
+            _ => None,
         }
     }
 
     /// Puts other numbers in force, `None` for no bound.
     fn tune(&self, spec: Option<&BulkheadSpec>) {
-        match self {
-            Self::None => {}
-            Self::One(bulkhead) | Self::Learning(bulkhead) => bulkhead.tune(spec),
-            Self::Keyed(keyed) => keyed.tune(spec),
+        if let Some(bulkhead) = self.common() {
+            bulkhead.tune(spec);
+        }
+        if let Some(keyed) = self.keyed() {
+            keyed.tune(spec);
         }
     }
 
     /// Whether callers can wait.
     fn can_queue(&self) -> bool {
-        match self {
-            Self::None => true,
-            Self::One(bulkhead) | Self::Learning(bulkhead) => bulkhead.can_queue(),
-            Self::Keyed(keyed) => keyed.can_queue(),
-        }
+        self.common().is_none_or(Bulkhead::can_queue) && self.keyed().is_none_or(KeyedBulkheads::can_queue)
     }
 
     /// Places, callers inside and callers in the queue; those of all keys together.
     pub(crate) fn occupancy(&self) -> Option<(u32, u32, u32)> {
-        match self {
-            Self::None => None,
-            Self::One(bulkhead) | Self::Learning(bulkhead) => {
-                Some((bulkhead.max(), bulkhead.running(), bulkhead.waiting()))
-            }
-            Self::Keyed(keyed) => Some(keyed.occupancy()),
-        }
+        let one = self.common().map(|bulkhead| (bulkhead.max(), bulkhead.running(), bulkhead.waiting()));
+        one.or_else(|| self.keyed().map(KeyedBulkheads::occupancy))
     }
 }
 
@@ -304,39 +331,26 @@ impl Charged {
 }
 
 /// The rate limits of one kind.
-pub(crate) enum Limits {
-    None,
-    /// The most frequent case.
-    One(Charged),
-    Many(Box<[Charged]>),
-    /// Those of a call that requires a right first.
-    Gated(Box<[Charged]>),
+pub(crate) struct Limits {
+    /// The only one, without keys and with no right to hold before it: the most frequent case, told by one comparison.
+    pub(crate) one: Option<&'static Limiter>,
+    /// Whether there is any, or a right to hold before them.
+    pub(crate) any: bool,
+    /// Whether a right must be held first.
+    pub(crate) gated: bool,
+    all: Box<[Charged]>,
 }
 
 impl Limits {
-    fn new(mut limits: Vec<Charged>) -> Self {
-        match limits.len() {
-            0 => Self::None,
-            1 => limits.pop().map_or(Self::None, Self::One),
-            _ => Self::Many(limits.into_boxed_slice()),
-        }
-    }
-
-    /// The same behind the gate of a right.
-    fn behind(self, gate: bool) -> Self {
-        match self {
-            limits if !gate => limits,
-            Self::None => Self::Gated(Box::default()),
-            Self::One(only) => Self::Gated(Box::new([only])),
-            Self::Many(many) | Self::Gated(many) => Self::Gated(many),
-        }
+    fn new(limits: Vec<Charged>, gated: bool) -> Self {
+        let one = match &limits[..] {
+            [only] if !gated && !only.limiter.is_keyed() => Some(only.limiter),
+            _ => None,
+        };
+        Self { one, any: gated || !limits.is_empty(), gated, all: limits.into_boxed_slice() }
     }
 
     pub(crate) fn as_slice(&self) -> &[Charged] {
-        match self {
-            Self::None => &[],
-            Self::One(only) => std::slice::from_ref(only),
-            Self::Many(many) | Self::Gated(many) => many,
-        }
+        &self.all
     }
 }

@@ -11,7 +11,7 @@ use crate::policy::hedge::Extra;
 use crate::policy::idempotency::Fate;
 use crate::policy::rate_limit::Limiter;
 use crate::policy::shared::{self, Metered};
-use crate::site::{Breakers, Site, State};
+use crate::site::{OtherBreakers, Site, State};
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::text::{Family, label};
 
@@ -261,9 +261,9 @@ impl Circuits<'_> {
 
 /// Those of the calls, then those that are shared.
 fn circuits_of<'a>(states: &[&'a State]) -> Vec<Circuits<'a>> {
-    let own = states.iter().filter_map(|state| match &state.breaker {
-        Breakers::One(breaker) if breaker.name() == state.name => Some(Circuits::One(breaker)),
-        Breakers::Keyed(keyed) => Some(Circuits::Keyed(state.name, keyed)),
+    let own = states.iter().filter_map(|state| match (state.breaker.one, &state.breaker.other) {
+        (Some(breaker), _) if breaker.name() == state.name => Some(Circuits::One(breaker)),
+        (_, Some(OtherBreakers::Keyed(keyed))) => Some(Circuits::Keyed(state.name, keyed)),
         _ => None,
     });
     let shared = policies_metered().filter_map(|(_, metered)| match metered {
@@ -308,7 +308,7 @@ fn circuits(out: &mut String, states: &[&State], now: Nanos) {
         "Attempts that an adaptive circuit breaker let through or refused.",
     );
     for state in states {
-        let Breakers::Throttle(throttle) = &state.breaker else { continue };
+        let Some(OtherBreakers::Throttle(throttle)) = &state.breaker.other else { continue };
         let (allowed, refused) = throttle.decisions();
         for (decision, count) in [("allowed", allowed), ("refused", refused)] {
             family.sample(&[("call", state.name), ("decision", decision)], count);

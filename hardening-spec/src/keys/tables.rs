@@ -333,7 +333,12 @@ pub const HEDGED: Attribute = Attribute {
             "When an extra execution begins: after so long, or when this share of the recent successes were faster.",
         ),
         setting("max", Kind::Count, "1", "Extra executions of one call."),
-        setting("budget", Kind::Ratio, "5%", "Extra executions as a share of calls; or a `RetryBudget` of `policy!`."),
+        setting(
+            "budget",
+            Kind::Ratio,
+            "5%",
+            "Extra executions as a share of calls; or a `RetryBudget` of `policy!`.",
+        ),
         key("idempotent", Kind::Flag, "compulsory", "Evidence: running the body twice does no harm."),
     ],
     example: "#[hedged(after = p95, idempotent)]",

@@ -25,6 +25,7 @@ use self::rules::Rules;
 pub(crate) use self::word::Mode;
 use self::word::{Phase, Word};
 use crate::clock::Nanos;
+use crate::tunable::Tunable;
 
 /// Leave to run one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct CircuitBreaker {
     rules: Arc<Rules>,
+    /// As the rules say; beside the word for the way of success.
+    slow_call: Tunable,
     word: AtomicU64,
     /// Failures in a row.
     streak: AtomicU32,
@@ -106,6 +109,7 @@ impl CircuitBreaker {
 
     fn under(rules: Arc<Rules>, window: hardening_spec::Window, now: Nanos) -> Self {
         Self {
+            slow_call: Tunable::new(rules.slow_call.get()),
             rules,
             word: AtomicU64::new(Word::CLOSED.pack()),
             streak: AtomicU32::new(0),
@@ -123,6 +127,7 @@ impl CircuitBreaker {
     }
 
     fn tune_window(&self, window: hardening_spec::Window) {
+        self.slow_call.set(self.rules.slow_call.get());
         let generation = Word::unpack(self.word.load(Ordering::Acquire)).generation;
         self.window.tune(window, generation);
     }
@@ -214,7 +219,7 @@ impl CircuitBreaker {
     #[inline(always)]
     pub fn record(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
         let bits = self.word.load(Ordering::Acquire);
-        let quick = verdict == Verdict::Success && took < self.rules.slow_call.get();
+        let quick = verdict == Verdict::Success && took < self.slow_call.get();
         if quick && bits == permit.word && Word::is_plainly_closed(bits) {
             self.record_closed(bits, now, Event { failed: false, slow: false });
         } else {

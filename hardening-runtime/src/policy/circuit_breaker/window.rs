@@ -32,8 +32,6 @@ pub(crate) struct Event {
 /// Outcomes of the recent past: of so much time, or of so many calls.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// The length of a window of calls, 0 for one of time.
-    length: Tunable,
     time: TimeWindow,
     calls: OnceLock<Box<CallWindow>>,
 }
@@ -41,14 +39,14 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new(spec: Spec, now: Nanos) -> Self {
         let (width, length) = match spec {
-            Spec::Time(width) => (nanos(width), 0),
+            Spec::Time(width) => (TimeWindow::bucket(nanos(width)), 0),
             Spec::Calls(calls) => (0, calls.max(1)),
         };
         let calls = OnceLock::new();
         if length > 0 {
             calls.get_or_init(|| Box::new(CallWindow::new(length)));
         }
-        Self { length: Tunable::new(length.into()), time: TimeWindow::new(width, now), calls }
+        Self { time: TimeWindow::new(width, now), calls }
     }
 
     /// Looks back on something else from now on, and begins with nothing.
@@ -56,19 +54,19 @@ impl Window {
         match spec {
             Spec::Time(width) => {
                 let width = TimeWindow::bucket(nanos(width));
-                if self.length.get() == 0 && self.time.width.get() == width {
+                if self.time.width.get() == width {
                     return;
                 }
                 self.time.width.set(width);
-                self.length.set(0);
             }
             Spec::Calls(calls) => {
                 let calls = calls.max(1);
-                if self.length.count() == calls {
+                let window = self.calls.get_or_init(|| Box::new(CallWindow::new(calls)));
+                if self.time.width.get() == 0 && window.length.count() == calls {
                     return;
                 }
-                self.calls.get_or_init(|| Box::new(CallWindow::new(calls))).resize(calls);
-                self.length.set(calls.into());
+                window.resize(calls);
+                self.time.width.set(0);
             }
         }
         self.clear(generation);
@@ -77,14 +75,30 @@ impl Window {
     /// Counts an event; answers what the window holds when that could open a circuit.
     #[inline(always)]
     pub(crate) fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
-        if self.length.get() == 0 {
-            return self.time.record(generation, now, event);
+        let width = self.time.width.get();
+        // Whether the last bucket is still the one: a product costs less than a quotient. A window of calls has no width.
+        let last = self.time.last.load(Ordering::Relaxed);
+        let since = now.wrapping_sub(self.time.origin).wrapping_sub(last.wrapping_mul(width));
+        if since < width {
+            return self.time.record(generation, last, now, event);
         }
-        self.calls.get()?.record(generation, event)
+        self.record_elsewhere(generation, now, event)
+    }
+
+    #[cold]
+    fn record_elsewhere(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
+        if self.time.width.get() == 0 {
+            return self.calls.get()?.record(generation, event);
+        }
+        let (last, epoch) = (self.time.last.load(Ordering::Relaxed), self.time.epoch(now));
+        if epoch != last && !self.time.turn_to(generation, last, epoch) {
+            return None;
+        }
+        self.time.record(generation, epoch, now, event)
     }
 
     pub(crate) fn counts(&self, generation: u32, now: Nanos) -> Counts {
-        if self.length.get() == 0 {
+        if self.time.width.get() != 0 {
             return self.time.counts(generation, now);
         }
         self.calls.get().map_or(Counts::default(), |window| window.counts())
@@ -171,7 +185,7 @@ impl Fields {
 pub(crate) struct TimeWindow {
     /// Buckets are aligned to this moment.
     origin: Nanos,
-    /// The width of one bucket; at least 1.
+    /// The width of one bucket, 0 while the window is one of calls.
     width: Tunable,
     /// The last bucket that was written, counted from the origin.
     last: AtomicU64,
@@ -184,7 +198,7 @@ impl TimeWindow {
     fn new(width: Nanos, now: Nanos) -> Self {
         Self {
             origin: now,
-            width: Tunable::new(Self::bucket(width)),
+            width: Tunable::new(width),
             last: AtomicU64::new(0),
             doubtful_until: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -211,17 +225,7 @@ impl TimeWindow {
     }
 
     #[inline(always)]
-    fn record(&self, generation: u32, now: Nanos, event: Event) -> Option<Counts> {
-        // Whether the last bucket is still the one: a product costs less than a quotient.
-        let mut epoch = self.last.load(Ordering::Relaxed);
-        let since = now.wrapping_sub(self.origin).wrapping_sub(epoch.wrapping_mul(self.width.get()));
-        if since >= self.width.get() {
-            let last = epoch;
-            epoch = self.epoch(now);
-            if epoch != last && !self.turn_to(generation, last, epoch) {
-                return None;
-            }
-        }
+    fn record(&self, generation: u32, epoch: u64, now: Nanos, event: Event) -> Option<Counts> {
         let tag = Self::tag(generation, epoch);
         let bucket = &self.buckets[(epoch % BUCKETS as u64) as usize];
         let mut bits = bucket.load(Ordering::Relaxed);

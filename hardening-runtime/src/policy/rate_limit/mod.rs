@@ -154,12 +154,14 @@ impl Limiter {
         self.name
     }
 
-    /// Charges one unit without a key if its turn is now: [`Limiter::admits`] for the most frequent case.
+    /// Whether each key has a limit of its own.
+    pub(crate) const fn is_keyed(&self) -> bool {
+        self.keyed.is_some()
+    }
+
+    /// Charges one unit of a limit without keys if its turn is now: [`Limiter::admits`] for the most frequent case.
     #[inline(always)]
     pub(crate) fn admits_one(&self, now: Nanos) -> bool {
-        if self.keyed.is_some() {
-            return false;
-        }
         let mut tat = self.shared.load(Ordering::Acquire);
         loop {
             let Some(next) = self.gcra().next_one(tat, now) else { return false };

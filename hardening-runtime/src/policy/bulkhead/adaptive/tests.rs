@@ -1,3 +1,5 @@
+use std::collections::BinaryHeap;
+
 use super::*;
 
 const MS: Nanos = 1_000_000;
@@ -12,9 +14,9 @@ struct Simulation {
     /// How long a call takes once it has a place.
     service: Nanos,
     /// When each place is free again.
-    free_at: std::collections::BinaryHeap<std::cmp::Reverse<Nanos>>,
+    free_at: BinaryHeap<std::cmp::Reverse<Nanos>>,
     /// Calls in flight: when each ends, and when it began.
-    running: std::collections::BinaryHeap<std::cmp::Reverse<(Nanos, Nanos)>>,
+    running: BinaryHeap<std::cmp::Reverse<(Nanos, Nanos)>>,
     /// The most callers that want to run at once.
     callers: usize,
     times: Vec<Nanos>,
@@ -29,8 +31,8 @@ impl Simulation {
             now: 0,
             servers,
             service: 50 * MS,
-            free_at: Default::default(),
-            running: Default::default(),
+            free_at: BinaryHeap::default(),
+            running: BinaryHeap::default(),
             callers: 5_000,
             times: Vec::new(),
         }
