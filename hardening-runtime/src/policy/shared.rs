@@ -191,23 +191,33 @@ impl<T: Policy> fmt::Debug for Shared<T> {
 }
 
 /// A shared policy as the catalogue lists it.
-pub(crate) trait Listed: Send + Sync {
+pub trait Listed: Send + Sync {
+    /// Where it stands in the sources, with its name.
     fn place(&'static self) -> &'static Place;
+    /// The attribute that its numbers are those of.
     fn attribute(&self) -> &'static str;
+    /// What its `policy!` says.
     fn declared(&self) -> &CallSpec;
+    /// What is in force.
     fn effective(&self) -> CallSpec;
+    /// Puts other numbers in force, at any time; its state stays as it is.
     fn configure(&'static self, spec: &CallSpec);
     /// Why these numbers can be put in force only before the first use.
     fn refuses_to_become(&self, spec: &CallSpec) -> Option<&'static str>;
+    /// What metrics show of it.
     fn metered(&'static self) -> Metered;
 }
 
 /// What metrics show of a shared policy.
-#[derive(Clone, Copy)]
-pub(crate) enum Metered {
+#[derive(Clone, Copy, Debug)]
+pub enum Metered {
+    /// A circuit.
     Breaker(&'static CircuitBreaker),
+    /// A rate limit.
     Limiter(&'static Limiter),
+    /// A bulkhead.
     Bulkhead(&'static Bulkhead),
+    /// A budget of retries.
     Budget(&'static Budget),
 }
 
@@ -307,7 +317,7 @@ impl PolicyEntry {
 }
 
 /// Every shared policy in the binary, by name.
-pub(crate) fn policies() -> Vec<&'static dyn Listed> {
+pub fn policies() -> Vec<&'static dyn Listed> {
     let mut all: Vec<_> = inventory::iter::<PolicyEntry>().map(PolicyEntry::listed).collect();
     all.sort_by_key(|policy| (policy.place().name, policy.place().file, policy.place().line));
     all

@@ -84,7 +84,7 @@ impl Site {
     }
 
     /// The policies of this call that are shared, as settings name them, each with its name.
-    pub(crate) fn shared(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn shared(&self) -> Vec<(&'static str, &'static str)> {
         self.uses.names()
     }
 
@@ -109,7 +109,7 @@ impl Site {
     }
 
     /// The same without the numbers of the policies that it shares.
-    pub(crate) fn own(&self) -> CallSpec {
+    pub fn own(&self) -> CallSpec {
         self.configured.read().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.declared)
     }
 
@@ -123,7 +123,7 @@ impl Site {
     }
 
     /// Why these numbers can be put in force only before the first call.
-    pub(crate) fn refuses_to_become(&self, spec: &CallSpec) -> Option<&'static str> {
+    pub fn refuses_to_become(&self, spec: &CallSpec) -> Option<&'static str> {
         self.state.get()?.refuses_to_become(spec)
     }
 

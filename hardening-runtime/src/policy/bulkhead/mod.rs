@@ -124,7 +124,7 @@ impl Bulkhead {
     }
 
     /// Whether callers can wait.
-    pub(crate) const fn can_queue(&self) -> bool {
+    pub const fn can_queue(&self) -> bool {
         self.queue.is_some()
     }
 
