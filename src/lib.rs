@@ -23,6 +23,9 @@
 //!
 //! `service`, on by default, is the server of [`hardened_service`], with health, metrics over HTTP, settings and
 //! HTTP answers for refusals. Without it the policies are all there, and no HTTP server is built.
+//!
+//! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
+//! [`drills!`].
 
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/bulkhead.md"))]
 #[doc(inline)]
@@ -82,6 +85,28 @@ pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 #[cfg(feature = "service")]
 pub use hardening_runtime::settings;
 
+#[cfg(feature = "testing")]
+pub use hardening_runtime::testing;
+
+/// Drills every call in the binary: each promise of its attributes, kept or broken, with the line of the source.
+///
+/// One line in a test. The test fails when a promise is broken; what was kept is printed. See
+/// [`testing::drill`] for what a drill is and is not.
+///
+/// ```no_run
+/// #[test]
+/// fn policies_keep_their_promises() {
+///     hardening::drills!();
+/// }
+/// ```
+#[cfg(feature = "testing")]
+#[macro_export]
+macro_rules! drills {
+    () => {
+        $crate::testing::drill().assert()
+    };
+}
+
 #[doc(hidden)]
 pub use hardening_runtime::__private;
 
@@ -102,6 +127,9 @@ pub mod guide {
     pub mod conformance {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/performance.md"))]
     pub mod performance {}
+    #[cfg(feature = "testing")]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/testing.md"))]
+    pub mod testing {}
 }
 
 /// The examples of the first page.

@@ -15,6 +15,8 @@ pub mod service;
 pub mod settings;
 pub mod site;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tunable;
 
 #[doc(hidden)]

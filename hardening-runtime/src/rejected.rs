@@ -75,6 +75,12 @@ pub enum Rejected {
     },
     /// The service is shutting down and waits for nothing any more.
     ShuttingDown,
+    /// A test had the body fail without running.
+    #[cfg(feature = "testing")]
+    Injected {
+        /// The call.
+        call: &'static str,
+    },
 }
 
 impl Rejected {
@@ -108,6 +114,8 @@ impl Rejected {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden { .. } => "forbidden",
             Self::ShuttingDown => "shutting_down",
+            #[cfg(feature = "testing")]
+            Self::Injected { .. } => "injected",
         }
     }
 }
@@ -138,6 +146,8 @@ impl fmt::Display for Rejected {
             Self::Unauthenticated => write!(f, "the caller is not known"),
             Self::Forbidden { scope } => write!(f, "the caller lacks the scope {scope}"),
             Self::ShuttingDown => write!(f, "the service is shutting down"),
+            #[cfg(feature = "testing")]
+            Self::Injected { call } => write!(f, "a fault was injected into {call}"),
         }
     }
 }

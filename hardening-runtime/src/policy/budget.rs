@@ -133,6 +133,18 @@ impl Budget {
         paid.saturating_sub(sum(&self.taken)) + self.gift.load(Ordering::Relaxed)
     }
 
+    /// Forgets everything that was paid and taken.
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset(&self, now: Nanos) {
+        let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        for slice in self.calls.iter().chain(&self.taken) {
+            slice.store(0, Ordering::Relaxed);
+        }
+        // What is free once belongs to a budget without a reserve.
+        self.gift.store(if self.reserve == 0 { TOKEN } else { 0 }, Ordering::Relaxed);
+        self.ends.store(now.saturating_add(SLICE), Ordering::Relaxed);
+    }
+
     /// Whole extra executions left; `None` where there is no bound.
     pub fn left(&self, now: Nanos) -> Option<u64> {
         if self.unbounded.get() != 0 {

@@ -206,6 +206,18 @@ pub trait Listed: Send + Sync {
     fn refuses_to_become(&self, spec: &CallSpec) -> Option<&'static str>;
     /// What metrics show of it.
     fn metered(&'static self) -> Metered;
+    /// Gives it the state that it begins with.
+    #[cfg(feature = "testing")]
+    fn reset(&'static self) {
+        let now = clock::now();
+        match self.metered() {
+            Metered::Breaker(breaker) => breaker.reset(now),
+            Metered::Limiter(limiter) => limiter.reset(),
+            Metered::Budget(budget) => budget.reset(now),
+            // Who is inside stays inside.
+            Metered::Bulkhead(_) => {}
+        }
+    }
 }
 
 /// What metrics show of a shared policy.

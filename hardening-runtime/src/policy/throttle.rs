@@ -120,6 +120,16 @@ impl Throttle {
         (self.admitted.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
+    /// Forgets what it has seen.
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset(&self, now: Nanos) {
+        for (lap, held) in &self.buckets {
+            lap.store(0, Ordering::Release);
+            held.store(0, Ordering::Release);
+        }
+        self.passed.store(now, Ordering::Relaxed);
+    }
+
     fn passes_always(&self, now: Nanos) -> bool {
         let last = self.passed.load(Ordering::Relaxed);
         now >= last.saturating_add(ALWAYS_EVERY)

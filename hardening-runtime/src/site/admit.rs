@@ -101,7 +101,10 @@ impl Call<'_> {
         self.limit = self.now.saturating_add(state.timeout.get()).min(self.deadline);
         if let Some(breaker) = state.breaker.one {
             match breaker.admit(self.now) {
-                Admission::Admitted(permit) => self.permit = permit,
+                Admission::Admitted(permit) => {
+                    happened!(self, CircuitPassed);
+                    self.permit = permit;
+                }
                 Admission::Refused { retry_after } => {
                     self.refuse_open(retry_after);
                     return false;
@@ -165,7 +168,10 @@ impl Call<'_> {
             return false;
         };
         match entry {
-            Entry::Entered => self.inside = true,
+            Entry::Entered => {
+                happened!(self, BulkheadEntered);
+                self.inside = true;
+            }
             Entry::Queue => return true,
             Entry::Full => self.refuse(Reason::BulkheadFull),
         }
@@ -197,7 +203,10 @@ impl Call<'_> {
         let entered = Self::until(patience.min(self.limit), bulkhead.queue()).await;
         self.now = clock::now();
         match entered {
-            Wait::Done => self.inside = true,
+            Wait::Done => {
+                happened!(self, BulkheadEntered);
+                self.inside = true;
+            }
             Wait::Stopped => self.refuse(Reason::ShuttingDown),
             Wait::TooLong if patience < self.limit => self.refuse(Reason::BulkheadFull),
             Wait::TooLong => self.refuse(self.cut()),

@@ -30,6 +30,8 @@ impl<'c> Call<'c> {
     /// Runs the body, unless the attempt was refused.
     #[inline(always)]
     pub fn attempt<F: Future>(&mut self, body: F) -> Attempt<'_, 'c, F> {
+        #[cfg(feature = "testing")]
+        self.decide_fault();
         Attempt { call: self, body, timer: None }
     }
 
@@ -59,6 +61,34 @@ impl<'c> Call<'c> {
     }
 }
 
+#[cfg(feature = "testing")]
+impl Call<'_> {
+    /// Decides whether a fault takes the place of the body that is about to begin.
+    pub(super) fn decide_fault(&mut self) {
+        if !self.refusal.is_none() {
+            return;
+        }
+        happened!(self, BodyBegun(self.attempts));
+        if let Some(fault) = crate::testing::decide(self.state.name) {
+            self.attach().fault = Some(fault);
+        }
+    }
+
+    /// Ready when there is no fault, or when it is over.
+    pub(super) fn poll_fault(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), crate::testing::Injected>> {
+        let Some(mut fault) = self.attached.as_mut().and_then(|attached| attached.fault.take()) else {
+            return Poll::Ready(Ok(()));
+        };
+        self.phase = Phase::Polling;
+        let polled = fault.poll(cx);
+        if polled.is_pending() {
+            self.phase = Phase::InHand;
+            self.attach().fault = Some(fault);
+        }
+        polled
+    }
+}
+
 impl<F: Future> Future for Attempt<'_, '_, F> {
     type Output = Outcome<F::Output>;
 
@@ -71,7 +101,18 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         }
         let body = this.body;
         let limit = call.limit;
-        if let Poll::Ready(result) = call.poll_inside(limit, true, || body.poll(cx)) {
+        #[cfg(feature = "testing")]
+        let fault = match call.poll_fault(cx) {
+            Poll::Ready(Err(_)) => {
+                call.refuse(super::refusal::Reason::Injected);
+                call.refusal.ran = true;
+                return Poll::Ready(Outcome::Refused(Cut(())));
+            }
+            fault => fault.is_pending(),
+        };
+        #[cfg(not(feature = "testing"))]
+        let fault = false;
+        if !fault && let Poll::Ready(result) = call.poll_inside(limit, true, || body.poll(cx)) {
             return Poll::Ready(Outcome::Returned(result));
         }
         if limit == NEVER || wait_for(this.timer, limit, cx).is_pending() {

@@ -42,6 +42,7 @@ impl Call<'_> {
         let Some(stores) = self.state.cache.as_ref().filter(|stores| !stores.is_off()) else {
             return Cached::Load(Load(None));
         };
+        happened!(self, CacheLookedAt);
         let store = stores.of::<K, T>();
         let mut request = Request::Hit;
         loop {

@@ -74,6 +74,8 @@ impl<'c> Call<'c> {
     pub(super) fn begin(state: &'static State, charges: &'c [Charge]) -> Self {
         // Only values here, nothing that takes the call's address: so it is made where it will stay.
         let now = clock::now();
+        #[cfg(feature = "testing")]
+        crate::testing::happened(state.name, crate::testing::What::Begun);
         state.metrics.enter();
         Self {
             state,
@@ -112,6 +114,7 @@ impl<'c> Call<'c> {
             && self.charges.is_empty()
             && only.admits_one(self.now)
         {
+            happened!(self, CallCharged);
             return;
         }
         if limits.any {
@@ -130,7 +133,10 @@ impl<'c> Call<'c> {
     pub(super) fn holds_right(&mut self) -> bool {
         let Some(scope) = self.state.declared.requires else { return true };
         match context::holds(scope) {
-            Some(true) => return true,
+            Some(true) => {
+                happened!(self, Authorized);
+                return true;
+            }
             Some(false) => self.refuse(Reason::Forbidden),
             None => self.refuse(Reason::Unauthenticated),
         }
@@ -148,6 +154,7 @@ impl<'c> Call<'c> {
     #[cold]
     pub(super) fn refuse(&mut self, reason: Reason) {
         self.refusal = Refusal::because(reason);
+        happened!(self, Refused(self.refusal.kind()));
     }
 
     /// Charges the limits of one kind, all of them or none.
@@ -167,6 +174,15 @@ impl<'c> Call<'c> {
         }
         for charged in limits {
             charged.limiter.count_allowed();
+        }
+        match per {
+            _ if limits.is_empty() => {}
+            Per::Call => {
+                happened!(self, CallCharged);
+            }
+            Per::Attempt => {
+                happened!(self, AttemptCharged);
+            }
         }
     }
 
@@ -190,6 +206,7 @@ impl<'c> Call<'c> {
                 true
             }
             Err(refused) => {
+                happened!(self, Refused("rate_limited"));
                 self.refusal = Refusal {
                     reason: Reason::RateLimited,
                     limiter: charged.position,
@@ -232,12 +249,14 @@ impl<'c> Call<'c> {
     #[inline(always)]
     pub(super) fn release(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
         if self.inside {
+            happened!(self, BulkheadLeft);
             match self.state.bulkhead.one {
                 Some(bulkhead) => bulkhead.leave(),
                 None => self.leave_other(took),
             }
         }
         if let Some(breaker) = self.state.breaker.one {
+            happened!(self, CircuitTold);
             breaker.record(self.permit, self.now, verdict, took);
         } else if self.state.breaker.other.is_some() {
             self.record_other(verdict, took);
@@ -298,6 +317,7 @@ impl<'c> Call<'c> {
     #[inline(always)]
     pub(super) fn end(&mut self, outcome: CallOutcome) {
         self.phase = Phase::Finished;
+        happened!(self, Ended(outcome.name()));
         self.state.metrics.finish(outcome, self.now.saturating_sub(self.started));
         if self.attached.is_some() {
             self.end_attached(outcome);

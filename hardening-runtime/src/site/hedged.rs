@@ -16,6 +16,22 @@ use crate::clock::{self, NEVER, Nanos};
 use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::hedge::{Extra, Hedge};
 
+/// The body, unless a test has put a fault into its place: then `None`.
+#[cfg(feature = "testing")]
+async fn may_fail<F: Future>(name: &'static str, body: F) -> Option<F::Output> {
+    if let Some(mut fault) = crate::testing::decide(name)
+        && poll_fn(|cx| fault.poll(cx)).await.is_err()
+    {
+        return None;
+    }
+    Some(body.await)
+}
+
+#[cfg(not(feature = "testing"))]
+async fn may_fail<F: Future>(_: &'static str, body: F) -> Option<F::Output> {
+    Some(body.await)
+}
+
 /// How an execution ended.
 enum End<R> {
     Returned(R),
@@ -54,10 +70,12 @@ impl Call<'_> {
             return Outcome::Refused(Cut(()));
         }
         let Some(hedge) = &self.state.hedge else { return self.attempt(body()).await };
+        let name = self.state.name;
+        let body = || may_fail(name, body());
         hedge.budget().deposit(self.now);
         let mut first = pin!(Some(body()));
         let mut first_end = None;
-        let mut others: Vec<Other<F>> = Vec::new();
+        let mut others: Vec<Other<_>> = Vec::new();
         let (mut begun, mut failed) = (0, false);
         let mut alarm = self.alarm(hedge, self.now);
         let mut limit = pin!(clock::instant(self.limit).map(sleep_until));
@@ -74,7 +92,7 @@ impl Call<'_> {
                 if let Some(end) = end {
                     first.set(None);
                     hedge.learn(clock::now().saturating_sub(self.now), clock::now());
-                    if let End::Returned(result @ Ok(_)) = end {
+                    if let End::Returned(Some(result @ Ok(_))) = end {
                         return Poll::Ready(Some((result, None)));
                     }
                     failed = true;
@@ -86,7 +104,7 @@ impl Call<'_> {
                 while at < others.len() {
                     match self.poll_other(&mut others[at], cx) {
                         Poll::Pending => at += 1,
-                        Poll::Ready(End::Returned(result @ Ok(_))) => {
+                        Poll::Ready(End::Returned(Some(result @ Ok(_)))) => {
                             let won = others.swap_remove(at);
                             return Poll::Ready(Some((result, Some((won.began, won.limit)))));
                         }
@@ -133,7 +151,15 @@ impl Call<'_> {
                 self.limit = limit;
                 Outcome::Returned(result)
             }
-            (Some((result, None)), _) | (None, Some(End::Returned(result))) => Outcome::Returned(result),
+            (Some((result, None)), _) | (None, Some(End::Returned(Some(result)))) => {
+                Outcome::Returned(result)
+            }
+            #[cfg(feature = "testing")]
+            (None, Some(End::Returned(None))) => {
+                self.refuse(super::refusal::Reason::Injected);
+                self.refusal.ran = true;
+                Outcome::Refused(Cut(()))
+            }
             (None, _) => {
                 self.refuse(self.cut());
                 self.refusal.ran = true;
@@ -164,6 +190,7 @@ impl Call<'_> {
             return None;
         };
         hedge.count(Extra::Sent);
+        happened!(self, Hedged);
         Some(Other { body: Box::pin(body()), timer: None, began: now, limit, _place: place })
     }
 
@@ -190,10 +217,7 @@ impl Call<'_> {
         }
     }
 
-    fn poll_other<T, E, F>(&mut self, other: &mut Other<F>, cx: &mut Context<'_>) -> Poll<End<Result<T, E>>>
-    where
-        F: Future<Output = Result<T, E>>,
-    {
+    fn poll_other<F: Future>(&mut self, other: &mut Other<F>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let body = other.body.as_mut();
         if let Poll::Ready(result) = self.poll_inside(other.limit, true, || body.poll(cx)) {
             return Poll::Ready(End::Returned(result));

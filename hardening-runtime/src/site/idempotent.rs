@@ -25,6 +25,7 @@ impl Call<'_> {
         if !self.come_in().await {
             return self.turned_away();
         }
+        happened!(self, KeyLookedAt);
         let Some(kept) = &self.state.idempotency else { return self.turned_away() };
         let Some(ticket) = ticket else {
             return self.refuse_request(kept, Fate::KeyMissing, Reason::IdempotencyKeyMissing);

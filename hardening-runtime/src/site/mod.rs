@@ -5,6 +5,14 @@
 //! (circuit breaker, limits per attempt, bulkhead), `wait` its waits, `attempt` runs the body under its timeout, `settle` takes
 //! the outcome and decides about a repetition, `finish` closes the books.
 
+/// Tells the recorders of tests; nothing where the feature `testing` is off.
+macro_rules! happened {
+    ($call:expr, $($what:tt)*) => {
+        #[cfg(feature = "testing")]
+        crate::testing::happened($call.state.name, crate::testing::What::$($what)*);
+    };
+}
+
 mod admit;
 mod attempt;
 mod cached;
@@ -44,12 +52,21 @@ pub struct Site {
     /// What settings made of it.
     configured: RwLock<Option<CallSpec>>,
     state: OnceLock<State>,
+    /// What a scrape before the first call shows.
+    beginning: OnceLock<Box<State>>,
 }
 
 impl Site {
     /// The site at `place` with the policies that its attributes declare.
     pub const fn new(place: Place, declared: CallSpec) -> Self {
-        Self { place, declared, uses: Uses::NONE, configured: RwLock::new(None), state: OnceLock::new() }
+        Self {
+            place,
+            declared,
+            uses: Uses::NONE,
+            configured: RwLock::new(None),
+            state: OnceLock::new(),
+            beginning: OnceLock::new(),
+        }
     }
 
     /// The same with a circuit that others share.
@@ -117,7 +134,7 @@ impl Site {
     /// off, one that the attributes do not declare is not added.
     pub fn configure(&'static self, spec: &CallSpec) {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = Some(*spec);
-        if let Some(state) = self.state.get() {
+        for state in [self.state.get(), self.beginning.get().map(|state| &**state)].into_iter().flatten() {
             state.tune(spec, &self.uses);
         }
     }
@@ -156,6 +173,13 @@ impl Site {
     /// charged.
     pub fn begin_refresh<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
         Call::begin_refresh(self.state(), charges)
+    }
+
+    /// The state for a scrape, which is no call: a site that was never called shows what it would begin with, and begins with
+    /// its first call.
+    pub(crate) fn shown(&'static self) -> &'static State {
+        let beginning = || Box::new(State::new(self, &self.effective()));
+        self.state.get().unwrap_or_else(|| self.beginning.get_or_init(beginning))
     }
 
     #[inline(always)]

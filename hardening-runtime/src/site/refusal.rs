@@ -28,6 +28,8 @@ pub(super) enum Reason {
     IdempotencyMismatch,
     IdempotencyKeyMissing,
     StoreFull,
+    #[cfg(feature = "testing")]
+    Injected,
 }
 
 impl Reason {
@@ -40,6 +42,8 @@ impl Reason {
             Self::CircuitOpen => CallOutcome::CircuitOpen,
             Self::RateLimited => CallOutcome::RateLimited,
             Self::BulkheadFull => CallOutcome::BulkheadFull,
+            #[cfg(feature = "testing")]
+            Self::Injected => CallOutcome::Failure,
             Self::ShuttingDown
             | Self::Unauthenticated
             | Self::Forbidden
@@ -48,6 +52,17 @@ impl Reason {
             | Self::IdempotencyMismatch
             | Self::IdempotencyKeyMissing
             | Self::StoreFull => CallOutcome::Rejected,
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Refusal {
+    /// The kind, as metrics name outcomes.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self.reason {
+            Reason::Injected => "injected",
+            reason => reason.outcome().name(),
         }
     }
 }
@@ -110,6 +125,8 @@ impl Refusal {
             Reason::StoreFull => Rejected::StoreUnavailable { store: "memory" },
             Reason::LoadFailed => Rejected::LoadFailed { call },
             Reason::Unauthenticated => Rejected::Unauthenticated,
+            #[cfg(feature = "testing")]
+            Reason::Injected => Rejected::Injected { call },
             Reason::Forbidden => Rejected::Forbidden { scope: state.declared.requires.unwrap_or_default() },
             // A call hands out a refusal only when it has one; the deadline is what remains.
             Reason::DeadlineExceeded | Reason::None => Rejected::DeadlineExceeded { call },

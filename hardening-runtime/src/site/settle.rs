@@ -117,6 +117,7 @@ impl Call<'_> {
         mut self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        happened!(self, FallenBack);
         let (limit, surrounding) = self.fallback_limit();
         let mut answer = pin!(answer);
         let mut timer = pin!(clock::instant(limit).map(sleep_until));
@@ -175,6 +176,12 @@ impl Call<'_> {
     async fn run_observed<R>(&mut self, body: impl Future<Output = R>) -> R {
         self.attempts = 1;
         self.phase = Phase::InHand;
+        #[cfg(feature = "testing")]
+        {
+            self.decide_fault();
+            // An error cannot be injected here.
+            let _ = poll_fn(|cx| self.poll_fault(cx)).await;
+        }
         let mut body = pin!(body);
         poll_fn(|cx| self.poll_inside(self.deadline, true, || body.as_mut().poll(cx))).await
     }
@@ -209,6 +216,7 @@ impl Call<'_> {
     /// Closes an attempt that was a plain success.
     #[inline(always)]
     fn succeed(&mut self, took: Nanos) {
+        happened!(self, AttemptEnded(self.attempts, "success"));
         self.release(circuit_breaker::Verdict::Success, took);
         self.deposit();
     }
@@ -229,6 +237,7 @@ impl Call<'_> {
             reason => reason.outcome(),
         };
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
+            happened!(self, AttemptEnded(self.attempts, self.ended.name()));
             // A success that is not repeated is counted by its call.
             if self.ended != CallOutcome::Success {
                 self.state.metrics.attempted(self.ended);
@@ -258,6 +267,8 @@ impl Call<'_> {
         let fair = self.state.timeout.get() == NEVER || took >= self.state.timeout.get() / 2;
         let failed = match self.refusal.reason {
             Reason::Timeout => true,
+            #[cfg(feature = "testing")]
+            Reason::Injected => return circuit_breaker::Verdict::Failure,
             Reason::DeadlineExceeded => fair,
             _ => false,
         };
@@ -274,6 +285,8 @@ impl Call<'_> {
         let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.declared.retry) else { return false };
         let reason = match self.refusal.reason {
             Reason::None if verdict.retryable(spec.idempotent) => RetryReason::Failure,
+            #[cfg(feature = "testing")]
+            Reason::Injected if spec.idempotent => RetryReason::Failure,
             // What `on` names alone is worth repeating, and it names no refusal.
             Reason::Timeout if spec.idempotent && !spec.narrowed => RetryReason::Timeout,
             // Nothing was done, so repeating is safe; unless the refusal is that of the whole call.
@@ -299,6 +312,7 @@ impl Call<'_> {
             Next::Stop(_) => false,
             Next::After(delay) => {
                 self.phase = Phase::Between;
+                happened!(self, Retried(Duration::from_nanos(delay)));
                 self.warn_of_nested_retry();
                 self.last_delay = delay;
                 self.refusal = Refusal::NONE;
@@ -319,6 +333,8 @@ impl Call<'_> {
     fn falls_back(&self) -> bool {
         let kind = match self.refusal.reason {
             Reason::None => return false,
+            #[cfg(feature = "testing")]
+            Reason::Injected => return self.state.fallback_within.get() != OFF,
             Reason::Timeout => Refusals::TIMEOUT,
             Reason::DeadlineExceeded => Refusals::DEADLINE_EXCEEDED,
             Reason::CircuitOpen => Refusals::CIRCUIT_OPEN,

@@ -172,6 +172,46 @@ fn or_declared(effective: &CallSpec, declared: &CallSpec) -> CallSpec {
     }
 }
 
+#[cfg(feature = "testing")]
+impl State {
+    /// The state that everything begins with.
+    pub(crate) fn reset(&self) {
+        let now = clock::now();
+        self.reset_limits();
+        self.reset_circuits();
+        if let Some(retry) = &self.retry {
+            retry.budget().reset(now);
+        }
+        if let Some(hedge) = &self.hedge {
+            hedge.reset(now);
+        }
+        if let Some(cache) = &self.cache {
+            cache.clear();
+        }
+        if let Some(idempotency) = &self.idempotency {
+            idempotency.store.clear();
+        }
+    }
+
+    pub(crate) fn reset_limits(&self) {
+        for charged in self.limits() {
+            charged.limiter.reset();
+        }
+    }
+
+    pub(crate) fn reset_circuits(&self) {
+        let now = clock::now();
+        if let Some(breaker) = self.breaker.one {
+            breaker.reset(now);
+        }
+        match &self.breaker.other {
+            Some(OtherBreakers::Keyed(keyed)) => keyed.reset(now),
+            Some(OtherBreakers::Throttle(throttle)) => throttle.reset(now),
+            None => {}
+        }
+    }
+}
+
 impl State {
     /// Every rate limit.
     pub(crate) fn limits(&self) -> impl Iterator<Item = &Charged> {

@@ -179,7 +179,7 @@ impl CallMetrics {
 
 /// Writes every `hardening_*` series of every call in the binary as Prometheus text.
 pub fn render(out: &mut String) {
-    let mut states: Vec<&State> = sites().map(Site::state).collect();
+    let mut states: Vec<&State> = sites().map(Site::shown).collect();
     states.sort_by_key(|state| state.name);
     calls(out, &states);
     policies(out, &states);

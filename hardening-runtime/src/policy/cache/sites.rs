@@ -126,6 +126,12 @@ impl Stores {
         self.each(|store| store.tune(spec));
     }
 
+    /// Forgets every result.
+    #[cfg(feature = "testing")]
+    pub(crate) fn clear(&self) {
+        self.each(|store| store.clear());
+    }
+
     /// Whether settings have switched it off.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {

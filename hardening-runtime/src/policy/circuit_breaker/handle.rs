@@ -152,6 +152,16 @@ impl Circuit {
         }
     }
 
+    /// How long it refuses every call from now on, where it is open.
+    pub fn retry_after(self) -> Duration {
+        match self.state() {
+            CircuitState::Open => {
+                Duration::from_nanos(self.0.until.load(Ordering::Acquire).saturating_sub(clock::now()))
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
     /// How often the circuit went from one state to another since the start.
     pub fn transitions(self, from: CircuitState, to: CircuitState) -> u64 {
         self.0.rules.transitions.count(from, to)

@@ -75,6 +75,22 @@ impl KeyedBreakers {
     }
 }
 
+#[cfg(feature = "testing")]
+impl KeyedBreakers {
+    pub(crate) fn reset(&self, now: Nanos) {
+        self.circuits.each(|circuit| circuit.reset(now));
+    }
+}
+
+#[cfg(feature = "testing")]
+impl CircuitBreaker {
+    /// Closed, with nothing in its window.
+    pub(crate) fn reset(&self, now: Nanos) {
+        self.reuse(now);
+        self.window.restart(now);
+    }
+}
+
 impl Reusable for CircuitBreaker {
     fn is_idle(&self, now: Nanos) -> bool {
         let word = Word::unpack(self.word.load(Ordering::Acquire));

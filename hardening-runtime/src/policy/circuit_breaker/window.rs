@@ -111,6 +111,14 @@ impl Window {
             calls.clear(generation);
         }
     }
+
+    /// Begins at `now`, whatever was before: the clock of another test may have been ahead.
+    #[cfg(feature = "testing")]
+    pub(super) fn restart(&self, now: Nanos) {
+        let epoch = if self.time.width.get() == 0 { 0 } else { self.time.epoch(now) };
+        self.time.last.store(epoch, Ordering::Release);
+        self.time.doubtful_until.store(0, Ordering::Release);
+    }
 }
 
 const ONE_CALL: u64 = 1 << 16;

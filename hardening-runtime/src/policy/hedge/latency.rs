@@ -34,6 +34,14 @@ impl Latencies {
         Self { windows: [empty(), empty()], turn: AtomicU64::new(now & !1) }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset(&self, now: Nanos) {
+        for sample in self.windows.iter().flatten() {
+            sample.store(0, Ordering::Relaxed);
+        }
+        self.turn.store(now & !1, Ordering::Release);
+    }
+
     /// Adds a duration.
     pub fn record(&self, took: Nanos, now: Nanos) {
         self.turn_over(now);

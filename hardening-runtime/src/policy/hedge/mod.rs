@@ -103,6 +103,15 @@ impl Hedge {
         self.max.set(spec.max.into());
     }
 
+    /// Forgets what it has learnt and paid.
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset(&self, now: Nanos) {
+        self.budget.reset(now);
+        self.latencies.reset(now);
+        self.delay.store(0, Ordering::Relaxed);
+        self.read.store(0, Ordering::Release);
+    }
+
     /// The budget.
     pub fn budget(&self) -> &Budget {
         &self.budget

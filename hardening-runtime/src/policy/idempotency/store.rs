@@ -101,6 +101,14 @@ impl Memory {
         self.ttl.set(nanos(spec.ttl));
     }
 
+    /// Forgets every answer.
+    #[cfg(feature = "testing")]
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     fn shard(&self, key: u128) -> MutexGuard<'_, HashMap<u128, Entry>> {
         // No code of the user's runs under the lock.
         self.shards[(key >> 124) as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)

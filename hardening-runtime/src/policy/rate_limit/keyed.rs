@@ -100,6 +100,17 @@ impl Keyed {
         self.shard(key).get(&key).copied()
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            self.len.fetch_sub(shard.len(), Ordering::Relaxed);
+            shard.clear();
+        }
+        // The clock of another test may be behind.
+        self.swept.store(0, Ordering::Relaxed);
+    }
+
     /// Keys held now.
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)

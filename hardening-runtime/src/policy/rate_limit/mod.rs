@@ -287,6 +287,16 @@ impl Limiter {
         }
     }
 
+    /// Forgets every charge.
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset(&self) {
+        self.shared.store(0, Ordering::Release);
+        self.free_turns.clear();
+        if let Some(keyed) = &self.keyed {
+            keyed.clear();
+        }
+    }
+
     /// The burst in force.
     pub fn burst(&self) -> u32 {
         self.burst.count()

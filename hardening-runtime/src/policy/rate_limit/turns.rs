@@ -38,6 +38,11 @@ impl FreeTurns {
         self.any.store(true, Ordering::Release);
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// The earliest turn for this charge in `now..=latest`.
     pub(super) fn take(&self, charge: Charge, now: Nanos, latest: Nanos) -> Option<Nanos> {
         let fits = |turn: &Turn| {

@@ -1,0 +1,93 @@
+//! Promises, kept and broken.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hardening::{
+    CircuitState, Rejected, bulkhead, catalogue, circuit, circuit_breaker, deadline, fallback, rate_limited,
+    requires, retry, testing, timeout,
+};
+
+#[fallback(Ok(0))]
+#[deadline(2s)]
+#[rate_limited(50/s, burst = 10)]
+#[retry(attempts = 3, backoff = 20ms..200ms, idempotent)]
+#[circuit_breaker(failure_rate = 50%, window = 10s, min_calls = 10, open_for = 2s)]
+#[timeout(200ms)]
+#[bulkhead(max = 5, queue = 2)]
+async fn price(sku: u32) -> Result<u32, Rejected> {
+    Ok(sku)
+}
+
+#[requires("orders:write")]
+#[rate_limited(10/min, burst = 3, key = customer, wait = 10s)]
+#[circuit_breaker(consecutive = 5, open_for = 5s..60s, key = customer)]
+#[bulkhead(max = 2, key = customer)]
+async fn order(customer: u64) -> Result<u64, Rejected> {
+    Ok(customer)
+}
+
+#[circuit_breaker(adaptive)]
+#[bulkhead(adaptive)]
+async fn stock() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+/// One of these tests takes a policy out by hand, which the others must not see.
+static ONE: Mutex<()> = Mutex::new(());
+
+fn one() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn every_call_keeps_its_promises() {
+    let _one = one();
+    hardening::drills!();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_drilled_is_what_runs() {
+    let _alone = testing::alone();
+    assert_eq!((price(7).await, stock().await, sabotaged().await), (Ok(7), Ok(1), Ok(1)));
+    assert_eq!(order(7).await, Err(Rejected::Unauthenticated));
+}
+
+#[test]
+fn a_report_says_what_was_drilled_with_its_line() {
+    let _one = one();
+    let report = testing::drill();
+    let of = |call: &str| {
+        let promises = report.promises.iter().filter(|promise| promise.call == call);
+        promises.map(|promise| promise.policy).collect::<Vec<_>>()
+    };
+    let price =
+        ["timeout", "deadline", "retry", "retry", "circuit_breaker", "rate_limited", "bulkhead", "fallback"];
+    assert_eq!(of("drills::price"), price);
+    assert_eq!(of("drills::order"), ["requires", "circuit_breaker", "rate_limited", "bulkhead"]);
+    assert_eq!(of("drills::stock"), ["circuit_breaker", "bulkhead"]);
+    let text = report.to_string();
+    assert!(text.contains("drills::price timeout: an attempt is cut after 200ms"), "{text}");
+    assert!(text.contains("tests/testing/drills.rs:"), "{text}");
+    assert!(text.contains("not drilled  order::price cached"), "{text}");
+}
+
+#[circuit_breaker(consecutive = 3, open_for = 5s)]
+#[timeout(1s)]
+async fn sabotaged() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[test]
+fn a_policy_that_does_nothing_is_found() {
+    let site = catalogue::site("drills::sabotaged").unwrap();
+    // A circuit that an operator has taken out by hand, though no setting says so.
+    let _one = one();
+    circuit("drills::sabotaged").unwrap().disable();
+    let report = testing::drill();
+    circuit("drills::sabotaged").unwrap().automatic();
+    let broken: Vec<_> =
+        report.broken().map(|promise| (promise.call, promise.policy, promise.line)).collect();
+    assert_eq!(broken, [("drills::sabotaged", "circuit_breaker", site.place().line)], "{report}");
+    assert_eq!(circuit("drills::sabotaged").unwrap().state(), CircuitState::Closed);
+    assert!(std::panic::catch_unwind(|| report.assert()).is_err());
+}
