@@ -25,7 +25,7 @@
 //! HTTP answers for refusals. Without it the policies are all there, and no HTTP server is built.
 //!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
-//! [`drills!`].
+//! `drills!()`.
 
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/bulkhead.md"))]
 #[doc(inline)]
