@@ -14,7 +14,8 @@ pub(crate) fn run() -> Done {
         Step::cargo(
             "clippy --package hardening --package hardening-runtime --no-default-features -- -D warnings",
         ),
-        Step::cargo("doc --workspace --no-deps --features hardening/testing").variable("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo("doc --workspace --no-deps --features hardening/testing")
+            .variable("RUSTDOCFLAGS", "-D warnings"),
     ]);
     let dependencies = dependencies();
     match (sources, dependencies) {
