@@ -24,6 +24,8 @@
 //! `service`, on by default, is the server of [`hardened_service`], with health, metrics over HTTP, settings and
 //! HTTP answers for refusals. Without it the policies are all there, and no HTTP server is built.
 //!
+//! `tower`, part of `service`, puts the policies around tower services and sends deadlines on: [`layer`].
+//!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
@@ -57,6 +59,10 @@ pub use hardening_macros::hedged;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/idempotent.md"))]
 #[doc(inline)]
 pub use hardening_macros::idempotent;
+#[cfg(feature = "tower")]
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/policies.md"))]
+#[doc(inline)]
+pub use hardening_macros::policies;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/policy.md"))]
 #[doc(inline)]
 pub use hardening_macros::policy;
@@ -85,6 +91,8 @@ pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 #[cfg(feature = "service")]
 pub use hardening_runtime::settings;
 
+#[cfg(feature = "tower")]
+pub use hardening_runtime::layer;
 #[cfg(feature = "testing")]
 pub use hardening_runtime::testing;
 

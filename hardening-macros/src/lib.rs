@@ -8,6 +8,7 @@ mod expand;
 mod function;
 mod harvest;
 mod health_check;
+mod layered;
 mod model;
 mod numbers;
 mod paths;
@@ -110,6 +111,14 @@ pub fn hardened_service(arguments: TokenStream, item: TokenStream) -> TokenStrea
 pub fn policy(input: TokenStream) -> TokenStream {
     let nothing = proc_macro2::TokenStream::new();
     let expand = |input: proc_macro2::TokenStream, _: &_| shared::expand(input);
+    diagnostics::guarded(expand, input.into(), &nothing).into()
+}
+
+/// Policies for a tower service.
+#[proc_macro]
+pub fn policies(input: TokenStream) -> TokenStream {
+    let nothing = proc_macro2::TokenStream::new();
+    let expand = |input: proc_macro2::TokenStream, _: &_| layered::expand(input);
     diagnostics::guarded(expand, input.into(), &nothing).into()
 }
 

@@ -5,7 +5,7 @@
 
 use syn::{Expr, Ident, LitStr, Path, Type};
 
-use crate::syntax::{Pattern, Policy};
+use crate::syntax::{Pattern, Policy, Value};
 
 /// One call.
 pub(crate) struct Call {
@@ -105,6 +105,27 @@ pub(crate) enum Key {
 }
 
 impl Call {
+    /// A service instead of a function: policies alone.
+    pub(crate) fn of_service(policies: Vec<Policy>) -> Self {
+        let hardened = policies.iter().find(|policy| policy.name() == "hardened");
+        let name = match hardened.and_then(|policy| policy.get("name")).map(|entry| &entry.value) {
+            Some(Value::Text(name)) => Some(name.clone()),
+            _ => None,
+        };
+        Self {
+            name,
+            level: hardened.and_then(|policy| policy.choice("level")),
+            fields: Vec::new(),
+            imports: Vec::new(),
+            policies,
+            charges: Vec::new(),
+            output: None,
+            ticket: None,
+            cached: None,
+            run: Run::Observed,
+        }
+    }
+
     /// What is said of the result, under policies.
     pub(crate) fn judged(&self) -> Option<&Judged> {
         match &self.run {

@@ -11,6 +11,8 @@ pub use inventory;
 use crate::Rejected;
 pub use crate::catalogue::Entry;
 pub use crate::context;
+#[cfg(feature = "tower")]
+pub use crate::layer::Policies;
 pub use crate::policy::idempotency::Ticket;
 pub use crate::policy::rate_limit::Charge;
 pub use crate::policy::shared::{PolicyEntry, SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter};

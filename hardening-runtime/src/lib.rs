@@ -6,6 +6,8 @@
 pub mod catalogue;
 pub mod clock;
 pub mod context;
+#[cfg(feature = "tower")]
+pub mod layer;
 pub mod lifecycle;
 pub mod policy;
 mod rejected;

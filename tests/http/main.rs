@@ -14,6 +14,7 @@ mod floods;
 mod hosts;
 mod limits;
 mod metrics;
+mod onwards;
 mod payments;
 mod probes;
 mod problems;

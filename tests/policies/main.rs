@@ -4,6 +4,8 @@ mod cached;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;
+#[cfg(feature = "tower")]
+mod layers;
 mod requires;
 mod shared;
 mod smoke;

@@ -17,7 +17,7 @@ use crate::model::{Call, Judged, Run};
 use crate::paths::{emit, ours_at, private};
 use crate::words::Words;
 use body::Body;
-pub(crate) use spec::{imports, policy_spec, ratio, time, variant};
+pub(crate) use spec::{imports, policy_spec, ratio, site_of_service, time, variant};
 
 /// The function with its policies inside.
 pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> TokenStream {

@@ -30,6 +30,14 @@ pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
     }
 }
 
+/// The site of a service that these policies surround.
+pub(crate) fn site_of_service(name: &Ident, policies: Vec<Policy>) -> TokenStream {
+    let call = Call::of_service(policies);
+    let private = private();
+    let (place, spec, sharing) = (place(name, &call), spec(&call), sharing(&call));
+    emit!(#private::Site::new(#place, #spec)#sharing)
+}
+
 /// Uses the siblings' imports, since their attributes were taken before the compiler could see them, and proves that
 /// each of them is ours.
 pub(crate) fn imports(imports: &[Path]) -> Option<TokenStream> {

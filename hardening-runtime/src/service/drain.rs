@@ -12,7 +12,7 @@ use super::server::Server;
 use super::setup::Hook;
 use super::shutdown::{Event, Stage, Timeline};
 use super::start::{Assembled, Tasks, plan};
-use crate::{clock, lifecycle};
+use crate::{clock, layer, lifecycle};
 
 /// How long nothing may be in flight for connections to be left behind that say nothing.
 const QUIET: Duration = Duration::from_millis(300);
@@ -89,8 +89,8 @@ async fn until(due: clock::Nanos) {
 /// must not keep the process.
 async fn drained(server: &Server, tasks: &mut Tasks) {
     let mut quiet_since = Instant::now();
-    while !tasks.public.is_finished() {
-        if server.stats.in_flight() > 0 {
+    while !tasks.public.is_finished() || layer::finishing() > 0 {
+        if server.stats.in_flight() > 0 || layer::finishing() > 0 {
             quiet_since = Instant::now();
         } else if quiet_since.elapsed() >= QUIET {
             return;

@@ -16,6 +16,8 @@ mod function;
 mod harvest;
 #[path = "../../../hardening-macros/src/health_check.rs"]
 mod health_check;
+#[path = "../../../hardening-macros/src/layered.rs"]
+mod layered;
 #[path = "../../../hardening-macros/src/model.rs"]
 mod model;
 #[path = "../../../hardening-macros/src/numbers.rs"]
@@ -39,12 +41,14 @@ use proc_macro2::TokenStream;
 /// # Errors
 /// When `name` is none of our attributes.
 pub fn of(name: &str, arguments: TokenStream, item: &TokenStream) -> Result<TokenStream, String> {
-    let known = if name == "policy" { Some(&keys::HARDENED) } else { keys::attribute(name) };
+    let known =
+        if matches!(name, "policy" | "policies") { Some(&keys::HARDENED) } else { keys::attribute(name) };
     let known = known.ok_or_else(|| format!("`{name}` is none of our attributes"))?;
     let expanded = |arguments: TokenStream, item: &TokenStream| match name {
         "health_check" => health_check::expand(arguments, item),
         "hardened_service" => service::expand(arguments, item),
         "policy" => shared::expand(arguments),
+        "policies" => layered::expand(arguments),
         _ => attribute::policy(known, arguments, item),
     };
     Ok(diagnostics::guarded(expanded, arguments, item))

@@ -2,6 +2,8 @@
 //!
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
+mod outgoing;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,6 +14,10 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
+
+#[cfg(feature = "tower")]
+pub(crate) use outgoing::is_longer;
+pub use outgoing::{Outgoing, outgoing};
 
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::idempotency::Digest;

@@ -1,0 +1,126 @@
+//! What a request tells the services that it asks.
+
+use std::time::Duration;
+
+/// What is left of the deadline, and whose request it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What is left until everything must be done; `None` without a deadline.
+    pub remaining: Option<Duration>,
+    /// The request's id.
+    pub request_id: Option<String>,
+}
+
+/// What requests that are sent now should carry. Read it just before sending: what is left gets less.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use hardening_runtime::context;
+///
+/// for (name, value) in context::outgoing().headers() {
+///     println!("{name}: {value}"); // request.header(name, value)
+/// }
+/// # }
+/// ```
+pub fn outgoing() -> Outgoing {
+    Outgoing { remaining: super::remaining(), request_id: super::current().map(|request| request.id.clone()) }
+}
+
+impl Outgoing {
+    /// The headers of an HTTP request: `x-request-timeout-ms`, whole milliseconds rounded down, and `x-request-id`.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        self.with_timeout("x-request-timeout-ms", |left| left.as_millis().to_string())
+    }
+
+    /// The same of a gRPC request, with `grpc-timeout`.
+    pub fn grpc_headers(&self) -> Vec<(&'static str, String)> {
+        self.with_timeout("grpc-timeout", grpc)
+    }
+
+    fn with_timeout(
+        &self,
+        name: &'static str,
+        show: impl Fn(Duration) -> String,
+    ) -> Vec<(&'static str, String)> {
+        let timeout = self.remaining.map(|left| (name, show(left)));
+        let id = self.request_id.as_ref().filter(|id| !id.is_empty()).map(|id| ("x-request-id", id.clone()));
+        timeout.into_iter().chain(id).collect()
+    }
+}
+
+/// At most eight digits and a unit, rounded down.
+fn grpc(left: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let units = [("n", 1), ("u", 1_000), ("m", 1_000_000), ("S", 1_000_000_000), ("M", 60_000_000_000)];
+    let fits = units.into_iter().find(|(_, length)| left.as_nanos() / length <= MOST);
+    match fits {
+        Some((unit, length)) => format!("{}{unit}", left.as_nanos() / length),
+        None => format!("{}H", (left.as_secs() / 3600).min(99_999_999)),
+    }
+}
+
+/// Whether a timeout that a request carries is longer than another in the same form; one that cannot be read is.
+#[cfg(feature = "tower")]
+pub(crate) fn is_longer(given: &[u8], other: &[u8]) -> bool {
+    let read = |text: &[u8]| {
+        let text = std::str::from_utf8(text).ok()?;
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let value: u128 = digits.parse().ok()?;
+        let unit: u128 = match &text[digits.len()..] {
+            "n" => 1,
+            "u" => 1_000,
+            "" | "m" => 1_000_000,
+            "S" => 1_000_000_000,
+            "M" => 60_000_000_000,
+            "H" => 3_600_000_000_000,
+            _ => return None,
+        };
+        value.checked_mul(unit)
+    };
+    match (read(given), read(other)) {
+        (Some(given), Some(other)) => given > other,
+        (None, _) => true,
+        (_, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_has_eight_digits_and_rounds_down() {
+        for (left, shown) in [
+            (Duration::ZERO, "0n"),
+            (Duration::from_nanos(99_999_999), "99999999n"),
+            (Duration::from_millis(100), "100000u"),
+            (Duration::from_millis(1500), "1500000u"),
+            (Duration::from_secs(200), "200000m"),
+            (Duration::from_hours(30_000), "1800000M"),
+        ] {
+            assert_eq!(grpc(left), shown, "{left:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_told_and_nothing_where_there_is_nothing() {
+        assert_eq!(outgoing().headers(), []);
+        let request =
+            std::sync::Arc::new(super::super::Request { id: "r-1".to_owned(), ..Default::default() });
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(2);
+        super::super::scope(request, Some(deadline), async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let id = || ("x-request-id", "r-1".to_owned());
+            assert_eq!(outgoing().headers(), [("x-request-timeout-ms", "1500".to_owned()), id()]);
+            assert_eq!(outgoing().grpc_headers(), [("grpc-timeout", "1500000u".to_owned()), id()]);
+        })
+        .await;
+    }
+
+    #[cfg(feature = "tower")]
+    #[test]
+    fn timeouts_are_compared_across_units() {
+        assert!(is_longer(b"2S", b"1500m") && !is_longer(b"1S", b"1500m"));
+        assert!(is_longer(b"5000", b"4999") && is_longer(b"soon", b"1") && !is_longer(b"1", b"1"));
+    }
+}
