@@ -43,6 +43,8 @@ pub(crate) struct Cached {
     pub(crate) key: Key,
     /// Whether it may be loaded anew in the background.
     pub(crate) revalidates: bool,
+    /// Errors that are kept too.
+    pub(crate) negative: Option<Pattern>,
 }
 
 /// How the body runs.

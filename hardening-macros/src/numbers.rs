@@ -184,6 +184,10 @@ fn cache(policy: &Policy) -> CacheSpec {
         stale_while_revalidate: policy.time("stale_while_revalidate").unwrap_or_default(),
         stale_if_error: policy.time("stale_if_error").unwrap_or_default(),
         refresh_timeout: policy.time("refresh_timeout").unwrap_or(default.refresh_timeout),
+        negative: match policy.get("negative").map(|entry| &entry.value) {
+            Some(Value::Negative(_, time)) => time.known(),
+            _ => None,
+        },
         ..default
     }
 }

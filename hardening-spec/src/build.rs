@@ -89,6 +89,7 @@ builders! {
         with_stale_while_revalidate(length: Duration) => stale_while_revalidate = length;
         with_stale_if_error(length: Duration) => stale_if_error = length;
         with_refresh_timeout(limit: Duration) => refresh_timeout = limit;
+        with_negative(ttl: Duration) => negative = Some(ttl);
     }
     FallbackSpec {
         with_within(limit: Duration) => within = limit;

@@ -34,6 +34,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A Rust pattern over the body's result.
     Pattern,
+    /// A Rust pattern, `for`, and a duration; in settings the duration alone.
+    Negative,
     /// A Rust expression.
     Expression,
     /// An expression over the arguments, or a word of the request's context.
@@ -64,6 +66,7 @@ impl Kind {
             Self::Choice([word]) => format!("`{word}`"),
             Self::Choice(words) => format!("one of {}", list(words)),
             Self::Pattern => "a pattern such as `Err(Error::Io(_))` or `Error::NotFound`".into(),
+            Self::Negative => "a pattern and how long, such as `Error::NotFound for 10s`".into(),
             Self::Expression => "an expression".into(),
             Self::Key => format!("an expression over the arguments, or one of {}", list(&CONTEXT_KEYS)),
             Self::Refusals => "a kind such as `circuit_open`, or several: `(timeout, circuit_open)`".into(),

@@ -140,7 +140,19 @@ impl Rules<'_> {
     }
 
     fn cached(&mut self, cache: &CacheSpec) {
-        let CacheSpec { ttl, max_entries, jitter, refresh_timeout, .. } = *cache;
+        let CacheSpec { ttl, max_entries, jitter, refresh_timeout, negative, .. } = *cache;
+        let kept = negative.filter(|_| self.known("negative"));
+        self.error(kept.is_some_and(|kept| kept.is_zero()), "negative", || {
+            "an error that is kept for no time is never served: write a duration above 0".into()
+        });
+        self.warning(
+            kept.is_some_and(|kept| !kept.is_zero() && kept > ttl) && self.known("ttl"),
+            "negative",
+            || {
+                let (kept, ttl) = (show(kept.unwrap_or_default()), show(ttl));
+                format!("an error is kept for {kept}, longer than a result: {ttl}")
+            },
+        );
         self.error(ttl.is_zero() && self.known("ttl"), "ttl", || {
             "a result that is fresh for no time is never served: write a duration above 0".into()
         });

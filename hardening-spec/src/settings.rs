@@ -292,6 +292,12 @@ fn assign_cache(cache: &mut CacheSpec, key: &str, kind: Kind, raw: Raw<'_>) -> R
         "ttl" => cache.ttl = duration(kind, raw)?,
         "max_entries" => cache.max_entries = count(kind, raw)?,
         "jitter" => cache.jitter = ratio(kind, raw)?,
+        "negative" if cache.negative.is_none() => {
+            return Err(SetError::new(
+                "this cache keeps no errors; its attribute says which: `negative = Error::NotFound for 10s`",
+            ));
+        }
+        "negative" => cache.negative = Some(duration(Kind::Duration, raw)?),
         "stale_if_error" => cache.stale_if_error = duration(kind, raw)?,
         _ => cache.refresh_timeout = duration(kind, raw)?,
     }

@@ -467,6 +467,8 @@ pub struct CacheSpec {
     pub stale_if_error: Duration,
     /// The longest a load in the background may take.
     pub refresh_timeout: Duration,
+    /// How long an error that a pattern names is kept; `None` for none.
+    pub negative: Option<Duration>,
 }
 
 impl CacheSpec {
@@ -479,6 +481,7 @@ impl CacheSpec {
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
             refresh_timeout: Duration::from_secs(30),
+            negative: None,
         }
     }
 }

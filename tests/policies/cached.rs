@@ -273,3 +273,44 @@ async fn instances_and_types_are_kept_apart() {
     assert_eq!(Shop::generic::<String>("b").await, Ok(String::new()));
     assert_eq!(cache("cached::generic").unwrap().len(), 2);
 }
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Lookup {
+    NotFound,
+    Down,
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for Lookup {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+#[cached(ttl = 10s, jitter = 1%, stale_if_error = 1m, key = sku, negative = Lookup::NotFound for 2s)]
+async fn lookup(sku: u32, answer: Result<u32, Lookup>, runs: &AtomicU32) -> Result<u32, Lookup> {
+    let _ = sku;
+    runs.fetch_add(1, Ordering::SeqCst);
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_named_is_kept_for_its_own_time_and_no_other() {
+    let runs = AtomicU32::new(0);
+    let count = || runs.load(Ordering::SeqCst);
+    let missing = Err(Lookup::NotFound);
+    assert_eq!(lookup(1, missing.clone(), &runs).await, missing);
+    assert_eq!(lookup(1, Ok(1), &runs).await, missing, "kept");
+    assert_eq!(count(), 1);
+    advance(Duration::from_millis(2001)).await;
+    assert_eq!(lookup(1, Ok(1), &runs).await, Ok(1), "no longer than it says, and never stale");
+    assert_eq!((lookup(1, missing.clone(), &runs).await, count()), (Ok(1), 2));
+    // Another error is not kept.
+    assert_eq!(lookup(2, Err(Lookup::Down), &runs).await, Err(Lookup::Down));
+    assert_eq!(lookup(2, Ok(2), &runs).await, Ok(2));
+    // An old result stands in for a failure, and a kept error replaces it.
+    advance(Duration::from_secs(20)).await;
+    assert_eq!(lookup(1, Err(Lookup::Down), &runs).await, Ok(1));
+    assert_eq!(lookup(1, missing.clone(), &runs).await, missing, "what is known to be gone is no failure");
+    assert_eq!(lookup(1, Ok(1), &runs).await, missing);
+}

@@ -142,7 +142,11 @@ fn ticket(policies: &[Policy], function: &Function) -> Option<Ticket> {
 fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {
     let policy = policies.iter().find(|policy| policy.name() == keys::CACHED.name)?;
     let key = context_key(policy.expression("key")?, &bindings(&function.sig));
-    Some(Cached { key, revalidates: policy.has("stale_while_revalidate") })
+    let negative = match policy.get("negative").map(|entry| &entry.value) {
+        Some(Value::Negative(pattern, _)) => Some(pattern.clone()),
+        _ => None,
+    };
+    Some(Cached { key, revalidates: policy.has("stale_while_revalidate"), negative })
 }
 
 /// A word of the request's context, unless an argument has that name.

@@ -23,6 +23,7 @@ pub(crate) fn written(policy: &Policy, errors: &mut Errors) {
         "fallback" => fallback(policy, errors),
         "requires" => requires(policy, errors),
         "hedged" => hedged(policy, errors),
+        "cached" => cached(policy, errors),
         "idempotent" => idempotent(policy, errors),
         _ => {}
     }
@@ -178,6 +179,14 @@ fn hedged(policy: &Policy, errors: &mut Errors) {
             "`hedged` runs the body twice at once: an order may be placed twice. Write `idempotent` if running the body \
              twice does no harm; if it does, remove `hedged`",
         );
+    }
+}
+
+fn cached(policy: &Policy, errors: &mut Errors) {
+    if let Some(Value::Negative(pattern, _)) = policy.get("negative").map(|entry| &entry.value)
+        && let Some(ok) = pattern.over_ok()
+    {
+        errors.at(ok, "`negative` names errors that are kept, and an `Ok` is kept anyway: write a pattern over the error");
     }
 }
 

@@ -29,6 +29,14 @@ pub(super) fn key(call: &Call) -> Option<TokenStream> {
 pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: TokenStream) -> TokenStream {
     let Some(cached) = &call.cached else { return settled };
     let private = private();
+    // A call that keeps errors too keeps whole results.
+    let loaded = match &cached.negative {
+        None => emit!(call.loaded(load, settled)),
+        Some(pattern) => {
+            let negative = super::verdict::negative(pattern);
+            emit!({ let negative = #negative; call.loaded_or_failed(load, settled, negative) })
+        }
+    };
     let stale = if cached.revalidates {
         let copies = copies(function);
         let charges = charge::passed(call);
@@ -38,7 +46,7 @@ pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: To
                 #private::spawn(async move {
                     let mut call = #site.begin_refresh(#charges);
                     #settled
-                    let settled = call.loaded(load, settled);
+                    let settled = #loaded;
                     call.close(settled);
                 });
                 answer
@@ -54,14 +62,15 @@ pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: To
     };
     // A result that cannot be kept is shown there.
     let at = call.output.as_ref().map_or_else(proc_macro2::Span::call_site, syn::spanned::Spanned::span);
-    let look = Ident::new("cached", ours_at(at));
+    let look = if cached.negative.is_some() { "cached_or_failed" } else { "cached" };
+    let look = Ident::new(look, ours_at(at));
     emit! {
         let settled = match call.#look(key).await {
             #settled_or_stale
             #stale
             #private::Cached::Load(load) => {
                 #settled
-                call.loaded(load, settled)
+                #loaded
             }
         };
     }

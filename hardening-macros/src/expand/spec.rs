@@ -251,6 +251,7 @@ fn value(entry: &Entry) -> TokenStream {
         }
         Value::Refusals(kinds) => refusals(kinds),
         Value::Text(text) => text.to_token_stream(),
+        Value::Negative(_, time) => self::time(time),
         Value::Shared(_) | Value::Pattern(_) | Value::Expression(_) | Value::Fields(_) => TokenStream::new(),
     }
 }

@@ -70,6 +70,12 @@ fn matched(pattern: &Pattern) -> TokenStream {
     emit!(::core::matches!(result, #pattern))
 }
 
+/// `settled.is(|result| matches!(result, PATTERN))`: whether the error is one that is kept.
+pub(super) fn negative(pattern: &Pattern) -> TokenStream {
+    let matched = matched(pattern);
+    emit!(settled.is(|result| #matched))
+}
+
 /// The same for a pattern that may not match every error, which only the compiler can tell of a struct.
 fn evidence(pattern: &Pattern, over_error: &TokenStream) -> TokenStream {
     let span = pattern.span();

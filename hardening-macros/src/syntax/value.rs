@@ -47,6 +47,8 @@ pub(crate) enum Value {
     Flag,
     Choice(&'static str),
     Pattern(Pattern),
+    /// A pattern, and how long what it matches is kept.
+    Negative(Pattern, Time),
     Expression(Expr),
     Refusals(Vec<&'static str>),
     Text(LitStr),
@@ -63,6 +65,14 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
         Kind::Pattern => {
             let pattern = Pattern::read(input)?;
             Ok((pattern.to_token_stream(), Value::Pattern(pattern)))
+        }
+        Kind::Negative => {
+            let pattern = Pattern::read(input)?;
+            let time = input.parse::<Option<Token![for]>>()?.map(|_| text::until_comma(input));
+            let Some(Ok(Value::Duration(time))) = time.map(|time| text::read(Kind::Duration, &time)) else {
+                return Err(syn::Error::new_spanned(pattern, format!("`{label}` takes {}", key.form())));
+            };
+            Ok((pattern.to_token_stream(), Value::Negative(pattern, time)))
         }
         Kind::Fields => {
             let content;

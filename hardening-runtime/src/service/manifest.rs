@@ -206,6 +206,7 @@ fn kept(spec: &CallSpec, all: &mut Map<String, Value>) {
             "jitter": ratio(cache.jitter),
             "stale_while_revalidate": show(cache.stale_while_revalidate),
             "stale_if_error": show(cache.stale_if_error),
+            "negative": optional(cache.negative),
             "refresh_timeout": show(cache.refresh_timeout),
         });
         all.insert("cached".into(), written);

@@ -14,13 +14,13 @@ use crate::policy::retry::random;
 use crate::telemetry::calls::CallOutcome;
 
 /// What a call under `#[cached]` does next.
-pub enum Cached<K: Hash + Eq + Clone, T, E> {
+pub enum Cached<K: Hash + Eq + Clone, T, E, V = T> {
     /// It has its outcome.
     Settled(Outcome<Result<T, E>>),
     /// The same, and the result is to be loaded anew.
-    Stale(Outcome<Result<T, E>>, Load<K, T>),
+    Stale(Outcome<Result<T, E>>, Load<K, V>),
     /// It loads the result.
-    Load(Load<K, T>),
+    Load(Load<K, V>),
 }
 
 /// The right and the duty to load one result.
@@ -29,6 +29,17 @@ pub struct Load<K: Hash + Eq + Clone, T>(Option<Task<K, T>>);
 /// A leader, and the result that may stand in for a failure. There is none where settings switched the cache off.
 type Task<K, T> = (Leader<K, Arc<Kept<T>>>, Option<Arc<Kept<T>>>);
 
+/// What looking for a kept value gives.
+enum Looked<K: Hash + Eq + Clone, V> {
+    Refused,
+    /// It is there.
+    Found(V),
+    /// The same, and it is to be loaded anew.
+    Stale(V, Leader<K, Arc<Kept<V>>>),
+    /// It is to be loaded.
+    Load(Option<Task<K, V>>),
+}
+
 impl Call<'_> {
     /// Looks for a result under `key`; waits for the load of another call, and leads when there is none.
     pub async fn cached<K, T, E>(&mut self, key: K) -> Cached<K, T, E>
@@ -36,14 +47,51 @@ impl Call<'_> {
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
     {
+        match self.look_for(key).await {
+            Looked::Refused => Cached::Settled(Outcome::Refused(Cut(()))),
+            Looked::Found(value) => Cached::Settled(Outcome::Returned(Ok(value))),
+            Looked::Stale(value, leader) => {
+                Cached::Stale(Outcome::Returned(Ok(value)), Load(Some((leader, None))))
+            }
+            Looked::Load(task) => Cached::Load(Load(task)),
+        }
+    }
+
+    /// The same for a function whose errors may be kept too.
+    pub async fn cached_or_failed<K, T, E>(&mut self, key: K) -> Cached<K, T, E, Result<T, E>>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        T: Keepable,
+        E: Keepable,
+    {
+        match self.look_for::<K, Result<T, E>>(key).await {
+            Looked::Refused => Cached::Settled(Outcome::Refused(Cut(()))),
+            Looked::Found(result) => {
+                if result.is_err() {
+                    self.ended = CallOutcome::Failure;
+                }
+                Cached::Settled(Outcome::Returned(result))
+            }
+            Looked::Stale(result, leader) => {
+                Cached::Stale(Outcome::Returned(result), Load(Some((leader, None))))
+            }
+            Looked::Load(task) => Cached::Load(Load(task)),
+        }
+    }
+
+    async fn look_for<K, V>(&mut self, key: K) -> Looked<K, V>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Keepable,
+    {
         if !self.come_in().await {
-            return self.refused();
+            return self.found_nothing();
         }
         let Some(stores) = self.state.cache.as_ref().filter(|stores| !stores.is_off()) else {
-            return Cached::Load(Load(None));
+            return Looked::Load(None);
         };
         happened!(self, CacheLookedAt);
-        let store = stores.of::<K, T>();
+        let store = stores.of::<K, V>();
         let mut request = Request::Hit;
         loop {
             let mut landing = match store.look(&key, self.now) {
@@ -51,11 +99,11 @@ impl Call<'_> {
                 Found::Stale(value, None) => return self.found(stores, Request::Stale, value),
                 Found::Stale(value, Some(leader)) => {
                     self.serve(stores, Request::Stale);
-                    return Cached::Stale(Outcome::Returned(Ok(value)), Load(Some((leader, None))));
+                    return Looked::Stale(value, leader);
                 }
                 Found::Load(leader, spare) => {
                     stores.count(Request::Miss);
-                    return Cached::Load(Load(Some((leader, spare))));
+                    return Looked::Load(Some((leader, spare)));
                 }
                 Found::Wait(landing) => landing,
             };
@@ -82,7 +130,7 @@ impl Call<'_> {
                 (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
                 (Wait::TooLong, _) => self.refuse(Reason::DeadlineExceeded),
             }
-            return self.refused();
+            return self.found_nothing();
         }
     }
 
@@ -112,14 +160,49 @@ impl Call<'_> {
         }
     }
 
-    fn found<K: Hash + Eq + Clone, T, E>(
+    /// The same for a function whose errors may be kept too; `negative` says that this one is.
+    pub fn loaded_or_failed<K, T, E>(
+        &mut self,
+        load: Load<K, Result<T, E>>,
+        settled: Outcome<Result<T, E>>,
+        negative: bool,
+    ) -> Outcome<Result<T, E>>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        T: Keepable,
+        E: Keepable,
+    {
+        let (Some(stores), Load(Some((leader, spare)))) = (&self.state.cache, load) else { return settled };
+        let store = stores.of::<K, Result<T, E>>();
+        match &settled {
+            Outcome::Returned(result @ Ok(_)) => {
+                store.keep(leader, result.clone(), self.now, random());
+                return settled;
+            }
+            Outcome::Returned(result @ Err(_)) if negative => {
+                store.keep_error(leader, result.clone(), self.now);
+                return settled;
+            }
+            _ => {}
+        }
+        match store.fail(leader, spare, self.now) {
+            Some(result) => {
+                self.refusal = Refusal::NONE;
+                self.serve(stores, Request::Stale);
+                Outcome::Returned(result)
+            }
+            None => settled,
+        }
+    }
+
+    fn found<K: Hash + Eq + Clone, V>(
         &mut self,
         stores: &Stores,
         request: Request,
-        value: T,
-    ) -> Cached<K, T, E> {
+        value: V,
+    ) -> Looked<K, V> {
         self.serve(stores, request);
-        Cached::Settled(Outcome::Returned(Ok(value)))
+        Looked::Found(value)
     }
 
     #[inline]
@@ -134,8 +217,8 @@ impl Call<'_> {
     }
 
     #[cold]
-    fn refused<K: Hash + Eq + Clone, T, E>(&mut self) -> Cached<K, T, E> {
+    fn found_nothing<K: Hash + Eq + Clone, V>(&mut self) -> Looked<K, V> {
         self.ended = self.refusal.reason.outcome();
-        Cached::Settled(Outcome::Refused(Cut(())))
+        Looked::Refused
     }
 }

@@ -24,6 +24,15 @@ impl<T, E> Outcome<Result<T, E>> {
         }
     }
 
+    /// Whether the body returned something that `pattern` matches.
+    #[inline]
+    pub fn is(&self, pattern: impl FnOnce(&Result<T, E>) -> bool) -> bool {
+        match self {
+            Self::Returned(result) => pattern(result),
+            Self::Refused(_) => false,
+        }
+    }
+
     /// Whether `patterns` want the fallback for the body's result; what they say of a refusal is not asked.
     #[inline]
     pub fn wants(&self, patterns: impl FnOnce(&Result<T, E>) -> bool) -> bool {

@@ -371,6 +371,12 @@ pub const CACHED: Attribute = Attribute {
             "How long beyond `ttl` a result is served when loading it anew fails.",
         ),
         setting("refresh_timeout", Kind::Duration, "30s", "The longest a load in the background may take."),
+        setting(
+            "negative",
+            Kind::Negative,
+            "none",
+            "Errors that are kept too, and how long; in settings how long alone.",
+        ),
         key(
             "instances",
             Kind::Choice(&["shared"]),

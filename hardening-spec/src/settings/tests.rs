@@ -11,7 +11,7 @@ fn full() -> CallSpec {
         fallback: Some(FallbackSpec::DEFAULT),
         hedged: Some(HedgeSpec::new(After::Duration(Duration::from_millis(50)))),
         idempotent: Some(IdempotentSpec::DEFAULT),
-        cached: Some(CacheSpec::new(Duration::from_secs(1))),
+        cached: Some(CacheSpec::new(Duration::from_secs(1)).with_negative(Duration::from_secs(1))),
         ..CallSpec::NONE
     };
     spec.rate_limits[0] = Some(RateLimitSpec::new(Rate::new(100, Duration::from_secs(1))));
@@ -26,7 +26,7 @@ fn every_setting_of_the_tables_can_be_set() {
     {
         for key in attribute(policy).unwrap().keys.iter().filter(|key| key.setting) {
             let text = match key.kind {
-                Kind::Duration => "70ms",
+                Kind::Duration | Kind::Negative => "70ms",
                 Kind::Range => "70ms..7s",
                 Kind::Ratio | Kind::RatioOrNone => "7%",
                 Kind::Rate => "7/s",

@@ -25,6 +25,8 @@ pub struct Times {
     jitter: Tunable,
     while_revalidate: Tunable,
     if_error: Tunable,
+    /// How long an error is kept; 0 for not at all.
+    negative: Tunable,
 }
 
 /// How old a result is, as far as anybody cares.
@@ -54,6 +56,7 @@ impl Times {
         self.jitter.set(spec.jitter.millionths.into());
         self.while_revalidate.set(nanos(spec.stale_while_revalidate));
         self.if_error.set(nanos(spec.stale_if_error));
+        self.negative.set(spec.negative.map_or(0, nanos));
     }
 
     /// Until when a result of `now` is fresh; `random` is uniform in 0..1.
@@ -68,6 +71,11 @@ impl Times {
         // Spread downwards alone: nothing is older than `ttl` says.
         let early = (self.ttl.get() as f64 * share) as Nanos;
         now.saturating_add(self.ttl.get().saturating_sub(early))
+    }
+
+    /// Until when an error of `now` is kept.
+    pub fn error_until(&self, now: Nanos) -> Nanos {
+        now.saturating_add(self.negative.get())
     }
 
     /// The age of a result that was fresh until then.

@@ -16,6 +16,18 @@ use crate::clock::Nanos;
 pub struct Kept<V> {
     value: V,
     fresh_until: Nanos,
+    /// An error is served while it is fresh, and never after.
+    error: bool,
+}
+
+impl<V> Kept<V> {
+    fn age(&self, times: &Times, now: Nanos) -> Age {
+        match times.age(self.fresh_until, now) {
+            Age::Fresh => Age::Fresh,
+            _ if self.error => Age::Dead,
+            age => age,
+        }
+    }
 }
 
 /// What a look into the store gives.
@@ -58,17 +70,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     #[inline]
     pub fn look(&self, key: &K, now: Nanos) -> Found<K, V> {
         match self.map.get(key) {
-            Some(kept) if self.times.age(kept.fresh_until, now) == Age::Fresh => {
-                Found::Fresh(kept.value.clone())
-            }
+            Some(kept) if kept.age(&self.times, now) == Age::Fresh => Found::Fresh(kept.value.clone()),
             kept => self.miss(key, kept, now),
         }
     }
 
     #[cold]
     fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
-        let age = kept.as_ref().map_or(Age::Dead, |kept| self.times.age(kept.fresh_until, now));
-        let fresh = || self.map.get(key).filter(|kept| self.times.age(kept.fresh_until, now) == Age::Fresh);
+        let age = kept.as_ref().map_or(Age::Dead, |kept| kept.age(&self.times, now));
+        let fresh = || self.map.get(key).filter(|kept| kept.age(&self.times, now) == Age::Fresh);
         let boarded = self.flights.board(key, fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
@@ -86,7 +96,18 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
 
     /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
     pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos, random: f64) {
-        let kept = Arc::new(Kept { value, fresh_until: self.times.fresh_until(now, random) });
+        let fresh_until = self.times.fresh_until(now, random);
+        self.land(leader, Kept { value, fresh_until, error: false });
+    }
+
+    /// The same with an error, which is kept for a time of its own.
+    pub fn keep_error(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos) {
+        let fresh_until = self.times.error_until(now);
+        self.land(leader, Kept { value, fresh_until, error: true });
+    }
+
+    fn land(&self, leader: Leader<K, Arc<Kept<V>>>, kept: Kept<V>) {
+        let kept = Arc::new(kept);
         let key = leader.key().clone();
         leader.land(Landing::Loaded(Arc::clone(&kept)), || self.map.insert(key, kept));
     }
@@ -98,7 +119,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         spare: Option<Arc<Kept<V>>>,
         now: Nanos,
     ) -> Option<V> {
-        let spare = spare.filter(|spare| self.times.spares(spare.fresh_until, now));
+        let spare = spare.filter(|spare| !spare.error && self.times.spares(spare.fresh_until, now));
         let landing = spare.as_ref().map_or(Landing::Failed, |spare| Landing::Loaded(Arc::clone(spare)));
         leader.land(landing, || {});
         spare.map(|spare| spare.value.clone())
