@@ -135,6 +135,8 @@ pub mod guide {
     pub mod conformance {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/performance.md"))]
     pub mod performance {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/metastability.md"))]
+    pub mod metastability {}
     #[cfg(feature = "testing")]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/testing.md"))]
     pub mod testing {}

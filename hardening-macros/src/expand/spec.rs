@@ -203,7 +203,7 @@ fn value(entry: &Entry) -> TokenStream {
             let time = self::time(time);
             emit!(#private::After::Duration(#time))
         }
-        Value::Duration(time) => self::time(time),
+        Value::Duration(time) | Value::Negative(_, time) => self::time(time),
         Value::After(After::Duration(time)) => {
             let time = duration(*time);
             emit!(#private::After::Duration(#time))
@@ -251,7 +251,6 @@ fn value(entry: &Entry) -> TokenStream {
         }
         Value::Refusals(kinds) => refusals(kinds),
         Value::Text(text) => text.to_token_stream(),
-        Value::Negative(_, time) => self::time(time),
         Value::Shared(_) | Value::Pattern(_) | Value::Expression(_) | Value::Fields(_) => TokenStream::new(),
     }
 }

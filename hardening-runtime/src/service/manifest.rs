@@ -257,7 +257,7 @@ mod tests {
             fallback: Some(FallbackSpec::DEFAULT),
             requires: Some("orders:write"),
             idempotent: Some(IdempotentSpec::DEFAULT),
-            cached: Some(CacheSpec::new(Duration::from_mins(5))),
+            cached: Some(CacheSpec::new(Duration::from_mins(5)).with_negative(Duration::from_secs(5))),
             hedged: Some(HedgeSpec::new(After::Percentile(Ratio::millionths(999_000)))),
             ..CallSpec::NONE
         };
