@@ -4,11 +4,20 @@
 use std::process::{Command, ExitCode};
 
 /// Runs `program` and hands its verdict on.
+#[allow(dead_code, reason = "each benchmark uses one of the two")]
 pub(crate) fn run(program: &str) -> ExitCode {
+    verdict(&["--profile", "bench", "--package", "hardening-measure", "--bin", program])
+}
+
+/// The same for a program that is a workspace of its own.
+#[allow(dead_code, reason = "each benchmark uses one of the two")]
+pub(crate) fn run_apart(manifest: &str) -> ExitCode {
+    verdict(&["--release", "--manifest-path", manifest])
+}
+
+fn verdict(arguments: &[&str]) -> ExitCode {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["run", "--quiet", "--profile", "bench", "--package", "hardening-measure", "--bin", program])
-        .status();
+    let status = Command::new(cargo).args(["run", "--quiet"]).args(arguments).status();
     match status {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
