@@ -1,8 +1,10 @@
 //! One table of keys for each attribute: the parser, the error messages, the settings file and the
 //! documentation all read these.
 
+mod beside;
 mod tables;
 
+pub use beside::*;
 pub use tables::*;
 
 /// The form of a value.

@@ -6,6 +6,7 @@
 //! stand here, once, in a crate without dependencies.
 
 mod build;
+mod circuit;
 mod fallback;
 pub mod keys;
 pub mod rules;
@@ -13,10 +14,12 @@ pub mod settings;
 mod spec;
 pub mod suggest;
 pub mod units;
+mod values;
 
+pub use circuit::{CircuitBreakerSpec, CircuitMode, ThrottleSpec, Window};
 pub use fallback::{FallbackSpec, Refusals};
 pub use spec::{
-    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange,
-    HedgeSpec, IdempotentSpec, Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, RetrySpec,
-    ThrottleSpec, Window,
+    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, HedgeSpec, IdempotentSpec, MAX_RATE_LIMITS, Per,
+    RateLimitSpec, RetrySpec,
 };
+pub use values::{DurationRange, Jitter, Rate, Ratio};

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use crate::spec::{
+use crate::units::show;
+use crate::{
     AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec,
     IdempotentSpec, Jitter, RateLimitSpec, Ratio, RetrySpec, ThrottleSpec, Window,
 };
-use crate::units::show;
 
 /// The most calls a count window may hold.
 pub const MAX_WINDOW_CALLS: u32 = 65_535;

@@ -5,11 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::keys::{self, Attribute, Kind, list};
-use crate::spec::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Jitter, RateLimitSpec, RetrySpec,
-};
 use crate::suggest::nearest;
 use crate::units;
+use crate::{
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Jitter, RateLimitSpec, RetrySpec,
+};
 
 /// A value as a settings source gives it; the environment gives texts alone.
 #[derive(Clone, Copy, Debug, PartialEq)]

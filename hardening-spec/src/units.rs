@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::spec::{After, DurationRange, Rate, Ratio, Window};
+use crate::{After, DurationRange, Rate, Ratio, Window};
 
 /// The units of a duration, longest first, with their length in nanoseconds.
 pub const UNITS: [(&str, u64); 7] = [

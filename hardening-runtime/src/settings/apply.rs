@@ -1,12 +1,11 @@
 //! Entries into settings and the specifications of calls, with the rules between policies.
 
 use hardening_spec::CallSpec;
-use hardening_spec::keys::list;
 use hardening_spec::rules::{self, Finding, Severity};
 use hardening_spec::settings::{self as calls_settings, Raw, SetError};
-use hardening_spec::suggest::nearest;
 
-use super::keys::{self, OF_CALLS, SECTIONS};
+use super::keys::{self, SECTIONS};
+use super::known::{is_call, is_policy, place_of, unknown_call, unknown_policy, unknown_section};
 use super::load::Call;
 use super::switches::Switches;
 use super::value::{Entry, Value};
@@ -238,73 +237,6 @@ fn empty_table(path: &[&str], calls: &[Call]) -> Result<(), String> {
         [section, ..] if SECTIONS.contains(section) => Err(NO_SUCH_TABLE.to_owned()),
         [section, ..] => Err(unknown_section(section)),
     }
-}
-
-fn is_call(call: &Call, name: &str) -> bool {
-    call.policy.is_none() && call.name == name
-}
-
-fn is_policy(call: &Call, name: &str) -> bool {
-    call.policy.is_some() && call.name == name
-}
-
-fn unknown_policy(name: &str, calls: &[Call]) -> String {
-    let names: Vec<&str> = calls.iter().filter(|call| call.policy.is_some()).map(|call| call.name).collect();
-    if names.is_empty() {
-        return format!("there is no shared policy `{name}`; `policy!` declares one");
-    }
-    calls_settings::unknown("policy", name, &names).to_string()
-}
-
-fn unknown_call(name: &str, calls: &[Call]) -> String {
-    let names: Vec<&str> = calls.iter().filter(|call| call.policy.is_none()).map(|call| call.name).collect();
-    if names.is_empty() {
-        return format!("there is no call `{name}`; this program has none");
-    }
-    match nearest(name, names.iter().copied()) {
-        Some(near) => format!("there is no call `{name}`; did you mean `{near}`? known: {}", list(&names)),
-        None => format!("there is no call `{name}`; known: {}", list(&names)),
-    }
-}
-
-fn unknown_section(section: &str) -> String {
-    let known: Vec<&str> = SECTIONS.into_iter().chain(OF_CALLS).collect();
-    calls_settings::unknown("section", section, &known).to_string()
-}
-
-/// Where the value that breaks a rule was given: the last entry for that key, else for that policy, else for the
-/// limits of time that bound it, else for that call, else the code.
-fn place_of(call: &Call, finding: &Finding, entries: &[Entry]) -> String {
-    let policy = match finding.index {
-        0 => finding.policy.to_owned(),
-        index => format!("{}_{}", finding.policy, index + 1),
-    };
-    if call.policy.is_some() {
-        let sets =
-            |entry: &&Entry| entry.path.len() == 3 && entry.path[0] == "policy" && entry.path[1] == call.name;
-        let last = |wanted: &dyn Fn(&Entry) -> bool| {
-            let found = entries.iter().rev().filter(sets).find(|entry| wanted(entry));
-            found.map(|entry| entry.origin.to_string())
-        };
-        return last(&|entry| entry.path[2] == finding.key)
-            .or_else(|| last(&|_| true))
-            .unwrap_or_else(|| format!("{}:{}", call.file, call.line));
-    }
-    let sets = |entry: &&Entry| {
-        entry.path.len() > 2
-            && entry.path[0] == "call"
-            && entry.path[1] == call.name
-            && entry.value != Value::Table
-            && entry.path.get(3).is_none_or(|key| key != "enabled")
-    };
-    let last = |wanted: &dyn Fn(&Entry) -> bool| {
-        entries.iter().rev().filter(sets).find(|entry| wanted(entry)).map(|entry| entry.origin.to_string())
-    };
-    last(&|entry| entry.path[2] == policy && entry.path.get(3).is_none_or(|key| key == finding.key))
-        .or_else(|| last(&|entry| entry.path[2] == policy))
-        .or_else(|| last(&|entry| matches!(entry.path[2].as_str(), "timeout" | "deadline")))
-        .or_else(|| last(&|_| true))
-        .unwrap_or_else(|| format!("{}:{}", call.file, call.line))
 }
 
 #[cfg(test)]

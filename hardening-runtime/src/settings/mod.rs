@@ -8,6 +8,7 @@ mod env;
 mod file;
 pub(crate) mod forms;
 pub mod keys;
+mod known;
 mod load;
 mod switches;
 pub(crate) mod value;

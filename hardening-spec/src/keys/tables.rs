@@ -1,12 +1,13 @@
 //! The tables: every attribute with every key.
 
+use super::beside::{HARDENED_SERVICE, HEALTH_CHECK};
 use super::{Attribute, Key, Kind};
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { name, kind, default, doc, setting: false }
 }
 
-const fn setting(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn setting(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { name, kind, default, doc, setting: true }
 }
 
@@ -203,43 +204,6 @@ pub const RATE_LIMITED: Attribute = Attribute {
     example: "#[rate_limited(100/s, burst = 20)]",
 };
 
-/// A `RateLimiter` of `policy!`.
-pub const RATE_LIMITER: Attribute = Attribute {
-    name: "RateLimiter",
-    positional: None,
-    keys: &[
-        setting("rate", Kind::Rate, "required", "The sustained rate."),
-        setting("burst", Kind::Count, "one second's worth, at least 1", "How many may come at once."),
-        key(
-            "keyed",
-            Kind::Flag,
-            "off",
-            "Each function that uses it gives a `key`, and each key has a limit of its own.",
-        ),
-        setting(
-            "max_keys",
-            Kind::Count,
-            "10000",
-            "The bound on keys held; further ones share one overflow limiter.",
-        ),
-        setting("wait", Kind::Duration, "0s", "How long a call may wait for its turn."),
-    ],
-    example: "static API: RateLimiter = { rate = 100/s, burst = 20 };",
-};
-
-/// A `RetryBudget` of `policy!`.
-pub const RETRY_BUDGET: Attribute = Attribute {
-    name: "RetryBudget",
-    positional: None,
-    keys: &[setting(
-        "ratio",
-        Kind::Ratio,
-        "required",
-        "Retries and hedges as a share of calls, with three a second free.",
-    )],
-    example: "static REDIS_RETRIES: RetryBudget = { ratio = 20% };",
-};
-
 /// `#[bulkhead]`.
 pub const BULKHEAD: Attribute = Attribute {
     name: "bulkhead",
@@ -393,35 +357,6 @@ pub const REQUIRES: Attribute = Attribute {
     positional: Some("scope"),
     keys: &[key("scope", Kind::Text, "required", "The scope that the caller's principal must hold.")],
     example: "#[requires(\"orders:write\")]",
-};
-
-/// `#[health_check]`.
-pub const HEALTH_CHECK: Attribute = Attribute {
-    name: "health_check",
-    positional: None,
-    keys: &[
-        key("name", Kind::Text, "the function's name", "The check's name in reports and metrics."),
-        key("every", Kind::Duration, "5s", "How often it runs."),
-        key("timeout", Kind::Duration, "1s", "The longest one run may take."),
-        key("down_after", Kind::Count, "3", "Failures in a row after which it is down."),
-        key("up_after", Kind::Count, "2", "Successes in a row after which it is up again."),
-        key("kind", Kind::Choice(&["ready", "degraded", "startup"]), "degraded", "What it decides."),
-    ],
-    example: "#[health_check(every = 5s, timeout = 1s, kind = ready)]",
-};
-
-/// `#[hardened_service]`.
-pub const HARDENED_SERVICE: Attribute = Attribute {
-    name: "hardened_service",
-    positional: None,
-    keys: &[
-        key("name", Kind::Text, "the package's name", "The service's name in logs and metrics."),
-        key("listen", Kind::Text, "\"127.0.0.1:8080\"", "Where it serves."),
-        key("admin", Kind::Text, "\"127.0.0.1:9090\"", "Where metrics and health are served."),
-        key("grace", Kind::Duration, "30s", "The longest a shutdown may take."),
-        key("config", Kind::Text, "\"hardening.toml\" if present", "The settings file."),
-    ],
-    example: "#[hardened_service(name = \"orders\")]",
 };
 
 /// The attributes that make up a call, in canonical order, outermost first.

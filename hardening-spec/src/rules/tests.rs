@@ -1,7 +1,7 @@
 //! One test for each rule: what breaks it, and what just does not.
 
 use super::*;
-use crate::spec::Rate;
+use crate::Rate;
 use crate::units;
 use crate::{FallbackSpec, Refusals};
 
