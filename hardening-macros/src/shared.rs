@@ -99,14 +99,19 @@ fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
     // After a mistake the static is there all the same, so that no second error follows.
     let (spec_type, spec) = if errors.len() == before { spec(kind, &policy) } else { stand_in(kind) };
     let import = import();
+    // A type of that name, so that an import of the static brings the specification with it; and what is written in it sees
+    // what stands around it, in a function as well.
     emit! {
         #[doc(hidden)]
-        #[allow(non_snake_case, clippy::module_inception)]
-        #vis mod #name {
-            #[allow(unused_imports)]
-            use super::*;
-            #import
-            pub const SPEC: #spec_type = #spec;
+        #[allow(non_camel_case_types, dead_code, missing_debug_implementations, clippy::upper_case_acronyms)]
+        #vis struct #name {}
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        impl #name {
+            #vis const SPEC: #spec_type = {
+                #import
+                #spec
+            };
         }
         #(#attrs)*
         #vis static #name: #private::#type_name = #private::#type_name::#constructor(

@@ -1,6 +1,7 @@
 //! The policies through the attributes, on paused time.
 
 mod cached;
+mod corners;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;

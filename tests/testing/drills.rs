@@ -6,6 +6,7 @@ use hardening::{
     CircuitState, Rejected, bulkhead, catalogue, circuit, circuit_breaker, deadline, fallback, rate_limited,
     requires, retry, testing, timeout,
 };
+use hardening_spec::CircuitBreakerSpec;
 
 #[fallback(Ok(0))]
 #[deadline(2s)]
@@ -32,7 +33,7 @@ async fn stock() -> Result<u32, Rejected> {
     Ok(1)
 }
 
-/// One of these tests takes a policy out by hand, which the others must not see.
+/// One of these tests changes numbers, which the others must not see.
 static ONE: Mutex<()> = Mutex::new(());
 
 fn one() -> MutexGuard<'static, ()> {
@@ -80,14 +81,49 @@ async fn sabotaged() -> Result<u32, Rejected> {
 #[test]
 fn a_policy_that_does_nothing_is_found() {
     let site = catalogue::site("drills::sabotaged").unwrap();
-    // A circuit that an operator has taken out by hand, though no setting says so.
+    // Numbers with which it never opens in practice, as settings may give them.
     let _one = one();
-    circuit("drills::sabotaged").unwrap().disable();
+    let mut spec = *site.declared();
+    spec.circuit_breaker = spec.circuit_breaker.map(|breaker| CircuitBreakerSpec {
+        consecutive: None,
+        min_calls: 200_000,
+        ..breaker
+    });
+    site.configure(&spec);
     let report = testing::drill();
-    circuit("drills::sabotaged").unwrap().automatic();
+    site.configure(site.declared());
     let broken: Vec<_> =
         report.broken().map(|promise| (promise.call, promise.policy, promise.line)).collect();
     assert_eq!(broken, [("drills::sabotaged", "circuit_breaker", site.place().line)], "{report}");
     assert_eq!(circuit("drills::sabotaged").unwrap().state(), CircuitState::Closed);
+    assert!(report.to_string().contains("100000 failures did not open it"), "{report}");
     assert!(std::panic::catch_unwind(|| report.assert()).is_err());
+}
+
+#[bulkhead(adaptive, key = tenant)]
+async fn adapted(tenant: u32) -> Result<u32, Rejected> {
+    Ok(tenant)
+}
+
+#[rate_limited(1/s, burst = 2, wait = 500ms)]
+async fn patient() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[retry(attempts = 3, idempotent)]
+#[circuit_breaker(consecutive = 1)]
+async fn wary() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[circuit_breaker(adaptive, min_calls = 2000)]
+async fn slow_to_judge() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn promises_are_judged_together_with_what_limits_them() {
+    let _alone = testing::alone();
+    let run = (adapted(1).await, patient().await, wary().await, slow_to_judge().await);
+    assert_eq!(run, (Ok(1), Ok(1), Ok(1), Ok(1)));
 }

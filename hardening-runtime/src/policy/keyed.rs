@@ -89,6 +89,13 @@ impl<T: Reusable> Keyed<T> {
         }
     }
 
+    /// The same with those that no key holds, which a new key may get at any time.
+    pub(crate) fn every(&self, mut visit: impl FnMut(&'static T)) {
+        let free: Vec<&'static T> = lock(&self.free).clone();
+        free.into_iter().for_each(&mut visit);
+        self.each(visit);
+    }
+
     /// A state for a new key.
     fn place(&self, now: Nanos) -> Option<&'static T> {
         let max = self.max.load(Ordering::Relaxed);

@@ -59,7 +59,8 @@ impl<T: Policy> Shared<T> {
         self.state.get_or_init(|| {
             let effective = self.effective();
             let made = T::make(self.place.name, &or(&effective, &self.declared));
-            made.tune(&effective, &self.declared);
+            // What is made is a circuit that decides.
+            made.tune(&effective, &CallSpec::NONE.with_circuit_breaker(CircuitBreakerSpec::DEFAULT));
             made
         })
     }
@@ -139,7 +140,7 @@ impl Policy for CircuitBreaker {
             |spec: &CallSpec| spec.circuit_breaker.map_or(CircuitMode::Disabled, |breaker| breaker.mode);
         // What an operator forced stays until settings say something else than before.
         if mode(spec) != mode(before) {
-            self.set_mode(mode(spec).into());
+            self.give_mode(mode(spec).into());
         }
     }
 }
@@ -214,8 +215,7 @@ pub trait Listed: Send + Sync {
             Metered::Breaker(breaker) => breaker.reset(now),
             Metered::Limiter(limiter) => limiter.reset(),
             Metered::Budget(budget) => budget.reset(now),
-            // Who is inside stays inside.
-            Metered::Bulkhead(_) => {}
+            Metered::Bulkhead(bulkhead) => bulkhead.restart(now),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::{CircuitBreakerSpec, ThrottleSpec, Window};
 
+use super::circuit_breaker::Verdict;
 use crate::clock::{Nanos, nanos};
 use crate::tunable::Tunable;
 
@@ -32,6 +33,8 @@ pub struct Throttle {
     buckets: [(AtomicU64, AtomicU64); BUCKETS as usize],
     /// When a call passed because none had for a second.
     passed: AtomicU64,
+    /// Admitted and not ended.
+    running: AtomicU64,
     admitted: AtomicU64,
     refused: AtomicU64,
     /// Off: everything passes uncounted.
@@ -50,6 +53,7 @@ impl Throttle {
             multiplier: Tunable::default(),
             buckets: Default::default(),
             passed: AtomicU64::new(now),
+            running: AtomicU64::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             off: Tunable::default(),
@@ -91,27 +95,38 @@ impl Throttle {
         }
         let (requests, accepts) = self.counts(now);
         self.bucket(now).fetch_add(REQUEST, Ordering::Relaxed);
+        // Of those that have not ended nobody knows yet; they are taken for accepted, so that a burst is no outage.
+        let accepts = accepts + self.running.load(Ordering::Relaxed);
         let refused = random < self.probability(requests, accepts) && !self.passes_always(now);
         let counter = if refused { &self.refused } else { &self.admitted };
         counter.fetch_add(1, Ordering::Relaxed);
         if !refused {
+            self.running.fetch_add(1, Ordering::Relaxed);
             self.passed.fetch_max(now, Ordering::Relaxed);
         }
         !refused
     }
 
-    /// Counts an attempt that the dependency accepted.
-    pub fn accepted(&self, now: Nanos) {
-        if self.off.get() == 0 {
-            self.bucket(now).fetch_add(1, Ordering::Relaxed);
+    /// Takes the end of an attempt that was admitted at this moment. Of one that was cancelled, or ended elsewhere, nothing is
+    /// known: it is taken back.
+    pub fn ended(&self, admitted: Nanos, verdict: Verdict) {
+        let less = |running: u64| running.checked_sub(1);
+        let _ = self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let epoch = admitted / self.width.get().max(1);
+        let (lap, held) = &self.buckets[(epoch % BUCKETS) as usize];
+        // What was admitted longer ago than the window is forgotten already.
+        if lap.load(Ordering::Acquire) != epoch {
+            return;
         }
-    }
-
-    /// Takes back an attempt of which nothing is known: it was cancelled, or refused elsewhere.
-    pub fn forget(&self, now: Nanos) {
-        if self.off.get() == 0 {
-            let less = |word: u64| word.checked_sub(REQUEST);
-            let _ = self.bucket(now).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        match verdict {
+            Verdict::Success => {
+                held.fetch_add(1, Ordering::Relaxed);
+            }
+            Verdict::Neither => {
+                let less = |word: u64| word.checked_sub(REQUEST);
+                let _ = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            }
+            Verdict::Failure => {}
         }
     }
 
@@ -187,9 +202,8 @@ mod tests {
                     let now = second * SECOND + at * SECOND / rate;
                     if throttle.admit(now, fastrand::f64()) {
                         passed += 1;
-                        if passed <= capacity {
-                            throttle.accepted(now);
-                        }
+                        let accepted = passed <= capacity;
+                        throttle.ended(now, if accepted { Verdict::Success } else { Verdict::Failure });
                     }
                 }
                 passed
@@ -206,6 +220,15 @@ mod tests {
         }
         assert!((0..20).all(|requests| throttle.probability(requests, 0) == 0.0));
         assert!(throttle.probability(20, 0) > 0.5);
+    }
+
+    #[test]
+    fn a_burst_is_no_outage_and_what_was_cancelled_never_was() {
+        let throttle = throttle(2.0);
+        assert!((0..200).all(|_| throttle.admit(SECOND, fastrand::f64())), "none of them has ended");
+        (0..200).for_each(|_| throttle.ended(SECOND, Verdict::Neither));
+        assert_eq!(throttle.counts(4 * SECOND), (0, 0));
+        assert!((0..20).all(|_| throttle.admit(4 * SECOND, fastrand::f64())));
     }
 
     #[test]

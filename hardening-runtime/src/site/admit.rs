@@ -13,7 +13,7 @@ use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
 use crate::clock::{self, Nanos};
 use crate::lifecycle;
-use crate::policy::bulkhead::Entry;
+use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::circuit_breaker::{Admission, Permit};
 use crate::policy::retry::random;
 use crate::policy::throttle::Throttle;
@@ -135,7 +135,7 @@ impl Call<'_> {
                 admission
             }
             OtherBreakers::Throttle(throttle) if throttle.admit(self.now, random()) => {
-                Admission::Admitted(Permit::COUNTED)
+                Admission::Admitted(Permit::at(self.now))
             }
             OtherBreakers::Throttle(_) => Admission::Refused { retry_after: Throttle::ASK_AGAIN },
         };
@@ -173,9 +173,15 @@ impl Call<'_> {
                 self.inside = true;
             }
             Entry::Queue => return true,
-            Entry::Full => self.refuse(Reason::BulkheadFull),
+            Entry::Full => self.refuse_full(),
         }
         false
+    }
+
+    #[cold]
+    fn refuse_full(&mut self) {
+        self.refuse(Reason::BulkheadFull);
+        self.refusal.remaining = self.bulkhead().map_or(0, Bulkhead::max);
     }
 
     #[cold]
@@ -208,7 +214,7 @@ impl Call<'_> {
                 self.inside = true;
             }
             Wait::Stopped => self.refuse(Reason::ShuttingDown),
-            Wait::TooLong if patience < self.limit => self.refuse(Reason::BulkheadFull),
+            Wait::TooLong if patience < self.limit => self.refuse_full(),
             Wait::TooLong => self.refuse(self.cut()),
         }
     }

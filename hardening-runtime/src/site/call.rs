@@ -252,7 +252,7 @@ impl<'c> Call<'c> {
             happened!(self, BulkheadLeft);
             match self.state.bulkhead.one {
                 Some(bulkhead) => bulkhead.leave(),
-                None => self.leave_other(took),
+                None => self.leave_other(verdict, took),
             }
         }
         if let Some(breaker) = self.state.breaker.one {
@@ -265,14 +265,14 @@ impl<'c> Call<'c> {
 
     /// Leaves a bulkhead that is of a key, or learns.
     #[cold]
-    fn leave_other(&mut self, took: Nanos) {
+    fn leave_other(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
         let Some(bulkhead) = self.bulkhead() else { return };
         // What failed tells nothing of how long an answer takes.
         match self.refusal.reason {
-            Reason::None if self.phase == Phase::Answering || self.phase == Phase::Polling => {
+            Reason::None if verdict == circuit_breaker::Verdict::Success => {
                 bulkhead.learn(took, false, self.now);
             }
-            Reason::Timeout => bulkhead.learn(took, true, self.now),
+            Reason::Timeout if self.refusal.ran => bulkhead.learn(took, true, self.now),
             _ => {}
         }
         bulkhead.leave();
@@ -282,11 +282,11 @@ impl<'c> Call<'c> {
     #[cold]
     fn record_other(&mut self, verdict: circuit_breaker::Verdict, took: Nanos) {
         match &self.state.breaker.other {
-            Some(OtherBreakers::Throttle(throttle)) if self.permit != Permit::NONE => match verdict {
-                circuit_breaker::Verdict::Success => throttle.accepted(self.now),
-                circuit_breaker::Verdict::Neither => throttle.forget(self.now),
-                circuit_breaker::Verdict::Failure => {}
-            },
+            Some(OtherBreakers::Throttle(throttle)) => {
+                if let Some(admitted) = self.permit.moment() {
+                    throttle.ended(admitted, verdict);
+                }
+            }
             Some(OtherBreakers::Keyed(_)) => {
                 if let Some(breaker) = self.attached.as_mut().and_then(|attached| attached.breaker.take()) {
                     breaker.record(self.permit, self.now, verdict, took);

@@ -75,7 +75,7 @@ pub(super) struct Refusal {
     pub(super) limiter: u8,
     /// Whether the body had begun.
     pub(super) ran: bool,
-    /// What is left of the rate limit.
+    /// What is left of the rate limit; places of a full bulkhead.
     pub(super) remaining: u32,
     /// When a repetition can succeed.
     pub(super) retry_after: Nanos,
@@ -114,10 +114,7 @@ impl Refusal {
                     refused.map_or((call, 0), |charged| (charged.limiter.name(), charged.limiter.burst()));
                 Rejected::RateLimited { limiter, retry_after, limit, remaining: self.remaining }
             }
-            Reason::BulkheadFull => {
-                let limit = state.bulkhead.occupancy().map_or(0, |(places, _, _)| places);
-                Rejected::BulkheadFull { call, limit }
-            }
+            Reason::BulkheadFull => Rejected::BulkheadFull { call, limit: self.remaining },
             Reason::ShuttingDown => Rejected::ShuttingDown,
             Reason::IdempotencyConflict => Rejected::IdempotencyConflict { retry_after },
             Reason::IdempotencyMismatch => Rejected::IdempotencyMismatch,

@@ -179,6 +179,12 @@ impl State {
         let now = clock::now();
         self.reset_limits();
         self.reset_circuits();
+        if let Some(bulkhead) = self.bulkhead.common() {
+            bulkhead.restart(now);
+        }
+        if let Some(keyed) = self.bulkhead.keyed() {
+            keyed.reset(now);
+        }
         if let Some(retry) = &self.retry {
             retry.budget().reset(now);
         }
@@ -268,7 +274,7 @@ impl Breakers {
 
     fn set_mode(&self, mode: CircuitMode) {
         if let Some(breaker) = self.one {
-            breaker.set_mode(mode.into());
+            breaker.give_mode(mode.into());
         }
         if let Some(OtherBreakers::Keyed(keyed)) = &self.other {
             keyed.set_mode(mode.into());

@@ -18,6 +18,8 @@ use super::drill::{Body, End, call};
 use super::record::{What, record};
 use crate::Rejected;
 use crate::catalogue;
+use crate::clock;
+use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::{Circuit, CircuitState};
 use crate::policy::rate_limit::hash_key;
 use crate::site::Site;
@@ -281,7 +283,11 @@ impl Drill<'_> {
         let end = self.unlimited(Body::Fails).await;
         let most = attempts.max(1);
         that(end.bodies <= most, || format!("{} attempts were made", end.bodies))?;
-        that(end.bodies == most || end.bodies >= 2 || most == 1, || "a failure was not repeated".to_owned())
+        // An open circuit ends the retrying, and so does a deadline that leaves no time for the backoff.
+        let opened = self.find_circuit().is_some_and(|circuit| circuit.state() != CircuitState::Closed);
+        let backoff = self.spec.retry.map_or(Duration::ZERO, |retry| retry.backoff.from);
+        let no_time = self.spec.deadline.is_some_and(|deadline| deadline <= backoff);
+        that(end.bodies >= 2 || most == 1 || opened || no_time, || "a failure was not repeated".to_owned())
     }
 
     async fn budget(&self, share: u32) -> Kept {
@@ -302,12 +308,14 @@ impl Drill<'_> {
     }
 
     async fn throttle(&self) -> Kept {
+        let least = self.spec.circuit_breaker.map_or(0, |breaker| breaker.min_calls);
+        let calls = 1000 + least.saturating_mul(2);
         let mut refused = 0;
-        for _ in 0..1000 {
+        for _ in 0..calls {
             let end = self.unlimited(Body::Fails).await;
             refused += u32::from(end.bodies == 0);
         }
-        that((1..1000).contains(&refused), || format!("of 1000 failing calls {refused} were refused"))
+        that((1..calls).contains(&refused), || format!("of {calls} failing calls {refused} were refused"))
     }
 
     async fn circuit(&mut self, probes: u32) -> Kept {
@@ -365,6 +373,11 @@ impl Drill<'_> {
             });
         };
         advance(retry_after.saturating_sub(TICK)).await;
+        // Who may wait comes early and waits.
+        let waits = self.spec.limits().any(|(_, limit)| !limit.wait.is_zero());
+        if waits {
+            return Ok(());
+        }
         let early = call(self.site, Body::Succeeds, self.key).await;
         that(early.bodies == 0 || retry_after <= TICK * 2, || {
             format!("it was told to return after {} and admitted before", show(retry_after))
@@ -378,7 +391,10 @@ impl Drill<'_> {
         self.key += 1;
         // A first call makes the bulkhead of this key.
         let _ = self.unlimited(Body::Succeeds).await;
-        let (places, _, _) = self.site.state().bulkhead.occupancy().ok_or("it has no bulkhead")?;
+        let bulkheads = &self.site.state().bulkhead;
+        let of_key = || bulkheads.keyed().map(|keyed| keyed.places(hash_key(&self.key), clock::now()));
+        let common = bulkheads.common().map(Bulkhead::max);
+        let places = common.or_else(of_key).ok_or("it has no bulkhead")?;
         let queue = self.spec.bulkhead.map_or(0, |bulkhead| bulkhead.queue);
         let most = places.saturating_add(queue);
         if most > 10_000 {

@@ -62,6 +62,7 @@ struct Window {
 struct Core {
     least: u32,
     most: u32,
+    initial: u32,
     limit: f64,
     /// How long a call takes when nobody waits; 0 before the first window.
     idle: f64,
@@ -91,7 +92,8 @@ impl Adaptive {
             cut: AtomicU32::new(0),
             core: Mutex::new(Core {
                 least: spec.min,
-                most,
+                most: most.max(spec.min),
+                initial: spec.initial,
                 limit: f64::from(spec.initial.clamp(spec.min, most.max(spec.min))),
                 idle: 0.0,
                 begins: true,
@@ -101,10 +103,19 @@ impl Adaptive {
         }
     }
 
+    /// Forgets what it has learnt; answers the limit that it begins with.
+    pub(super) fn restart(&self, now: Nanos) -> u32 {
+        self.take();
+        let mut core = self.core.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        core.limit = f64::from(core.initial.clamp(core.least, core.most));
+        (core.idle, core.begins, core.measured, core.probe) = (0.0, true, now, None);
+        core.in_force()
+    }
+
     /// Other bounds from now on; answers the limit within them.
     pub fn bound(&self, spec: &AdaptiveSpec, most: u32) -> u32 {
         let mut core = self.core.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (core.least, core.most) = (spec.min, most.max(spec.min));
+        (core.least, core.most, core.initial) = (spec.min, most.max(spec.min), spec.initial);
         core.limit = core.limit.clamp(f64::from(core.least), f64::from(core.most));
         core.in_force()
     }
@@ -186,7 +197,9 @@ impl Core {
             self.idle = window.shortest;
             self.measured = now;
         }
-        let gradient = (self.idle * TOLERANCE / window.average).clamp(STEEPEST, 1.0);
+        // What takes no time at all waits for nobody.
+        let slower = window.average > self.idle * TOLERANCE;
+        let gradient = if slower { (self.idle * TOLERANCE / window.average).max(STEEPEST) } else { 1.0 };
         if gradient < 1.0 {
             self.begins = false;
             if now.saturating_sub(self.measured) >= BELIEVED {

@@ -39,11 +39,23 @@ impl KeyedBulkheads {
         if let Some(spec) = spec {
             self.bulkheads.bound(spec.max_keys);
         }
-        self.bulkheads.each(|bulkhead| bulkhead.tune(spec));
+        self.bulkheads.every(|bulkhead| bulkhead.tune(spec));
     }
 
     pub(crate) const fn can_queue(&self) -> bool {
         self.queues
+    }
+
+    /// Forgets what latency has taught.
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset(&self, now: Nanos) {
+        self.bulkheads.every(|bulkhead| bulkhead.restart(now));
+    }
+
+    /// Places of one key.
+    #[cfg(feature = "testing")]
+    pub(crate) fn places(&self, key: u64, now: Nanos) -> u32 {
+        self.bulkheads.with(key, now, Bulkhead::max)
     }
 
     /// Places of one, callers inside and callers in the queue of all.
@@ -62,5 +74,7 @@ impl Reusable for Bulkhead {
         self.running() == 0 && self.waiting() == 0
     }
 
-    fn reuse(&self, _: Nanos) {}
+    fn reuse(&self, now: Nanos) {
+        self.restart(now);
+    }
 }

@@ -123,6 +123,15 @@ impl Bulkhead {
         }
     }
 
+    /// Forgets what latency has taught; nothing for a fixed bound. Who is inside stays.
+    pub(crate) fn restart(&self, now: Nanos) {
+        if let Some(adaptive) = &self.adaptive
+            && self.max.count() != UNBOUNDED
+        {
+            self.limit(adaptive.restart(now));
+        }
+    }
+
     /// Whether callers can wait.
     pub const fn can_queue(&self) -> bool {
         self.queue.is_some()

@@ -202,7 +202,13 @@ impl CircuitBreaker {
         (counts.calls, counts.failed, counts.slow)
     }
 
-    pub(crate) fn set_mode(&self, mode: Mode) {
+    /// Puts it into the mode that attributes or settings give.
+    pub(crate) fn give_mode(&self, mode: Mode) {
+        self.rules.mode.set(mode as u64);
+        self.set_mode(mode);
+    }
+
+    fn set_mode(&self, mode: Mode) {
         let before = self.state(clock::now());
         if self.update(|word| (word.mode != mode).then_some(Word { mode, ..word })).is_some() {
             self.rules.transitions.happened(self.rules.name, before, self.state(clock::now()));

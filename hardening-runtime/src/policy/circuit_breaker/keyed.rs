@@ -1,7 +1,7 @@
 //! A circuit for each key, under one set of numbers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,24 +18,21 @@ pub(crate) struct KeyedBreakers {
     circuits: Keyed<CircuitBreaker>,
     rules: Arc<Rules>,
     window: Arc<Mutex<Window>>,
-    /// The mode of circuits that are made from now on.
-    mode: Arc<AtomicU8>,
 }
 
 impl KeyedBreakers {
     pub(crate) fn new(name: &'static str, spec: CircuitBreakerSpec, timeout: Option<Duration>) -> Self {
         let rules = Arc::new(Rules::new(name, &spec, timeout));
         let window = Arc::new(Mutex::new(spec.window));
-        let mode = Arc::new(AtomicU8::new(Mode::Automatic as u8));
-        let made = (Arc::clone(&rules), Arc::clone(&window), Arc::clone(&mode));
+        let made = (Arc::clone(&rules), Arc::clone(&window));
         let make = move |now| {
-            let (rules, window, mode) = &made;
+            let (rules, window) = &made;
             let window = *window.lock().unwrap_or_else(PoisonError::into_inner);
             let circuit = CircuitBreaker::under(Arc::clone(rules), window, now);
-            circuit.update(|word| Some(Word { mode: Mode::of(mode.load(Ordering::Relaxed)), ..word }));
+            circuit.update(|word| Some(Word { mode: circuit.rules.mode(), ..word }));
             circuit
         };
-        Self { circuits: Keyed::new(name, spec.max_keys, make), rules, window, mode }
+        Self { circuits: Keyed::new(name, spec.max_keys, make), rules, window }
     }
 
     /// Asks the circuit of a key for leave.
@@ -53,13 +50,13 @@ impl KeyedBreakers {
         self.rules.tune(spec, timeout);
         self.circuits.bound(spec.max_keys);
         *self.window.lock().unwrap_or_else(PoisonError::into_inner) = spec.window;
-        self.circuits.each(|circuit| circuit.tune_window(spec.window));
+        self.circuits.every(|circuit| circuit.tune_window(spec.window));
     }
 
     /// Puts every circuit into a mode, those of later keys as well.
     pub(crate) fn set_mode(&self, mode: Mode) {
-        self.mode.store(mode as u8, Ordering::Relaxed);
-        self.circuits.each(|circuit| circuit.set_mode(mode));
+        self.circuits.every(|circuit| circuit.give_mode(mode));
+        self.rules.mode.set(mode as u64);
     }
 
     /// Circuits in each state.
@@ -78,7 +75,7 @@ impl KeyedBreakers {
 #[cfg(feature = "testing")]
 impl KeyedBreakers {
     pub(crate) fn reset(&self, now: Nanos) {
-        self.circuits.each(|circuit| circuit.reset(now));
+        self.circuits.every(|circuit| circuit.reset(now));
     }
 }
 
@@ -94,14 +91,13 @@ impl CircuitBreaker {
 impl Reusable for CircuitBreaker {
     fn is_idle(&self, now: Nanos) -> bool {
         let word = Word::unpack(self.word.load(Ordering::Acquire));
-        word.phase == Phase::Closed
-            && self.streak.load(Ordering::Acquire) == 0
-            && self.window_counts(now).0 == 0
+        // One that an operator has forced is that of its key.
+        word.phase == Phase::Closed && word.mode == self.rules.mode() && self.window_counts(now).0 == 0
     }
 
     fn reuse(&self, _: Nanos) {
         // A result for the key before is one of an earlier generation.
-        if let Some(before) = self.update(|word| Some(word.closed())) {
+        if let Some(before) = self.update(|word| Some(Word { mode: self.rules.mode(), ..word.closed() })) {
             self.streak.store(0, Ordering::Release);
             self.window.clear(before.closed().generation);
         }

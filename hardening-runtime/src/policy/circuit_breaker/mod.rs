@@ -40,8 +40,16 @@ const UNCOUNTED: Permit = Permit { word: 1 << 31 };
 impl Permit {
     /// Leave that nobody gave and nobody counts.
     pub const NONE: Self = UNCOUNTED;
-    /// Leave that was given by something without a word.
-    pub(crate) const COUNTED: Self = Self { word: 0 };
+
+    /// Leave that was given at this moment, by something without a word.
+    pub(crate) const fn at(now: Nanos) -> Self {
+        Self { word: (now << 1) | 1 }
+    }
+
+    /// The moment of a permit that was given so.
+    pub(crate) const fn moment(self) -> Option<Nanos> {
+        if self.word & 1 == 1 { Some(self.word >> 1) } else { None }
+    }
 }
 
 /// What a breaker says to an attempt.

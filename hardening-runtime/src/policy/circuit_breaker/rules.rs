@@ -6,6 +6,7 @@ use hardening_spec::{CircuitBreakerSpec, Ratio};
 
 use super::transitions::Transitions;
 use super::window::Counts;
+use super::word::Mode;
 use crate::clock::{Nanos, nanos};
 use crate::tunable::Tunable;
 
@@ -24,6 +25,8 @@ pub(super) struct Rules {
     open_to: Tunable,
     probes: Tunable,
     pub(super) probe_timeout: Tunable,
+    /// The mode that attributes or settings give, as a number.
+    pub(super) mode: Tunable,
     pub(super) transitions: Transitions,
 }
 
@@ -40,6 +43,7 @@ impl Rules {
             open_to: Tunable::default(),
             probes: Tunable::default(),
             probe_timeout: Tunable::default(),
+            mode: Tunable::new(Mode::Automatic as u64),
             transitions: Transitions::default(),
         };
         rules.tune(spec, timeout);
@@ -93,6 +97,12 @@ impl Rules {
         #[allow(clippy::cast_sign_loss)]
         let period = (doubled.min(to) as f64 * spread) as Nanos;
         period
+    }
+
+    /// The mode that attributes or settings give.
+    pub(super) fn mode(&self) -> Mode {
+        // One of four.
+        Mode::of(self.mode.get() as u8)
     }
 
     /// Calls admitted half-open.
