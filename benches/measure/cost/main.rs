@@ -3,13 +3,16 @@
 //! The program runs itself under `valgrind --tool=callgrind` with two numbers of calls and divides the difference, so
 //! that start-up falls out and the figure is repeatable to the digit.
 
+mod callgrind;
 mod floor;
 mod hardened;
 
 use std::future::Future;
 use std::pin::pin;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
+
+use callgrind::instructions;
 
 /// The error of the measured functions.
 #[derive(Debug)]
@@ -82,25 +85,4 @@ fn main() -> ExitCode {
     let ratio = figures[2] / figures[1];
     println!("full stack / floor           {ratio:>7.3} (at most {ALLOWED})");
     if ratio <= ALLOWED { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Instructions of one run in a process of its own.
-fn instructions(at: usize, calls: u64) -> Result<u64, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(own)
-        .args(["run", &at.to_string(), &calls.to_string()])
-        .output()
-        .map_err(|error| {
-            format!("valgrind does not run ({error}): install it, on Debian with `apt-get install valgrind`")
-        })?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(format!("the measured calls failed:\n{report}"));
-    }
-    let collected = report.lines().find_map(|line| line.split_once("Collected : "));
-    collected
-        .and_then(|(_, count)| count.trim().parse().ok())
-        .ok_or_else(|| format!("callgrind printed no count:\n{report}"))
 }

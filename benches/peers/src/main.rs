@@ -5,6 +5,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured")]
 
+#[path = "../../measure/cost/callgrind.rs"]
+mod callgrind;
 #[path = "../../measure/cost/floor.rs"]
 mod floor;
 mod ours;
@@ -13,10 +15,12 @@ mod theirs;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Barrier;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+
+use callgrind::instructions;
 
 /// The error of the measured functions.
 #[derive(Clone, Debug)]
@@ -153,25 +157,4 @@ fn contended(run: Run) -> f64 {
         let mine = one();
         f64::midpoint(mine, other.join().unwrap_or(mine))
     })
-}
-
-/// Instructions of one run in a process of its own.
-fn instructions(at: usize, calls: u64) -> Result<u64, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(own)
-        .args(["run", &at.to_string(), &calls.to_string()])
-        .output()
-        .map_err(|error| {
-            format!("valgrind does not run ({error}): install it, on Debian with `apt-get install valgrind`")
-        })?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(format!("the measured calls failed:\n{report}"));
-    }
-    let collected = report.lines().find_map(|line| line.split_once("Collected : "));
-    collected
-        .and_then(|(_, count)| count.trim().parse().ok())
-        .ok_or_else(|| format!("callgrind printed no count:\n{report}"))
 }
