@@ -176,7 +176,7 @@ impl Stores {
     }
 }
 
-/// The results that a function under [`cached`](https://docs.rs/hardening/latest/hardening/attr.cached.html) keeps.
+/// The results that a function under `#[cached]` keeps.
 #[derive(Clone, Copy)]
 pub struct Cache {
     stores: &'static Stores,
