@@ -16,6 +16,7 @@ pub mod service;
 #[cfg(feature = "service")]
 pub mod settings;
 pub mod site;
+mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

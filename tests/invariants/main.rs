@@ -6,6 +6,7 @@ mod breaker;
 mod breaker_model;
 mod cancellation;
 mod deadline;
+mod deep_cancellation;
 mod keys;
 mod rate_limit;
 mod retry;

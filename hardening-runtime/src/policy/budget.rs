@@ -4,12 +4,13 @@
 //! (Finagle's `RetryBudget`). Of retries thirty in ten seconds are free, so that rare calls may be repeated. All numbers are whole, so a share of 30 % is exactly
 //! that. A budget may be shared, by retries and hedges of every function that asks one dependency.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use hardening_spec::Ratio;
 
 use crate::clock::Nanos;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::tunable::Tunable;
 
 /// One extra execution in the smallest units.

@@ -5,12 +5,11 @@
 //! (requests − K × accepts) / (requests + 1). At most 90 % are refused, and one call a second always passes, so that a
 //! dependency that is back is found.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use hardening_spec::{CircuitBreakerSpec, ThrottleSpec, Window};
 
 use super::circuit_breaker::Verdict;
 use crate::clock::{Nanos, nanos};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 const BUCKETS: u64 = 16;
@@ -18,8 +17,39 @@ const BUCKETS: u64 = 16;
 const MOST: f64 = 0.9;
 /// One call in so long always passes.
 const ALWAYS_EVERY: Nanos = 1_000_000_000;
-/// One request in a bucket's word; accepts are below.
-const REQUEST: u64 = 1 << 32;
+
+/// What a bucket holds, in one word: whose it is, requests, accepts.
+#[derive(Clone, Copy)]
+struct Held {
+    /// Which lap of the ring. It comes again after 4096 laps, so a bucket that slept exactly so long counts once more.
+    lap: u64,
+    requests: u64,
+    accepts: u64,
+}
+
+impl Held {
+    const LAPS: u64 = 1 << 12;
+    const FULL: u64 = (1 << 26) - 1;
+
+    const fn lap(epoch: u64) -> u64 {
+        // Never 0, which is an empty word's.
+        epoch / BUCKETS % (Self::LAPS - 1) + 1
+    }
+
+    const fn unpack(word: u64) -> Self {
+        Self { lap: word >> 52, requests: (word >> 26) & Self::FULL, accepts: word & Self::FULL }
+    }
+
+    const fn pack(self) -> u64 {
+        (self.lap << 52) | (self.requests << 26) | self.accepts
+    }
+
+    /// With one more request; numbers that are full are halved first, which keeps their share.
+    const fn asked(self) -> Self {
+        let by = if self.requests == Self::FULL { 2 } else { 1 };
+        Self { requests: self.requests / by + 1, accepts: self.accepts / by, ..self }
+    }
+}
 
 /// The throttle of one call site.
 #[derive(Debug)]
@@ -29,8 +59,8 @@ pub struct Throttle {
     min_calls: Tunable,
     /// In thousandths.
     multiplier: Tunable,
-    /// Which lap of the ring a bucket belongs to, and what it holds.
-    buckets: [(AtomicU64, AtomicU64); BUCKETS as usize],
+    /// Each [`Held`].
+    buckets: [AtomicU64; BUCKETS as usize],
     /// When a call passed because none had for a second.
     passed: AtomicU64,
     /// Admitted and not ended.
@@ -94,7 +124,7 @@ impl Throttle {
             return true;
         }
         let (requests, accepts) = self.counts(now);
-        self.bucket(now).fetch_add(REQUEST, Ordering::Relaxed);
+        self.ask(now);
         // Of those that have not ended nobody knows yet; they are taken for accepted, so that a burst is no outage.
         let accepts = accepts + self.running.load(Ordering::Relaxed);
         let refused = random < self.probability(requests, accepts) && !self.passes_always(now);
@@ -112,22 +142,20 @@ impl Throttle {
     pub fn ended(&self, admitted: Nanos, verdict: Verdict) {
         let less = |running: u64| running.checked_sub(1);
         let _ = self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        let epoch = admitted / self.width.get().max(1);
-        let (lap, held) = &self.buckets[(epoch % BUCKETS) as usize];
+        let epoch = self.epoch(admitted);
         // What was admitted longer ago than the window is forgotten already.
-        if lap.load(Ordering::Acquire) != epoch {
-            return;
-        }
-        match verdict {
-            Verdict::Success => {
-                held.fetch_add(1, Ordering::Relaxed);
-            }
-            Verdict::Neither => {
-                let less = |word: u64| word.checked_sub(REQUEST);
-                let _ = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-            }
-            Verdict::Failure => {}
-        }
+        let change = |word: u64| {
+            let held = Some(Held::unpack(word)).filter(|held| held.lap == Held::lap(epoch))?;
+            Some(match verdict {
+                Verdict::Success => Held { accepts: (held.accepts + 1).min(held.requests), ..held }.pack(),
+                Verdict::Neither => {
+                    let requests = held.requests.saturating_sub(1);
+                    Held { requests, accepts: held.accepts.min(requests), ..held }.pack()
+                }
+                Verdict::Failure => return None,
+            })
+        };
+        let _ = self.bucket(epoch).fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
     }
 
     /// Calls that were let through, and that were refused.
@@ -138,10 +166,7 @@ impl Throttle {
     /// Forgets what it has seen.
     #[cfg(feature = "testing")]
     pub(crate) fn reset(&self, now: Nanos) {
-        for (lap, held) in &self.buckets {
-            lap.store(0, Ordering::Release);
-            held.store(0, Ordering::Release);
-        }
+        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release));
         self.passed.store(now, Ordering::Relaxed);
     }
 
@@ -151,27 +176,35 @@ impl Throttle {
             && self.passed.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// The bucket of this moment, emptied when it is an older one's.
-    fn bucket(&self, now: Nanos) -> &AtomicU64 {
-        let epoch = now / self.width.get().max(1);
-        let (lap, held) = &self.buckets[(epoch % BUCKETS) as usize];
-        let known = lap.load(Ordering::Acquire);
-        if known < epoch && lap.compare_exchange(known, epoch, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            held.store(0, Ordering::Release);
-        }
-        held
+    fn epoch(&self, now: Nanos) -> u64 {
+        now / self.width.get().max(1)
+    }
+
+    fn bucket(&self, epoch: u64) -> &AtomicU64 {
+        &self.buckets[(epoch % BUCKETS) as usize]
+    }
+
+    /// Counts a request in the bucket of this moment, which forgets what an older lap left there.
+    fn ask(&self, now: Nanos) {
+        let epoch = self.epoch(now);
+        let asked = |word: u64| {
+            let held = Held::unpack(word);
+            let lap = Held::lap(epoch);
+            let held = if held.lap == lap { held } else { Held { lap, requests: 0, accepts: 0 } };
+            Some(held.asked().pack())
+        };
+        let _ = self.bucket(epoch).fetch_update(Ordering::AcqRel, Ordering::Acquire, asked);
     }
 
     /// Requests and accepts of the window.
     pub fn counts(&self, now: Nanos) -> (u64, u64) {
-        let epoch = now / self.width.get().max(1);
-        let live = |lap: u64| lap <= epoch && lap + BUCKETS > epoch;
+        let epoch = self.epoch(now);
         let mut sums = (0, 0);
-        for (lap, held) in &self.buckets {
-            if live(lap.load(Ordering::Acquire)) {
-                let word = held.load(Ordering::Acquire);
-                sums.0 += word >> 32;
-                sums.1 += word & (REQUEST - 1);
+        for back in 0..BUCKETS.min(epoch + 1) {
+            let held = Held::unpack(self.bucket(epoch - back).load(Ordering::Acquire));
+            if held.lap == Held::lap(epoch - back) {
+                sums.0 += held.requests;
+                sums.1 += held.accepts;
             }
         }
         sums

@@ -6,12 +6,11 @@
 //! be taken for a queue, so from time to time the limit is halved for a moment, in which no queue stands, and the least is
 //! measured anew: BBR's probe of the round trip. Source of the forms: `concurrency-limits` (Gradient2), RFC drafts of BBR.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use hardening_spec::AdaptiveSpec;
 
 use crate::clock::Nanos;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A window holds at least so many calls.
 const LEAST_CALLS: u32 = 10;

@@ -1,12 +1,13 @@
 //! A bulkhead for each key.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use hardening_spec::BulkheadSpec;
 
 use super::{Bulkhead, Entry};
 use crate::clock::Nanos;
 use crate::policy::keyed::{Keyed, Reusable};
+use crate::sync::Mutex;
 
 /// The bulkheads of one call's keys.
 pub(crate) struct KeyedBulkheads {

@@ -3,8 +3,7 @@
 mod adaptive;
 mod keyed;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use hardening_spec::BulkheadSpec;
 use tokio::sync::Semaphore;
@@ -12,6 +11,8 @@ use tokio::sync::Semaphore;
 pub use self::adaptive::{Adaptive, Sample};
 pub(crate) use self::keyed::KeyedBulkheads;
 use crate::clock::{NEVER, Nanos, nanos};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, Ordering, fence};
 use crate::tunable::Tunable;
 
 /// What a bulkhead says.
@@ -100,15 +101,8 @@ impl Bulkhead {
         queue.free.add_permits((more - queue.pays_up_to(more)) as usize);
         queue.owed.fetch_add(before.saturating_sub(max), Ordering::AcqRel);
         // Free places pay at once, the others when they are left.
-        loop {
-            let free = queue.free.forget_permits(queue.owed.load(Ordering::Acquire) as usize);
-            let free = u32::try_from(free).unwrap_or(u32::MAX);
-            // Somebody who left meanwhile has paid already.
-            queue.free.add_permits((free - queue.pays_up_to(free)) as usize);
-            if free == 0 {
-                break;
-            }
-        }
+        fence(Ordering::SeqCst);
+        queue.collect();
     }
 
     /// Learns from a body that ended, so that the limit follows; nothing for a fixed one.
@@ -217,6 +211,26 @@ impl Queue {
     fn free_one(&self) {
         if self.owed.load(Ordering::Acquire) == 0 || self.pays_up_to(1) == 0 {
             self.free.add_permits(1);
+            // A limit that was lowered since the look above may have found nothing to take: either it sees this place,
+            // or its debt is seen here.
+            fence(Ordering::SeqCst);
+            if self.owed.load(Ordering::Relaxed) != 0 {
+                self.collect();
+            }
+        }
+    }
+
+    /// Pays what is owed with free places.
+    #[cold]
+    fn collect(&self) {
+        loop {
+            let free = self.free.forget_permits(self.owed.load(Ordering::Acquire) as usize);
+            let free = u32::try_from(free).unwrap_or(u32::MAX);
+            // Somebody who left meanwhile has paid already.
+            self.free.add_permits((free - self.pays_up_to(free)) as usize);
+            if free == 0 {
+                break;
+            }
         }
     }
 

@@ -1,11 +1,11 @@
 //! A breaker in an operator's hands.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{CircuitBreaker, Mode, Phase, Word};
 use crate::clock::{self, Nanos, nanos};
+use crate::sync::atomic::Ordering;
 
 /// The states that a circuit reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! A circuit for each key, under one set of numbers.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use hardening_spec::{CircuitBreakerSpec, Window};
@@ -12,6 +11,8 @@ use super::word::{Mode, Phase, Word};
 use super::{Admission, CircuitBreaker, CircuitState};
 use crate::clock::Nanos;
 use crate::policy::keyed::{Keyed, Reusable};
+use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 
 /// The circuits of one call's keys.
 pub(crate) struct KeyedBreakers {

@@ -12,7 +12,6 @@ mod window;
 mod word;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hardening_spec::CircuitBreakerSpec;
@@ -25,6 +24,7 @@ use self::rules::Rules;
 pub(crate) use self::word::Mode;
 use self::word::{Phase, Word};
 use crate::clock::Nanos;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// Leave to run one attempt.

@@ -1,8 +1,8 @@
 //! One event for each change of state: counted for metrics, written to the log.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::CircuitState;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// How often each change of state happened.
 #[derive(Debug, Default)]

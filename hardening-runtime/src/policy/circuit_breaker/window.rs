@@ -6,13 +6,13 @@
 mod calls;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::Window as Spec;
 
 use self::calls::CallWindow;
 
 use crate::clock::{Nanos, nanos};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// Buckets of a time window, a power of two; an event leaves it between W - W/16 and W after it came.

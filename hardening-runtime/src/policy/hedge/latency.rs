@@ -3,9 +3,8 @@
 //! Buckets are those of an HDR histogram: 64 to each power of two, so a value read back is off by less than 1 %.
 //! Two windows take turns: one fills, the other is what was; what is older than both is forgotten.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use crate::clock::Nanos;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// How long a window fills.
 const WINDOW: Nanos = 30_000_000_000;

@@ -5,7 +5,6 @@
 mod latency;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::{After, HedgeSpec};
 
@@ -13,6 +12,7 @@ pub use latency::{ENOUGH, Latencies};
 
 use super::budget::Budget;
 use crate::clock::{NEVER, Nanos, nanos};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// The shortest delay that a percentile may give.

@@ -5,7 +5,6 @@ mod keyed;
 mod turns;
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hardening_spec::RateLimitSpec;
@@ -15,6 +14,7 @@ pub use keyed::{Keyed, hash_key};
 
 use self::turns::{FreeTurns, Turn};
 use crate::clock::{NEVER, Nanos, nanos};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// What one call is charged: the hash of its key, and its cost.

@@ -3,11 +3,12 @@
 //! Those behind keep their turns, so such a turn cannot be taken off the arrival time: later callers would meet
 //! them. It stays where it is, for the next caller of the same key and cost that would have to wait.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::Charge;
 use crate::clock::Nanos;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// As many are kept; a further one is lost, as each is once its time has passed.
 const MOST: usize = 1024;

@@ -1,9 +1,9 @@
 //! The last n calls.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Counts, Event, Fields};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// A ring of the last n calls.

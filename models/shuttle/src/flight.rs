@@ -1,0 +1,149 @@
+//! Single flight: one load for all who ask, whoever is cancelled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hardening_spec::CacheSpec;
+use shuttle::future::{block_on, spawn, yield_now};
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::sync::atomic::{AtomicU32, Ordering};
+
+use crate::policy::cache::{Found, Landing, Store};
+use crate::{cancel, explore, together};
+
+/// A cache in front of a number that changes.
+#[derive(Clone)]
+struct World {
+    store: Arc<Store<u8, u32>>,
+    source: Arc<AtomicU32>,
+    loading: Arc<AtomicU32>,
+    loads: Arc<AtomicU32>,
+}
+
+/// A load in flight.
+struct Loading(Arc<AtomicU32>);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            store: Arc::new(Store::new(&CacheSpec::new(Duration::from_secs(10)))),
+            source: Arc::new(AtomicU32::new(1)),
+            loading: Arc::default(),
+            loads: Arc::default(),
+        }
+    }
+
+    /// One call, as a site makes it; `None` when the load that it waited for failed.
+    async fn call(self, fails: bool) -> Option<u32> {
+        loop {
+            match self.store.look(&0, 0) {
+                Found::Fresh(value) | Found::Stale(value, _) => return Some(value),
+                Found::Load(leader, _) => {
+                    self.loading.fetch_add(1, Ordering::AcqRel);
+                    let loading = Loading(Arc::clone(&self.loading));
+                    self.loads.fetch_add(1, Ordering::AcqRel);
+                    let value = self.source.load(Ordering::Acquire);
+                    yield_now().await;
+                    drop(loading);
+                    if fails {
+                        self.store.fail(leader, None, 0);
+                        return None;
+                    }
+                    self.store.keep(leader, value, 0, 0.0);
+                    return Some(value);
+                }
+                Found::Wait(mut landing) => {
+                    let landed =
+                        landing.wait_for(Option::is_some).await.ok().and_then(|landing| landing.clone());
+                    match landed {
+                        Some(Landing::Loaded(kept)) => return Some(kept.value()),
+                        Some(Landing::Failed) => return None,
+                        Some(Landing::Abandoned) | None => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Everybody gets the one result, and no two load at once.
+pub fn i_58_one_load_for_all_who_ask() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let found = together((0..4).map(|_| world.clone().call(false))).await;
+            assert_eq!(found, [Some(1); 4]);
+            assert_eq!(world.loads.load(Ordering::Acquire), 1);
+        });
+    });
+}
+
+/// Some are cancelled, whether they lead or follow: the others still get a result, one load at a time.
+pub fn i_59_cancelling_some_leaves_the_others_their_result() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let cancelled: Vec<_> = (0..2)
+                .map(|_| cancel(spawn(world.clone().call(false)), thread_rng().gen_range(0..4)))
+                .map(spawn)
+                .collect();
+            let observed = world.clone();
+            let watch = spawn(async move {
+                for _ in 0..6 {
+                    assert!(observed.loading.load(Ordering::Acquire) <= 1, "two loads at once");
+                    yield_now().await;
+                }
+            });
+            let found = together((0..2).map(|_| world.clone().call(false))).await;
+            assert_eq!(found, [Some(1); 2]);
+            for task in cancelled {
+                task.await.expect("cancelling does not panic");
+            }
+            watch.await.expect("one load at a time");
+            assert_eq!(world.loading.load(Ordering::Acquire), 0);
+        });
+    });
+}
+
+/// A load that fails is everybody's failure, once; who asks afterwards loads again.
+pub fn i_59_a_failure_is_told_once() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let found = together((0..3).map(|at| world.clone().call(at == 0))).await;
+            let failed = found.iter().filter(|found| found.is_none()).count();
+            let loads = world.loads.load(Ordering::Acquire) as usize;
+            assert!(found.iter().all(|found| found.is_none_or(|value| value == 1)));
+            assert!(loads <= 2, "the one that fails, and one for the others: {loads}");
+            assert!(failed == 0 || loads >= 1);
+            assert_eq!(world.clone().call(false).await, Some(1));
+        });
+    });
+}
+
+/// The source changes, and the key is invalidated afterwards: what is kept in the end is the new value.
+pub fn i_61_an_invalidation_beats_a_running_load() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let calls: Vec<_> = (0..3).map(|_| spawn(world.clone().call(false))).collect();
+            let changed = world.clone();
+            let change = spawn(async move {
+                yield_now().await;
+                changed.source.store(2, Ordering::Release);
+                changed.store.invalidate(&0);
+            });
+            for call in calls {
+                assert!(matches!(call.await, Ok(Some(1 | 2))));
+            }
+            change.await.expect("invalidating does not panic");
+            assert_eq!(world.clone().call(false).await, Some(2), "an old value was kept");
+        });
+    });
+}

@@ -1,0 +1,34 @@
+//! The runtime's files.
+
+#[path = "../../../hardening-runtime/src/policy/budget.rs"]
+pub mod budget;
+#[path = "../../../hardening-runtime/src/policy/bulkhead/mod.rs"]
+pub mod bulkhead;
+#[path = "../../../hardening-runtime/src/policy/circuit_breaker/mod.rs"]
+pub mod circuit_breaker;
+#[path = "../../../hardening-runtime/src/policy/hedge/mod.rs"]
+pub mod hedge;
+#[path = "../../../hardening-runtime/src/policy/keyed.rs"]
+pub mod keyed;
+
+/// The cache without the registry of its stores.
+pub mod cache {
+    pub use super::flight::{Landing, Leader};
+    pub use super::store::{Found, Kept, Store};
+    pub use super::times::{Age, Times};
+}
+
+#[path = "../../../hardening-runtime/src/policy/cache/flight.rs"]
+mod flight;
+#[path = "../../../hardening-runtime/src/policy/cache/store.rs"]
+mod store;
+#[path = "../../../hardening-runtime/src/policy/cache/times.rs"]
+mod times;
+use times::{Age, Times};
+
+pub mod retry {
+    /// Jitter stands still.
+    pub(crate) const fn random() -> f64 {
+        0.5
+    }
+}
