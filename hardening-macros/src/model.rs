@@ -36,6 +36,8 @@ pub(crate) struct Ticket {
     /// `None` for the request's own `Idempotency-Key`.
     pub(crate) key: Option<Key>,
     pub(crate) fingerprint: Option<Expr>,
+    /// Whether a 204 stands in the place of a success.
+    pub(crate) without_content: bool,
 }
 
 /// How a result is kept.

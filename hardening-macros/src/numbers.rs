@@ -81,7 +81,8 @@ fn spec(policies: &[Policy]) -> CallSpec {
                 let default = IdempotentSpec::DEFAULT;
                 let ttl = policy.time("ttl").unwrap_or(default.ttl);
                 let max_keys = policy.count("max_keys").unwrap_or(default.max_keys);
-                spec.idempotent = Some(IdempotentSpec { ttl, max_keys });
+                let lease = policy.time("lease");
+                spec.idempotent = Some(IdempotentSpec { ttl, max_keys, lease, ..default });
             }
             "hedged" => spec.hedged = Some(hedge(policy)),
             "cached" => spec.cached = Some(cache(policy)),

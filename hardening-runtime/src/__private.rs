@@ -4,7 +4,8 @@ pub use std::ops::ControlFlow::{Break, Continue};
 
 pub use hardening_spec::{
     After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange, FallbackSpec,
-    HedgeSpec, IdempotentSpec, Jitter, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec, Window,
+    HedgeSpec, IdempotentSpec, Jitter, OnTakeover, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec,
+    Window,
 };
 pub use inventory;
 

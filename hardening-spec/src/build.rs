@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange, FallbackSpec,
-    HedgeSpec, IdempotentSpec, Jitter, MAX_RATE_LIMITS, Per, Rate, RateLimitSpec, Ratio, Refusals, RetrySpec,
-    Window,
+    HedgeSpec, IdempotentSpec, Jitter, MAX_RATE_LIMITS, OnTakeover, Per, Rate, RateLimitSpec, Ratio,
+    Refusals, RetrySpec, Window,
 };
 
 /// Each line: the method, its argument, and the field that it sets.
@@ -78,6 +78,8 @@ builders! {
     IdempotentSpec {
         with_ttl(ttl: Duration) => ttl = ttl;
         with_max_keys(keys: u32) => max_keys = keys;
+        with_lease(lease: Duration) => lease = Some(lease);
+        with_on_takeover(then: OnTakeover) => on_takeover = then;
     }
     HedgeSpec {
         with_max(extra: u32) => max = extra;

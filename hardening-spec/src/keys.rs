@@ -2,9 +2,11 @@
 //! documentation all read these.
 
 mod beside;
+mod kept;
 mod tables;
 
 pub use beside::*;
+pub use kept::*;
 pub use tables::*;
 
 /// The form of a value.

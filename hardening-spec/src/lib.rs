@@ -19,7 +19,7 @@ mod values;
 pub use circuit::{CircuitBreakerSpec, CircuitMode, ThrottleSpec, Window};
 pub use fallback::{FallbackSpec, Refusals};
 pub use spec::{
-    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, HedgeSpec, IdempotentSpec, MAX_RATE_LIMITS, Per,
-    RateLimitSpec, RetrySpec,
+    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, HedgeSpec, IdempotentSpec, MAX_RATE_LIMITS,
+    OnTakeover, Per, RateLimitSpec, RetrySpec,
 };
 pub use values::{DurationRange, Jitter, Rate, Ratio};

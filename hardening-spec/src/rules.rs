@@ -3,12 +3,14 @@
 //! A rule judges values alone. What was *written* (a missing key, a key without the one it needs) is
 //! judged where it was written.
 
+mod kept;
+
 use std::time::Duration;
 
 use crate::units::show;
 use crate::{
-    AdaptiveSpec, After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec,
-    IdempotentSpec, Jitter, RateLimitSpec, Ratio, RetrySpec, ThrottleSpec, Window,
+    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter,
+    RateLimitSpec, Ratio, RetrySpec, ThrottleSpec, Window,
 };
 
 /// The most calls a count window may hold.
@@ -110,15 +112,6 @@ impl Rules<'_> {
         self.add(Severity::Warning, broken, key, message);
     }
 
-    fn idempotent(&mut self, idempotent: &IdempotentSpec) {
-        self.error(idempotent.ttl.is_zero() && self.known("ttl"), "ttl", || {
-            "an answer that is kept for no time is never given again: write a duration above 0".into()
-        });
-        self.error(idempotent.max_keys == 0, "max_keys", || {
-            "room for no key refuses every request: write at least 1".into()
-        });
-    }
-
     fn hedged(&mut self, hedge: &HedgeSpec, spec: &CallSpec) {
         if let (After::Duration(after), Some(timeout), true) =
             (hedge.after, spec.timeout, self.known("after"))
@@ -137,34 +130,6 @@ impl Rules<'_> {
             "budget",
             "a budget of 0 % forbids every extra execution",
         );
-    }
-
-    fn cached(&mut self, cache: &CacheSpec) {
-        let CacheSpec { ttl, max_entries, jitter, refresh_timeout, negative, .. } = *cache;
-        let kept = negative.filter(|_| self.known("negative"));
-        self.error(kept.is_some_and(|kept| kept.is_zero()), "negative", || {
-            "an error that is kept for no time is never served: write a duration above 0".into()
-        });
-        self.warning(
-            kept.is_some_and(|kept| !kept.is_zero() && kept > ttl) && self.known("ttl"),
-            "negative",
-            || {
-                let (kept, ttl) = (show(kept.unwrap_or_default()), show(ttl));
-                format!("an error is kept for {kept}, longer than a result: {ttl}")
-            },
-        );
-        self.error(ttl.is_zero() && self.known("ttl"), "ttl", || {
-            "a result that is fresh for no time is never served: write a duration above 0".into()
-        });
-        self.error(max_entries == 0, "max_entries", || {
-            "a cache of no entries holds nothing: write at least 1".into()
-        });
-        self.error(jitter.millionths > 500_000, "jitter", || {
-            "a `ttl` spread by more than half says little: write at most 50%".into()
-        });
-        self.error(refresh_timeout.is_zero() && self.known("refresh_timeout"), "refresh_timeout", || {
-            "a load that may take no time never ends: write a duration above 0".into()
-        });
     }
 
     fn limits_of_time(&mut self, spec: &CallSpec) {

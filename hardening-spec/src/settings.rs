@@ -8,7 +8,8 @@ use crate::keys::{self, Attribute, Kind, list};
 use crate::suggest::nearest;
 use crate::units;
 use crate::{
-    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Jitter, RateLimitSpec, RetrySpec,
+    BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Jitter, OnTakeover, RateLimitSpec,
+    RetrySpec,
 };
 
 /// A value as a settings source gives it; the environment gives texts alone.
@@ -187,6 +188,14 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
             if let Some(idempotent) = &mut spec.idempotent {
                 match key {
                     "ttl" => idempotent.ttl = duration(kind, raw)?,
+                    "lease" => idempotent.lease = Some(duration(kind, raw)?),
+                    "on_takeover" => {
+                        idempotent.on_takeover = match raw {
+                            Raw::Text("rerun") => OnTakeover::Rerun,
+                            Raw::Text("conflict") => OnTakeover::Conflict,
+                            _ => return Err(wrong(kind)),
+                        };
+                    }
                     _ => idempotent.max_keys = count(kind, raw)?,
                 }
             }

@@ -206,11 +206,39 @@ pub struct IdempotentSpec {
     pub ttl: Duration,
     /// The bound on keys held at once.
     pub max_keys: u32,
+    /// How long a run keeps its key without a sign of life; `None` for what is left of the deadline and a little more.
+    pub lease: Option<Duration>,
+    /// What a request gets whose first run went away unfinished.
+    pub on_takeover: OnTakeover,
 }
 
 impl IdempotentSpec {
     /// The defaults of every key.
-    pub const DEFAULT: Self = Self { ttl: Duration::from_hours(24), max_keys: 100_000 };
+    pub const DEFAULT: Self = Self {
+        ttl: Duration::from_hours(24),
+        max_keys: 100_000,
+        lease: None,
+        on_takeover: OnTakeover::Rerun,
+    };
+}
+
+/// What a request gets whose first run went away unfinished: what that one did, nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTakeover {
+    /// It is run again.
+    Rerun,
+    /// It is refused.
+    Conflict,
+}
+
+impl OnTakeover {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rerun => "rerun",
+            Self::Conflict => "conflict",
+        }
+    }
 }
 
 /// When an extra execution begins.

@@ -136,7 +136,8 @@ fn ticket(policies: &[Policy], function: &Function) -> Option<Ticket> {
     let policy = policies.iter().find(|policy| policy.name() == keys::IDEMPOTENT.name)?;
     let key = policy.expression("key").map(|key| context_key(key, &bindings(&function.sig)));
     let key = key.filter(|key| !matches!(key, Key::Context(word) if word == "idempotency_key"));
-    Some(Ticket { key, fingerprint: policy.expression("fingerprint").cloned() })
+    let without_content = policy.choice("duplicate") == Some("no_content");
+    Some(Ticket { key, fingerprint: policy.expression("fingerprint").cloned(), without_content })
 }
 
 fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {

@@ -43,19 +43,23 @@ fn looked_at(expr: &Expr) -> TokenStream {
 
 /// Looks for the answer that the request was given before, and keeps the one that it gets.
 pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
-    if call.ticket.is_none() {
-        return settled;
-    }
+    let Some(ticket) = &call.ticket else { return settled };
     let private = private();
     // An answer that cannot be kept is shown there.
     let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, Spanned::span));
-    let (begin, keep) = (Ident::new("idempotent", at), Ident::new("keep", at));
+    let begin = if ticket.without_content { "idempotent_without_content" } else { "idempotent" };
+    let (begin, keep) = (Ident::new(begin, at), Ident::new("keep", at));
     emit! {
         let settled = match call.#begin(ticket).await {
             #private::Break(settled) => settled,
-            #private::Continue(claim) => {
-                #settled
-                call.#keep(claim, settled).await
+            #private::Continue(mut held) => {
+                let settled = held
+                    .during(async {
+                        #settled
+                        settled
+                    })
+                    .await;
+                call.#keep(held, settled).await
             }
         };
     }

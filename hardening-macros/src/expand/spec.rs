@@ -160,7 +160,7 @@ fn written_key(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
         ("rate_limited" | "RateLimiter", "rate" | "scope")
         | ("bulkhead" | "circuit_breaker", "adaptive")
         | ("hedged", "after" | "idempotent")
-        | ("idempotent", "key" | "fingerprint" | "scope" | "instances")
+        | ("idempotent", "key" | "fingerprint" | "duplicate" | "scope" | "instances")
         | ("cached", "ttl" | "key" | "instances") => {
             return None;
         }
@@ -176,9 +176,7 @@ fn written_key(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
         }
         ("circuit_breaker", "mode") => {
             let private = private();
-            let mode =
-                policy.choice(key).unwrap_or_default().split('_').map(|word| variant(word).to_string());
-            let mode = method(&mode.collect::<String>());
+            let mode = variant(policy.choice(key).unwrap_or_default());
             (key, emit!(#private::CircuitMode::#mode))
         }
         _ if matches!(entry.key.kind, Kind::Pattern | Kind::Expression) => return None,
@@ -316,10 +314,14 @@ fn refusals(kinds: &[&str]) -> TokenStream {
 }
 
 /// `debug` → `Debug`.
-pub(crate) fn variant(word: &str) -> Ident {
-    let mut letters = word.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    let name: String = first.into_iter().chain(letters).collect();
+pub(crate) fn variant(words: &str) -> Ident {
+    let name: String = words
+        .split('_')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter().chain(letters)
+        })
+        .collect();
     Ident::new(&name, Span::mixed_site())
 }
 

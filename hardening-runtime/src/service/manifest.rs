@@ -196,7 +196,12 @@ fn policies(spec: &CallSpec) -> Value {
 /// The policies that look for a result elsewhere, or more than once.
 fn kept(spec: &CallSpec, all: &mut Map<String, Value>) {
     if let Some(idempotent) = &spec.idempotent {
-        let written = json!({ "ttl": show(idempotent.ttl), "max_keys": idempotent.max_keys });
+        let written = json!({
+            "ttl": show(idempotent.ttl),
+            "max_keys": idempotent.max_keys,
+            "lease": optional(idempotent.lease),
+            "on_takeover": idempotent.on_takeover.name(),
+        });
         all.insert("idempotent".into(), written);
     }
     if let Some(cache) = &spec.cached {

@@ -313,25 +313,6 @@ impl<'c> Call<'c> {
         if self.limit < self.deadline { Reason::Timeout } else { Reason::DeadlineExceeded }
     }
 
-    /// Counts the call's outcome, once.
-    #[inline(always)]
-    pub(super) fn end(&mut self, outcome: CallOutcome) {
-        self.phase = Phase::Finished;
-        happened!(self, Ended(outcome.name()));
-        self.state.metrics.finish(outcome, self.now.saturating_sub(self.started));
-        if self.attached.is_some() {
-            self.end_attached(outcome);
-        }
-    }
-
-    #[cold]
-    fn end_attached(&mut self, outcome: CallOutcome) {
-        if let Some(mut spans) = self.attached.take().and_then(|attached| attached.spans) {
-            spans.end_attempt(self.attempts, outcome.name());
-            spans.end(outcome.name(), self.attempts);
-        }
-    }
-
     /// The call's spans, if anybody listens.
     pub(super) fn spans(&mut self) -> Option<&mut CallSpans> {
         self.attached.as_mut()?.spans.as_mut()
@@ -366,37 +347,11 @@ impl<'c> Call<'c> {
         }
     }
 
-    #[cold]
-    fn abandon(&mut self) {
-        let now = clock::now();
-        let took = now.saturating_sub(self.now);
-        self.refund_reserved(now);
-        self.now += took;
-        let (outcome, verdict) = match self.phase {
-            Phase::Polling | Phase::Answering => (CallOutcome::Panicked, circuit_breaker::Verdict::Failure),
-            _ => (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither),
-        };
-        if matches!(self.phase, Phase::InHand | Phase::Polling) {
-            self.state.metrics.attempted(outcome);
-            self.release(verdict, took);
-        }
-        self.end(outcome);
-    }
-
     /// The longest a fallback may take, as a moment, and whether that is what surrounds the call.
     pub(super) fn fallback_limit(&self) -> (Nanos, bool) {
         let within = self.state.fallback_within.get();
         let (own, surrounding) = (clock::now().saturating_add(within), context::ambient().deadline);
         (own.min(surrounding), surrounding <= own)
-    }
-}
-
-impl Drop for Call<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if self.phase != Phase::Finished {
-            self.abandon();
-        }
     }
 }
 

@@ -1,39 +1,77 @@
 //! A call whose request may have been answered already.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use super::call::Phase;
+use super::held::Held;
 use super::refusal::Reason;
 use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock;
-use crate::policy::idempotency::{Begin, Claim, Fate, Idempotency, Replay, Stored, Ticket};
+use crate::policy::circuit_breaker;
+use crate::policy::idempotency::{Begin, Claim, Fate, Idempotency, NoContent, Replay, Stored, Ticket};
 use crate::telemetry::calls::CallOutcome;
 
-/// When a request that is being worked on may be sent again, unless its deadline comes before.
+/// When a request whose answer cannot be given again may be sent again, unless its deadline comes before.
 const SOON: clock::Nanos = 1_000_000_000;
+
+/// What a request with a key gets.
+enum Asked {
+    /// The right to run.
+    Run(Claim, &'static Idempotency),
+    /// What was kept of the first answer.
+    Again(Arc<Stored>),
+    Refused,
+}
 
 impl Call<'_> {
     /// Asks for the right to run a request; `Break` with its answer when it has one, or is refused.
     pub async fn idempotent<T, E, A, B>(
         &mut self,
         ticket: Option<Ticket>,
-    ) -> ControlFlow<Outcome<Result<T, E>>, Claim>
+    ) -> ControlFlow<Outcome<Result<T, E>>, Held<T>>
     where
         T: Replay<A>,
         E: Replay<B>,
     {
+        match self.ask(ticket).await {
+            Asked::Run(claim, kept) => ControlFlow::Continue(Held { claim, kept, is_success: None }),
+            Asked::Again(stored) => ControlFlow::Break(self.answer_again(&stored, || None)),
+            Asked::Refused => ControlFlow::Break(self.turned_away()),
+        }
+    }
+
+    /// The same for a function whose successes are not given again: a 204 stands in their place.
+    pub async fn idempotent_without_content<T, E, A, B>(
+        &mut self,
+        ticket: Option<Ticket>,
+    ) -> ControlFlow<Outcome<Result<T, E>>, Held<T>>
+    where
+        T: Replay<A> + NoContent,
+        E: Replay<B>,
+    {
+        let is_success = Some(T::is_success as fn(&T) -> bool);
+        match self.ask(ticket).await {
+            Asked::Run(claim, kept) => ControlFlow::Continue(Held { claim, kept, is_success }),
+            Asked::Again(stored) => ControlFlow::Break(self.answer_again(&stored, || Some(T::no_content()))),
+            Asked::Refused => ControlFlow::Break(self.turned_away()),
+        }
+    }
+
+    async fn ask(&mut self, ticket: Option<Ticket>) -> Asked {
         if !self.come_in().await {
-            return self.turned_away();
+            return Asked::Refused;
         }
         happened!(self, KeyLookedAt);
-        let Some(kept) = &self.state.idempotency else { return self.turned_away() };
+        let Some(kept) = &self.state.idempotency else { return Asked::Refused };
         let Some(ticket) = ticket else {
-            return self.refuse_request(kept, Fate::KeyMissing, Reason::IdempotencyKeyMissing);
+            return self.refuse_request(Fate::KeyMissing, Reason::IdempotencyKeyMissing, 0);
         };
-        match kept.store.begin(ticket, self.now) {
+        match kept.store.begin(ticket, self.now, self.deadline) {
             Begin::Run(claim) => {
                 kept.count(Fate::New);
-                ControlFlow::Continue(claim)
+                Asked::Run(claim, kept)
             }
             Begin::TakeOver(claim) => {
                 kept.count(Fate::TakenOver);
@@ -41,86 +79,127 @@ impl Call<'_> {
                     call = self.state.name,
                     "a request is run again, since its first run went away unfinished: what that one did is not known"
                 );
-                ControlFlow::Continue(claim)
+                Asked::Run(claim, kept)
             }
-            Begin::Conflict => self.refuse_request(kept, Fate::Conflict, Reason::IdempotencyConflict),
-            Begin::Mismatch => self.refuse_request(kept, Fate::Mismatch, Reason::IdempotencyMismatch),
-            Begin::Full => self.refuse_request(kept, Fate::Full, Reason::StoreFull),
-            Begin::Replay(stored) => {
-                let again = match &*stored {
-                    Stored::Success(success) => T::give_again(success).map(Ok),
-                    Stored::Error(error) => E::give_again(error).map(Err),
-                    Stored::Unkept => None,
-                };
-                let Some(again) = again else {
-                    return self.refuse_request(kept, Fate::Conflict, Reason::IdempotencyConflict);
-                };
-                kept.count(Fate::Replayed);
-                self.ended = if again.is_ok() { CallOutcome::Success } else { CallOutcome::Failure };
-                ControlFlow::Break(Outcome::Returned(again))
+            Begin::Replay(stored) => Asked::Again(stored),
+            Begin::Conflict(left) => self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, left),
+            Begin::Unknown(left) => {
+                tracing::warn!(
+                    call = self.state.name,
+                    "a request is refused, since its first run went away unfinished: what that one did is not known"
+                );
+                self.refuse_request(Fate::Unknown, Reason::IdempotencyConflict, left)
             }
+            Begin::Mismatch => self.refuse_request(Fate::Mismatch, Reason::IdempotencyMismatch, 0),
+            Begin::Full => self.refuse_request(Fate::Full, Reason::StoreFull, 0),
         }
     }
 
-    /// Keeps the answer of a request that was run.
-    pub async fn keep<T, E, A, B>(
+    fn answer_again<T, E, A, B>(
         &mut self,
-        claim: Claim,
-        settled: Outcome<Result<T, E>>,
+        stored: &Stored,
+        done: impl FnOnce() -> Option<T>,
     ) -> Outcome<Result<T, E>>
     where
         T: Replay<A>,
         E: Replay<B>,
     {
-        let Some(kept) = &self.state.idempotency else { return settled };
-        let (settled, stored) = match settled {
+        let again = match stored {
+            Stored::Success(success) => T::give_again(success).map(Ok),
+            Stored::Done => done().map(Ok),
+            Stored::Error(error) => E::give_again(error).map(Err),
+            Stored::Unkept => None,
+        };
+        let Some(again) = again else {
+            let soon = self.deadline.saturating_sub(self.now).min(SOON);
+            self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, soon);
+            return self.turned_away();
+        };
+        if let Some(kept) = &self.state.idempotency {
+            kept.count(Fate::Replayed);
+        }
+        self.ended = if again.is_ok() { CallOutcome::Success } else { CallOutcome::Failure };
+        Outcome::Returned(again)
+    }
+
+    /// Keeps the answer of a request that was run; `None` is that of a run that lost its key.
+    pub async fn keep<T, E, A, B>(
+        &mut self,
+        mut held: Held<T>,
+        settled: Option<Outcome<Result<T, E>>>,
+    ) -> Outcome<Result<T, E>>
+    where
+        T: Replay<A>,
+        E: Replay<B>,
+    {
+        let Some(settled) = settled else { return self.lose(&held) };
+        let store = &held.kept.store;
+        let kept = match settled {
             // A body that was cut may have done anything: its request is left to be taken over.
             Outcome::Refused(cut) if self.refusal.ran => return Outcome::Refused(cut),
             Outcome::Refused(cut) => {
-                kept.store.release(&claim);
+                store.release(&held.claim);
                 return Outcome::Refused(cut);
             }
             Outcome::Returned(Ok(success)) if success.is_final() => {
-                let (success, bytes) = success.keep().await;
-                (Ok(success), bytes.map_or(Stored::Unkept, Stored::Success))
+                if held.is_success.is_some_and(|is_success| is_success(&success)) {
+                    Some((Ok(success), Stored::Done))
+                } else {
+                    let kept = held.during(success.keep()).await;
+                    kept.map(|(success, bytes)| (Ok(success), bytes.map_or(Stored::Unkept, Stored::Success)))
+                }
             }
             Outcome::Returned(Err(error)) if error.is_final() => {
-                let (error, bytes) = error.keep().await;
-                (Err(error), bytes.map_or(Stored::Unkept, Stored::Error))
+                let kept = held.during(error.keep()).await;
+                kept.map(|(error, bytes)| (Err(error), bytes.map_or(Stored::Unkept, Stored::Error)))
             }
             nothing_done @ Outcome::Returned(_) => {
-                kept.store.release(&claim);
+                store.release(&held.claim);
                 return nothing_done;
             }
         };
+        let Some((settled, stored)) = kept else { return self.lose(&held) };
         if matches!(stored, Stored::Unkept) {
             tracing::warn!(
                 call = self.state.name,
                 "an answer could not be kept: if its request is sent again, it is refused"
             );
         }
-        if !kept.store.complete(&claim, stored, self.now) {
-            kept.count(Fate::Lost);
+        if !store.complete(&held.claim, stored, self.now) {
+            return self.lose(&held);
         }
         Outcome::Returned(settled)
     }
 
+    /// Ends a run whose key another has taken over. Its answer is not the one that will be given again, so its caller
+    /// is told to ask for that one.
     #[cold]
-    fn refuse_request<R, C>(
-        &mut self,
-        kept: &Idempotency,
-        fate: Fate,
-        reason: Reason,
-    ) -> ControlFlow<Outcome<R>, C> {
-        kept.count(fate);
-        self.refuse(reason);
-        self.refusal.retry_after = self.deadline.saturating_sub(self.now).min(SOON);
+    fn lose<T, R>(&mut self, held: &Held<T>) -> Outcome<R> {
+        tracing::warn!(
+            call = self.state.name,
+            "a run was held up for longer than its lease, and its request was taken over: what it did is not known"
+        );
+        self.give_up(CallOutcome::Cancelled, circuit_breaker::Verdict::Neither);
+        self.end_attempt_span(CallOutcome::Cancelled);
+        self.phase = Phase::Between;
+        let left = held.kept.store.left(&held.claim, self.now);
+        self.refuse_request(Fate::Lost, Reason::IdempotencyConflict, left);
         self.turned_away()
     }
 
     #[cold]
-    fn turned_away<R, C>(&mut self) -> ControlFlow<Outcome<R>, C> {
+    fn refuse_request(&mut self, fate: Fate, reason: Reason, retry_after: clock::Nanos) -> Asked {
+        if let Some(kept) = &self.state.idempotency {
+            kept.count(fate);
+        }
+        self.refuse(reason);
+        self.refusal.retry_after = retry_after;
+        Asked::Refused
+    }
+
+    #[cold]
+    fn turned_away<R>(&mut self) -> Outcome<R> {
         self.ended = self.refusal.reason.outcome();
-        ControlFlow::Break(Outcome::Refused(Cut(())))
+        Outcome::Refused(Cut(()))
     }
 }

@@ -12,7 +12,7 @@ use hardening_spec::IdempotentSpec;
 
 #[cfg(feature = "service")]
 pub use replay::{AsJson, AsResponse};
-pub use replay::{Never, Replay};
+pub use replay::{Never, NoContent, Replay};
 pub use store::{Begin, Claim, Memory, Stored};
 pub use ticket::{Digest, Ticket};
 
@@ -31,7 +31,9 @@ pub enum Fate {
     KeyMissing,
     /// The first one had gone away unfinished, so it was run.
     TakenOver,
-    /// It was finished after another had taken over, and changed nothing.
+    /// The first one had gone away unfinished, and it was refused.
+    Unknown,
+    /// Another had taken over while it was held up: it was dropped, and changed nothing.
     Lost,
     /// There was no room for its key.
     Full,
@@ -39,13 +41,14 @@ pub enum Fate {
 
 impl Fate {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::New,
         Self::Replayed,
         Self::Conflict,
         Self::Mismatch,
         Self::KeyMissing,
         Self::TakenOver,
+        Self::Unknown,
         Self::Lost,
         Self::Full,
     ];
@@ -59,6 +62,7 @@ impl Fate {
             Self::Mismatch => "mismatch",
             Self::KeyMissing => "key_missing",
             Self::TakenOver => "taken_over",
+            Self::Unknown => "unknown",
             Self::Lost => "lost",
             Self::Full => "full",
         }

@@ -22,6 +22,20 @@ pub trait Replay<Kind>: Sized {
     fn give_again(kept: &[u8]) -> Option<Self>;
 }
 
+/// An answer in whose place a 204 can stand when its request is sent again.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no status, so a 204 cannot stand in its place",
+    label = "`duplicate = no_content` needs a `Response` here",
+    note = "return `axum::response::Response`, or leave out `duplicate = no_content`: then the first answer is given again"
+)]
+pub trait NoContent: Sized {
+    /// Whether the request was done. A failure is given again as it was: a 204 would say otherwise.
+    fn is_success(&self) -> bool;
+
+    /// The 204.
+    fn no_content() -> Self;
+}
+
 /// Kept by nobody.
 #[derive(Clone, Copy, Debug)]
 pub struct Never;
@@ -53,7 +67,22 @@ mod http {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    use super::Replay;
+    use super::{NoContent, Replay};
+
+    const REPLAYED: &str = "idempotent-replayed";
+
+    impl NoContent for Response {
+        fn is_success(&self) -> bool {
+            self.status().is_success()
+        }
+
+        fn no_content() -> Self {
+            let mut response = Self::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            response
+        }
+    }
 
     /// Kept as JSON.
     #[derive(Clone, Copy, Debug)]
@@ -113,7 +142,7 @@ mod http {
                 let name = HeaderName::from_bytes(text(&mut left)?).ok()?;
                 response.headers_mut().append(name, HeaderValue::from_bytes(text(&mut left)?).ok()?);
             }
-            response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
             *response.body_mut() = Body::from(left.to_vec());
             Some(response)
         }

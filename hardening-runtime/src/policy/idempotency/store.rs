@@ -2,26 +2,36 @@
 //!
 //! ```text
 //! absent ── begin ──► running ── complete ──► done, for its ttl
-//!    ▲                  │  └─ owner gone ──► begin takes over, with the next fence
-//!    └──── release ─────┘
+//!    ▲                  │ ▲└─ owner gone, or its lease lapsed ──► begin takes over, with the next fence
+//!    └──── release ─────┘ └─ extend, as long as the owner is polled
 //! ```
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use hardening_spec::IdempotentSpec;
+use hardening_spec::{IdempotentSpec, OnTakeover};
 
 use super::ticket::Ticket;
-use crate::clock::{Nanos, nanos};
+use crate::clock::{NEVER, Nanos, nanos};
 use crate::tunable::Tunable;
 
 const SHARDS: usize = 16;
+
+/// What a lease adds to what is left of the deadline: a run that ends with it still finds its key.
+const AFTER_DEADLINE: Nanos = 2_000_000_000;
+/// The lease of a run without a deadline: it goes on for as long as it likes, and this is what a stall may last.
+const WITHOUT_DEADLINE: Nanos = 30_000_000_000;
+/// Signs of life in one lease: two may come late.
+const BEATS: Nanos = 3;
 
 /// An answer as it is kept.
 #[derive(Debug)]
 pub enum Stored {
     /// A success, in the form that its type chose.
     Success(Vec<u8>),
+    /// A success whose answer nobody asks for again.
+    Done,
     /// An error that came of running the body.
     Error(Vec<u8>),
     /// It was given, and could not be kept: too large, or a stream.
@@ -37,25 +47,27 @@ pub enum Begin {
     TakeOver(Claim),
     /// It was answered so.
     Replay(Arc<Stored>),
-    /// It is being run.
-    Conflict,
+    /// It is being run; its lease is what is left.
+    Conflict(Nanos),
+    /// Its owner went away unfinished, and it is not to be run again for so long.
+    Unknown(Nanos),
     /// The key stands for another request.
     Mismatch,
     /// Every key that may be held is in use.
     Full,
 }
 
-/// The right to run the request of one key; whoever holds it is its owner. Dropped unfinished, it leaves the key to be
-/// taken over.
+/// The right to run the request of one key; whoever holds it is its owner, as long as its lease is extended. Dropped
+/// unfinished, it leaves the key to be taken over.
 #[derive(Debug)]
 pub struct Claim {
     key: u128,
-    owner: Arc<Owner>,
-}
-
-#[derive(Debug)]
-struct Owner {
     fence: u64,
+    /// Where settings say nothing else.
+    lease: Nanos,
+    /// When it is to be extended.
+    pub beat: Nanos,
+    _alive: Arc<()>,
 }
 
 #[derive(Debug)]
@@ -67,8 +79,8 @@ struct Entry {
 
 #[derive(Debug)]
 enum State {
-    /// As long as its owner lives.
-    Running(Weak<Owner>),
+    /// As long as its owner lives and extends its lease, which ends then.
+    Running(Weak<()>, Nanos),
     Done(Arc<Stored>, Nanos),
 }
 
@@ -79,26 +91,39 @@ pub struct Memory {
     /// The bound on keys of one shard.
     max: Tunable,
     ttl: Tunable,
+    /// [`NEVER`] for one that fits the deadline.
+    lease: Tunable,
+    /// Whether what went away unfinished is left alone: 1 if so.
+    leaves: Tunable,
+    /// One for all keys, so that a key that was forgotten does not begin anew.
+    fences: AtomicU64,
 }
 
 impl Memory {
     /// An empty store.
     pub fn new(spec: &IdempotentSpec) -> Self {
-        Self {
+        let memory = Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            max: Tunable::new(Self::of_shard(spec)),
-            ttl: Tunable::new(nanos(spec.ttl)),
-        }
+            max: Tunable::default(),
+            ttl: Tunable::default(),
+            lease: Tunable::default(),
+            leaves: Tunable::default(),
+            fences: AtomicU64::default(),
+        };
+        memory.tune(spec);
+        memory
     }
 
     fn of_shard(spec: &IdempotentSpec) -> u64 {
         u64::from(spec.max_keys).div_ceil(SHARDS as u64)
     }
 
-    /// Puts other numbers in force, for answers that are given from now on.
+    /// Puts other numbers in force, for answers that are given and leases that are extended from now on.
     pub fn tune(&self, spec: &IdempotentSpec) {
         self.max.set(Self::of_shard(spec));
         self.ttl.set(nanos(spec.ttl));
+        self.lease.set(spec.lease.map_or(NEVER, nanos));
+        self.leaves.set(u64::from(spec.on_takeover == OnTakeover::Conflict));
     }
 
     /// Forgets every answer.
@@ -114,35 +139,72 @@ impl Memory {
         self.shards[(key >> 124) as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for the right to run a request.
-    pub fn begin(&self, ticket: Ticket, now: Nanos) -> Begin {
+    /// Asks for the right to run a request until `deadline`.
+    pub fn begin(&self, ticket: Ticket, now: Nanos, deadline: Nanos) -> Begin {
+        let (ttl, max) = (self.ttl.get(), self.max.get());
         let mut entries = self.shard(ticket.key);
-        let mut fence = 0;
         let mut gone = false;
-        if let Some(entry) = entries.get(&ticket.key) {
-            let same = entry.fingerprint == ticket.fingerprint;
-            match &entry.state {
-                State::Done(_, until) if now >= *until => {}
-                _ if !same => return Begin::Mismatch,
+        match entries.get(&ticket.key) {
+            Some(entry) if entry.is_over(now, ttl) => {}
+            Some(entry) if entry.fingerprint != ticket.fingerprint => return Begin::Mismatch,
+            Some(entry) => match &entry.state {
                 State::Done(stored, _) => return Begin::Replay(Arc::clone(stored)),
-                State::Running(owner) if owner.strong_count() > 0 => return Begin::Conflict,
-                State::Running(_) => gone = true,
-            }
-            fence = entry.fence + 1;
-        } else if entries.len() as u64 >= self.max.get() {
-            entries.retain(|_, entry| match &entry.state {
-                State::Done(_, until) => now < *until,
-                State::Running(_) => true,
-            });
-            if entries.len() as u64 >= self.max.get() {
-                return Begin::Full;
+                State::Running(owner, until) if owner.strong_count() > 0 && now < *until => {
+                    return Begin::Conflict(until - now);
+                }
+                State::Running(_, until) if self.leaves.get() == 1 => {
+                    return Begin::Unknown(until.saturating_add(ttl) - now);
+                }
+                State::Running(..) => gone = true,
+            },
+            None if (entries.len() as u64) < max => {}
+            None => {
+                entries.retain(|_, entry| !entry.is_over(now, ttl));
+                if entries.len() as u64 >= max {
+                    return Begin::Full;
+                }
             }
         }
-        let owner = Arc::new(Owner { fence });
-        let state = State::Running(Arc::downgrade(&owner));
+        let fence = self.fences.fetch_add(1, Ordering::Relaxed);
+        let own = match deadline {
+            NEVER => WITHOUT_DEADLINE,
+            deadline => deadline.saturating_sub(now).saturating_add(AFTER_DEADLINE),
+        };
+        let (alive, lease) = (Arc::new(()), self.lease(own));
+        let state = State::Running(Arc::downgrade(&alive), now.saturating_add(lease));
         entries.insert(ticket.key, Entry { fingerprint: ticket.fingerprint, fence, state });
-        let claim = Claim { key: ticket.key, owner };
+        let beat = now.saturating_add(lease / BEATS);
+        let claim = Claim { key: ticket.key, fence, lease: own, beat, _alive: alive };
         if gone { Begin::TakeOver(claim) } else { Begin::Run(claim) }
+    }
+
+    fn lease(&self, own: Nanos) -> Nanos {
+        match self.lease.get() {
+            NEVER => own,
+            lease => lease,
+        }
+    }
+
+    /// Extends the lease of a claim; false when another has taken over.
+    pub fn extend(&self, claim: &mut Claim, now: Nanos) -> bool {
+        let lease = self.lease(claim.lease);
+        let mut entries = self.shard(claim.key);
+        let Some(entry) = entries.get_mut(&claim.key).filter(|entry| entry.is_of(claim)) else {
+            return false;
+        };
+        if let State::Running(_, until) = &mut entry.state {
+            *until = now.saturating_add(lease);
+        }
+        claim.beat = now.saturating_add(lease / BEATS);
+        true
+    }
+
+    /// What is left of the lease of whoever runs the request of a claim that was lost.
+    pub fn left(&self, claim: &Claim, now: Nanos) -> Nanos {
+        match self.shard(claim.key).get(&claim.key).map(|entry| &entry.state) {
+            Some(State::Running(_, until)) => until.saturating_sub(now),
+            _ => 0,
+        }
     }
 
     /// Keeps the answer of a request; false when another has taken over, and nothing changes.
@@ -168,106 +230,17 @@ impl Memory {
 
 impl Entry {
     fn is_of(&self, claim: &Claim) -> bool {
-        self.fence == claim.owner.fence && matches!(self.state, State::Running(_))
+        self.fence == claim.fence && matches!(self.state, State::Running(..))
+    }
+
+    /// Whether it may be forgotten: an answer after its time, and what went away unfinished as long after its lease.
+    fn is_over(&self, now: Nanos, ttl: Nanos) -> bool {
+        match &self.state {
+            State::Done(_, until) => now >= *until,
+            State::Running(_, until) => now >= until.saturating_add(ttl),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const TTL: Nanos = 1_000;
-
-    fn memory(max_keys: u32) -> Memory {
-        let spec = IdempotentSpec { ttl: Duration::from_nanos(TTL), max_keys };
-        Memory::new(&spec)
-    }
-
-    fn ticket(key: u128, fingerprint: u128) -> Ticket {
-        Ticket { key, fingerprint }
-    }
-
-    fn run(begin: Begin) -> Claim {
-        match begin {
-            Begin::Run(claim) | Begin::TakeOver(claim) => claim,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_key_is_run_once_and_answered_again() {
-        let memory = memory(100);
-        let claim = run(memory.begin(ticket(1, 7), 0));
-        assert!(matches!(memory.begin(ticket(1, 7), 1), Begin::Conflict));
-        assert!(matches!(memory.begin(ticket(1, 8), 1), Begin::Mismatch));
-        assert!(memory.complete(&claim, Stored::Success(b"a".to_vec()), 10));
-        assert!(!memory.complete(&claim, Stored::Success(b"b".to_vec()), 10));
-        assert!(
-            matches!(memory.begin(ticket(1, 7), 10 + TTL - 1), Begin::Replay(stored) if matches!(&*stored, Stored::Success(text) if text == b"a"))
-        );
-        assert!(matches!(memory.begin(ticket(1, 8), 10 + TTL - 1), Begin::Mismatch));
-        assert!(matches!(memory.begin(ticket(1, 8), 10 + TTL), Begin::Run(_)));
-    }
-
-    #[test]
-    fn what_was_not_done_may_be_done_and_who_went_away_is_taken_over() {
-        let memory = memory(100);
-        let claim = run(memory.begin(ticket(1, 7), 0));
-        memory.release(&claim);
-        drop(claim);
-        let claim = run(memory.begin(ticket(1, 7), 0));
-        drop(claim);
-        assert!(matches!(memory.begin(ticket(1, 8), 1), Begin::Mismatch));
-        assert!(matches!(memory.begin(ticket(1, 7), 1), Begin::TakeOver(_)));
-    }
-
-    #[test]
-    fn a_full_store_forgets_what_is_over_and_nothing_else() {
-        let memory = memory(1);
-        let shards: Vec<Claim> =
-            (0..SHARDS as u128).map(|shard| run(memory.begin(ticket(shard << 124, 7), 0))).collect();
-        assert!(matches!(memory.begin(ticket(1, 7), 0), Begin::Full));
-        assert!(memory.complete(&shards[0], Stored::Unkept, 0));
-        assert!(matches!(memory.begin(ticket(1, 7), TTL - 1), Begin::Full));
-        assert!(matches!(memory.begin(ticket(1, 7), TTL), Begin::Run(_)));
-    }
-
-    /// Workers that begin, finish, crash and come back late, in every order that a generator thinks of.
-    #[test]
-    fn i_54_one_completion_for_each_run_of_a_key_and_i_55_one_owner_at_a_time() {
-        for seed in 0..200 {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let memory = memory(100);
-            let mut owners: Vec<(Claim, bool)> = Vec::new();
-            let (mut done, mut now) = (0, 0);
-            for _ in 0..300 {
-                now += random.u64(0..30);
-                match random.u8(0..4) {
-                    0 | 1 => match memory.begin(ticket(1, 7), now) {
-                        Begin::Run(claim) | Begin::TakeOver(claim) => {
-                            assert!(owners.iter().all(|(_, ended)| *ended), "two owners live");
-                            owners.push((claim, false));
-                        }
-                        Begin::Replay(_) => assert!(done > 0),
-                        Begin::Conflict => assert!(owners.iter().any(|(_, ended)| !ended)),
-                        other => panic!("{other:?}"),
-                    },
-                    2 => {
-                        // A claim that is finished may be tried again: it changes nothing.
-                        if let Some((claim, ended)) = owners.last_mut() {
-                            let completed = memory.complete(claim, Stored::Success(Vec::new()), now);
-                            assert_eq!(completed, !*ended);
-                            done += u32::from(completed);
-                            *ended = true;
-                        }
-                    }
-                    _ => {
-                        owners.pop();
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,237 @@
+use std::time::Duration;
+
+use super::*;
+
+const TTL: Nanos = 1_000;
+const LEASE: Nanos = 300;
+
+fn memory(max_keys: u32) -> Memory {
+    let spec = IdempotentSpec {
+        ttl: Duration::from_nanos(TTL),
+        lease: Some(Duration::from_nanos(LEASE)),
+        max_keys,
+        ..IdempotentSpec::DEFAULT
+    };
+    Memory::new(&spec)
+}
+
+fn ticket(key: u128, fingerprint: u128) -> Ticket {
+    Ticket { key, fingerprint }
+}
+
+fn run(begin: Begin) -> Claim {
+    match begin {
+        Begin::Run(claim) | Begin::TakeOver(claim) => claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_is_run_once_and_answered_again() {
+    let memory = memory(100);
+    let claim = run(memory.begin(ticket(1, 7), 0, NEVER));
+    assert!(matches!(memory.begin(ticket(1, 7), 1, NEVER), Begin::Conflict(_)));
+    assert!(matches!(memory.begin(ticket(1, 8), 1, NEVER), Begin::Mismatch));
+    assert!(memory.complete(&claim, Stored::Success(b"a".to_vec()), 10));
+    assert!(!memory.complete(&claim, Stored::Success(b"b".to_vec()), 10));
+    assert!(
+        matches!(memory.begin(ticket(1, 7), 10 + TTL - 1, NEVER), Begin::Replay(stored) if matches!(&*stored, Stored::Success(text) if text == b"a"))
+    );
+    assert!(matches!(memory.begin(ticket(1, 8), 10 + TTL - 1, NEVER), Begin::Mismatch));
+    assert!(matches!(memory.begin(ticket(1, 8), 10 + TTL, NEVER), Begin::Run(_)));
+}
+
+#[test]
+fn what_was_not_done_may_be_done_and_who_went_away_is_taken_over() {
+    let memory = memory(100);
+    let claim = run(memory.begin(ticket(1, 7), 0, NEVER));
+    memory.release(&claim);
+    drop(claim);
+    let claim = run(memory.begin(ticket(1, 7), 0, NEVER));
+    drop(claim);
+    assert!(matches!(memory.begin(ticket(1, 8), 1, NEVER), Begin::Mismatch));
+    assert!(matches!(memory.begin(ticket(1, 7), 1, NEVER), Begin::TakeOver(_)));
+}
+
+#[test]
+fn a_full_store_forgets_what_is_over_and_nothing_else() {
+    let memory = memory(1);
+    let shards: Vec<Claim> =
+        (0..SHARDS as u128).map(|shard| run(memory.begin(ticket(shard << 124, 7), 0, NEVER))).collect();
+    assert!(matches!(memory.begin(ticket(1, 7), 0, NEVER), Begin::Full));
+    assert!(memory.complete(&shards[0], Stored::Unkept, 0));
+    assert!(matches!(memory.begin(ticket(1, 7), TTL - 1, NEVER), Begin::Full));
+    assert!(matches!(memory.begin(ticket(1, 7), TTL, NEVER), Begin::Run(_)));
+}
+
+#[test]
+fn a_lease_lapses_unless_it_is_extended_and_what_is_left_of_it_is_told() {
+    let memory = memory(100);
+    let mut slow = run(memory.begin(ticket(1, 7), 0, NEVER));
+    assert_eq!(slow.beat, LEASE / 3);
+    assert!(matches!(memory.begin(ticket(1, 7), 100, NEVER), Begin::Conflict(200)));
+    assert!(memory.extend(&mut slow, 100));
+    assert_eq!(slow.beat, 100 + LEASE / 3);
+    assert!(matches!(memory.begin(ticket(1, 7), LEASE, NEVER), Begin::Conflict(100)));
+    // What lapsed may still be extended, as long as nobody has taken over.
+    assert!(memory.extend(&mut slow, 500));
+    assert!(matches!(memory.begin(ticket(1, 8), 500 + LEASE, NEVER), Begin::Mismatch));
+    let Begin::TakeOver(mut next) = memory.begin(ticket(1, 7), 500 + LEASE, NEVER) else { panic!() };
+    assert!(!memory.extend(&mut slow, 500 + LEASE));
+    assert_eq!(memory.left(&slow, 600 + LEASE), LEASE - 100);
+    assert!(!memory.complete(&slow, Stored::Unkept, 600 + LEASE));
+    memory.release(&slow);
+    assert!(memory.extend(&mut next, 600 + LEASE));
+    assert!(memory.complete(&next, Stored::Done, 600 + LEASE));
+    assert_eq!(memory.left(&slow, 600 + LEASE), 0);
+}
+
+#[test]
+fn a_lease_outlasts_the_deadline_and_without_one_it_is_half_a_minute() {
+    let second = 1_000_000_000;
+    let memory = Memory::new(&IdempotentSpec::DEFAULT);
+    let claims = [memory.begin(ticket(1, 7), second, 4 * second), memory.begin(ticket(2, 7), second, NEVER)];
+    assert!(matches!(memory.begin(ticket(1, 7), second, NEVER), Begin::Conflict(left) if left == 5 * second));
+    assert!(
+        matches!(memory.begin(ticket(2, 7), second, NEVER), Begin::Conflict(left) if left == 30 * second)
+    );
+    drop(claims);
+}
+
+#[test]
+fn another_lease_is_in_force_from_the_next_extension_on() {
+    let memory = memory(100);
+    let mut claim = run(memory.begin(ticket(1, 7), 0, NEVER));
+    let lease = Some(Duration::from_nanos(60));
+    memory.tune(&IdempotentSpec { lease, ..IdempotentSpec::DEFAULT });
+    assert!(matches!(memory.begin(ticket(1, 7), 100, NEVER), Begin::Conflict(200)));
+    assert!(memory.extend(&mut claim, 100));
+    assert_eq!(claim.beat, 120);
+    assert!(matches!(memory.begin(ticket(1, 7), 100, NEVER), Begin::Conflict(60)));
+}
+
+#[test]
+fn i_57_what_went_away_unfinished_is_left_alone_where_that_is_asked_for() {
+    let memory = memory(100);
+    let on_takeover = OnTakeover::Conflict;
+    memory.tune(&IdempotentSpec {
+        on_takeover,
+        ttl: Duration::from_nanos(TTL),
+        lease: Some(Duration::from_nanos(LEASE)),
+        ..IdempotentSpec::DEFAULT
+    });
+    drop(memory.begin(ticket(1, 7), 0, NEVER));
+    assert!(
+        matches!(memory.begin(ticket(1, 7), 10, NEVER), Begin::Unknown(left) if left == LEASE + TTL - 10)
+    );
+    let held_up = memory.begin(ticket(2, 7), 0, NEVER);
+    assert!(matches!(memory.begin(ticket(2, 7), LEASE - 1, NEVER), Begin::Conflict(1)));
+    assert!(matches!(memory.begin(ticket(2, 7), LEASE, NEVER), Begin::Unknown(TTL)));
+    // Who was only held up may still finish.
+    assert!(memory.complete(&run(held_up), Stored::Done, LEASE));
+    assert!(matches!(memory.begin(ticket(2, 7), LEASE, NEVER), Begin::Replay(_)));
+    // In the end it is forgotten, as an answer would be.
+    assert!(matches!(memory.begin(ticket(1, 8), LEASE + TTL - 1, NEVER), Begin::Mismatch));
+    assert!(matches!(memory.begin(ticket(1, 8), LEASE + TTL, NEVER), Begin::Run(_)));
+}
+
+#[test]
+fn a_full_store_forgets_who_went_away_unfinished_in_the_end() {
+    let memory = memory(1);
+    drop(memory.begin(ticket(1, 7), 0, NEVER));
+    assert!(matches!(memory.begin(ticket(2, 7), LEASE + TTL - 1, NEVER), Begin::Full));
+    assert!(matches!(memory.begin(ticket(2, 7), LEASE + TTL, NEVER), Begin::Run(_)));
+}
+
+/// A worker as the model sees it.
+struct Worker {
+    claim: Claim,
+    until: Nanos,
+    key: u128,
+}
+
+/// Workers that begin, give signs of life, stall, finish, go away and come back late, in every order that a generator
+/// thinks of. A worker that is stalled keeps its claim and tries again with it whenever it likes.
+#[test]
+fn i_54_one_completion_for_each_run_of_a_key_and_i_55_one_owner_within_a_lease() {
+    let mut seen = [0; 6];
+    for seed in 0..500 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let memory = memory(100);
+        let mut workers: Vec<Worker> = Vec::new();
+        // Of each key: who may complete it, by the position in which its worker began, and until when it is done.
+        let (mut owners, mut done) = ([None::<u64>; 2], [None::<Nanos>; 2]);
+        let mut now = 0;
+        for _ in 0..300 {
+            now += random.u64(0..LEASE / 4);
+            let key = random.u128(0..2);
+            let at = key as usize;
+            let any = random.usize(..workers.len().max(1));
+            match random.u8(0..8) {
+                0..=2 => {
+                    let alive =
+                        |worker: &Worker| Some(worker.claim.fence) == owners[at] && now < worker.until;
+                    let held = workers.iter().any(alive);
+                    let answered = done[at].is_some_and(|until| now < until);
+                    match memory.begin(ticket(key, 7), now, NEVER) {
+                        begin @ (Begin::Run(_) | Begin::TakeOver(_)) => {
+                            assert!(!held, "two owners within one lease");
+                            assert!(!answered, "run again though it was answered");
+                            seen[usize::from(matches!(begin, Begin::TakeOver(_)))] += 1;
+                            let claim = run(begin);
+                            (owners[at], done[at]) = (Some(claim.fence), None);
+                            workers.push(Worker { claim, until: now + LEASE, key });
+                        }
+                        Begin::Replay(_) => assert!(answered),
+                        Begin::Conflict(left) => {
+                            assert!(held);
+                            assert!(workers.iter().any(|worker| alive(worker) && worker.until == now + left));
+                            seen[2] += 1;
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                3 | 4 if !workers.is_empty() => {
+                    let Worker { claim, until, key } = &mut workers[any];
+                    let extended = memory.extend(claim, now);
+                    assert_eq!(extended, owners[*key as usize] == Some(claim.fence), "a stale fence extends");
+                    if extended {
+                        *until = now + LEASE;
+                    } else {
+                        seen[3] += 1;
+                    }
+                }
+                5 if !workers.is_empty() => {
+                    // A claim that is finished may be tried again: it changes nothing.
+                    let Worker { claim, key, .. } = &workers[any];
+                    let completed = memory.complete(claim, Stored::Success(Vec::new()), now);
+                    assert_eq!(
+                        completed,
+                        owners[*key as usize] == Some(claim.fence),
+                        "a stale fence completes"
+                    );
+                    if completed {
+                        (owners[*key as usize], done[*key as usize]) = (None, Some(now + TTL));
+                        seen[4] += 1;
+                    }
+                }
+                6 if !workers.is_empty() => {
+                    let Worker { claim, key, .. } = &workers[any];
+                    memory.release(claim);
+                    if owners[*key as usize] == Some(claim.fence) {
+                        owners[*key as usize] = None;
+                        seen[5] += 1;
+                    }
+                }
+                7 if !workers.is_empty() => {
+                    let gone = workers.swap_remove(any);
+                    if owners[gone.key as usize] == Some(gone.claim.fence) {
+                        owners[gone.key as usize] = None;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(seen.iter().all(|times| *times > 100), "{seen:?}: each of them was tried");
+}
