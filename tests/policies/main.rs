@@ -7,6 +7,7 @@ mod hedged;
 mod idempotent;
 #[cfg(feature = "tower")]
 mod layers;
+mod leases;
 mod requires;
 mod shared;
 mod smoke;
