@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use axum::response::{IntoResponse as _, Response};
 use hardening::context::{Principal, Request, as_principal, scope};
 use hardening::{Rejected, fallback, idempotent, rate_limited, retry, timeout};
 use tokio::time::{advance, sleep};
@@ -145,4 +146,36 @@ async fn what_was_refused_before_anything_was_done_may_be_sent_again() {
     advance(Duration::from_hours(1)).await;
     assert_eq!(limited(false).await, Ok(1));
     assert_eq!(limited(true).await, Ok(1));
+}
+
+static SHIPPED: AtomicU32 = AtomicU32::new(0);
+
+#[idempotent(key = number, fingerprint = (), duplicate = no_content)]
+async fn shipped(number: u32, status: u16) -> Result<Response, Error> {
+    let run = SHIPPED.fetch_add(1, Ordering::SeqCst) + 1;
+    if status == 0 {
+        return Err(Error::SoldOut(run));
+    }
+    let status = axum::http::StatusCode::from_u16(status).unwrap();
+    Ok((status, [("x-run", run.to_string())], vec![b'-'; 300 * 1024]).into_response())
+}
+
+async fn told(number: u32, status: u16) -> (u16, bool, bool) {
+    let answer = shipped(number, status).await.unwrap();
+    let headers = answer.headers();
+    let (again, run) = (headers.contains_key("idempotent-replayed"), headers.contains_key("x-run"));
+    (answer.status().as_u16(), again, run)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_is_not_given_again_is_a_204_and_a_failure_stays_one() {
+    // Too large to be kept, which does not matter.
+    assert_eq!([told(1, 201).await, told(1, 201).await], [(201, false, true), (204, true, false)]);
+    assert_eq!(told(1, 201).await, (204, true, false));
+    assert_eq!(shipped(2, 0).await.unwrap_err(), Error::SoldOut(2));
+    assert_eq!(shipped(2, 0).await.unwrap_err(), Error::SoldOut(2));
+    // An answer that says of itself that it failed cannot be kept here, and is not turned into a success.
+    assert_eq!(told(3, 500).await, (500, false, true));
+    assert!(matches!(shipped(3, 500).await, Err(Error::Rejected(Rejected::IdempotencyConflict { .. }))));
+    assert_eq!(SHIPPED.load(Ordering::SeqCst), 3);
 }

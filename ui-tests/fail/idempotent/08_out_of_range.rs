@@ -1,6 +1,6 @@
 use hardening::{Rejected, idempotent};
 
-#[idempotent(ttl = 0s, max_keys = 0)]
+#[idempotent(ttl = 0s, max_keys = 0, lease = 0s)]
 async fn stock(sku: &str) -> Result<usize, Rejected> {
     Ok(sku.len())
 }
