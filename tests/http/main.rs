@@ -11,6 +11,7 @@ mod bodies;
 mod clients;
 mod deadlines;
 mod floods;
+mod grpc;
 mod hosts;
 mod limits;
 mod metrics;
