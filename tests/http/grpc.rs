@@ -65,7 +65,8 @@ async fn serve(service: Scripted) -> SocketAddr {
     address
 }
 
-type Client = HealthClient<WithStatus<Layered<Propagating<Channel>, axum::http::Response<tonic::body::Body>>>>;
+type Client =
+    HealthClient<WithStatus<Layered<Propagating<Channel>, axum::http::Response<tonic::body::Body>>>>;
 
 /// A server, and a client behind policies.
 async fn start(policies: &'static hardening::layer::Policies) -> (Scripted, Client) {

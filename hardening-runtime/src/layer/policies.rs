@@ -136,8 +136,9 @@ where
 
     fn call(&mut self, request: Q) -> Self::Future {
         let (site, failed) = (self.site, self.failed);
-        // Made now, as the contract of `poll_ready` asks; it is polled only once the policies admit it.
-        let body = self.inner.call(request);
+        // Made now, as the contract of `poll_ready` asks; it is polled only once the policies admit it. What it says of its
+        // deadline is that of an attempt that does not wait.
+        let body = site.within(|| self.inner.call(request));
         Box::pin(async move {
             let mut call = site.begin();
             if call.must_wait() {
