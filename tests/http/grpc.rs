@@ -22,6 +22,7 @@ policies! {
     static CUT = { timeout = 100ms };
     static LIMITED = { rate_limited(1/h, burst = 1) };
     static NARROW = { bulkhead(max = 1), timeout = 5s };
+    static QUEUED = { bulkhead(max = 1, queue = 1), timeout = 5s };
 }
 
 /// Answers what the name of the service says.
@@ -165,6 +166,31 @@ async fn limits_refuse_with_their_own_statuses() {
     stuck.abort();
     assert!(stuck.await.unwrap_err().is_cancelled());
     assert_eq!(ask(&mut client.clone(), "").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_place_has_not_sent_anything() {
+    let (service, client) = start(&QUEUED).await;
+    let asking = |name| {
+        let mut client = client.clone();
+        tokio::spawn(async move { ask(&mut client, name).await })
+    };
+    let first = asking("stuck");
+    crate::support::until("inside", || async { service.asked.load(Ordering::SeqCst) == 1 }).await;
+    let second = asking("");
+    let mut metrics = String::new();
+    crate::support::until("in the queue", || {
+        metrics.clear();
+        hardening::telemetry::calls::render(&mut metrics);
+        let queued = metrics.contains("hardening_queue_depth{call=\"grpc::QUEUED\"} 1");
+        async move { queued }
+    })
+    .await;
+    // Time enough for what should not be on its way.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(service.asked.load(Ordering::SeqCst), 1);
+    first.abort();
+    assert_eq!(second.await.unwrap().unwrap(), 1);
 }
 
 #[tokio::test]

@@ -121,8 +121,9 @@ type Answer<R> = Pin<Box<dyn Future<Output = Result<R, BoxError>> + Send>>;
 
 impl<S, Q> Service<Q> for Layered<S, S::Response>
 where
-    S: Service<Q>,
-    S::Future: Send + 'static,
+    S: Service<Q> + Clone + Send + 'static,
+    Q: Send + 'static,
+    S::Future: Send,
     S::Response: Send + 'static,
     S::Error: Into<BoxError>,
 {
@@ -136,15 +137,15 @@ where
 
     fn call(&mut self, request: Q) -> Self::Future {
         let (site, failed) = (self.site, self.failed);
-        // Made now, as the contract of `poll_ready` asks; it is polled only once the policies admit it. What it says of its
-        // deadline is that of an attempt that does not wait.
-        let body = site.within(|| self.inner.call(request));
+        // Clients send when they are called, so the one that is ready is called only once the policies admit the request.
+        let fresh = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let mut call = site.begin();
             if call.must_wait() {
                 call.wait().await;
             }
-            let outcome = call.attempt(async { body.await.map_err(Into::into) }).await;
+            let outcome = call.attempt(async move { ready.call(request).await.map_err(Into::into) }).await;
             let verdict = judged(&outcome, failed);
             let settled = call.settle_once_as(outcome, verdict);
             finish(&mut call, settled)

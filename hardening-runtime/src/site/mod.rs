@@ -40,8 +40,6 @@ pub(crate) use state::{OtherBreakers, State};
 pub use verdict::{Cut, Outcome, Verdict};
 
 use crate::clock;
-#[cfg(feature = "tower")]
-use crate::context;
 use crate::policy::circuit_breaker::Circuit;
 use crate::policy::rate_limit::Charge;
 use crate::policy::shared::{SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter, Uses};
@@ -171,16 +169,6 @@ impl Site {
     #[inline(always)]
     pub fn begin_charged<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
         Call::begin(self.state(), charges)
-    }
-
-    /// Does what belongs to an attempt that begins now, under the deadline that it will have.
-    #[cfg(feature = "tower")]
-    pub(crate) fn within<R>(&'static self, work: impl FnOnce() -> R) -> R {
-        let (state, outer) = (self.state(), context::ambient());
-        let limit = clock::now().saturating_add(state.timeout.get().min(state.deadline.get()));
-        let _entered =
-            context::Entered::new(context::Ambient { deadline: limit.min(outer.deadline), ..outer });
-        work()
     }
 
     /// Begins a load in the background: it is nobody's request, so no right is asked for and no limit of calls is
