@@ -1,7 +1,7 @@
 //! What stands around a call whose request may be sent again.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
 
@@ -48,9 +48,11 @@ pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
     // An answer that cannot be kept is shown there.
     let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, Spanned::span));
     let begin = if ticket.without_content { "idempotent_without_content" } else { "idempotent" };
-    let (begin, keep) = (Ident::new(begin, at), Ident::new("keep", at));
+    let begin = Ident::new(begin, at);
+    let begin = quote_spanned!(at=> call.#begin(ticket).await);
+    let keep = quote_spanned!(at=> call.keep(held, settled).await);
     emit! {
-        let settled = match call.#begin(ticket).await {
+        let settled = match #begin {
             #private::Break(settled) => settled,
             #private::Continue(mut held) => {
                 let settled = held
@@ -59,7 +61,7 @@ pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
                         settled
                     })
                     .await;
-                call.#keep(held, settled).await
+                #keep
             }
         };
     }
