@@ -3,7 +3,7 @@
 use super::*;
 use crate::Rate;
 use crate::units;
-use crate::{FallbackSpec, Refusals};
+use crate::{FallbackSpec, IdempotentSpec, Refusals};
 
 const RETRY: RetrySpec = RetrySpec { idempotent: true, ..RetrySpec::DEFAULT };
 const BREAKER: CircuitBreakerSpec = CircuitBreakerSpec::DEFAULT;
@@ -211,4 +211,16 @@ fn a_rule_is_skipped_where_its_value_is_not_known() {
     assert_eq!(check(&spec, &unknown("retry", "backoff")), []);
     let spec = timed("1s", "2s", Some(RetrySpec { jitter: Jitter::None, attempts: 2, ..RETRY }));
     assert_eq!(check(&spec, &unknown("retry", "backoff")), []);
+}
+
+#[test]
+fn a_lease_has_some_length_and_a_short_one_is_doubtful() {
+    let with = |lease| {
+        let idempotent = IdempotentSpec { lease, ..IdempotentSpec::DEFAULT };
+        check(&CallSpec { idempotent: Some(idempotent), ..CallSpec::NONE }, &|_, _| true)
+    };
+    let severity = |lease| with(Some(lease)).first().map(|finding| (finding.key, finding.severity));
+    assert_eq!(severity(Duration::ZERO), Some(("lease", Severity::Error)));
+    assert_eq!(severity(Duration::from_millis(999)), Some(("lease", Severity::Warning)));
+    assert_eq!((severity(Duration::from_secs(1)), with(None)), (None, Vec::new()));
 }

@@ -80,6 +80,8 @@ fn what_cannot_be_set_says_what_can() {
         ("retry", "attempts", Raw::Text("many"), "a whole number of at least 1"),
         ("retry", "factor", Raw::Float(0.5), "at least 1"),
         ("retry", "jitter", Raw::Text("some"), "`decorrelated`"),
+        ("idempotent", "on_takeover", Raw::Text("never"), "`rerun` or `conflict`"),
+        ("idempotent", "duplicate", Raw::Text("replay"), "only be written at the attribute"),
         ("timeout", "after", Raw::Int(200), "a duration such as `250ms`"),
         ("timeout", "after", Raw::Text("200"), "`200ms`"),
         ("rate_limited", "rate", Raw::Text("0/s"), "at least 1"),
