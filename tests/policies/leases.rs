@@ -26,7 +26,9 @@ impl Drop for Shown {
 }
 
 impl Runs {
-    const NONE: Self = Self { begun: AtomicU32::new(0), dropped: AtomicU32::new(0) };
+    const fn new() -> Self {
+        Self { begun: AtomicU32::new(0), dropped: AtomicU32::new(0) }
+    }
 
     async fn run(&'static self, takes: u64) -> u32 {
         let shown = Shown(self);
@@ -65,7 +67,7 @@ fn fates(call: &str, result: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap()
 }
 
-static LONG: Runs = Runs::NONE;
+static LONG: Runs = Runs::new();
 
 #[idempotent(key = number, fingerprint = (), lease = 3s)]
 async fn long(number: u32, takes: u64) -> Result<u32, Rejected> {
@@ -84,7 +86,7 @@ async fn a_run_that_goes_on_keeps_its_key_for_as_long_as_it_takes() {
     assert_eq!((long(1, 60).await, LONG.seen()), (Ok(1), (1, 0)));
 }
 
-static PLACED: Runs = Runs::NONE;
+static PLACED: Runs = Runs::new();
 
 #[idempotent(key = number, fingerprint = (), lease = 3s)]
 #[bulkhead(max = 1)]
@@ -198,7 +200,7 @@ async fn i_54_one_answer_for_a_key_and_i_55_one_run_at_a_time_however_they_are_p
             match random.u8(0..8) {
                 0 => workers.push(Box::pin(shared(seed, random.u64(0..8)))),
                 1..=3 if !workers.is_empty() => match poll_once(&mut workers[at]).await {
-                    None => continue,
+                    None => {}
                     Some(Err(Rejected::IdempotencyConflict { retry_after })) => {
                         assert!(retry_after <= Duration::from_millis(300), "seed {seed}: {retry_after:?}");
                         conflicts += 1;

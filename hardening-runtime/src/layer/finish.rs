@@ -13,6 +13,7 @@ use crate::context;
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// Requests whose work goes on whatever their callers do.
+#[cfg(feature = "service")]
 pub(crate) fn finishing() -> usize {
     RUNNING.load(Ordering::Acquire)
 }

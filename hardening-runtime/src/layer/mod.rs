@@ -6,6 +6,7 @@ mod grpc;
 mod policies;
 mod propagate;
 
+#[cfg(feature = "service")]
 pub(crate) use finish::finishing;
 pub use finish::{Finish, Finishing};
 pub use grpc::{Answering, GrpcStatus, WithStatus, grpc_code, grpc_failed};
