@@ -188,7 +188,7 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
             if let Some(idempotent) = &mut spec.idempotent {
                 match key {
                     "ttl" => idempotent.ttl = duration(kind, raw)?,
-                    "lease" => idempotent.lease = Some(duration(kind, raw)?),
+                    "lease" => idempotent.lease = unless_none(raw, |raw| duration(kind, raw))?,
                     "on_takeover" => {
                         idempotent.on_takeover = match raw {
                             Raw::Text("rerun") => OnTakeover::Rerun,
