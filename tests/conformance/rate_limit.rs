@@ -7,9 +7,10 @@ use hardening::{circuit_breaker, deadline, fallback, rate_limited, retry, timeou
 use tokio::time::{Instant, advance, sleep_until};
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, end, ended, guarded, metric, ms,
-    pass, said, settle,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, circuit, configure, end, ended, guarded,
+    metric, ms, pass, said, settle,
 };
+use hardening_spec::settings::Raw;
 
 guarded! {
     #[rate_limited(2/100ms, burst = 2)] rls_01;
@@ -23,6 +24,7 @@ guarded! {
     #[rate_limited(1/250ms, burst = 1, wait = 250ms)] rla_03;
     #[rate_limited(1/250ms, burst = 1)] rla_04;
     #[rate_limited(1/250ms, burst = 1, wait = 1s)] rla_06;
+    #[rate_limited(1/250ms, burst = 1, wait = 250ms)] rla_07;
     #[rate_limited(1/250ms, burst = 1)] rla_09;
     #[rate_limited(1/10s, burst = 1, wait = 5s)] rla_10;
     #[rate_limited(10/1s, burst = 10)] rla_12;
@@ -47,6 +49,14 @@ fn told(answer: &Answer) -> u64 {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Changes a limit as settings do.
+#[track_caller]
+fn limit(call: &str, rate: &str, burst: i64) {
+    let call = format!("rate_limit::{call}");
+    configure(&call, "rate_limited", "burst", Raw::Int(burst)).unwrap();
+    configure(&call, "rate_limited", "rate", Raw::Text(rate)).unwrap();
 }
 
 async fn sequence(id: &str, call: impl AsyncFn(Script) -> Answer, table: &[(u64, &[u64])]) {
@@ -112,6 +122,8 @@ async fn rlm_01_simultaneous_calls_share_the_burst() {
 #[tokio::test(start_paused = true)]
 async fn rla_01_one_per_cycle() {
     sequence("RLA-01", rla_01, &[(0, &[0, 250]), (250, &[0, 250])]).await;
+    limit("rla_01", "2/250ms", 2);
+    sequence("RLA-01 two", rla_01, &[(250, &[0, 0, 125])]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +152,21 @@ async fn rla_06_a_cancelled_waiter_gives_its_turn_back() {
     let next = begin(rla_06(body.clone())).await;
     check("RLA-06", (end(next).await, body.starts()), ("S", vec![0, 250]));
     check("cancelled", ended("rate_limit::rla_06", "cancelled"), 1);
+}
+
+/// What was charged, and the turn that was given, stay as they are; what is charged from then on comes of the new rate.
+#[tokio::test(start_paused = true)]
+async fn rla_07_a_limit_that_changes_while_one_waits() {
+    let body = Script::new("S");
+    check("first", said(&rla_07(body.clone()).await), "S");
+    let second = begin(rla_07(body.clone())).await;
+    check("before", told(&rla_07(body.clone()).await), 500);
+    limit("rla_07", "2/250ms", 1);
+    check("RLA-07", (told(&rla_07(body.clone()).await), body.elapsed()), (500, 0));
+    check("RLA-07 second", (end(second).await, body.starts()), ("S", vec![0, 250]));
+    pass(250).await;
+    let after = (told(&rla_07(body.clone()).await), told(&rla_07(body.clone()).await));
+    check("RLA-07 after", (after, body.starts()), ((0, 0), vec![0, 250, 500, 625]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hardening::{Circuit, CircuitState, Rejected, telemetry};
+use hardening::{Circuit, CircuitState, Rejected, catalogue, telemetry};
+use hardening_spec::rules::{Severity, check as findings};
+use hardening_spec::settings::{Raw, set};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 /// What a body gives back when it succeeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Reply {
     /// `S` in a script.
     Good,
@@ -19,7 +21,7 @@ pub(crate) enum Reply {
 }
 
 /// What a body, or a policy around it, fails with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Error {
     /// `F` in a script: what policies take for a failure.
     F,
@@ -28,6 +30,7 @@ pub(crate) enum Error {
     /// `I` in a script.
     Io,
     /// A policy's refusal.
+    #[serde(skip)]
     Rejected(Rejected),
 }
 
@@ -73,6 +76,7 @@ pub(crate) struct Script(Arc<Running>);
 
 #[derive(Debug)]
 struct Running {
+    text: String,
     steps: Vec<Step>,
     begun: Instant,
     next: AtomicUsize,
@@ -90,6 +94,7 @@ struct Step {
 impl Script {
     pub(crate) fn new(script: &str) -> Self {
         Self(Arc::new(Running {
+            text: script.to_owned(),
             steps: script.split_whitespace().flat_map(steps).collect(),
             begun: Instant::now(),
             next: AtomicUsize::new(0),
@@ -118,6 +123,11 @@ impl Script {
             'P' => panic!("the script says so"),
             other => unreachable!("no step `{other}`"),
         }
+    }
+
+    /// The script itself, for policies by key.
+    pub(crate) fn text(&self) -> String {
+        self.0.text.clone()
     }
 
     /// How often the body was started.
@@ -245,6 +255,19 @@ pub(crate) async fn pass(millis: u64) {
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// Puts a number of a call in force, as a settings file does: what cannot be meant is refused.
+pub(crate) fn configure(call: &str, policy: &str, key: &str, value: Raw<'_>) -> Result<(), String> {
+    let site = catalogue::site(call).unwrap_or_else(|| panic!("no call {call}"));
+    let mut spec = site.own();
+    set(&mut spec, policy, key, value).map_err(|why| why.to_string())?;
+    let wrong = findings(&spec, &|_, _| true).into_iter().find(|found| found.severity == Severity::Error);
+    if let Some(why) = wrong.map(|found| found.message).or(site.refuses_to_become(&spec).map(str::to_owned)) {
+        return Err(why);
+    }
+    site.configure(&spec);
+    Ok(())
 }
 
 /// The circuit of a call.

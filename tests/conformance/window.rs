@@ -4,8 +4,10 @@ use hardening::CircuitState::{Closed, Disabled, ForcedOpen, HalfOpen, MetricsOnl
 use hardening::{IllegalTransition, circuit_breaker, hardened, timeout};
 
 use crate::support::{
-    Script, begin, calls, check, circuit, end, ended, guarded, metric, ms, pass, said, state, table,
+    Script, begin, calls, check, circuit, configure, end, ended, guarded, metric, ms, pass, said, state,
+    table,
 };
+use hardening_spec::settings::Raw;
 
 guarded! {
     #[circuit_breaker(failure_rate = 50%, window = 20s, min_calls = 5, open_for = 5s)]
@@ -239,4 +241,24 @@ async fn cbt_13_the_same_state_again_changes_nothing() {
     check("CBT-13", (circuit.half_open(), circuit.half_open()), (Ok(()), Ok(())));
     check("CBT-13", calls(3, || cbt_13(Script::new("S"))).await.as_str(), "S S S");
     check("CBT-13", (circuit.state(), circuit.transitions(Open, HalfOpen)), (Closed, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cbt_16_numbers_that_change_while_it_is_open() {
+    check("CBT-16", calls(3, || cbt_16(Script::new("F"))).await.as_str(), "F F Open");
+    pass(500).await;
+    configure("window::cbt_16", "circuit_breaker", "open_for", Raw::Text("5s")).unwrap();
+    check("CBT-16 longer", calls(1, || cbt_16(Script::new("S"))).await.as_str(), "Open");
+    // The period that has begun ends when it was to end.
+    pass(500).await;
+    check("CBT-16 half-open", calls(1, || cbt_16(Script::new("F"))).await.as_str(), "F");
+    pass(4999).await;
+    check("CBT-16 the next", calls(1, || cbt_16(Script::new("S"))).await.as_str(), "Open");
+    pass(1).await;
+    check("CBT-16 the next", calls(1, || cbt_16(Script::new("S"))).await.as_str(), "S");
+    check("CBT-16", circuit("window::cbt_16").state(), Closed);
+}
+
+guarded! {
+    #[circuit_breaker(failure_rate = 100%, window = 2, min_calls = 2, open_for = 1s, probes = 1)] cbt_16;
 }

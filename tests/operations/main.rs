@@ -8,6 +8,7 @@ mod process;
 mod support;
 
 mod calls;
+mod configuration;
 mod describe;
 mod environment;
 mod files;

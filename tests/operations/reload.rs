@@ -4,7 +4,7 @@ use crate::client::get;
 use crate::process::{Process, Program};
 use crate::support::until;
 
-async fn told(service: &Process, call: &str) -> String {
+pub(crate) async fn told(service: &Process, call: &str) -> String {
     get(service.addr, &format!("/calls/{call}")).await.body
 }
 
@@ -16,7 +16,7 @@ async fn reloads(service: &Process, result: &str) -> u64 {
     line.parse().unwrap()
 }
 
-async fn reloaded(service: &Process, result: &str, times: u64) {
+pub(crate) async fn reloaded(service: &Process, result: &str, times: u64) {
     until("reloaded", || async { reloads(service, result).await == times }).await;
 }
 

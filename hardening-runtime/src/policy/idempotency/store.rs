@@ -88,7 +88,12 @@ enum State {
 #[derive(Debug)]
 pub struct Memory {
     shards: [Mutex<HashMap<u128, Entry>>; SHARDS],
-    /// The bound on keys of one shard.
+    /// Keys in all shards.
+    held: AtomicU64,
+    /// No key is over before, so that a full store is not searched in vain.
+    first_over: AtomicU64,
+    /// Held by whoever forgets what is over.
+    forgets: Mutex<()>,
     max: Tunable,
     ttl: Tunable,
     /// [`NEVER`] for one that fits the deadline.
@@ -104,6 +109,9 @@ impl Memory {
     pub fn new(spec: &IdempotentSpec) -> Self {
         let memory = Self {
             shards: std::array::from_fn(|_| Mutex::default()),
+            held: AtomicU64::default(),
+            first_over: AtomicU64::default(),
+            forgets: Mutex::default(),
             max: Tunable::default(),
             ttl: Tunable::default(),
             lease: Tunable::default(),
@@ -114,14 +122,12 @@ impl Memory {
         memory
     }
 
-    fn of_shard(spec: &IdempotentSpec) -> u64 {
-        u64::from(spec.max_keys).div_ceil(SHARDS as u64)
-    }
-
     /// Puts other numbers in force, for answers that are given and leases that are extended from now on.
     pub fn tune(&self, spec: &IdempotentSpec) {
-        self.max.set(Self::of_shard(spec));
+        self.max.set(spec.max_keys.into());
         self.ttl.set(nanos(spec.ttl));
+        // Of another `ttl`, keys may be over earlier.
+        self.first_over.store(0, Ordering::Relaxed);
         self.lease.set(spec.lease.map_or(NEVER, nanos));
         self.leaves.set(u64::from(spec.on_takeover == OnTakeover::Conflict));
     }
@@ -130,7 +136,34 @@ impl Memory {
     #[cfg(feature = "testing")]
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let mut entries = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            self.held.fetch_sub(entries.len() as u64, Ordering::Relaxed);
+            entries.clear();
+        }
+        // The clock of another test may be behind.
+        self.first_over.store(0, Ordering::Relaxed);
+    }
+
+    /// Forgets what is over.
+    fn forget(&self, now: Nanos) {
+        let _one = self.forgets.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < self.first_over.load(Ordering::Relaxed) {
+            return;
+        }
+        let ttl = self.ttl.get();
+        // What comes in meanwhile lowers it again.
+        self.first_over.store(NEVER, Ordering::Relaxed);
+        for shard in &self.shards {
+            let mut entries = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = entries.len();
+            entries.retain(|_, entry| {
+                let stays = !entry.is_over(now, ttl);
+                if stays {
+                    self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
+                }
+                stays
+            });
+            self.held.fetch_sub((before - entries.len()) as u64, Ordering::Relaxed);
         }
     }
 
@@ -141,28 +174,33 @@ impl Memory {
 
     /// Asks for the right to run a request until `deadline`.
     pub fn begin(&self, ticket: Ticket, now: Nanos, deadline: Nanos) -> Begin {
-        let (ttl, max) = (self.ttl.get(), self.max.get());
+        self.try_begin(ticket, now, deadline).unwrap_or_else(|| {
+            self.forget(now);
+            self.try_begin(ticket, now, deadline).unwrap_or(Begin::Full)
+        })
+    }
+
+    /// `None` when there is no room for one more key.
+    fn try_begin(&self, ticket: Ticket, now: Nanos, deadline: Nanos) -> Option<Begin> {
+        let ttl = self.ttl.get();
         let mut entries = self.shard(ticket.key);
         let mut gone = false;
         match entries.get(&ticket.key) {
             Some(entry) if entry.is_over(now, ttl) => {}
-            Some(entry) if entry.fingerprint != ticket.fingerprint => return Begin::Mismatch,
+            Some(entry) if entry.fingerprint != ticket.fingerprint => return Some(Begin::Mismatch),
             Some(entry) => match &entry.state {
-                State::Done(stored, _) => return Begin::Replay(Arc::clone(stored)),
+                State::Done(stored, _) => return Some(Begin::Replay(Arc::clone(stored))),
                 State::Running(owner, until) if owner.strong_count() > 0 && now < *until => {
-                    return Begin::Conflict(until - now);
+                    return Some(Begin::Conflict(until - now));
                 }
                 State::Running(_, until) if self.leaves.get() == 1 => {
-                    return Begin::Unknown(until.saturating_add(ttl) - now);
+                    return Some(Begin::Unknown(until.saturating_add(ttl) - now));
                 }
                 State::Running(..) => gone = true,
             },
-            None if (entries.len() as u64) < max => {}
             None => {
-                entries.retain(|_, entry| !entry.is_over(now, ttl));
-                if entries.len() as u64 >= max {
-                    return Begin::Full;
-                }
+                let more = |held: u64| (held < self.max.get()).then_some(held + 1);
+                self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
             }
         }
         let fence = self.fences.fetch_add(1, Ordering::Relaxed);
@@ -172,10 +210,12 @@ impl Memory {
         };
         let (alive, lease) = (Arc::new(()), self.lease(own));
         let state = State::Running(Arc::downgrade(&alive), now.saturating_add(lease));
-        entries.insert(ticket.key, Entry { fingerprint: ticket.fingerprint, fence, state });
+        let entry = Entry { fingerprint: ticket.fingerprint, fence, state };
+        self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
+        entries.insert(ticket.key, entry);
         let beat = now.saturating_add(lease / BEATS);
         let claim = Claim { key: ticket.key, fence, lease: own, beat, _alive: alive };
-        if gone { Begin::TakeOver(claim) } else { Begin::Run(claim) }
+        Some(if gone { Begin::TakeOver(claim) } else { Begin::Run(claim) })
     }
 
     fn lease(&self, own: Nanos) -> Nanos {
@@ -212,7 +252,9 @@ impl Memory {
         let mut entries = self.shard(claim.key);
         match entries.get_mut(&claim.key) {
             Some(entry) if entry.is_of(claim) => {
-                entry.state = State::Done(Arc::new(stored), now.saturating_add(self.ttl.get()));
+                let until = now.saturating_add(self.ttl.get());
+                self.first_over.fetch_min(until, Ordering::Relaxed);
+                entry.state = State::Done(Arc::new(stored), until);
                 true
             }
             _ => false,
@@ -224,6 +266,7 @@ impl Memory {
         let mut entries = self.shard(claim.key);
         if entries.get(&claim.key).is_some_and(|entry| entry.is_of(claim)) {
             entries.remove(&claim.key);
+            self.held.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -233,12 +276,16 @@ impl Entry {
         self.fence == claim.fence && matches!(self.state, State::Running(..))
     }
 
-    /// Whether it may be forgotten: an answer after its time, and what went away unfinished as long after its lease.
-    fn is_over(&self, now: Nanos, ttl: Nanos) -> bool {
+    /// When it may be forgotten: an answer after its time, and what went away unfinished as long after its lease.
+    fn over(&self, ttl: Nanos) -> Nanos {
         match &self.state {
-            State::Done(_, until) => now >= *until,
-            State::Running(_, until) => now >= until.saturating_add(ttl),
+            State::Done(_, until) => *until,
+            State::Running(_, until) => until.saturating_add(ttl),
         }
+    }
+
+    fn is_over(&self, now: Nanos, ttl: Nanos) -> bool {
+        now >= self.over(ttl)
     }
 }
 

@@ -55,13 +55,18 @@ fn what_was_not_done_may_be_done_and_who_went_away_is_taken_over() {
 
 #[test]
 fn a_full_store_forgets_what_is_over_and_nothing_else() {
-    let memory = memory(1);
-    let shards: Vec<Claim> =
-        (0..SHARDS as u128).map(|shard| run(memory.begin(ticket(shard << 124, 7), 0, NEVER))).collect();
-    assert!(matches!(memory.begin(ticket(1, 7), 0, NEVER), Begin::Full));
-    assert!(memory.complete(&shards[0], Stored::Unkept, 0));
-    assert!(matches!(memory.begin(ticket(1, 7), TTL - 1, NEVER), Begin::Full));
-    assert!(matches!(memory.begin(ticket(1, 7), TTL, NEVER), Begin::Run(_)));
+    // Wherever the keys fall, as many as are allowed are held and no more.
+    for key in [|at: u128| at, |at| at << 124] {
+        let memory = memory(10);
+        let held: Vec<Claim> = (0..10).map(|at| run(memory.begin(ticket(key(at), 7), 0, NEVER))).collect();
+        assert!(matches!(memory.begin(ticket(key(10), 7), 0, NEVER), Begin::Full));
+        assert!(memory.complete(&held[0], Stored::Unkept, 0));
+        assert!(matches!(memory.begin(ticket(key(10), 7), TTL - 1, NEVER), Begin::Full));
+        let claim = run(memory.begin(ticket(key(10), 7), TTL, NEVER));
+        assert!(matches!(memory.begin(ticket(key(11), 7), TTL, NEVER), Begin::Full));
+        memory.release(&claim);
+        assert!(matches!(memory.begin(ticket(key(11), 7), TTL, NEVER), Begin::Run(_)));
+    }
 }
 
 #[test]
