@@ -88,6 +88,13 @@ async fn patient() -> Answer {
     body(0, Err(Failed::Body)).await
 }
 
+/// Is under way for a while.
+#[retry(attempts = 3, backoff = 5s, jitter = none, idempotent)]
+#[timeout(10s)]
+async fn steady() -> Answer {
+    body(600, Ok("done")).await
+}
+
 /// Calls the function of this name a few times; says how often its body began, and how each call ended.
 pub(crate) async fn story(name: &str) -> String {
     let mut ends = Vec::new();
@@ -96,6 +103,7 @@ pub(crate) async fn story(name: &str) -> String {
         "price" => ends.push(price().await),
         "timed" => ends.push(timed().await),
         "late" => ends.push(late().await),
+        "steady" => ends.push(steady().await),
         "patient" => ends.push(patient().await),
         "covered" => ends.push(covered().await),
         "narrow" => ends.extend(<[_; 3]>::from(tokio::join!(narrow(), narrow(), narrow()))),

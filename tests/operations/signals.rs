@@ -102,3 +102,32 @@ async fn calls_in_backoff_end_with_shutting_down() {
     assert_eq!(end.code, 1);
     assert!(end.log().pop().unwrap()["still_running"].as_str().unwrap().contains("1 × /calls/{name}"));
 }
+
+/// Who is under way finishes; who waits to try again is told when the time for that is over, and nobody tries again.
+#[tokio::test]
+async fn gap_04_those_in_flight_finish_and_those_in_backoff_are_told() {
+    let service = Program::office("office")
+        .with("HARDENING_SHUTDOWN__PRE_DRAIN", "0s")
+        .with("HARDENING_SHUTDOWN__DRAIN", "1500ms")
+        .serve()
+        .await;
+    let address = service.addr;
+    let ask = |path: &'static str| tokio::spawn(async move { get(address, path).await });
+    let waiting: Vec<_> = (0..3).map(|_| ask("/calls/patient")).collect();
+    let running: Vec<_> = (0..5).map(|_| ask("/calls/steady")).collect();
+    let in_flight = "\nhttp_requests_in_flight 8\n";
+    until("in flight", || async { get(service.admin_addr, "/metrics").await.body.contains(in_flight) }).await;
+    service.signal("TERM");
+    for (calls, end) in [(running, ": done"), (waiting, ": shutting_down")] {
+        for call in calls {
+            let reply = call.await.unwrap();
+            assert!(reply.status == 200 && reply.body.ends_with(end), "{reply:?}");
+        }
+    }
+    // Eight bodies began before the signal, and none after it.
+    let log = service.ended().await.log();
+    assert!(
+        !log.iter().any(|line| line["message"].as_str().is_some_and(|text| text.contains("panic"))),
+        "{log:#?}"
+    );
+}

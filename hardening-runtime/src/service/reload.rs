@@ -33,24 +33,26 @@ impl Reloader {
         Self { sources, started_with, version }
     }
 
-    /// Reloads until it is dropped.
-    pub(super) async fn watch(self: Arc<Self>) {
+    /// Reloads until it is dropped. From its call on, and not from its first poll, SIGHUP does not end the process.
+    pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = Hangups::new();
         let (mut loaded, mut seen) = (self.version, self.version);
-        loop {
-            tokio::select! {
-                () = hangups.next() => {
-                    loaded = self.version().await;
-                    seen = loaded;
-                    self.reload("SIGHUP");
-                }
-                () = sleep(LOOK_EVERY) => {
-                    let now = self.version().await;
-                    if now == seen && now != loaded {
-                        loaded = now;
-                        self.reload("the file changed");
+        async move {
+            loop {
+                tokio::select! {
+                    () = hangups.next() => {
+                        loaded = self.version().await;
+                        seen = loaded;
+                        self.reload("SIGHUP");
                     }
-                    seen = now;
+                    () = sleep(LOOK_EVERY) => {
+                        let now = self.version().await;
+                        if now == seen && now != loaded {
+                            loaded = now;
+                            self.reload("the file changed");
+                        }
+                        seen = now;
+                    }
                 }
             }
         }

@@ -57,7 +57,7 @@ pub(super) fn apply(
             [] => Ok(()),
         };
         if let Err(why) = done {
-            problems.push(format!("{}: {}: {why}", entry.origin, shown_path(&path)));
+            problems.push(format!("{}: {}: {}", entry.origin, shown_path(&path), with_value(why, entry)));
         }
     }
     let mut warnings = Vec::new();
@@ -79,6 +79,17 @@ pub(super) fn apply(
     }
     let overrides = changes.into_iter().filter(|change| change.spec != calls[change.call].declared).collect();
     Loaded { settings, overrides, warnings, given, hidden, version: None }
+}
+
+/// What says what to write says what was written too.
+fn with_value(why: String, entry: &Entry) -> String {
+    let of_value = why.contains("; write ") || why.starts_with("write ") && !why.starts_with("write `[");
+    match entry.value.shown() {
+        Some(value) if of_value && !entry.secret && !why.contains(&value) => {
+            format!("`{value}` does not fit; {why}")
+        }
+        _ => why,
+    }
 }
 
 /// `[http] listen` or `[call."orders::price".retry] attempts`.

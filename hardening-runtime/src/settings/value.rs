@@ -32,6 +32,17 @@ impl Value {
             Self::List(_) | Self::Table => None,
         }
     }
+
+    /// The value for a message; `None` for what is no single value.
+    pub(super) fn shown(&self) -> Option<String> {
+        Some(match self {
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => value.to_string(),
+            Self::Bool(value) => value.to_string(),
+            Self::Text(value) => value.escape_debug().collect(),
+            Self::List(_) | Self::Table => return None,
+        })
+    }
 }
 
 /// Where a setting stands.
