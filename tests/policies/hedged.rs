@@ -99,8 +99,8 @@ hedged_functions! {
 async fn the_first_success_wins_and_the_others_are_gone() {
     for (id, call, steps, end, began, most) in [
         ("HDG-01", 0, &[(100, true)][..], Ok(1), vec![0], 1),
-        ("the second is faster", 0, &[(9000, true), (100, true)], Ok(2), vec![0, 2000], 2),
-        ("the first is faster", 0, &[(2500, true), (9000, true)], Ok(1), vec![0, 2000], 2),
+        ("HDG-02", 0, &[(9000, true), (100, true)], Ok(2), vec![0, 2000], 2),
+        ("HDG-05", 0, &[(2500, true), (9000, true)], Ok(1), vec![0, 2000], 2),
         ("HDG-03", 1, &[(1000, true)], Ok(1), vec![0, 0, 0], 3),
         (
             "a failure begins the next at once",
@@ -195,7 +195,7 @@ async fn a_percentile_is_learnt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i_01_cancelling_leaves_nothing_behind() {
+async fn i_01_hdg_09_cancelling_leaves_nothing_behind() {
     for after in (1..60).step_by(5) {
         let script = Script::new(&[(1000, true)]);
         let call = tokio::spawn(dropped(script.clone()));
