@@ -3,10 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hardening::{
-    CircuitState, Rejected, bulkhead, catalogue, circuit, circuit_breaker, deadline, fallback, rate_limited,
-    requires, retry, testing, timeout,
+    CircuitState, Rejected, bulkhead, cache, cached, catalogue, circuit, circuit_breaker, deadline, fallback,
+    hedged, idempotent, policy, rate_limited, requires, retry, testing, timeout,
 };
-use hardening_spec::CircuitBreakerSpec;
+use hardening_spec::{CallSpec, CircuitBreakerSpec};
 
 #[fallback(Ok(0))]
 #[deadline(2s)]
@@ -69,7 +69,109 @@ fn a_report_says_what_was_drilled_with_its_line() {
     let text = report.to_string();
     assert!(text.contains("drills::price timeout: an attempt is cut after 200ms"), "{text}");
     assert!(text.contains("tests/testing/drills.rs:"), "{text}");
-    assert!(text.contains("not drilled  order::price cached"), "{text}");
+    assert!(
+        text.contains("order::price cached: callers share one load, and nothing older than 10s"),
+        "{text}"
+    );
+    assert!(text.contains("not drilled  drills::cramped hedged: its bulkhead has one place"), "{text}");
+    assert_eq!(report.left_out.len(), 1, "{text}");
+}
+
+#[cached(ttl = 30s, key = sku, stale_while_revalidate = 10s, stale_if_error = 10m)]
+#[rate_limited(10/s, burst = 1)]
+#[circuit_breaker(consecutive = 1)]
+#[bulkhead(max = 1)]
+async fn kept(sku: u32) -> Result<u32, Rejected> {
+    Ok(sku)
+}
+
+#[cached(ttl = 1s, key = sku, max_entries = 1, jitter = 50%, stale_if_error = 300ms)]
+#[retry(attempts = 3, idempotent)]
+async fn kept_shortly(sku: u32) -> Result<u32, Rejected> {
+    Ok(sku)
+}
+
+#[requires("orders:write")]
+#[idempotent(key = number, fingerprint = (), ttl = 1h, max_keys = 1)]
+#[rate_limited(1/s, burst = 1)]
+#[circuit_breaker(consecutive = 1)]
+#[timeout(1s)]
+async fn placed(number: u32) -> Result<u32, Rejected> {
+    Ok(number)
+}
+
+#[deadline(2s)]
+#[hedged(after = 50ms, budget = 10%, idempotent)]
+#[timeout(200ms)]
+#[bulkhead(max = 2)]
+async fn hurried() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[hedged(after = p95, max = 2, idempotent)]
+#[circuit_breaker]
+async fn learning() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+policy! {
+    static EXTRAS: RetryBudget = { ratio = 10% };
+}
+
+#[hedged(after = 20ms, budget = EXTRAS, idempotent)]
+async fn sharing() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[hedged(after = 0s, budget = 100%, idempotent)]
+async fn at_once() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[hedged(after = 50ms, idempotent)]
+#[bulkhead(max = 1)]
+async fn cramped() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_and_second_executions_are_drilled_with_types_of_the_drill_s_own() {
+    let _alone = testing::alone();
+    let kept = (kept(1).await, kept_shortly(2).await, placed(3).await);
+    assert_eq!(kept, (Ok(1), Ok(2), Err(Rejected::Unauthenticated)));
+    let hedged = (hurried().await, learning().await, at_once().await, cramped().await, sharing().await);
+    assert_eq!(hedged, (Ok(1), Ok(1), Ok(1), Ok(1), Ok(1)));
+    // What a drill has kept is no function's.
+    assert!(!cache("drills::kept").unwrap().invalidate(&2_u64));
+}
+
+/// Numbers with which a policy cannot do what it says, as no settings file may give them.
+#[test]
+fn a_store_without_room_and_a_hedge_that_sends_nothing_are_found() {
+    let _one = one();
+    let change = |call: &str, change: fn(&mut CallSpec)| {
+        let site = catalogue::site(call).unwrap();
+        let mut spec = *site.declared();
+        change(&mut spec);
+        site.configure(&spec);
+        site
+    };
+    let changed = [
+        change("drills::kept_shortly", |spec| spec.cached.as_mut().unwrap().max_entries = 0),
+        change("drills::learning", |spec| spec.hedged.as_mut().unwrap().max = 0),
+        change("drills::placed", |spec| spec.idempotent.as_mut().unwrap().max_keys = 0),
+    ];
+    let report = testing::drill();
+    for site in changed {
+        site.configure(site.declared());
+    }
+    let broken: Vec<_> = report.broken().map(|promise| (promise.call, promise.policy)).collect();
+    let expected = [
+        ("drills::kept_shortly", "cached"),
+        ("drills::learning", "hedged"),
+        ("drills::placed", "idempotent"),
+    ];
+    assert_eq!(broken, expected, "{report}");
 }
 
 #[circuit_breaker(consecutive = 3, open_for = 5s)]

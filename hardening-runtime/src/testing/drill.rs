@@ -39,15 +39,24 @@ pub(super) struct End {
 /// Calls `site` once, as its expansion would: with the loop of a retry, keys that are the same for each call with this `key`,
 /// the evidence that a retry asks for, and the right that the caller needs.
 pub(super) async fn call(site: &'static Site, body: Body, key: u64) -> End {
-    let spec = *site.declared();
+    allowed(site, called(site, site.declared(), body, key)).await
+}
+
+/// Runs `call` as somebody who holds the right that the site asks for.
+pub(super) async fn allowed<F: Future>(site: &'static Site, call: F) -> F::Output {
     let mut caller = Principal::new("drill");
-    caller.scopes.extend(spec.requires.map(str::to_owned));
-    context::as_principal(caller, called(site, &spec, body, key)).await
+    caller.scopes.extend(site.declared().requires.map(str::to_owned));
+    context::as_principal(caller, call).await
+}
+
+/// Begins a call of `site` with its charges.
+pub(super) fn begin<'c>(site: &'static Site, charges: &'c [Charge]) -> Call<'c> {
+    if charges.is_empty() { site.begin() } else { site.begin_charged(charges) }
 }
 
 async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> End {
     let charges = charges(spec, key);
-    let mut call = if charges.is_empty() { site.begin() } else { site.begin_charged(&charges) };
+    let mut call = begin(site, &charges);
     let mut bodies = 0;
     let settled = loop {
         if call.must_wait() {
@@ -86,7 +95,8 @@ fn verdict(outcome: &Outcome<Result<(), Rejected>>) -> Verdict {
     }
 }
 
-fn charges(spec: &CallSpec, key: u64) -> Vec<Charge> {
+/// What a call with this `key` is charged; nothing where the expansion charges nothing.
+pub(super) fn charges(spec: &CallSpec, key: u64) -> Vec<Charge> {
     let limits =
         spec.limits().map(|(_, limit)| if limit.keyed { Charge::keyed(&key, 1) } else { Charge::ONE });
     let keyed = [spec.circuit_breaker.is_some_and(|of| of.keyed), spec.bulkhead.is_some_and(|of| of.keyed)];
