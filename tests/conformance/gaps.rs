@@ -1,5 +1,6 @@
 //! Section 18: what no suite covers.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use hardening::{cached, fallback, hedged, policy, retry, timeout};
@@ -87,11 +88,11 @@ struct Words<'w>(&'w mut String);
 
 impl Visit for Words<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.push_str(&format!("{}={value:?} ", field.name()));
+        write!(self.0, "{}={value:?} ", field.name()).unwrap();
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push_str(&format!("{}={value} ", field.name()));
+        write!(self.0, "{}={value} ", field.name()).unwrap();
     }
 }
 

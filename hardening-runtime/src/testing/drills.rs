@@ -209,15 +209,14 @@ impl Drill<'_> {
             self.promise("cached", text, kept);
         }
         if let Some(hedge) = spec.hedged {
-            match self.no_room_for_two() {
-                Some(why) => self.leave_out("hedged", why),
-                None => {
-                    let kept = self.hedged(&hedge).await;
-                    let percent = f64::from(hedge.budget.millionths) / 10_000.0;
-                    let text =
-                        format!("a body that hangs gets another execution, {percent} % of the calls at most");
-                    self.promise("hedged", text, kept);
-                }
+            if let Some(why) = self.no_room_for_two() {
+                self.leave_out("hedged", why);
+            } else {
+                let kept = self.hedged(&hedge).await;
+                let percent = f64::from(hedge.budget.millionths) / 10_000.0;
+                let text =
+                    format!("a body that hangs gets another execution, {percent} % of the calls at most");
+                self.promise("hedged", text, kept);
             }
         }
         self.switched_off(&declared);

@@ -103,7 +103,7 @@ impl Drill<'_> {
         let executions = Executions::default();
         let began = Instant::now();
         let hanging = self.hedge(&executions, (None, Some(Duration::ZERO)));
-        let result = timeout(after + Duration::from_secs(3600), hanging).await;
+        let result = timeout(after + Duration::from_hours(1), hanging).await;
         let took = began.elapsed();
         let begun = executions.begun.get();
         that(matches!(result, Ok(Ok(2))) && begun == 2, || {
