@@ -7,10 +7,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::support::{
-    Answer, Error, Reply, Script, begin, calls, cancel, check, configure, end, guarded, metric, ms, pass,
-    said, settle,
+    Answer, Error, Reply, Script, begin, calls, cancel, check, end, guarded, metric, ms, pass, said, settle,
 };
-use hardening_spec::settings::Raw;
 
 guarded! {
     #[bulkhead(max = 3)]
@@ -388,32 +386,4 @@ async fn brt_04_to_06_full_at_once() {
     let running = fill!(brt_06, body, 2);
     check("BRT-06", (said(&brt_06(body.clone()).await), body.elapsed()), ("Full", 0));
     check("BRT-06", ends(running).await.as_str(), "S S");
-}
-
-#[tokio::test(start_paused = true)]
-async fn blk_21_more_places_let_those_who_wait_begin() {
-    let bodies = [(); 5].map(|()| Script::new("S(1000)"));
-    let mut calls = Vec::new();
-    for body in &bodies[..3] {
-        calls.push(begin(blk_21(body.clone())).await);
-    }
-    check("BLK-21 before", bodies.each_ref().map(Script::exec), [1, 1, 0, 0, 0]);
-    pass(100).await;
-    configure("bulkhead::blk_21", "bulkhead", "max", Raw::Int(4)).unwrap();
-    settle().await;
-    check("BLK-21 after", bodies[2].starts(), vec![100]);
-    calls.push(begin(blk_21(bodies[3].clone())).await);
-    check("BLK-21 the fourth", bodies[3].starts(), vec![100]);
-    // Fewer places: nobody is turned out, and the next waits until there is one of them.
-    configure("bulkhead::blk_21", "bulkhead", "max", Raw::Int(1)).unwrap();
-    calls.push(begin(blk_21(bodies[4].clone())).await);
-    check("BLK-21 the fifth", bodies[4].exec(), 0);
-    for call in calls {
-        check("BLK-21", end(call).await, "S");
-    }
-    check("BLK-21 lowered", bodies[4].starts(), vec![1100]);
-}
-
-guarded! {
-    #[bulkhead(max = 2, queue = 1)] blk_21;
 }

@@ -8,7 +8,7 @@ use hardening::{
 use hardening_spec::settings::{POLICIES, Raw};
 
 use crate::support::{
-    Reply, Script, begin, calls, check, circuit, configure, end, guarded, pass, said, state,
+    Reply, Script, begin, calls, check, circuit, configure, end, guarded, pass, said, settle, state,
 };
 
 guarded! {
@@ -18,6 +18,7 @@ guarded! {
     #[circuit_breaker(consecutive = 2, open_for = 10s, probes = 1)] off_and_on;
     #[rate_limited(1/h, burst = 1)] charged_while_off;
     #[bulkhead(max = 1)] inside_while_off;
+    #[bulkhead(max = 2, queue = 1)] blk_21;
 
     #[fallback(Ok(Reply::Bad))]
     #[deadline(2s)]
@@ -126,4 +127,28 @@ async fn cfg_16_outside_once_for_the_call_inside_once_for_each_attempt() {
     check("CFG-16", (said(&cfg_16(body.clone()).await), body.exec()), ("S", 3));
     let count = |what| recorder.order().into_iter().filter(|happened| *happened == what).count();
     check("CFG-16", (count(What::CallCharged), count(What::AttemptCharged)), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn blk_21_more_places_let_those_who_wait_begin() {
+    let bodies = [(); 5].map(|()| Script::new("S(1000)"));
+    let mut calls = Vec::new();
+    for body in &bodies[..3] {
+        calls.push(begin(blk_21(body.clone())).await);
+    }
+    check("BLK-21 before", bodies.each_ref().map(Script::exec), [1, 1, 0, 0, 0]);
+    pass(100).await;
+    set("blk_21", "bulkhead", "max", Raw::Int(4));
+    settle().await;
+    check("BLK-21 after", bodies[2].starts(), vec![100]);
+    calls.push(begin(blk_21(bodies[3].clone())).await);
+    check("BLK-21 the fourth", bodies[3].starts(), vec![100]);
+    // Fewer places: nobody is turned out, and the next waits until there is one of them.
+    set("blk_21", "bulkhead", "max", Raw::Int(1));
+    calls.push(begin(blk_21(bodies[4].clone())).await);
+    check("BLK-21 the fifth", bodies[4].exec(), 0);
+    for call in calls {
+        check("BLK-21", end(call).await, "S");
+    }
+    check("BLK-21 lowered", bodies[4].starts(), vec![1100]);
 }
