@@ -285,6 +285,37 @@ changed! {
         async |_, call| runs("S", &[1000; 5], call).await.to_string() => "1", "5";
     idempotent.max_keys = Raw::Int(1), #[idempotent(key = body.text(), fingerprint = ())] idempotent_max_keys(body),
         async |_, call| three_keys(1, call).await => "F F F", "F store_unavailable store_unavailable";
+    idempotent.lease = Raw::Text("1m"), #[idempotent(key = 0, fingerprint = (), lease = 2s)] idempotent_lease(body),
+        async |_, call| after_one_that_went_away(call, Leaves::Stalled).await => "S", "idempotency_conflict";
+    idempotent.on_takeover = Raw::Text("conflict"), #[idempotent(key = 0, fingerprint = ())] idempotent_on_takeover(body),
+        async |_, call| after_one_that_went_away(call, Leaves::Dropped).await => "S", "idempotency_conflict";
+}
+
+/// How a call goes away unfinished.
+enum Leaves {
+    Dropped,
+    /// Nobody polls it.
+    Stalled,
+}
+
+/// What a second call gets, ten seconds after the first began.
+async fn after_one_that_went_away(call: Guarded, how: Leaves) -> String {
+    let body = Script::new("S(1000000) S");
+    let mut first = call(body.clone());
+    let polled =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(first.as_mut().poll(cx).is_pending())).await;
+    assert!(polled, "it waits");
+    let first = match how {
+        Leaves::Dropped => {
+            drop(first);
+            None
+        }
+        Leaves::Stalled => Some(first),
+    };
+    pass(10_000).await;
+    let second = said(&call(body).await).to_owned();
+    drop(first);
+    second
 }
 
 #[bulkhead(adaptive, min = 1, initial = 2, max = 64)]

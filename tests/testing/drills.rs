@@ -100,6 +100,11 @@ async fn placed(number: u32) -> Result<u32, Rejected> {
     Ok(number)
 }
 
+#[idempotent(key = number, fingerprint = (), ttl = 1h, lease = 10s, on_takeover = conflict)]
+async fn placed_once(number: u32) -> Result<u32, Rejected> {
+    Ok(number)
+}
+
 #[deadline(2s)]
 #[hedged(after = 50ms, budget = 10%, idempotent)]
 #[timeout(200ms)]

@@ -43,6 +43,7 @@ mod tunable;
     unused_imports,
     unreachable_pub,
     missing_docs,
+    clippy::trivially_copy_pass_by_ref,
     reason = "a model needs less than the runtime"
 )]
 mod policy;

@@ -51,7 +51,7 @@ pub fn i_41_what_is_given_back_is_there_again() {
 /// Two wait for turns and one of them gives up: no turn is given to two, and in the end the bound holds.
 pub fn i_41_turns_are_given_up_and_taken_once() {
     explore(2, || {
-        let limiter = limiter(1, Duration::from_secs(60));
+        let limiter = limiter(1, Duration::from_mins(1));
         assert!(limiter.admits_one(SECOND));
         let reserve = |gives_up: bool| -> Action<Option<u64>> {
             let limiter = Arc::clone(&limiter);

@@ -43,6 +43,7 @@ mod lifecycle;
     unused_imports,
     unreachable_pub,
     missing_docs,
+    clippy::trivially_copy_pass_by_ref,
     reason = "a model needs less than the runtime"
 )]
 mod policy;
@@ -67,12 +68,9 @@ async fn cancel<T: Send + 'static>(task: JoinHandle<T>, turns: u32) -> Option<T>
 }
 
 /// All of them, to their ends.
-async fn together<T: 'static>(
+async fn together<T: Send + 'static>(
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> Vec<T>
-where
-    T: Send,
-{
+) -> Vec<T> {
     let tasks: Vec<_> = futures.into_iter().map(spawn).collect();
     let mut outcomes = Vec::new();
     for task in tasks {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
 
-use hardening_spec::{CacheSpec, IdempotentSpec};
+use hardening_spec::{CacheSpec, IdempotentSpec, OnTakeover};
 use tokio::time::advance;
 
 use super::super::drill::{allowed, begin, charges};
@@ -106,13 +106,16 @@ async fn sent(site: &'static Site, key: u64, fingerprint: Option<u64>, source: &
     let mut call = begin(site, &charges);
     let settled = match call.idempotent::<Answer, Rejected, Own, Never>(ticket).await {
         Break(settled) => settled,
-        Continue(claim) => {
-            if call.must_wait_within() {
-                call.wait().await;
-            }
-            let outcome = call.attempt(source.run()).await;
-            let settled = call.settle_once(outcome);
-            call.keep::<Answer, Rejected, Own, Never>(claim, settled).await
+        Continue(mut held) => {
+            let run = async {
+                if call.must_wait_within() {
+                    call.wait().await;
+                }
+                let outcome = call.attempt(source.run()).await;
+                call.settle_once(outcome)
+            };
+            let settled = held.during(run).await;
+            call.keep::<Answer, Rejected, Own, Never>(held, settled).await
         }
     };
     call.finish(settled)
@@ -205,7 +208,15 @@ impl Drill<'_> {
         ran(1)?;
         drop(first);
         source.does.set(Does::Answer);
-        let end = self.sent_call(Some(7), &source).await;
+        let mut end = self.sent_call(Some(7), &source).await;
+        if idempotent.on_takeover == OnTakeover::Conflict {
+            let Err(Rejected::IdempotencyConflict { retry_after }) = end else {
+                return Err(format!("after the first went away unfinished it got {end:?}"));
+            };
+            ran(1)?;
+            advance(retry_after).await;
+            end = self.sent_call(Some(7), &source).await;
+        }
         that(end == Ok(Answer(2)), || format!("after the first went away it got {end:?}"))?;
         advance(idempotent.ttl.saturating_sub(TICK)).await;
         let end = self.sent_call(Some(7), &source).await;
