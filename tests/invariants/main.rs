@@ -1,13 +1,11 @@
-//! What always holds, checked over many random sequences; every test is named by the number of its invariant.
+//! What always holds for whole calls; every test is named by the number of its invariant. Those of single policies are in
+//! `models/cores`.
 
 mod support;
 
 mod breaker;
-mod breaker_model;
 mod cancellation;
 mod deadline;
 mod deep_cancellation;
-mod keys;
 mod rate_limit;
 mod retry;
-mod window;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hardening_runtime::policy::circuit_breaker::{CircuitState, Verdict};
+use hardening_cores::policy::circuit_breaker::{CircuitState, Verdict};
 
 use crate::support::Nanos;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hardening_runtime::policy::rate_limit::{Decision, Limiter, hash_key};
+use hardening_cores::policy::rate_limit::{Decision, Limiter, hash_key};
 use hardening_spec::{Rate, RateLimitSpec};
 
 use crate::support::{MILLI, Nanos, SECOND, for_each_seed};

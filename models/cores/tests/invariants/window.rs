@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardening_runtime::policy::circuit_breaker::{Admission, CircuitBreaker, CircuitState, Permit, Verdict};
+use hardening_cores::policy::circuit_breaker::{Admission, CircuitBreaker, CircuitState, Permit, Verdict};
 use hardening_spec::{CircuitBreakerSpec, Ratio, Window};
 
 use crate::support::{MILLI, Nanos, SECOND, for_each_seed};

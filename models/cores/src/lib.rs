@@ -1,0 +1,40 @@
+//! The policies' state machines without anything around them: the very files of the runtime.
+//!
+//! They compile in a moment here, which makes it possible to test them against hundreds of mutants
+//! (`cargo xtask mutants`).
+
+#![allow(unexpected_cfgs, reason = "features of the runtime that are off here")]
+
+mod sync {
+    pub(crate) use std::sync::atomic;
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+}
+
+/// Time is what a test says it is.
+pub mod clock {
+    /// As the runtime counts.
+    pub type Nanos = u64;
+    /// Later than every moment.
+    pub const NEVER: Nanos = Nanos::MAX;
+
+    pub(crate) const fn now() -> Nanos {
+        0
+    }
+
+    pub(crate) fn nanos(duration: std::time::Duration) -> Nanos {
+        u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
+    }
+}
+
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    clippy::pedantic,
+    reason = "the runtime uses what is not used here"
+)]
+pub mod policy;
+#[allow(dead_code, reason = "the runtime uses what is not used here")]
+#[path = "../../../hardening-runtime/src/tunable.rs"]
+mod tunable;

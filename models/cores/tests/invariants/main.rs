@@ -1,0 +1,10 @@
+//! What always holds, checked over many random sequences; every test is named by the number of its invariant.
+
+mod support;
+
+mod breaker;
+mod breaker_model;
+mod keys;
+mod rate_limit;
+mod retry;
+mod window;

@@ -1,0 +1,119 @@
+//! Backoff, and when to stop.
+
+use std::time::Duration;
+
+use hardening_cores::policy::retry::{Backoff, Next, Progress, Retry, Stop};
+use hardening_spec::{DurationRange, Jitter, Ratio, RetrySpec};
+
+use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+
+const NEVER: Nanos = Nanos::MAX;
+const JITTERS: [Jitter; 4] = [Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::None];
+
+fn backoff(from: Nanos, to: Nanos, factor: f64, jitter: Jitter) -> Backoff {
+    let range = DurationRange::new(Duration::from_nanos(from), Duration::from_nanos(to));
+    Backoff::new(&RetrySpec::DEFAULT.with_backoff(range).with_factor(factor).with_jitter(jitter))
+}
+
+/// The delay without jitter, counted up step by step.
+fn grown(base: Nanos, cap: Nanos, factor: f64, retry: u32) -> f64 {
+    let mut delay = base as f64;
+    for _ in 1..retry {
+        if delay >= cap as f64 || delay == 0.0 || factor <= 1.0 {
+            break;
+        }
+        delay *= factor;
+    }
+    delay.min(cap as f64)
+}
+
+#[test]
+fn i_25_delays_stay_within_their_bounds_for_every_number_of_retries() {
+    for_each_seed(500, |random| {
+        let base = if random.u8(..10) == 0 { 0 } else { random.u64(..SECOND) };
+        let cap = base + random.u64(..100 * SECOND);
+        let factor = [1.0, 1.5, 2.0, 10.0, 1e30][random.usize(..5)];
+        for jitter in JITTERS {
+            let backoff = backoff(base, cap, factor, jitter);
+            let mut last = 0;
+            let far = [100, 1023, 1024, 1025, 1100, 100_000, u32::MAX - 1, u32::MAX];
+            for retry in (1..20).chain(far) {
+                let delay = backoff.delay(retry, last, random.f64());
+                let whole = grown(base, cap, factor, retry);
+                // One part in a thousand million for the way through floating point.
+                let (least, most) = match jitter {
+                    Jitter::None => (whole, whole),
+                    Jitter::Full => (0.0, whole),
+                    Jitter::Equal => (whole / 2.0, whole),
+                    Jitter::Decorrelated => (base as f64, cap as f64),
+                };
+                let (least, most) = (least * (1.0 - 1e-9) - 1.0, most * (1.0 + 1e-9) + 1.0);
+                assert!(
+                    (least..=most).contains(&(delay as f64)) && delay <= cap,
+                    "{jitter:?} {base}..{cap} x{factor}: {delay} before retry {retry}, not in {least}..={most}"
+                );
+                last = delay;
+            }
+        }
+    });
+}
+
+#[test]
+fn i_25_the_ends_of_the_range_of_random_numbers_are_in_bounds_too() {
+    let almost_one = 1.0 - f64::EPSILON;
+    for jitter in JITTERS {
+        for (base, cap) in [(0, 0), (0, SECOND), (1, 1), (MILLI, MILLI), (MILLI, NEVER), (NEVER, NEVER)] {
+            for random in [0.0, 0.5, almost_one] {
+                for retry in [1, 2, 64, 5000, u32::MAX] {
+                    let delay = backoff(base, cap, 2.0, jitter).delay(retry, base, random);
+                    assert!(delay <= cap, "{jitter:?} {base}..{cap}: {delay}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn i_27_attempts_and_time_are_never_exceeded() {
+    for_each_seed(1000, |random| {
+        let attempts = random.u32(1..8);
+        let max_duration = random.bool().then(|| Duration::from_nanos(random.u64(1..20 * SECOND)));
+        let spec = RetrySpec {
+            attempts,
+            backoff: DurationRange::millis(random.u64(..50), 50 + random.u64(..5000)),
+            jitter: JITTERS[random.usize(..4)],
+            budget: random.bool().then(|| Ratio::percent(20)),
+            max_duration,
+            ..RetrySpec::DEFAULT
+        };
+        let retry = Retry::new(&spec, 0);
+        let started = random.u64(..SECOND);
+        let deadline = if random.bool() { started + random.u64(1..10 * SECOND) } else { NEVER };
+        let (mut now, mut made, mut last_delay) = (started, 0, 0);
+        loop {
+            made += 1;
+            assert!(made <= attempts && now < deadline, "attempt {made} of {attempts} at {now}");
+            assert!(
+                max_duration
+                    .is_none_or(|most| made == 1 || now - started < u64::try_from(most.as_nanos()).unwrap())
+            );
+            now += random.u64(..SECOND);
+            let asked_for = (random.u8(..5) == 0).then(|| random.u64(..3 * SECOND));
+            let progress = Progress { attempts: made, started, now, deadline, last_delay, asked_for };
+            match retry.next(progress, random.f64()) {
+                Next::After(delay) => {
+                    assert!(
+                        asked_for.is_none_or(|asked| asked == delay),
+                        "asked for {asked_for:?}, waits {delay}"
+                    );
+                    (now, last_delay) = (now + delay, delay);
+                }
+                Next::Stop(why) => {
+                    assert!(why != Stop::NotRetryable);
+                    assert!(why != Stop::Attempts || made == attempts);
+                    break;
+                }
+            }
+        }
+    });
+}
