@@ -142,8 +142,8 @@ async fn cramped() -> Result<u32, Rejected> {
 #[tokio::test(start_paused = true)]
 async fn answers_and_second_executions_are_drilled_with_types_of_the_drill_s_own() {
     let _alone = testing::alone();
-    let kept = (kept(1).await, kept_shortly(2).await, placed(3).await);
-    assert_eq!(kept, (Ok(1), Ok(2), Err(Rejected::Unauthenticated)));
+    let kept = (kept(1).await, kept_shortly(2).await, placed(3).await, placed_once(4).await);
+    assert_eq!(kept, (Ok(1), Ok(2), Err(Rejected::Unauthenticated), Ok(4)));
     let hedged = (hurried().await, learning().await, at_once().await, cramped().await, sharing().await);
     assert_eq!(hedged, (Ok(1), Ok(1), Ok(1), Ok(1), Ok(1)));
     // What a drill has kept is no function's.
