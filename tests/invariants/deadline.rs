@@ -72,7 +72,7 @@ async fn spawning() -> Result<Option<Duration>, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i_35_a_spawned_task_inherits_no_deadline() {
+async fn i_35_and_i_37_a_spawned_task_inherits_no_deadline() {
     assert_eq!(spawning().await, Ok(None));
 }
 

@@ -8,4 +8,6 @@ mod cancellation;
 mod deadline;
 mod deep_cancellation;
 mod rate_limit;
+mod refusals;
 mod retry;
+mod series;

@@ -96,7 +96,7 @@ hedged_functions! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_success_wins_and_the_others_are_gone() {
+async fn i_33_the_first_success_wins_and_the_others_are_gone() {
     for (id, call, steps, end, began, most) in [
         ("HDG-01", 0, &[(100, true)][..], Ok(1), vec![0], 1),
         ("HDG-02", 0, &[(9000, true), (100, true)], Ok(2), vec![0, 2000], 2),

@@ -2,6 +2,6 @@
 
 /// See `fail/README.md` for the numbers, and for how to record anew.
 #[test]
-fn mistakes_are_explained() {
+fn i_78_mistakes_are_explained() {
     trybuild::TestCases::new().compile_fail("fail/*/*.rs");
 }

@@ -44,17 +44,17 @@ fn places_hold(max: u32, queue: u32) {
 }
 
 /// One place, three who ask, nobody waits.
-pub fn places_are_never_exceeded_or_lost() {
+pub fn i_17_places_are_never_exceeded_or_lost() {
     places_hold(1, 0);
 }
 
 /// The same with two places.
-pub fn places_are_never_exceeded_or_lost_with_two() {
+pub fn i_17_places_are_never_exceeded_or_lost_with_two() {
     places_hold(2, 0);
 }
 
 /// One place and a queue.
-pub fn places_before_a_queue_are_never_exceeded_or_lost() {
+pub fn i_17_places_before_a_queue_are_never_exceeded_or_lost() {
     places_hold(1, 1);
 }
 

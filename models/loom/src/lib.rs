@@ -1,7 +1,7 @@
 //! The atomic state machines under loom: the very files of the runtime, compiled with loom's atomics and locks, and run
 //! under every interleaving of a few threads.
 //!
-//! What stands still here: settings ([`crate::tunable`] keeps std's atomics), the clock, and jitter. A permit of tokio's
+//! What stands still here: settings (`tunable` keeps std's atomics), the clock, and jitter. A permit of tokio's
 //! semaphore is taken and given back in one step.
 
 // The policies' own unit tests belong to the runtime's atomics.

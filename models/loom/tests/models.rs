@@ -28,9 +28,9 @@ checks! {
     bulkhead:
         a_limit_that_changes_loses_no_place
         a_lowered_limit_holds
-        places_are_never_exceeded_or_lost
-        places_are_never_exceeded_or_lost_with_two
-        places_before_a_queue_are_never_exceeded_or_lost;
+        i_17_places_are_never_exceeded_or_lost
+        i_17_places_are_never_exceeded_or_lost_with_two
+        i_17_places_before_a_queue_are_never_exceeded_or_lost;
     limiter:
         i_41_a_burst_is_given_out_exactly
         i_41_one_key_takes_one_place

@@ -1,7 +1,7 @@
 //! The asynchronous state machines under shuttle: the very files of the runtime, compiled with shuttle's atomics and locks,
 //! and run under thousands of schedules of a few tasks, some of which are cancelled half-way.
 //!
-//! What stands still here: settings ([`crate::tunable`] keeps std's atomics), the clock, and jitter. What tokio's channels,
+//! What stands still here: settings (`tunable` keeps std's atomics), the clock, and jitter. What tokio's channels,
 //! semaphores and notifications do happens in one step.
 
 // The policies' own unit tests belong to the runtime's atomics.
