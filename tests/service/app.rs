@@ -22,6 +22,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone)]
 pub(crate) struct Resource(pub(crate) Arc<AtomicBool>);
 
+/// A service whose set-up holds its thread and takes too long for anybody.
+#[hardened_service(name = "slow")]
+pub(crate) async fn slow() -> Router {
+    std::thread::sleep(Duration::from_hours(1));
+    Router::new()
+}
+
 /// The service with every route that a test needs.
 #[hardened_service(name = "tested")]
 pub(crate) async fn tested(setup: &mut Setup) -> Result<Router> {
@@ -171,6 +178,7 @@ pub(crate) fn run(name: &str) -> ExitCode {
         "forgetful" => forgetful(),
         "failing" => failing(),
         "hooked" => hooked(),
+        "slow" => slow(),
         other => panic!("no service `{other}`"),
     };
     service.run()

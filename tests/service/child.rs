@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::support::PATIENCE;
@@ -52,6 +54,15 @@ pub(crate) fn free_addresses() -> (SocketAddr, SocketAddr) {
     (a.local_addr().unwrap(), b.local_addr().unwrap())
 }
 
+/// Whether a request is answered.
+async fn answers(addr: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(addr).await else { return false };
+    let mut answer = String::new();
+    let asked =
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n").await.is_ok();
+    asked && stream.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200")
+}
+
 /// A serving child, killed when dropped.
 pub(crate) struct Serving {
     child: Option<Child>,
@@ -61,15 +72,28 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(service: &str, variables: &[(&str, &str)]) -> Self {
+        let mut serving = Self::begin(service, variables).await;
+        let addr = serving.addr;
+        serving.until(async || answers(addr).await).await;
+        serving
+    }
+
+    /// Starts it and waits until its port is bound: set-up goes on.
+    pub(crate) async fn begin(service: &str, variables: &[(&str, &str)]) -> Self {
         let (addr, admin) = free_addresses();
         let (listen, admin_listen) = (addr.to_string(), admin.to_string());
         let mut all =
             vec![("HARDENING_HTTP__LISTEN", listen.as_str()), ("HARDENING_HTTP__ADMIN", &admin_listen)];
         all.extend_from_slice(variables);
-        let child = command(service, &all).spawn().unwrap();
-        let mut serving = Self { child: Some(child), addr };
+        let mut serving = Self { child: Some(command(service, &all).spawn().unwrap()), addr };
+        serving.until(async || TcpStream::connect(addr).await.is_ok()).await;
+        serving
+    }
+
+    async fn until(&mut self, is_so: impl AsyncFn() -> bool) {
+        let serving = self;
         let deadline = Instant::now() + PATIENCE;
-        while tokio::net::TcpStream::connect(addr).await.is_err() {
+        while !is_so().await {
             let ended = serving.child.as_mut().unwrap().try_wait().unwrap();
             if ended.is_some() || Instant::now() > deadline {
                 let end = serving.wait().await;
@@ -77,7 +101,6 @@ impl Serving {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        serving
     }
 
     /// Sends a signal, `TERM` or `INT`.

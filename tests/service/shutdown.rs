@@ -175,6 +175,16 @@ async fn a_process_ends_with_0_after_sigterm_and_serves_until_then() {
 }
 
 #[tokio::test]
+async fn a_process_that_does_not_serve_yet_ends_at_once() {
+    let mut service = Serving::begin("slow", &[]).await;
+    let began = Instant::now();
+    service.signal("TERM");
+    let (code, said, error) = service.wait().await;
+    assert_eq!((code, error.as_str()), (0, ""), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn i_64_an_interrupt_has_no_pre_drain() {
     let mut service = Serving::start("tested", &[("HARDENING_SHUTDOWN__PRE_DRAIN", "9s")]).await;
     let began = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,18 +10,29 @@ use tokio::time::Instant;
 
 use super::shutdown::Event;
 
-/// What a signal asks for, each time one comes. From the first one on a watchdog counts: after `limit` it names
-/// what is `still_running` and ends the process by force, whatever the service is stuck in.
+/// What is known of a service that serves.
+struct Guarded {
+    /// The longest that its shutdown may take.
+    limit: Duration,
+    still_running: Box<dyn Fn() -> Vec<String> + Send>,
+}
+
+/// The signals of a process, from its first moments on.
+pub(super) struct Signals {
+    events: mpsc::UnboundedReceiver<Event>,
+    guarded: Arc<Mutex<Option<Guarded>>>,
+}
+
+/// Begins to listen. Until [`Signals::guard`] nothing is served, so a signal ends the process at once.
 ///
 /// # Errors
 /// When the thread or the handlers cannot be set up.
-pub(super) fn listen(
-    limit: Duration,
-    still_running: impl Fn() -> Vec<String> + Send + 'static,
-) -> io::Result<mpsc::UnboundedReceiver<Event>> {
+pub(super) fn listen() -> io::Result<Signals> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, received) = mpsc::unbounded_channel();
     let (ready, is_ready) = std_mpsc::channel();
+    let guarded = Arc::new(Mutex::new(None::<Guarded>));
+    let guards = Arc::clone(&guarded);
     let run = async move {
         let mut source = match Source::new() {
             Ok(source) => source,
@@ -29,14 +41,19 @@ pub(super) fn listen(
         };
         drop(ready.send(Ok(())));
         let first = source.next().await;
+        let Some(guarded) = guards.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            tracing::info!("stopped before it served");
+            std::process::exit(0);
+        };
         // Nobody listens any more once the service has ended.
         let _ = events.send(first);
-        let limit = Instant::now() + limit;
+        let limit = Instant::now() + guarded.limit;
         loop {
             tokio::select! {
                 event = source.next() => drop(events.send(event)),
                 () = tokio::time::sleep_until(limit) => {
-                    eprintln!("error: the shutdown's time is over; still running: {}", still_running().join(", "));
+                    let running = (guarded.still_running)().join(", ");
+                    eprintln!("error: the shutdown's time is over; still running: {running}");
                     std::process::exit(1);
                 }
             }
@@ -44,20 +61,40 @@ pub(super) fn listen(
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(run))?;
     is_ready.recv().map_err(io::Error::other)??;
-    Ok(received)
+    Ok(Signals { events: received, guarded })
+}
+
+impl Signals {
+    /// From now on the service serves: what signals ask for, each time one comes. From the first one on a watchdog counts:
+    /// after `limit` it names what is `still_running` and ends the process by force, whatever the service is stuck in.
+    pub(super) fn guard(
+        self,
+        limit: Duration,
+        still_running: impl Fn() -> Vec<String> + Send + 'static,
+    ) -> mpsc::UnboundedReceiver<Event> {
+        let guarded = Guarded { limit, still_running: Box::new(still_running) };
+        *self.guarded.lock().unwrap_or_else(PoisonError::into_inner) = Some(guarded);
+        self.events
+    }
 }
 
 #[cfg(unix)]
 struct Source {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    /// Only so that it ends nobody who does not reload yet.
+    _hangup: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Source {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) -> Event {

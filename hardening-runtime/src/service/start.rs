@@ -17,7 +17,7 @@ use super::running::Running;
 use super::server::{Server, Surface};
 use super::setup::{Hook, Provided, Setup};
 use super::shutdown::Plan;
-use super::signals;
+use super::signals::{self, Signals};
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
 use crate::catalogue;
@@ -126,8 +126,15 @@ impl Service {
                 Err(error) => return failed(&error),
             };
             log::install(&loaded.settings.log);
+            // Before anything can be connected to.
+            let signals = match signals::listen() {
+                Ok(signals) => signals,
+                Err(error) => {
+                    return failed(&StartError::one(format!("signals cannot be received: {error}")));
+                }
+            };
             match self.assemble(loaded).await {
-                Ok(assembled) => assembled.serve().await,
+                Ok(assembled) => assembled.serve(signals).await,
                 Err(error) => failed(&error),
             }
         });
@@ -225,13 +232,10 @@ pub(super) struct Assembled {
 }
 
 impl Assembled {
-    async fn serve(self) -> ExitCode {
+    async fn serve(self, signals: Signals) -> ExitCode {
         let limit = plan(&self.server.settings).watchdog();
         let (server, ran) = (Arc::clone(&self.server), Arc::clone(&self.ran));
-        let signals = match signals::listen(limit, move || drain::still_running(&server, &ran)) {
-            Ok(signals) => signals,
-            Err(error) => return failed(&StartError::one(format!("signals cannot be received: {error}"))),
-        };
+        let signals = signals.guard(limit, move || drain::still_running(&server, &ran));
         announce(&self);
         let report = drain::serve(self, signals, true).await;
         report.exit_code()
