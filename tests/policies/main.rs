@@ -11,3 +11,4 @@ mod leases;
 mod requires;
 mod shared;
 mod smoke;
+mod unfinished;

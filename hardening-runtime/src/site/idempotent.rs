@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::admit::Wait;
 use super::call::Phase;
 use super::held::Held;
 use super::refusal::Reason;
@@ -10,7 +11,7 @@ use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock;
 use crate::policy::circuit_breaker;
-use crate::policy::idempotency::{Begin, Claim, Fate, Idempotency, NoContent, Replay, Stored, Ticket};
+use crate::policy::idempotency::{Begin, Claim, Done, Fate, Idempotency, NoContent, Replay, Stored, Ticket};
 use crate::telemetry::calls::CallOutcome;
 
 /// When a request whose answer cannot be given again may be sent again, unless its deadline comes before.
@@ -35,7 +36,7 @@ impl Call<'_> {
         T: Replay<A>,
         E: Replay<B>,
     {
-        match self.ask(ticket).await {
+        match self.ask(ticket.map(Ticket::answered_by::<Result<T, E>>)).await {
             Asked::Run(claim, kept) => ControlFlow::Continue(Held { claim, kept, is_success: None }),
             Asked::Again(stored) => ControlFlow::Break(self.answer_again(&stored, || None)),
             Asked::Refused => ControlFlow::Break(self.turned_away()),
@@ -52,7 +53,7 @@ impl Call<'_> {
         E: Replay<B>,
     {
         let is_success = Some(T::is_success as fn(&T) -> bool);
-        match self.ask(ticket).await {
+        match self.ask(ticket.map(Ticket::answered_by::<Result<T, E>>)).await {
             Asked::Run(claim, kept) => ControlFlow::Continue(Held { claim, kept, is_success }),
             Asked::Again(stored) => ControlFlow::Break(self.answer_again(&stored, || Some(T::no_content()))),
             Asked::Refused => ControlFlow::Break(self.turned_away()),
@@ -82,6 +83,7 @@ impl Call<'_> {
                 Asked::Run(claim, kept)
             }
             Begin::Replay(stored) => Asked::Again(stored),
+            Begin::Unkept(left) => self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, left),
             Begin::Conflict(left) => self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, left),
             Begin::Unknown(left) => {
                 tracing::warn!(
@@ -134,41 +136,92 @@ impl Call<'_> {
     {
         let Some(settled) = settled else { return self.lose(&held) };
         let store = &held.kept.store;
-        let kept = match settled {
+        let settled = match settled {
             // A body that was cut may have done anything: its request is left to be taken over.
-            Outcome::Refused(cut) if self.refusal.ran => return Outcome::Refused(cut),
+            Outcome::Refused(cut) if self.may_have_run() => return Outcome::Refused(cut),
             Outcome::Refused(cut) => {
                 store.release(&held.claim);
                 return Outcome::Refused(cut);
             }
-            Outcome::Returned(Ok(success)) if success.is_final() => {
-                if held.is_success.is_some_and(|is_success| is_success(&success)) {
-                    Some((Ok(success), Stored::Done))
-                } else {
-                    let kept = held.during(success.keep()).await;
-                    kept.map(|(success, bytes)| (Ok(success), bytes.map_or(Stored::Unkept, Stored::Success)))
-                }
-            }
-            Outcome::Returned(Err(error)) if error.is_final() => {
-                let kept = held.during(error.keep()).await;
-                kept.map(|(error, bytes)| (Err(error), bytes.map_or(Stored::Unkept, Stored::Error)))
-            }
-            nothing_done @ Outcome::Returned(_) => {
-                store.release(&held.claim);
-                return nothing_done;
-            }
+            Outcome::Returned(settled) => settled,
         };
-        let Some((settled, stored)) = kept else { return self.lose(&held) };
-        if matches!(stored, Stored::Unkept) {
-            tracing::warn!(
+        let done = match &settled {
+            Ok(success) => success.done(),
+            Err(error) => error.done(),
+        };
+        match done {
+            Done::All => {}
+            Done::Nothing => {
+                store.release(&held.claim);
+                return Outcome::Returned(settled);
+            }
+            Done::Unknown => return Outcome::Returned(settled),
+        }
+        // Being dropped while the answer is collected is no panic.
+        let phase = std::mem::replace(&mut self.phase, Phase::Between);
+        let collected = self.collect(&mut held, settled).await;
+        self.now = clock::now();
+        let kept = match collected {
+            Some(kept) => kept,
+            None if !self.refusal.is_none() => return self.turned_away(),
+            None => return self.lose(&held),
+        };
+        self.phase = phase;
+        let (settled, stored) = kept;
+        match stored {
+            // Of an error that cannot be given again nobody knows what it has done.
+            Stored::Unkept if settled.is_err() => return Outcome::Returned(settled),
+            Stored::Unkept => tracing::warn!(
                 call = self.state.name,
                 "an answer could not be kept: if its request is sent again, it is refused"
-            );
+            ),
+            _ => {}
         }
         if !store.complete(&held.claim, stored, self.now) {
             return self.lose(&held);
         }
         Outcome::Returned(settled)
+    }
+
+    /// The answer with what is kept of it; `None` when the key was lost meanwhile, or with a refusal when the time is over.
+    async fn collect<T, E, A, B>(
+        &mut self,
+        held: &mut Held<T>,
+        settled: Result<T, E>,
+    ) -> Option<(Result<T, E>, Stored)>
+    where
+        T: Replay<A>,
+        E: Replay<B>,
+    {
+        let is_success = held.is_success;
+        let keep = async {
+            match settled {
+                Ok(success) if is_success.is_some_and(|is_success| is_success(&success)) => {
+                    (Ok(success), Stored::Done)
+                }
+                Ok(success) => {
+                    let (success, bytes) = success.keep().await;
+                    (Ok(success), bytes.map_or(Stored::Unkept, Stored::Success))
+                }
+                Err(error) => {
+                    let (error, bytes) = error.keep().await;
+                    (Err(error), bytes.map_or(Stored::Unkept, Stored::Error))
+                }
+            }
+        };
+        let mut collected = None;
+        let waited = Self::until(self.deadline, async { collected = held.during(keep).await }).await;
+        match waited {
+            Wait::Done => {}
+            Wait::TooLong => self.refuse(Reason::DeadlineExceeded),
+            Wait::Stopped => self.refuse(Reason::ShuttingDown),
+        }
+        collected
+    }
+
+    /// Whether any attempt may have done something.
+    fn may_have_run(&self) -> bool {
+        self.refusal.ran || self.attached.as_ref().is_some_and(|attached| attached.ran)
     }
 
     /// Ends a run whose key another has taken over. Its answer is not the one that will be given again, so its caller

@@ -315,6 +315,11 @@ impl Call<'_> {
                 happened!(self, Retried(Duration::from_nanos(delay)));
                 self.warn_of_nested_retry();
                 self.last_delay = delay;
+                // What `not_executed` names has done nothing.
+                let ran = self.refusal.ran || (self.refusal.is_none() && spec.idempotent);
+                if ran && self.state.idempotency.is_some() {
+                    self.attach().ran = true;
+                }
                 self.refusal = Refusal::NONE;
                 (self.permit, self.inside) = (Permit::NONE, false);
                 if delay > 0 {

@@ -101,6 +101,8 @@ pub(crate) struct Attached {
     pub(crate) breaker: Option<&'static CircuitBreaker>,
     /// The bulkhead of its key that the attempt in hand waits for or is in.
     pub(crate) bulkhead: Option<&'static Bulkhead>,
+    /// An attempt before the one in hand may have done something; kept where that matters.
+    pub(crate) ran: bool,
     /// The fault that happens in place of the body.
     #[cfg(feature = "testing")]
     pub(crate) fault: Option<crate::testing::Pending>,

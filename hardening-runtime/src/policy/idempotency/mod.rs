@@ -12,7 +12,7 @@ use hardening_spec::IdempotentSpec;
 
 #[cfg(feature = "service")]
 pub use replay::{AsJson, AsResponse};
-pub use replay::{Never, NoContent, Replay};
+pub use replay::{Done, Never, NoContent, Replay};
 pub use store::{Begin, Claim, Memory, Stored};
 pub use ticket::{Digest, Ticket};
 

@@ -1,5 +1,16 @@
 //! Answers that can be given again.
 
+/// What an answer says of what was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is the answer of its request: it is kept.
+    All,
+    /// What was refused before anything was done is not kept: the request may be sent again.
+    Nothing,
+    /// What was cut may have done anything: its request is left to be taken over.
+    Unknown,
+}
+
 /// An answer that can be kept and given again. `Kind` says how: types that serde reads and writes are kept as JSON,
 /// an HTTP response with its status, headers and body.
 #[diagnostic::on_unimplemented(
@@ -9,10 +20,9 @@
             becomes a `Response` by `.into_response()`"
 )]
 pub trait Replay<Kind>: Sized {
-    /// Whether it came of something done. What was refused before anything was done is not kept: the request may be
-    /// sent again.
-    fn is_final(&self) -> bool {
-        true
+    /// What it says of what was done.
+    fn done(&self) -> Done {
+        Done::All
     }
 
     /// Itself, with what is kept of it; nothing when it cannot be.
@@ -40,10 +50,13 @@ pub trait NoContent: Sized {
 #[derive(Clone, Copy, Debug)]
 pub struct Never;
 
-/// A refusal came of nothing done.
+/// A refusal came of nothing done, unless it says that something took too long.
 impl Replay<Never> for crate::Rejected {
-    fn is_final(&self) -> bool {
-        false
+    fn done(&self) -> Done {
+        match self {
+            Self::Timeout { .. } | Self::DeadlineExceeded { .. } => Done::Unknown,
+            _ => Done::Nothing,
+        }
     }
 
     async fn keep(self) -> (Self, Option<Vec<u8>>) {
@@ -60,14 +73,19 @@ pub use http::{AsJson, AsResponse};
 
 #[cfg(feature = "service")]
 mod http {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use axum::body::Body;
     use axum::response::Response;
+    use bytes::Bytes;
     use http::{HeaderName, HeaderValue, StatusCode};
-    use http_body::Body as _;
+    use http_body::{Body as _, Frame};
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    use super::{NoContent, Replay};
+    use super::{Done, NoContent, Replay};
 
     const REPLAYED: &str = "idempotent-replayed";
 
@@ -90,7 +108,8 @@ mod http {
 
     impl<T: Serialize + DeserializeOwned> Replay<AsJson> for T {
         async fn keep(self) -> (Self, Option<Vec<u8>>) {
-            let kept = serde_json::to_vec(&self).ok();
+            // Some values go into JSON and do not come out, NaN for one.
+            let kept = serde_json::to_vec(&self).ok().filter(|kept| Self::give_again(kept).is_some());
             (self, kept)
         }
 
@@ -108,19 +127,31 @@ mod http {
 
     impl Replay<AsResponse> for Response {
         /// What refuses a request before anything is done: malformed, conflicting, invalid, too many, unavailable.
-        fn is_final(&self) -> bool {
-            !matches!(self.status().as_u16(), 400 | 401 | 403 | 409 | 413 | 415 | 422 | 429 | 503)
+        fn done(&self) -> Done {
+            match self.status().as_u16() {
+                400 | 401 | 403 | 409 | 413 | 415 | 422 | 429 | 503 => Done::Nothing,
+                _ => Done::All,
+            }
         }
 
         async fn keep(self) -> (Self, Option<Vec<u8>>) {
             if self.body().size_hint().upper().is_none_or(|size| size > LARGEST) {
                 return (self, None);
             }
-            let (parts, body) = self.into_parts();
-            let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
-                // As a broken body would have ended anyway.
-                return (Self::from_parts(parts, Body::empty()), None);
+            let (parts, mut body) = self.into_parts();
+            let mut whole = Vec::new();
+            let broken = loop {
+                match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                    None => break None,
+                    Some(Ok(frame)) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                    Some(Err(error)) => break Some(error),
+                }
             };
+            let body = Bytes::from(whole);
+            if let Some(error) = broken {
+                let broken = Broken { came: Some(body), error: Some(error) };
+                return (Self::from_parts(parts, Body::new(broken)), None);
+            }
             let mut kept = Vec::with_capacity(body.len() + 256);
             kept.extend(parts.status.as_u16().to_be_bytes());
             kept.extend((parts.headers.len() as u32).to_be_bytes());
@@ -145,6 +176,25 @@ mod http {
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
             *response.body_mut() = Body::from(left.to_vec());
             Some(response)
+        }
+    }
+
+    /// What had come of a body, and then its error.
+    struct Broken {
+        came: Option<Bytes>,
+        error: Option<axum::Error>,
+    }
+
+    impl http_body::Body for Broken {
+        type Data = Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+            let came = self.came.take().filter(|came| !came.is_empty()).map(|came| Ok(Frame::data(came)));
+            Poll::Ready(came.or_else(|| self.error.take().map(Err)))
         }
     }
 

@@ -47,6 +47,8 @@ pub enum Begin {
     TakeOver(Claim),
     /// It was answered so.
     Replay(Arc<Stored>),
+    /// It was answered, and the answer could not be kept; after so long the key is forgotten.
+    Unkept(Nanos),
     /// It is being run; its lease is what is left.
     Conflict(Nanos),
     /// Its owner went away unfinished, and it is not to be run again for so long.
@@ -189,6 +191,9 @@ impl Memory {
             Some(entry) if entry.is_over(now, ttl) => {}
             Some(entry) if entry.fingerprint != ticket.fingerprint => return Some(Begin::Mismatch),
             Some(entry) => match &entry.state {
+                State::Done(stored, until) if matches!(**stored, Stored::Unkept) => {
+                    return Some(Begin::Unkept(until - now));
+                }
                 State::Done(stored, _) => return Some(Begin::Replay(Arc::clone(stored))),
                 State::Running(owner, until) if owner.strong_count() > 0 && now < *until => {
                     return Some(Begin::Conflict(until - now));
@@ -213,9 +218,14 @@ impl Memory {
         let entry = Entry { fingerprint: ticket.fingerprint, fence, state };
         self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
         entries.insert(ticket.key, entry);
-        let beat = now.saturating_add(lease / BEATS);
+        let beat = Self::beat(now, lease);
         let claim = Claim { key: ticket.key, fence, lease: own, beat, _alive: alive };
         Some(if gone { Begin::TakeOver(claim) } else { Begin::Run(claim) })
+    }
+
+    /// When a lease is to be extended: a clock that stands still must not be asked for ever.
+    fn beat(now: Nanos, lease: Nanos) -> Nanos {
+        now.saturating_add((lease / BEATS).max(1))
     }
 
     fn lease(&self, own: Nanos) -> Nanos {
@@ -235,7 +245,9 @@ impl Memory {
         if let State::Running(_, until) = &mut entry.state {
             *until = now.saturating_add(lease);
         }
-        claim.beat = now.saturating_add(lease / BEATS);
+        // A lease may have become shorter.
+        self.first_over.fetch_min(entry.over(self.ttl.get()), Ordering::Relaxed);
+        claim.beat = Self::beat(now, lease);
         true
     }
 

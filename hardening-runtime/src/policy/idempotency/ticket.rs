@@ -47,6 +47,15 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// The same for an answer of type `T`: a generic function keeps each type's apart.
+    #[must_use]
+    pub(crate) fn answered_by<T>(mut self) -> Self {
+        self.fingerprint ^= wide(&std::any::type_name::<T>());
+        self
+    }
+}
+
 /// One caller's key is not another's.
 fn owner(request: &context::Request) -> (Option<&str>, Option<&str>) {
     (request.tenant.as_deref(), request.principal.as_ref().map(|caller| caller.id.as_str()))

@@ -148,6 +148,24 @@ fn a_full_store_forgets_who_went_away_unfinished_in_the_end() {
     assert!(matches!(memory.begin(ticket(2, 7), LEASE + TTL, NEVER), Begin::Run(_)));
 }
 
+#[test]
+fn a_lease_that_became_shorter_makes_room_earlier() {
+    let spec = |lease| IdempotentSpec {
+        ttl: Duration::from_nanos(TTL),
+        lease: Some(Duration::from_nanos(lease)),
+        max_keys: 1,
+        ..IdempotentSpec::DEFAULT
+    };
+    let memory = Memory::new(&spec(1_000_000));
+    let mut claim = run(memory.begin(ticket(1, 7), 0, NEVER));
+    memory.tune(&spec(LEASE));
+    assert!(matches!(memory.begin(ticket(2, 7), 1, NEVER), Begin::Full));
+    assert!(memory.extend(&mut claim, 2));
+    drop(claim);
+    assert!(matches!(memory.begin(ticket(2, 7), 1 + LEASE + TTL, NEVER), Begin::Full));
+    assert!(matches!(memory.begin(ticket(2, 7), 2 + LEASE + TTL, NEVER), Begin::Run(_)));
+}
+
 /// A worker as the model sees it.
 struct Worker {
     claim: Claim,
