@@ -83,8 +83,9 @@ impl Call<'_> {
                 Asked::Run(claim, kept)
             }
             Begin::Replay(stored) => Asked::Again(stored),
-            Begin::Unkept(left) => self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, left),
-            Begin::Conflict(left) => self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, left),
+            Begin::Conflict(left) | Begin::Unkept(left) => {
+                self.refuse_request(Fate::Conflict, Reason::IdempotencyConflict, left)
+            }
             Begin::Unknown(left) => {
                 tracing::warn!(
                     call = self.state.name,
