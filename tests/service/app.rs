@@ -24,6 +24,7 @@ pub(crate) struct Resource(pub(crate) Arc<AtomicBool>);
 
 /// A service whose set-up holds its thread and takes too long for anybody.
 #[hardened_service(name = "slow")]
+#[expect(clippy::disallowed_methods, reason = "it holds its thread on purpose")]
 pub(crate) async fn slow() -> Router {
     std::thread::sleep(Duration::from_hours(1));
     Router::new()
