@@ -9,6 +9,8 @@ mod idempotent;
 mod layers;
 mod leases;
 mod requires;
+#[cfg(feature = "tower")]
+mod reserving;
 mod shared;
 mod smoke;
 mod unfinished;

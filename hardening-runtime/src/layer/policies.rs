@@ -1,5 +1,6 @@
 //! Policies around a `Service`, with the same specification, state, settings and metrics as those of a function.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -131,21 +132,19 @@ where
     type Error = BoxError;
     type Future = Answer<S::Response>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    /// Ready at once: the policies say who waits, and the inner service is made ready for whom they have admitted.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Q) -> Self::Future {
-        let (site, failed) = (self.site, self.failed);
-        // Clients send when they are called, so the one that is ready is called only once the policies admit the request.
-        let fresh = self.inner.clone();
-        let mut ready = std::mem::replace(&mut self.inner, fresh);
+        let (site, failed, inner) = (self.site, self.failed, self.inner.clone());
         Box::pin(async move {
             let mut call = site.begin();
             if call.must_wait() {
                 call.wait().await;
             }
-            let outcome = call.attempt(async move { ready.call(request).await.map_err(Into::into) }).await;
+            let outcome = call.attempt(sent(inner, request)).await;
             let verdict = judged(&outcome, failed);
             let settled = call.settle_once_as(outcome, verdict);
             finish(&mut call, settled)
@@ -165,33 +164,20 @@ where
     type Error = BoxError;
     type Future = Answer<S::Response>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    /// Ready at once: the policies say who waits, and the inner service is made ready for whom they have admitted.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Q) -> Self::Future {
-        let (site, failed) = (self.site, self.failed);
-        let fresh = self.inner.clone();
-        // The one that is ready runs the first attempt.
-        let mut ready = Some(std::mem::replace(&mut self.inner, fresh.clone()));
+        let (site, failed, inner) = (self.site, self.failed, self.inner.clone());
         Box::pin(async move {
             let mut call = site.begin();
             let settled = loop {
                 if call.must_wait() {
                     call.wait().await;
                 }
-                let (first, again, request) = (ready.take(), fresh.clone(), request.clone());
-                let body = async {
-                    let mut service = if let Some(ready) = first {
-                        ready
-                    } else {
-                        let mut service = again;
-                        std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-                        service
-                    };
-                    service.call(request).await.map_err(Into::into)
-                };
-                let outcome = call.attempt(body).await;
+                let outcome = call.attempt(sent(inner.clone(), request.clone())).await;
                 let verdict = judged(&outcome, failed);
                 match call.settle_as(outcome, verdict) {
                     Break(settled) => break settled,
@@ -201,6 +187,18 @@ where
             finish(&mut call, settled)
         })
     }
+}
+
+/// One attempt, once the policies have admitted it. Clients send when they are called, and many reserve a place when they are
+/// made ready: who held such a place and waited for one of the policies', as its repetition waits the other way round, would
+/// wait for ever.
+async fn sent<S, Q>(mut service: S, request: Q) -> Result<S::Response, BoxError>
+where
+    S: Service<Q>,
+    S::Error: Into<BoxError>,
+{
+    poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+    service.call(request).await.map_err(Into::into)
 }
 
 fn judged<R>(outcome: &Outcome<Result<R, BoxError>>, failed: Judge<R>) -> Verdict {
