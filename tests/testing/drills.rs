@@ -73,8 +73,21 @@ fn a_report_says_what_was_drilled_with_its_line() {
         text.contains("order::price cached: callers share one load, and nothing older than 10s"),
         "{text}"
     );
-    assert!(text.contains("not drilled  drills::cramped hedged: its bulkhead has one place"), "{text}");
-    assert_eq!(report.left_out.len(), 1, "{text}");
+    let left_out = [
+        "drills::cramped hedged: its bulkhead has one place",
+        "drills::crowded bulkhead: it has room for 10050 callers, and at most 10000 are drilled",
+        "drills::momentary hedged: its time is too short to learn from",
+        "drills::roomy bulkhead: it has room for 20000 callers, and at most 10000 are drilled",
+    ];
+    assert_eq!(report.left_out.len(), left_out.len(), "{text}");
+    for left_out in left_out {
+        assert!(text.contains(&format!("not drilled  {left_out} (")), "{left_out}: {text}");
+    }
+    assert_eq!((of("drills::roomy"), of("drills::crowded")), (vec![], vec![]));
+    assert_eq!(of("drills::packed"), ["bulkhead"]);
+    assert_eq!(of("drills::brief"), ["timeout", "hedged"]);
+    assert_eq!(of("drills::soon_over"), ["deadline", "hedged"]);
+    assert_eq!(of("drills::momentary"), ["deadline"]);
 }
 
 #[cached(ttl = 30s, key = sku, stale_while_revalidate = 10s, stale_if_error = 10m)]
@@ -233,4 +246,45 @@ async fn promises_are_judged_together_with_what_limits_them() {
     let _alone = testing::alone();
     let run = (adapted(1).await, patient().await, wary().await, slow_to_judge().await);
     assert_eq!(run, (Ok(1), Ok(1), Ok(1), Ok(1)));
+}
+
+#[bulkhead(max = 20000)]
+async fn roomy() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[bulkhead(max = 50, queue = 10000)]
+async fn crowded() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[bulkhead(max = 50, queue = 9950)]
+async fn packed() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[hedged(after = p99, idempotent, budget = 1%)]
+#[timeout(5ms)]
+async fn brief() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[deadline(6ms)]
+#[hedged(after = p99, idempotent, budget = 1%)]
+async fn soon_over() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[deadline(2ms)]
+#[hedged(after = p99, idempotent)]
+async fn momentary() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_for_a_drill_and_what_has_little_time_works() {
+    let _alone = testing::alone();
+    let wide = (roomy().await, crowded().await, packed().await);
+    assert_eq!(wide, (Ok(1), Ok(1), Ok(1)));
+    assert_eq!((brief().await, soon_over().await, momentary().await), (Ok(1), Ok(1), Ok(1)));
 }

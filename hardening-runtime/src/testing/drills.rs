@@ -188,9 +188,13 @@ impl Drill<'_> {
             self.promise("rate_limited", text, kept);
         }
         if spec.bulkhead.is_some() {
-            let kept = self.bulkhead().await;
-            let places = self.site.state().bulkhead.occupancy().map_or(0, |(places, _, _)| places);
-            self.promise("bulkhead", format!("{places} run at once, and dropped ones leave"), kept);
+            if let Some(why) = self.too_much_room() {
+                self.leave_out("bulkhead", &why);
+            } else {
+                let kept = self.bulkhead().await;
+                let places = self.site.state().bulkhead.occupancy().map_or(0, |(places, _, _)| places);
+                self.promise("bulkhead", format!("{places} run at once, and dropped ones leave"), kept);
+            }
         }
         if spec.fallback.is_some() {
             let kept = self.fallback().await;
@@ -209,7 +213,7 @@ impl Drill<'_> {
             self.promise("cached", text, kept);
         }
         if let Some(hedge) = spec.hedged {
-            if let Some(why) = self.no_room_for_two() {
+            if let Some(why) = self.no_room_for_two(&hedge) {
                 self.leave_out("hedged", why);
             } else {
                 let kept = self.hedged(&hedge).await;

@@ -64,14 +64,24 @@ async fn call(
 }
 
 impl Drill<'_> {
-    /// Why no second execution can ever begin.
-    pub(super) fn no_room_for_two(&self) -> Option<&'static str> {
+    /// How long bodies take from which a percentile is learnt: they end well before they are cut, and so may the second
+    /// execution of one that does not.
+    fn usual(&self) -> Duration {
+        let limits = [self.spec.timeout, self.spec.deadline];
+        let limit = limits.into_iter().flatten().min().unwrap_or(Duration::MAX);
+        (limit / 4).min(TICK * 5)
+    }
+
+    /// Why no second execution can ever begin, or none in a drill.
+    pub(super) fn no_room_for_two(&self, hedge: &HedgeSpec) -> Option<&'static str> {
         let one_place = self.spec.bulkhead.is_some_and(|bulkhead| bulkhead.max < 2);
         let mut attempts = self.spec.limits().filter(|(_, limit)| limit.per == Per::Attempt);
         if one_place {
             Some("its bulkhead has one place")
         } else if attempts.any(|(_, limit)| limit.burst() < 2) {
             Some("its limit admits one attempt at once")
+        } else if matches!(hedge.after, After::Percentile(_)) && self.usual() < TICK / 2 {
+            Some("its time is too short to learn from")
         } else {
             None
         }
@@ -92,7 +102,7 @@ impl Drill<'_> {
             After::Duration(after) => after,
             // What most calls take has to be learnt first.
             After::Percentile(_) => {
-                let usual = TICK * 5;
+                let usual = self.usual();
                 for _ in 0..ENOUGH {
                     let _ = self.hedge(&Executions::default(), (Some(usual), Some(usual))).await;
                     calls += 1;

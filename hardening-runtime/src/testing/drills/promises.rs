@@ -16,6 +16,9 @@ use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::{Circuit, CircuitState};
 use crate::policy::rate_limit::hash_key;
 
+/// Callers at once.
+const MOST_DRILLED: u32 = 10_000;
+
 impl Drill<'_> {
     pub(super) async fn requires(&self) -> Kept {
         let mut refused = self.site.begin();
@@ -157,19 +160,25 @@ impl Drill<'_> {
         that(end.result.is_ok(), || format!("after {} it ended with {:?}", show(retry_after), end.result))
     }
 
+    /// How many callers are inside or wait when it is full, for one key.
+    fn most_inside(&self) -> Option<u32> {
+        let bulkheads = &self.site.state().bulkhead;
+        let of_key = || bulkheads.keyed().map(|keyed| keyed.places(hash_key(&self.key), clock::now()));
+        let places = bulkheads.common().map(Bulkhead::max).or_else(of_key)?;
+        Some(places.saturating_add(self.spec.bulkhead.map_or(0, |bulkhead| bulkhead.queue)))
+    }
+
+    /// Why nobody fills it.
+    pub(super) fn too_much_room(&self) -> Option<String> {
+        let most = self.most_inside().filter(|most| *most > MOST_DRILLED)?;
+        Some(format!("it has room for {most} callers, and at most {MOST_DRILLED} are drilled"))
+    }
+
     pub(super) async fn bulkhead(&mut self) -> Kept {
         self.key += 1;
         // A first call makes the bulkhead of this key.
         let _ = self.unlimited(Body::Succeeds).await;
-        let bulkheads = &self.site.state().bulkhead;
-        let of_key = || bulkheads.keyed().map(|keyed| keyed.places(hash_key(&self.key), clock::now()));
-        let common = bulkheads.common().map(Bulkhead::max);
-        let places = common.or_else(of_key).ok_or("it has no bulkhead")?;
-        let queue = self.spec.bulkhead.map_or(0, |bulkhead| bulkhead.queue);
-        let most = places.saturating_add(queue);
-        if most > 10_000 {
-            return Ok(());
-        }
+        let most = self.most_inside().ok_or("it has no bulkhead")?;
         let mut inside: Vec<Pin<Box<dyn Future<Output = End>>>> = Vec::new();
         for number in 1..=most {
             self.site.state().reset_limits();
