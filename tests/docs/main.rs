@@ -4,4 +4,5 @@
 mod blocks;
 mod pages;
 mod promtool;
+mod statuses;
 mod tables;

@@ -17,7 +17,7 @@ const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Whether an answer of a gRPC service counts against it, for `failure_if`: an error, an HTTP status that is none of gRPC's, or
 /// the status `UNKNOWN`, `DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED`, `INTERNAL`, `UNAVAILABLE` or `DATA_LOSS`. The other ones,
-/// such as `NOT_FOUND`, are answers.
+/// such as `NOT_FOUND`, are answers; what is none of gRPC's is `UNKNOWN`.
 ///
 /// It is judged by its head. A failure without a message has its status there; a stream that breaks off later is not seen.
 pub fn grpc_failed<B>(answer: &Result<Response<B>, BoxError>) -> bool {
@@ -28,8 +28,10 @@ pub fn grpc_failed<B>(answer: &Result<Response<B>, BoxError>) -> bool {
     }
 }
 
+/// The status that an answer's head holds; what is none of gRPC's is UNKNOWN.
 fn status(headers: &HeaderMap) -> Option<u8> {
-    headers.get(STATUS)?.to_str().ok()?.parse().ok()
+    let code = headers.get(STATUS)?.to_str().ok().and_then(|code| code.parse().ok());
+    Some(code.filter(|code| *code <= 16).unwrap_or(2))
 }
 
 /// The gRPC status that says what a refusal does.
@@ -168,6 +170,9 @@ mod tests {
         for code in 0..=16_u8 {
             let failed = grpc_failed(&answer(200, Some(&code.to_string())));
             assert_eq!(failed, [2, 4, 8, 13, 14, 15].contains(&code), "{code}");
+        }
+        for code in ["17", "255", "999", "-1", "abc", "", "2.0"] {
+            assert!(grpc_failed(&answer(200, Some(code))), "{code:?} is none of gRPC's");
         }
         assert!(!grpc_failed(&answer(200, None)), "an answer whose status comes at its end");
         assert!(grpc_failed(&answer(503, None)), "a balancer's own answer");
