@@ -113,14 +113,17 @@ impl Rules<'_> {
     }
 
     fn hedged(&mut self, hedge: &HedgeSpec, spec: &CallSpec) {
-        if let (After::Duration(after), Some(timeout), true) =
-            (hedge.after, spec.timeout, self.known("after"))
+        let cut = spec.timeout.map(|timeout| (timeout, "the first is cut"));
+        let over = spec.deadline.map(|deadline| (deadline, "the call is over"));
+        let shortest = cut.into_iter().chain(over).min_by_key(|(limit, _)| *limit);
+        if let (After::Duration(after), Some((limit, ends)), true) =
+            (hedge.after, shortest, self.known("after"))
         {
-            self.error(after >= timeout && !timeout.is_zero(), "after", || {
-                let (after, timeout) = (show(after), show(timeout));
+            self.error(after >= limit && !limit.is_zero(), "after", || {
+                let (after, limit) = (show(after), show(limit));
                 format!(
-                    "an extra execution after {after} never begins, since the first is cut after {timeout}: \
-                     write a duration below {timeout}"
+                    "an extra execution after {after} never begins, since {ends} after {limit}: \
+                     write a duration below {limit}"
                 )
             });
         }

@@ -203,6 +203,35 @@ fn numbers_of_a_bulkhead() {
 }
 
 #[test]
+fn an_extra_execution_begins_before_the_time_is_over() {
+    let hedge = |after: &str| Some(HedgeSpec::new(After::Duration(time(after))));
+    let within = |after, deadline: &str| CallSpec {
+        hedged: hedge(after),
+        deadline: Some(time(deadline)),
+        ..CallSpec::NONE
+    };
+    let cut = |after, timeout: &str| CallSpec {
+        hedged: hedge(after),
+        timeout: Some(time(timeout)),
+        ..CallSpec::NONE
+    };
+    only(&cut("1s", "1s"), "hedged.after");
+    sound(&cut("999ms", "1s"));
+    only(&within("1s", "500ms"), "hedged.after");
+    only(&within("500ms", "500ms"), "hedged.after");
+    sound(&within("499ms", "500ms"));
+    only(&within("1s", "0s"), "deadline.after");
+    // One finding for one number: the shorter limit's.
+    only(&CallSpec { hedged: hedge("3s"), ..timed("1s", "2s", None) }, "hedged.after");
+    let message = &check(&within("1s", "500ms"), &|_, _| true)[0].message;
+    for part in ["after 1s never begins", "over after 500ms", "below 500ms"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let unknown = |policy: &str, key: &str| !(policy == "hedged" && key == "after");
+    assert_eq!(check(&within("1s", "500ms"), &unknown), []);
+}
+
+#[test]
 fn a_rule_is_skipped_where_its_value_is_not_known() {
     let unknown = |policy, key| move |p: &str, k: &str| !(p == policy && k == key);
     let spec = breaking(CircuitBreakerSpec { window: Window::Time(Duration::ZERO), ..BREAKER });
