@@ -1,5 +1,5 @@
 //! The atomic state machines under loom: the very files of the runtime, compiled with loom's atomics and locks, and run
-//! under every interleaving of a few threads.
+//! under every interleaving of a few threads in which they lose their turn at most so often as the check says.
 //!
 //! What stands still here: settings (`tunable` keeps std's atomics), the clock, and jitter. A permit of tokio's
 //! semaphore is taken and given back in one step.

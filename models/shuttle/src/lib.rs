@@ -2,7 +2,8 @@
 //! and run under thousands of schedules of a few tasks, some of which are cancelled half-way.
 //!
 //! What stands still here: settings (`tunable` keeps std's atomics), the clock, and jitter. What tokio's channels,
-//! semaphores and notifications do happens in one step.
+//! semaphores and notifications do happens in one step. The site is not compiled here: `hedge.rs` and `flight.rs` make calls as
+//! the site does, by a few lines of their own.
 
 // The policies' own unit tests belong to the runtime's atomics.
 #![cfg(not(test))]
