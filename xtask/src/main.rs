@@ -3,6 +3,7 @@
 mod docs;
 mod expand;
 mod lint;
+mod mutants;
 mod needs;
 mod run;
 mod search;
@@ -15,6 +16,8 @@ cargo xtask test [--fast] [FILTER]   install what the tests need, then run all o
                                      --fast: without what needs tools, without the
                                      compiler's messages and documentation examples
 cargo xtask lint                     formatting, clippy, documentation, dependencies
+cargo xtask mutants [GLOB]           change the policies' cores in every small way: each
+                                     change fails a test, or is explained
 cargo xtask docs [--check]           rewrite the generated tables in docs/ and README.md
 cargo xtask expand NAME [FILE]       print what an annotated function expands to";
 
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test", rest @ ..] => test::run(rest),
         ["lint"] => lint::run(),
+        ["mutants"] => mutants::run("*"),
+        ["mutants", glob] => mutants::run(glob),
         ["docs"] => docs::run(docs::Mode::Write),
         ["docs", "--check"] => docs::run(docs::Mode::Check),
         ["expand", name] => expand::run(name, None),

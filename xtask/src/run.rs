@@ -75,10 +75,15 @@ impl Step {
 
     /// Prints and runs it.
     pub(crate) fn run(&self) -> Done {
+        if self.code()? == 0 { Ok(()) } else { Err(format!("`{}` failed", self.shown())) }
+    }
+
+    /// Prints and runs it: the code that it ends with.
+    pub(crate) fn code(&self) -> Done<i32> {
         eprintln!("+ {}", self.shown());
         let status =
             self.command().status().map_err(|error| format!("`{}` cannot run: {error}", self.shown()))?;
-        if status.success() { Ok(()) } else { Err(format!("`{}` failed", self.shown())) }
+        status.code().ok_or_else(|| format!("`{}` was killed", self.shown()))
     }
 
     /// Runs it quietly: whether it ran and succeeded.
