@@ -216,7 +216,8 @@ impl CircuitBreaker {
     /// Says that an admitted attempt waits, in a queue or for a limit, until the answer is dropped.
     #[cold]
     pub(crate) fn waits(&self, permit: Permit) -> Option<Waiting<'_>> {
-        let probe = permit != UNCOUNTED && Word::unpack(permit.word).phase == Phase::HalfOpen;
+        // What nobody counts has the word of a closed circuit.
+        let probe = Word::unpack(permit.word).phase == Phase::HalfOpen;
         probe.then(|| {
             self.waiting.fetch_add(1, Ordering::AcqRel);
             Waiting(self)
@@ -270,7 +271,8 @@ impl CircuitBreaker {
     fn record_probe(&self, generation: u32, now: Nanos, verdict: Verdict, event: Event) {
         loop {
             let word = Word::unpack(self.word.load(Ordering::Acquire));
-            if word.generation != generation || word.phase != Phase::HalfOpen {
+            // The generation that was half-open never becomes anything else.
+            if word.generation != generation {
                 return;
             }
             let next = match verdict {
@@ -303,10 +305,10 @@ impl CircuitBreaker {
         );
     }
 
-    fn open_until(&self, seen: Word, until: Nanos) -> bool {
+    fn open_until(&self, seen: Word, until: Nanos) {
         // Which phase it was is told by the generation: it changes with every transition.
-        let mine = |word: Word| word.generation == seen.generation && word.phase == seen.phase;
-        let Some(before) = self.update(|word| mine(word).then(|| word.opening())) else { return false };
+        let opening = |word: Word| (word.generation == seen.generation).then(|| word.opening());
+        let Some(before) = self.update(opening) else { return };
         let generation = before.opening().generation;
         self.until.store(until, Ordering::Release);
         self.streak.store(0, Ordering::Release);
@@ -315,7 +317,6 @@ impl CircuitBreaker {
         let from =
             if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
         self.rules.transitions.happened(self.rules.name, from, CircuitState::Open);
-        true
     }
 
     #[inline(always)]
@@ -329,3 +330,6 @@ impl CircuitBreaker {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).ok().map(Word::unpack)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ impl Word {
     }
 
     const fn next(self, phase: Phase) -> Self {
-        Self { phase, admitted: 0, succeeded: 0, generation: self.generation.wrapping_add(1), ..self }
+        Self { phase, generation: self.generation.wrapping_add(1), ..self }
     }
 
     /// The first step of opening, which one thread wins.
@@ -133,7 +133,7 @@ impl Word {
 
     /// The open period is over: half-open, the asking call is the first probe.
     pub(super) const fn half_opened(self) -> Self {
-        Self { admitted: 1, ..self.next(Phase::HalfOpen) }
+        Self { admitted: 1, succeeded: 0, ..self.next(Phase::HalfOpen) }
     }
 
     /// Closed with a clean slate.
@@ -179,5 +179,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn openings_are_counted_as_far_as_there_are_bits() {
+        let mut word = Word::CLOSED;
+        for opening in 1..=100_u8 {
+            word = word.opening().opened();
+            assert_eq!((word.opens, Word::unpack(word.pack())), (opening.min(63), word));
+        }
+        assert_eq!(word.half_opened().opens, 63);
+        assert_eq!(word.half_opened().closed().opens, 0);
+    }
+
+    #[test]
+    fn a_half_open_circuit_begins_with_one_probe_whatever_was_before() {
+        let word = Word { admitted: 7, succeeded: 5, ..Word::CLOSED };
+        let half_open = word.opening().opened().half_opened();
+        assert_eq!((half_open.admitted, half_open.succeeded), (1, 0));
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod breaker;
 mod breaker_model;
+mod bulkhead;
 mod keys;
 mod rate_limit;
 mod retry;

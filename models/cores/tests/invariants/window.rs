@@ -11,13 +11,12 @@ use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
 const BUCKETS: u64 = 16;
 const SLOW: Nanos = 50 * MILLI;
 
-/// A breaker that only counts.
+/// What only counts.
+const COUNTING: CircuitBreakerSpec =
+    CircuitBreakerSpec::DEFAULT.with_min_calls(u32::MAX).with_slow_call(Duration::from_nanos(SLOW));
+
 fn counting(window: Window, origin: Nanos) -> CircuitBreaker {
-    let spec = CircuitBreakerSpec::DEFAULT
-        .with_window(window)
-        .with_min_calls(u32::MAX)
-        .with_slow_call(Duration::from_nanos(SLOW));
-    CircuitBreaker::new("counting", spec, None, origin)
+    CircuitBreaker::new("counting", COUNTING.with_window(window), None, origin)
 }
 
 #[track_caller]
@@ -261,5 +260,33 @@ fn i_12_a_slow_failure_is_one_call() {
         record(&breaker, Event { at: 3, failed: true, slow: false });
         breaker.record(admitted(&breaker, 4), 4, Verdict::Neither, SLOW);
         assert_eq!(breaker.window_counts(5), (3, 2, 2), "{window:?}");
+    }
+}
+
+/// Settings may give the same window again, which is no other one.
+#[test]
+fn i_13_another_window_begins_with_nothing_and_the_same_one_goes_on() {
+    let windows =
+        [Window::secs(16), Window::secs(160), Window::Calls(5), Window::Calls(9), Window::Calls(100)];
+    for from in windows {
+        for to in windows {
+            let breaker = counting(from, 0);
+            let tune = |window| breaker.tune(&CircuitBreakerSpec { window, ..COUNTING }, None);
+            let failure = |at| record(&breaker, Event { at, failed: true, slow: false });
+            (0..4).for_each(failure);
+            tune(to);
+            let kept = if from == to { 4 } else { 0 };
+            assert_eq!(breaker.window_counts(4), (kept, kept, 0), "{from:?}, then {to:?}");
+            (4..124).for_each(failure);
+            let held = |now| breaker.window_counts(now).0;
+            let (full, later) = match to {
+                Window::Calls(calls) => (calls.into(), calls.into()),
+                Window::Time(_) => (kept + 120, if to == Window::secs(16) { 0 } else { kept + 120 }),
+            };
+            assert_eq!((held(124), held(100 * SECOND)), (full, later), "{from:?}, then {to:?}");
+            tune(from);
+            tune(to);
+            assert_eq!(held(124), if from == to { full } else { 0 }, "{to:?}, {from:?}, and {to:?} again");
+        }
     }
 }

@@ -1,0 +1,216 @@
+//! What cannot be reached from outside: modes, waiting probes, the numbers.
+
+use hardening_spec::{CircuitMode, DurationRange, Ratio, Window as Spec};
+
+use super::window::Counts;
+use super::*;
+
+const SECOND: Nanos = 1_000_000_000;
+const SPEC: CircuitBreakerSpec =
+    CircuitBreakerSpec { consecutive: Some(1), probes: 1, ..CircuitBreakerSpec::DEFAULT };
+
+fn breaker(spec: CircuitBreakerSpec) -> CircuitBreaker {
+    let open_for = DurationRange::secs(2, 2);
+    let probe_timeout = Some(Duration::from_secs(5));
+    CircuitBreaker::new("in hand", CircuitBreakerSpec { open_for, probe_timeout, ..spec }, None, 0)
+}
+
+#[track_caller]
+fn admitted(breaker: &CircuitBreaker, now: Nanos) -> Permit {
+    match breaker.admit(now) {
+        Admission::Admitted(permit) => permit,
+        Admission::Refused { retry_after } => panic!("refused at {now} for {retry_after}"),
+    }
+}
+
+fn refused(retry_after: Nanos) -> Admission {
+    Admission::Refused { retry_after }
+}
+
+/// A breaker whose only probe is admitted at this second.
+fn probing(second: u64) -> (CircuitBreaker, Permit) {
+    let breaker = breaker(SPEC);
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    let probe = admitted(&breaker, second * SECOND);
+    (breaker, probe)
+}
+
+#[test]
+fn leave_of_a_moment_is_told_from_that_of_a_word() {
+    for now in [0, 1, 2, 3, SECOND, Nanos::MAX >> 1] {
+        assert_eq!(Permit::at(now).moment(), Some(now));
+    }
+    assert_eq!((Permit::NONE.moment(), UNCOUNTED.moment()), (None, None));
+    let full = Word {
+        mode: Mode::MetricsOnly,
+        phase: Phase::HalfOpen,
+        opens: 63,
+        admitted: u8::MAX,
+        succeeded: u8::MAX,
+        generation: u32::MAX,
+    };
+    assert!(UNCOUNTED.word & full.pack() == 0 && UNCOUNTED.word != 0, "no word is taken for it");
+}
+
+#[test]
+fn an_operator_decides_what_the_machine_would() {
+    for (mode, named) in [
+        (CircuitMode::Automatic, Mode::Automatic),
+        (CircuitMode::ForcedOpen, Mode::ForcedOpen),
+        (CircuitMode::Disabled, Mode::Disabled),
+        (CircuitMode::MetricsOnly, Mode::MetricsOnly),
+    ] {
+        assert_eq!(Mode::from(mode), named);
+        let breaker = breaker(SPEC);
+        breaker.give_mode(named);
+        assert_eq!((breaker.rules.mode(), breaker.name()), (named, "in hand"));
+    }
+    let forced = breaker(SPEC);
+    forced.give_mode(Mode::ForcedOpen);
+    assert_eq!(forced.admit(7), refused(2 * SECOND));
+    let disabled = breaker(SPEC);
+    disabled.give_mode(Mode::Disabled);
+    for now in 0..100 {
+        disabled.record(admitted(&disabled, now), now, Verdict::Failure, 0);
+    }
+    assert_eq!(disabled.window_counts(100), (0, 0, 0));
+    disabled.give_mode(Mode::Automatic);
+    assert_eq!((disabled.state(100), disabled.streak.load(Ordering::Relaxed)), (CircuitState::Closed, 0));
+}
+
+#[test]
+fn without_deciding_the_machine_runs_as_if_it_did() {
+    let breaker = breaker(CircuitBreakerSpec { probes: 2, ..SPEC });
+    breaker.give_mode(Mode::MetricsOnly);
+    let happened = |from, to| breaker.transition_count(from, to);
+    let counted = admitted(&breaker, 0);
+    breaker.record(counted, 0, Verdict::Failure, 0);
+    assert_eq!(happened(CircuitState::Closed, CircuitState::Open), 1);
+    // It would be refused: it passes, and nobody counts it.
+    assert_eq!(breaker.admit(SECOND), Admission::Admitted(UNCOUNTED));
+    breaker.record(UNCOUNTED, SECOND, Verdict::Failure, 0);
+    let probes = [2 * SECOND, 2 * SECOND].map(|now| admitted(&breaker, now));
+    assert_eq!(happened(CircuitState::Open, CircuitState::HalfOpen), 1);
+    assert_eq!(breaker.admit(3 * SECOND), Admission::Admitted(UNCOUNTED), "one more than the probes");
+    breaker.record(UNCOUNTED, 3 * SECOND, Verdict::Failure, 0);
+    for probe in probes {
+        breaker.record(probe, 3 * SECOND, Verdict::Success, 0);
+    }
+    assert_eq!(happened(CircuitState::HalfOpen, CircuitState::Closed), 1);
+    assert_eq!(happened(CircuitState::HalfOpen, CircuitState::Open), 0);
+}
+
+#[test]
+fn a_probe_that_waits_is_not_late_and_its_time_begins_with_its_body() {
+    let (breaker, probe) = probing(2);
+    assert!(breaker.waits(UNCOUNTED).is_none(), "who is not counted is no probe");
+    let waiting = breaker.waits(probe).expect("a probe");
+    assert_eq!(breaker.admit(60 * SECOND), refused(5 * SECOND), "as long as from now on");
+    waiting.begins(60 * SECOND);
+    assert_eq!(breaker.waiting.load(Ordering::Relaxed), 0);
+    assert_eq!(breaker.admit(61 * SECOND), refused(4 * SECOND));
+    // Another one's earlier clock does not make it earlier.
+    breaker.waits(probe).expect("a probe").begins(SECOND);
+    assert_eq!(breaker.admit(65 * SECOND - 1), refused(1));
+    assert_eq!(breaker.state(65 * SECOND - 1), CircuitState::HalfOpen);
+    assert_eq!(breaker.admit(65 * SECOND), refused(2 * SECOND), "late: the circuit opens again");
+    assert_eq!(breaker.state(65 * SECOND), CircuitState::Open);
+}
+
+#[test]
+fn a_closed_circuit_has_nobody_waiting() {
+    let breaker = breaker(SPEC);
+    assert!(breaker.waits(admitted(&breaker, 0)).is_none());
+}
+
+#[test]
+fn a_slow_success_of_a_probe_opens_again() {
+    let slow = CircuitBreakerSpec { slow_call: Some(Duration::from_secs(1)), ..SPEC };
+    for (took, state) in [(SECOND - 1, CircuitState::Closed), (SECOND, CircuitState::Open)] {
+        let breaker = breaker(slow);
+        breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+        breaker.record(admitted(&breaker, 2 * SECOND), 2 * SECOND, Verdict::Success, took);
+        assert_eq!(breaker.state(2 * SECOND), state, "{took}");
+    }
+}
+
+#[test]
+fn other_numbers_are_in_force_at_once_and_the_state_stays() {
+    let (breaker, probe) = probing(2);
+    let other = CircuitBreakerSpec {
+        consecutive: Some(3),
+        slow_call: Some(Duration::from_secs(1)),
+        open_for: DurationRange::secs(7, 7),
+        probes: 2,
+        ..SPEC
+    };
+    breaker.tune(&other, Some(Duration::from_secs(4)));
+    assert_eq!(breaker.state(2 * SECOND), CircuitState::HalfOpen);
+    let second = admitted(&breaker, 3 * SECOND);
+    assert_eq!(breaker.admit(4 * SECOND), refused(3 * SECOND), "the attempt's timeout bounds a probe");
+    for probe in [probe, second] {
+        breaker.record(probe, 4 * SECOND, Verdict::Success, SECOND - 1);
+    }
+    for failure in 1..=3 {
+        assert_eq!(breaker.state(4 * SECOND), CircuitState::Closed, "before failure {failure}");
+        breaker.record(admitted(&breaker, 4 * SECOND), 4 * SECOND, Verdict::Failure, SECOND);
+    }
+    assert_eq!(breaker.admit(4 * SECOND), refused(7 * SECOND));
+    breaker.tune(&SPEC, None);
+    assert_eq!(breaker.rules.probe_timeout.get(), 10 * SECOND, "what bounds a probe without a timeout");
+}
+
+#[test]
+fn a_share_trips_from_the_least_calls_on() {
+    let spec = CircuitBreakerSpec {
+        window: Spec::Calls(100),
+        min_calls: 10,
+        failure_rate: Ratio::percent(50),
+        slow_call: Some(Duration::from_secs(1)),
+        slow_rate: Ratio::percent(80),
+        consecutive: None,
+        ..CircuitBreakerSpec::DEFAULT
+    };
+    let rules = Rules::new("judge", &spec, None);
+    for (calls, failed, slow, trips) in [
+        (10, 5, 0, true),
+        (10, 4, 7, false),
+        (10, 0, 8, true),
+        (9, 9, 9, false),
+        (11, 5, 8, false),
+        (11, 5, 9, true),
+        (10, 5, 8, true),
+    ] {
+        assert_eq!(rules.trips(Counts { calls, failed, slow }), trips, "{failed} and {slow} of {calls}");
+    }
+    assert!(!rules.trips_in_a_row(0) && !rules.trips_in_a_row(u32::MAX));
+    // What was slow by a rule that is gone says nothing.
+    rules.tune(&CircuitBreakerSpec { slow_call: None, consecutive: Some(2), ..spec }, None);
+    assert!(!rules.trips(Counts { calls: 10, failed: 0, slow: 10 }));
+    assert!(!rules.trips_in_a_row(1) && rules.trips_in_a_row(2) && rules.trips_in_a_row(3));
+}
+
+#[test]
+fn an_open_period_doubles_up_to_its_end_and_is_spread_by_a_fifth() {
+    let rules = |from, to| {
+        let open_for = DurationRange::new(Duration::from_nanos(from), Duration::from_nanos(to));
+        Rules::new("periods", &CircuitBreakerSpec { open_for, ..SPEC }, None)
+    };
+    for (from, to, opens, random, period) in [
+        (1000, 100_000, 0, 0.5, 1000),
+        (1000, 100_000, 0, 0.0, 800),
+        (1000, 100_000, 3, 0.25, 7200),
+        (1000, 100_000, 6, 0.5, 64_000),
+        (1000, 100_000, 7, 0.5, 100_000),
+        (1000, 100_000, 7, 0.75, 110_000),
+        (1000, 100_000, 63, 0.5, 100_000),
+        (1000, 1000, 0, 0.0, 1000),
+        (1000, 1000, 63, 0.9, 1000),
+    ] {
+        let found = rules(from, to).open_period(opens, random);
+        assert!(found.abs_diff(period) <= 1, "{from}..{to} after {opens} at {random}: {found}, not {period}");
+    }
+    // Bits that are shifted out are no period.
+    assert_eq!(rules((1 << 62) + 1, u64::MAX).open_period(2, 0.5), u64::MAX);
+    assert_eq!(rules(7, 9).first_period(), 7);
+}
