@@ -38,3 +38,10 @@ pub mod policy;
 #[allow(dead_code, reason = "the runtime uses what is not used here")]
 #[path = "../../../hardening-runtime/src/tunable.rs"]
 mod tunable;
+
+// The invariants once more, beside the unit tests: one thing to build for each mutant.
+#[cfg(test)]
+extern crate self as hardening_cores;
+#[cfg(test)]
+#[path = "../tests/invariants/main.rs"]
+mod invariants;

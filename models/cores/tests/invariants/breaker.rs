@@ -6,8 +6,8 @@ use std::time::Duration;
 use hardening_cores::policy::circuit_breaker::{Admission, CircuitBreaker, CircuitState, Permit, Verdict};
 use hardening_spec::{CircuitBreakerSpec, DurationRange, Ratio, Window};
 
-use crate::breaker_model::{Model, Rules};
-use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+use super::breaker_model::{Model, Rules};
+use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
 fn random_rules(random: &mut fastrand::Rng) -> Rules {
     let window = random.usize(1..12);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hardening_cores::policy::circuit_breaker::{CircuitState, Verdict};
 
-use crate::support::Nanos;
+use super::support::Nanos;
 
 /// The numbers that the model knows.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hardening_cores::policy::bulkhead::{Bulkhead, Entry};
 use hardening_spec::BulkheadSpec;
 
-use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
 type Waiter<'b> = Pin<Box<dyn Future<Output = ()> + 'b>>;
 

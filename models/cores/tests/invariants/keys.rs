@@ -6,7 +6,7 @@ use std::time::Duration;
 use hardening_cores::policy::rate_limit::{Decision, Limiter, hash_key};
 use hardening_spec::{Rate, RateLimitSpec};
 
-use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
 fn spec(period: Nanos, burst: u32) -> RateLimitSpec {
     RateLimitSpec::new(Rate::new(1, Duration::from_nanos(period))).with_burst(burst)

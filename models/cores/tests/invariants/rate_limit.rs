@@ -6,7 +6,7 @@ use std::time::Duration;
 use hardening_cores::policy::rate_limit::{Arrival, Decision, Gcra, Limiter};
 use hardening_spec::{Rate, RateLimitSpec};
 
-use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
 /// Admitted charges, each with its moment.
 type Admitted = Vec<(Nanos, u64)>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hardening_cores::policy::retry::{Backoff, Next, Progress, Retry, Stop};
 use hardening_spec::{DurationRange, Jitter, Ratio, RetrySpec};
 
-use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
 const NEVER: Nanos = Nanos::MAX;
 const JITTERS: [Jitter; 4] = [Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::None];

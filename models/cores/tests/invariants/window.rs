@@ -5,7 +5,7 @@ use std::time::Duration;
 use hardening_cores::policy::circuit_breaker::{Admission, CircuitBreaker, CircuitState, Permit, Verdict};
 use hardening_spec::{CircuitBreakerSpec, Ratio, Window};
 
-use crate::support::{MILLI, Nanos, SECOND, for_each_seed};
+use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
 /// Buckets of a time window.
 const BUCKETS: u64 = 16;
