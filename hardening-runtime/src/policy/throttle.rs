@@ -294,4 +294,32 @@ mod tests {
         let few = run(&slow, 0, 60, 20, 0);
         assert!(few.iter().all(|passed| *passed >= 1), "{few:?}");
     }
+
+    #[test]
+    fn a_word_holds_a_bucket_and_full_numbers_keep_their_share() {
+        for (lap, requests, accepts) in
+            [(0, 0, 0), (4095, Held::FULL, Held::FULL), (7, 5, 3), (1, Held::FULL, 0)]
+        {
+            let held = Held::unpack(Held { lap, requests, accepts }.pack());
+            assert_eq!((held.lap, held.requests, held.accepts), (lap, requests, accepts));
+        }
+        let asked = |requests, accepts| {
+            let held = Held { lap: 9, requests, accepts }.asked();
+            (held.lap, held.requests, held.accepts)
+        };
+        assert_eq!(asked(5, 3), (9, 6, 3));
+        assert_eq!(asked(Held::FULL - 1, 8), (9, Held::FULL, 8));
+        assert_eq!(asked(Held::FULL, 8), (9, Held::FULL / 2 + 1, 4));
+    }
+
+    #[test]
+    fn a_lap_is_never_that_of_an_empty_word() {
+        let mut laps: Vec<u64> = (0..2 * Held::LAPS).map(|lap| Held::lap(lap * BUCKETS)).collect();
+        assert_eq!((laps[0], laps[1], Held::lap(BUCKETS - 1), Held::lap(BUCKETS)), (1, 2, 1, 2));
+        assert_eq!(laps[4094], 4095, "each of them but that one");
+        assert_eq!(laps[4095], 1);
+        laps.sort_unstable();
+        laps.dedup();
+        assert_eq!((laps[0], laps.len()), (1, 4095));
+    }
 }

@@ -95,7 +95,7 @@ impl Window {
             return self.calls.get()?.record(generation, event);
         }
         let (last, epoch) = (self.time.last.load(Ordering::Relaxed), self.time.epoch(now));
-        if epoch != last && !self.time.turn_to(generation, last, epoch) {
+        if !self.time.turn_to(generation, last, epoch) {
             return None;
         }
         self.time.record(generation, epoch, now, event)
@@ -249,7 +249,7 @@ impl TimeWindow {
             }
         }
         if event.failed || event.slow {
-            let until = now.saturating_add(self.width.get().saturating_mul(BUCKETS as u64 + 1));
+            let until = now.saturating_add(self.width.get().saturating_mul(BUCKETS as u64));
             self.doubtful_until.fetch_max(until, Ordering::AcqRel);
         } else if now >= self.doubtful_until.load(Ordering::Acquire) {
             return None;
@@ -260,9 +260,9 @@ impl TimeWindow {
     /// Turns the ring to `epoch`, emptying what has left the window; false for an event from too long ago.
     #[cold]
     fn turn_to(&self, generation: u32, last: u64, epoch: u64) -> bool {
-        if epoch < last {
+        if let Some(late) = last.checked_sub(epoch) {
             // A clock read before another thread's: its bucket is still there unless a whole lap went by.
-            return last - epoch < BUCKETS as u64;
+            return late < BUCKETS as u64;
         }
         if self.last.fetch_max(epoch, Ordering::AcqRel) >= epoch {
             return true;
@@ -323,5 +323,47 @@ mod tests {
             "the totals are short of a failure that is already gone"
         );
         assert_eq!(window.add(0, replaced, event(true)), Some(Counts { calls: 2, failed: 0, slow: 0 }));
+    }
+
+    #[test]
+    fn what_is_more_than_the_calls_is_no_part_of_them() {
+        for (failed, slow, whole) in [(0, 0, true), (2, 2, true), (3, 2, false), (2, 3, false), (3, 3, false)]
+        {
+            assert_eq!(
+                Fields { tag: 0, calls: 2, failed, slow }.is_whole(),
+                whole,
+                "{failed} and {slow} of 2"
+            );
+        }
+    }
+
+    #[test]
+    fn outcomes_of_another_generation_find_nothing_to_add_themselves_to() {
+        let failure = Event { failed: true, slow: false };
+        for spec in [Spec::secs(16), Spec::Calls(10)] {
+            for (before, generation) in (0..127).map(|before| (before, before + 1)) {
+                let window = Window::new(spec, 0);
+                window.clear(before);
+                window.record(before, 5, failure);
+                assert_eq!(window.counts(before, 5).calls, 1);
+                window.clear(generation);
+                window.record(before, 5, failure);
+                assert_eq!(window.counts(generation, 5), Counts::default(), "{spec:?}: {before}");
+                window.record(generation, 5, failure);
+                assert_eq!(window.counts(generation, 5), Counts { calls: 1, failed: 1, slow: 0 });
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_s_tag_tells_generations_and_laps_apart_and_is_never_nothing() {
+        let mut tags: Vec<u16> = Vec::new();
+        for generation in 0..128 {
+            tags.extend((0..256).map(|lap| TimeWindow::tag(generation, lap * BUCKETS as u64 + 7)));
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        assert_eq!((tags[0], tags.len()), (0x8000, 1 << 15));
+        assert_eq!(TimeWindow::tag(128, 256 * BUCKETS as u64), TimeWindow::tag(0, 0));
     }
 }

@@ -164,4 +164,74 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn buckets_follow_one_another_without_a_gap() {
+        // The first duration of each bucket: 64 to a power of two.
+        let first = |bucket: usize| match bucket {
+            0 => 0,
+            _ => {
+                let (power, fine) = ((bucket - 1) / 64 + 10, (bucket as u64 - 1) % 64);
+                (64 + fine) << (power - 6)
+            }
+        };
+        assert_eq!(BUCKETS, 32 * 64 + 2);
+        for at in 0..BUCKETS {
+            assert_eq!(bucket(first(at)), at);
+            if at > 0 {
+                assert_eq!(bucket(first(at) - 1), at - 1);
+            }
+            let wanted = if at == BUCKETS - 1 { first(at) } else { first(at).midpoint(first(at + 1)) };
+            assert_eq!(middle(at), wanted);
+        }
+        assert_eq!(bucket(Nanos::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_window_is_full_after_exactly_its_time_whichever_of_the_two_it_is() {
+        let latencies = Latencies::new(SECOND + 1);
+        let record = |took: Nanos, now| (0..100).for_each(|_| latencies.record(took, now));
+        let median = |now| latencies.quantile(500_000, now).map(|took| took / 1_000_000);
+        // Each window begins with the first call after the one before is full.
+        record(5_000_000, SECOND + 1);
+        assert_eq!(median(SECOND + WINDOW - 1), Some(5));
+        let mut begun = SECOND + WINDOW;
+        for turn in 1..6_u64 {
+            let before = if turn == 1 { 5 } else { (turn - 1) * 10 };
+            record(turn * 10_000_000, begun);
+            record(turn * 10_000_000, begun);
+            assert!(latencies.quantile(300_000, begun).is_some_and(|took| took / 1_000_000 <= before));
+            let most = latencies.quantile(600_000, begun + WINDOW - 1).unwrap() / 1_000_000;
+            assert!(most.abs_diff(turn * 10) <= 1);
+            begun += WINDOW;
+            // The window before the last is forgotten, this one is not.
+            assert!(latencies.quantile(1, begun).is_some_and(|took| took / 900_000 >= turn * 10));
+        }
+        assert!(median(begun + WINDOW - 1).is_some());
+        assert_eq!(median(begun + WINDOW), None);
+    }
+
+    #[test]
+    fn after_a_pause_both_windows_are_stale() {
+        for (pause, kept) in [(2 * WINDOW - 1, true), (2 * WINDOW, false)] {
+            for origin in [0, WINDOW] {
+                let latencies = Latencies::new(0);
+                let _ = latencies.quantile(1, origin);
+                (0..100).for_each(|_| latencies.record(1_000_000, origin));
+                assert_eq!(latencies.quantile(1, origin + pause).is_some(), kept, "{origin} and {pause}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_reached_by_exactly_its_share() {
+        let latencies = Latencies::new(0);
+        (1..=1000_u64).for_each(|took| latencies.record(took * 10_000_000, 0));
+        for (share, wanted) in
+            [(1, 1), (1000, 1), (1001, 2), (500_000, 500), (999_001, 1000), (1_000_000, 1000)]
+        {
+            let exact = middle(bucket(wanted * 10_000_000));
+            assert_eq!(latencies.quantile(share, 0), Some(exact), "{share}");
+        }
+    }
 }

@@ -371,3 +371,6 @@ impl Limiter {
         self.gcra().remaining(own.unwrap_or_else(|| self.shared.load(Ordering::Acquire)), now)
     }
 }
+
+#[cfg(test)]
+mod tests;

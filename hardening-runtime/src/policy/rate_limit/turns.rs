@@ -79,3 +79,41 @@ impl FreeTurns {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::NEVER;
+
+    #[test]
+    fn free_turns_are_for_the_same_charge_and_not_for_ever() {
+        let turns = FreeTurns::default();
+        let keep = |at, key, cost, now| turns.keep(Turn { at, charge: Charge { key, cost } }, now);
+        let take = |key, cost, now, latest| turns.take(Charge { key, cost }, now, latest);
+        assert_eq!(take(1, 1, 0, NEVER), None);
+        for at in [30, 10, 20] {
+            keep(at, 1, 1, 5);
+        }
+        assert_eq!(
+            (take(2, 1, 0, NEVER), take(1, 2, 0, NEVER)),
+            (None, None),
+            "of another key, of another cost"
+        );
+        assert_eq!((take(1, 1, 0, 9), take(1, 1, 31, NEVER)), (None, None), "too late, and gone by");
+        assert_eq!(take(1, 1, 10, 10), Some(10));
+        assert_eq!(take(1, 1, 0, NEVER), Some(20), "the earliest");
+        assert!(turns.take_at(1, 29).is_none() && turns.take_at(2, 30).is_none());
+        assert!(turns.take_at(1, 30).is_some_and(|turn| turn.at == 30));
+        assert!(!turns.any.load(Ordering::Relaxed), "nobody looks where nothing is");
+        // What has passed makes room.
+        keep(40, 1, 1, 40);
+        keep(50, 1, 1, 41);
+        assert_eq!(turns.lock().len(), 1);
+        keep(60, 1, 1, 50);
+        assert_eq!(turns.lock().len(), 2, "a turn that is now has not passed");
+        for at in 0..2000 {
+            keep(100 + at, 1, 1, 50);
+        }
+        assert_eq!(turns.lock().len(), 1024, "a bound on memory");
+    }
+}

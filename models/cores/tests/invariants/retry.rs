@@ -117,3 +117,83 @@ fn i_27_attempts_and_time_are_never_exceeded() {
         }
     });
 }
+
+#[test]
+fn i_25_each_jitter_is_spread_as_it_is_written() {
+    let (base, cap) = (100 * MILLI, 2 * SECOND);
+    for (jitter, retry, last, random, wanted) in [
+        (Jitter::None, 1, 0, 0.3, 100),
+        (Jitter::None, 2, 0, 0.3, 300),
+        (Jitter::None, 3, 0, 0.3, 900),
+        (Jitter::None, 4, 0, 0.3, 2000),
+        (Jitter::Full, 1, 0, 0.0, 0),
+        (Jitter::Full, 1, 0, 0.25, 25),
+        (Jitter::Full, 3, 0, 0.5, 450),
+        (Jitter::Equal, 1, 0, 0.0, 50),
+        (Jitter::Equal, 1, 0, 0.5, 75),
+        (Jitter::Equal, 3, 0, 0.25, 562),
+        (Jitter::Decorrelated, 1, 0, 0.0, 100),
+        (Jitter::Decorrelated, 1, 0, 0.5, 200),
+        (Jitter::Decorrelated, 9, 200, 0.25, 225),
+        (Jitter::Decorrelated, 9, 200, 0.75, 475),
+        (Jitter::Decorrelated, 9, 10, 0.5, 100),
+        (Jitter::Decorrelated, 9, 2000, 0.9, 2000),
+    ] {
+        let delay = backoff(base, cap, 3.0, jitter).delay(retry, last * MILLI, random) / MILLI;
+        assert_eq!(delay, wanted, "{jitter:?} before retry {retry} after {last} ms at {random}");
+    }
+    // A range of one duration does not grow, nothing stays nothing.
+    assert_eq!(backoff(base, base, 3.0, Jitter::None).delay(5, 0, 0.0), base);
+    assert_eq!(backoff(0, cap, f64::INFINITY, Jitter::None).delay(5, 0, 0.0), 0);
+    assert_eq!(backoff(base, cap, f64::INFINITY, Jitter::None).delay(1, 0, 0.0), base);
+}
+
+fn failed(attempts: u32, now: Nanos) -> Progress {
+    Progress { attempts, started: 0, now, deadline: NEVER, last_delay: 0, asked_for: None }
+}
+
+fn fixed(attempts: u32, budget: Option<Ratio>) -> RetrySpec {
+    RetrySpec {
+        attempts,
+        backoff: DurationRange::millis(100, 100),
+        jitter: Jitter::None,
+        budget,
+        max_duration: None,
+        ..RetrySpec::DEFAULT
+    }
+}
+
+#[test]
+fn i_27_why_a_call_is_not_repeated_is_told() {
+    let timed = RetrySpec { max_duration: Some(Duration::from_secs(1)), ..fixed(3, None) };
+    let retry = Retry::new(&timed, 0);
+    let next = |progress| retry.next(progress, 0.5);
+    assert_eq!(next(failed(1, 0)), Next::After(100 * MILLI));
+    assert_eq!(next(failed(2, 899 * MILLI)), Next::After(100 * MILLI));
+    assert_eq!(next(failed(2, 900 * MILLI)), Next::Stop(Stop::Time), "the next one would begin with the end");
+    assert_eq!(next(failed(3, 0)), Next::Stop(Stop::Attempts));
+    let bounded = |deadline| Progress { deadline, ..failed(1, 0) };
+    assert_eq!(next(bounded(100 * MILLI)), Next::Stop(Stop::Time));
+    assert_eq!(next(bounded(100 * MILLI + 1)), Next::After(100 * MILLI));
+    assert_eq!(next(Progress { asked_for: Some(7), ..failed(1, 0) }), Next::After(7));
+    retry.tune(None);
+    assert_eq!(next(failed(1, 0)), Next::Stop(Stop::Attempts), "switched off");
+    retry.tune(Some(&fixed(9, None)));
+    assert_eq!(next(failed(8, 50 * SECOND)), Next::After(100 * MILLI));
+}
+
+#[test]
+fn i_28_only_what_is_repeated_takes_from_the_budget() {
+    let retry = Retry::new(&fixed(2, Some(Ratio::percent(50))), 0);
+    (0..20).for_each(|_| retry.deposit(0));
+    assert_eq!(retry.budget().left(0), Some(40), "half of the calls, and the reserve");
+    for _ in 0..100 {
+        assert_eq!(retry.next(failed(2, 0), 0.5), Next::Stop(Stop::Attempts));
+        assert_eq!(retry.next(Progress { deadline: 1, ..failed(1, 0) }, 0.5), Next::Stop(Stop::Time));
+    }
+    for left in (0..40).rev() {
+        assert_eq!(retry.next(failed(1, 0), 0.5), Next::After(100 * MILLI));
+        assert_eq!(retry.budget().left(0), Some(left));
+    }
+    assert_eq!(retry.next(failed(1, 0), 0.5), Next::Stop(Stop::Budget));
+}

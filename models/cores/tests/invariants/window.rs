@@ -290,3 +290,47 @@ fn i_13_another_window_begins_with_nothing_and_the_same_one_goes_on() {
         }
     }
 }
+
+/// A failure decides for as long as it is held, to the last moment.
+#[test]
+fn i_11_a_success_may_open_a_circuit_as_long_as_failures_are_held() {
+    for (later, state) in [
+        (15 * SECOND, CircuitState::Open),
+        (16 * SECOND - 1, CircuitState::Open),
+        (16 * SECOND, CircuitState::Closed),
+    ] {
+        let spec = CircuitBreakerSpec::DEFAULT.with_window(Window::secs(16)).with_min_calls(10);
+        let breaker = CircuitBreaker::new("judged", spec, None, 0);
+        (0..5).for_each(|_| record(&breaker, Event { at: 0, failed: true, slow: false }));
+        (0..5).for_each(|_| record(&breaker, Event { at: later, failed: false, slow: false }));
+        assert_eq!(breaker.state(later), state, "at {later}");
+    }
+}
+
+/// What is late by a lap would share its bucket with what is new.
+#[test]
+fn i_03_an_event_that_comes_a_lap_late_takes_nothing_away() {
+    let breaker = counting(Window::secs(16), 0);
+    let at = |at| record(&breaker, Event { at, failed: false, slow: false });
+    (0..3).for_each(|_| at(40 * SECOND));
+    for lap in [8, 24] {
+        at(lap * SECOND);
+        assert_eq!(breaker.window_counts(40 * SECOND).0, 3, "late at {lap} s");
+    }
+    at(25 * SECOND);
+    assert_eq!(breaker.window_counts(40 * SECOND).0, 4, "the oldest bucket is still there");
+}
+
+/// The marks of buckets come again after 256 laps; what they marked then is gone by that time.
+#[test]
+fn i_03_what_is_many_laps_old_is_not_taken_for_new() {
+    for steps in [vec![4096 + 2], vec![15, 4096 + 2], (8..=4096 + 8).step_by(8).collect()] {
+        let breaker = counting(Window::secs(16), 0);
+        let record = |at, failed| record(&breaker, Event { at: at * SECOND, failed, slow: failed });
+        [0, 1, 2, 5].into_iter().for_each(|at| record(at, true));
+        steps.iter().for_each(|at| record(*at, false));
+        let last = steps[steps.len() - 1];
+        let young = steps.iter().filter(|at| last - **at < BUCKETS).count() as u64;
+        assert_eq!(breaker.window_counts(last * SECOND), (young, 0, 0), "{} steps", steps.len());
+    }
+}
