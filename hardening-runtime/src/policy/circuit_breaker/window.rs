@@ -322,6 +322,7 @@ mod tests {
             None,
             "the totals are short of a failure that is already gone"
         );
+        assert_eq!(window.counts(), Counts { calls: 1, failed: 0, slow: 0 }, "less than none is none");
         assert_eq!(window.add(0, replaced, event(true)), Some(Counts { calls: 2, failed: 0, slow: 0 }));
     }
 

@@ -334,3 +334,13 @@ fn i_03_what_is_many_laps_old_is_not_taken_for_new() {
         assert_eq!(breaker.window_counts(last * SECOND), (young, 0, 0), "{} steps", steps.len());
     }
 }
+
+/// A length that the numbers of a window cannot hold.
+#[test]
+fn i_09_a_count_window_is_never_longer_than_it_can_count() {
+    for length in [65_535, 65_536, 1_000_000, u32::MAX] {
+        let breaker = counting(Window::Calls(length), 0);
+        (0..65_600).for_each(|at| record(&breaker, Event { at, failed: at < 100, slow: false }));
+        assert_eq!(breaker.window_counts(0), (65_535, 35, 0), "{length}");
+    }
+}

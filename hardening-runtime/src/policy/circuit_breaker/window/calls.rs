@@ -37,15 +37,15 @@ impl CallWindow {
     }
 
     pub(super) fn resize(&self, calls: u32) {
-        let calls = u64::from(calls).clamp(1, 1 << (RINGS - 1));
-        self.length.set(calls);
+        // What it holds is counted in 16 bits.
+        self.length.set(calls.clamp(1, u16::MAX.into()).into());
         self.slots();
     }
 
     /// The first slots of the ring in use.
     fn slots(&self) -> &[AtomicU64] {
         let length = self.length.get();
-        let at = (length.next_power_of_two().trailing_zeros() as usize).min(RINGS - 1);
+        let at = length.next_power_of_two().trailing_zeros() as usize;
         let ring = self.rings[at].get_or_init(|| (0..1 << at).map(|_| AtomicU64::new(0)).collect());
         &ring[..ring.len().min(length as usize)]
     }
