@@ -53,6 +53,8 @@ pub(crate) fn run(glob: &str) -> Done {
     let explained = explained(&listed)?;
     let folder = target().join("mutants");
     let mut step = Step::cargo("mutants --package hardening-cores --minimum-test-timeout 10 --no-shuffle")
+        // Unit tests and invariants are one program.
+        .argument("--cargo-arg=--lib")
         .argument("--exclude-re")
         .argument(NOT_COMPILED)
         .argument("--output")
@@ -63,7 +65,7 @@ pub(crate) fn run(glob: &str) -> Done {
         step = step.argument("--file").argument(format!("**/policy/{file}"));
     }
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let code = ["--", "--lib"].into_iter().fold(step, Step::argument).code()?;
+    let code = step.code()?;
     // 2: a mutant was missed, 3: one ran into the time limit; anything else is no answer.
     if ![0, 2, 3].contains(&code) {
         return Err(format!("cargo-mutants ended with {code}"));

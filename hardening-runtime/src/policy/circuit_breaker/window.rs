@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn outcomes_of_another_generation_find_nothing_to_add_themselves_to() {
         let failure = Event { failed: true, slow: false };
-        for spec in [Spec::secs(16), Spec::Calls(10)] {
+        for spec in [Spec::secs(16), Spec::Calls(10), Spec::Calls(1)] {
             for (before, generation) in (0..127).map(|before| (before, before + 1)) {
                 let window = Window::new(spec, 0);
                 window.clear(before);

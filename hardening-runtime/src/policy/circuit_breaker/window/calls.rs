@@ -76,7 +76,8 @@ impl CallWindow {
             | if event.failed { FAILED } else { 0 }
             | if event.slow { SLOW } else { 0 };
         let old = slots[at as usize].swap(new, Ordering::AcqRel);
-        if old & USED != 0 && old >> 3 == u64::from(generation) { old } else { 0 }
+        // An empty slot is 0 whatever its generation.
+        if old >> 3 == u64::from(generation) { old } else { 0 }
     }
 
     /// Adds an event to the totals, and takes away what it replaced. That may be an event whose thread has not
