@@ -79,3 +79,68 @@ impl Reusable for Bulkhead {
         self.restart(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    fn spec(max: u32, queue: u32) -> BulkheadSpec {
+        BulkheadSpec { queue, max_keys: 2, ..BulkheadSpec::new(max) }
+    }
+
+    #[test]
+    fn each_key_has_its_places_and_all_are_counted() {
+        let keyed = KeyedBulkheads::new("keyed", spec(2, 1));
+        assert!(keyed.can_queue() && !KeyedBulkheads::new("keyed", spec(2, 0)).can_queue());
+        let enter = |key| keyed.enter(key, SECOND).1;
+        assert_eq!([1, 1, 1, 1].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue, Entry::Full]);
+        assert_eq!([2, 2].map(enter), [Entry::Entered, Entry::Entered]);
+        assert_eq!(keyed.occupancy(), (2, 4, 1));
+        // Neither is idle, so a third key gets what is shared.
+        assert_eq!([3, 4, 5].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue]);
+        assert_eq!(keyed.occupancy(), (2, 6, 2));
+    }
+
+    #[test]
+    fn other_numbers_are_those_of_every_key_and_of_later_ones() {
+        let keyed = KeyedBulkheads::new("keyed", spec(2, 0));
+        let max = |key| keyed.enter(key, SECOND).0.max();
+        assert_eq!(max(1), 2);
+        keyed.tune(Some(&BulkheadSpec { max_keys: 3, ..spec(5, 0) }));
+        assert_eq!(([1, 2].map(max), keyed.occupancy()), ([5, 5], (5, 3, 0)));
+        assert_eq!(keyed.bulkheads.with(3, SECOND, |bulkhead| bulkhead.max()), 5);
+        keyed.tune(None);
+        assert!([1, 3, 4].map(max).iter().all(|max| *max > 1_000_000), "switched off for all of them");
+        assert_eq!(keyed.occupancy().0, 0);
+    }
+
+    #[test]
+    fn a_bulkhead_is_handed_on_when_nobody_is_inside_or_waits() {
+        let learning = BulkheadSpec { queue: 1, ..BulkheadSpec::adaptive().with_initial(1) };
+        let bulkhead = Bulkhead::new(&learning, 0);
+        assert!(bulkhead.is_idle(0));
+        assert_eq!(bulkhead.enter(), Entry::Entered);
+        assert!(!bulkhead.is_idle(0));
+        assert_eq!(bulkhead.enter(), Entry::Queue);
+        bulkhead.leave();
+        assert!(!bulkhead.is_idle(0), "somebody waits");
+        drop(bulkhead.queue());
+        assert!(bulkhead.is_idle(0));
+        // What was learnt is of the key before.
+        assert_eq!(bulkhead.enter(), Entry::Entered);
+        (0..10).for_each(|_| bulkhead.learn(SECOND, false, SECOND));
+        assert_eq!(bulkhead.max(), 2);
+        bulkhead.reuse(SECOND);
+        assert_eq!(bulkhead.max(), 1);
+        // One that is switched off stays so, and a fixed one is what it is.
+        bulkhead.tune(None);
+        let off = bulkhead.max();
+        bulkhead.reuse(SECOND);
+        assert_eq!(bulkhead.max(), off);
+        let fixed = Bulkhead::new(&spec(3, 0), 0);
+        fixed.reuse(SECOND);
+        assert_eq!(fixed.max(), 3);
+    }
+}

@@ -104,3 +104,75 @@ impl Reusable for CircuitBreaker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::circuit_breaker::Verdict;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    fn spec() -> CircuitBreakerSpec {
+        CircuitBreakerSpec { max_keys: 2, ..CircuitBreakerSpec::DEFAULT.with_consecutive(1) }
+    }
+
+    fn fail(keyed: &KeyedBreakers, key: u64, now: Nanos) {
+        let (circuit, admission) = keyed.admit(key, now);
+        let Admission::Admitted(permit) = admission else { panic!("{key} is refused") };
+        circuit.record(permit, now, Verdict::Failure, 0);
+    }
+
+    #[test]
+    fn each_key_has_a_circuit_under_the_same_numbers() {
+        let keyed = KeyedBreakers::new("keyed", spec(), None);
+        fail(&keyed, 1, SECOND);
+        assert!(matches!(keyed.admit(1, SECOND).1, Admission::Refused { .. }));
+        assert!(matches!(keyed.admit(2, SECOND).1, Admission::Admitted(_)));
+        assert!(std::ptr::eq(keyed.circuit(1, SECOND), keyed.admit(1, SECOND).0));
+        assert_eq!(keyed.states(SECOND), [1, 1, 0, 0, 0, 0]);
+        assert_eq!(keyed.transitions(CircuitState::Closed, CircuitState::Open), 1);
+        keyed.tune(
+            &CircuitBreakerSpec { max_keys: 3, window: Window::Calls(5), consecutive: None, ..spec() },
+            None,
+        );
+        fail(&keyed, 2, SECOND);
+        fail(&keyed, 3, SECOND);
+        assert_eq!(keyed.states(SECOND), [2, 1, 0, 0, 0, 0]);
+        let held = |key| keyed.circuit(key, SECOND).window_counts(1000 * SECOND).0;
+        assert_eq!((held(2), held(3)), (1, 1), "of calls, however long ago");
+    }
+
+    #[test]
+    fn a_mode_is_that_of_every_key_and_of_later_ones() {
+        let keyed = KeyedBreakers::new("keyed", spec(), None);
+        keyed.circuit(1, SECOND);
+        keyed.set_mode(Mode::ForcedOpen);
+        keyed.circuit(2, SECOND);
+        assert_eq!(keyed.states(SECOND), [0, 0, 0, 2, 0, 0]);
+        keyed.set_mode(Mode::Automatic);
+        assert_eq!(keyed.states(SECOND), [2, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_circuit_is_handed_on_when_it_says_nothing() {
+        let keyed = KeyedBreakers::new("keyed", CircuitBreakerSpec { max_keys: 9, ..spec() }, None);
+        let idle = |key, now| keyed.circuit(key, now).is_idle(now);
+        assert!(idle(1, SECOND));
+        fail(&keyed, 1, SECOND);
+        assert!(!idle(1, 100 * SECOND), "open");
+        keyed.tune(&CircuitBreakerSpec { consecutive: Some(2), ..spec() }, None);
+        fail(&keyed, 2, SECOND);
+        assert!(!idle(2, SECOND) && idle(2, 100 * SECOND), "its window is empty again");
+        let forced = keyed.circuit(3, SECOND);
+        forced.update(|word| Some(Word { mode: Mode::Disabled, ..word }));
+        assert!(!forced.is_idle(SECOND), "an operator wants it so");
+        // Who takes it over begins with nothing: no streak, no window, no late result.
+        let circuit = keyed.circuit(2, SECOND);
+        let Admission::Admitted(late) = circuit.admit(SECOND) else { panic!("closed and refused") };
+        circuit.reuse(SECOND);
+        circuit.record(late, SECOND, Verdict::Failure, 0);
+        assert_eq!((circuit.window_counts(SECOND), circuit.is_idle(SECOND)), ((0, 0, 0), true));
+        fail(&keyed, 2, SECOND);
+        assert_eq!(circuit.state(SECOND), CircuitState::Closed, "the first failure of two");
+    }
+}

@@ -40,7 +40,7 @@ fn random_event(random: &mut fastrand::Rng, at: Nanos) -> Event {
 
 fn record(breaker: &CircuitBreaker, event: Event) {
     let verdict = if event.failed { Verdict::Failure } else { Verdict::Success };
-    let took = if event.slow { SLOW } else { SLOW - 1 };
+    let took = if event.slow { SLOW + event.at % 2 } else { SLOW - 1 };
     breaker.record(admitted(breaker, event.at), event.at, verdict, took);
 }
 
