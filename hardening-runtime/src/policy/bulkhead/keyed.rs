@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(max(1), 2);
         keyed.tune(Some(&BulkheadSpec { max_keys: 3, ..spec(5, 0) }));
         assert_eq!(([1, 2].map(max), keyed.occupancy()), ([5, 5], (5, 3, 0)));
-        assert_eq!(keyed.bulkheads.with(3, SECOND, |bulkhead| bulkhead.max()), 5);
+        assert_eq!(keyed.bulkheads.with(3, SECOND, Bulkhead::max), 5);
         keyed.tune(None);
         assert!([1, 3, 4].map(max).iter().all(|max| *max > 1_000_000), "switched off for all of them");
         assert_eq!(keyed.occupancy().0, 0);

@@ -168,12 +168,12 @@ mod tests {
     #[test]
     fn buckets_follow_one_another_without_a_gap() {
         // The first duration of each bucket: 64 to a power of two.
-        let first = |bucket: usize| match bucket {
-            0 => 0,
-            _ => {
-                let (power, fine) = ((bucket - 1) / 64 + 10, (bucket as u64 - 1) % 64);
-                (64 + fine) << (power - 6)
+        let first = |bucket: usize| {
+            if bucket == 0 {
+                return 0;
             }
+            let (power, fine) = ((bucket - 1) / 64 + 10, (bucket as u64 - 1) % 64);
+            (64 + fine) << (power - 6)
         };
         assert_eq!(BUCKETS, 32 * 64 + 2);
         for at in 0..BUCKETS {

@@ -95,15 +95,15 @@ fn without_a_limit_everything_passes_and_no_key_is_kept() {
 fn turns_come_one_after_another_within_the_patience() {
     let limiter = taken();
     assert_eq!([reserved(&limiter), reserved(&limiter), reserved(&limiter)], [1, 2, 3]);
-    let refused = limiter.reserve(Charge::ONE, NOW, 4 * SECOND - 1, true).err().expect("1 ns too little");
+    let refused = limiter.reserve(Charge::ONE, NOW, 4 * SECOND - 1, true).expect_err("1 ns too little");
     assert_eq!((refused.retry_after, refused.remaining), (4 * SECOND, 0));
     assert_eq!(limiter.counts(), (1, 1, 0), "a charge that waits is not yet counted");
     for turn in 4..=10 {
         assert_eq!(reserved(&limiter), turn);
     }
-    let refused = limiter.reserve(Charge::ONE, NOW, NEVER, true).err().expect("beyond its own patience");
+    let refused = limiter.reserve(Charge::ONE, NOW, NEVER, true).expect_err("beyond its own patience");
     assert_eq!(refused.retry_after, 11 * SECOND);
-    let refused = limiter.reserve(Charge::plain(2), NOW, NEVER, true).err().expect("more than the burst");
+    let refused = limiter.reserve(Charge::plain(2), NOW, NEVER, true).expect_err("more than the burst");
     assert_eq!(refused.retry_after, NEVER);
 }
 
@@ -176,7 +176,7 @@ fn keys_without_a_place_share_one_limit_and_each_is_counted_once() {
     assert_eq!(limiter.counts().2, 1, "it may wait, and is counted then");
     assert!(limiter.reserve(charge(3, 2), NOW, NEVER, true).is_ok_and(|wait| wait == SECOND));
     assert_eq!(limiter.counts().2, 2);
-    let refused = limiter.reserve(charge(4, 2), NOW, 0, true).err().expect("its turn is later");
+    let refused = limiter.reserve(charge(4, 2), NOW, 0, true).expect_err("its turn is later");
     assert_eq!((refused.remaining, limiter.counts().2), (0, 3));
     // A key with a place has its own number.
     limiter.refund(charge(1, 1));

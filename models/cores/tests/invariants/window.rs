@@ -327,8 +327,12 @@ fn i_03_what_is_many_laps_old_is_not_taken_for_new() {
     for steps in [vec![4096 + 2], vec![15, 4096 + 2], (8..=4096 + 8).step_by(8).collect()] {
         let breaker = counting(Window::secs(16), 0);
         let record = |at, failed| record(&breaker, Event { at: at * SECOND, failed, slow: failed });
-        [0, 1, 2, 5].into_iter().for_each(|at| record(at, true));
-        steps.iter().for_each(|at| record(*at, false));
+        for at in [0, 1, 2, 5] {
+            record(at, true);
+        }
+        for at in &steps {
+            record(*at, false);
+        }
         let last = steps[steps.len() - 1];
         let young = steps.iter().filter(|at| last - **at < BUCKETS).count() as u64;
         assert_eq!(breaker.window_counts(last * SECOND), (young, 0, 0), "{} steps", steps.len());
