@@ -100,14 +100,14 @@ impl Budget {
         if now < ends {
             return;
         }
-        let over = (now - ends) / SLICE;
-        for _ in 0..=over.min(SLICES as u64 - 1) {
+        let over = (now - ends) / SLICE + 1;
+        for _ in 0..over.min(SLICES as u64) {
             let next = (self.current.load(Ordering::Relaxed) + 1) % SLICES;
             self.calls[next].store(0, Ordering::Relaxed);
             self.taken[next].store(0, Ordering::Relaxed);
             self.current.store(next, Ordering::Relaxed);
         }
-        self.ends.store(ends.saturating_add((over + 1).saturating_mul(SLICE)), Ordering::Relaxed);
+        self.ends.store(ends.saturating_add(over.saturating_mul(SLICE)), Ordering::Relaxed);
     }
 
     /// Takes one extra execution; false when there is none.

@@ -4,6 +4,7 @@ mod support;
 
 mod breaker;
 mod breaker_model;
+mod budget;
 mod bulkhead;
 mod hedge;
 mod keys;

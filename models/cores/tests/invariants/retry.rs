@@ -62,7 +62,16 @@ fn i_25_delays_stay_within_their_bounds_for_every_number_of_retries() {
 fn i_25_the_ends_of_the_range_of_random_numbers_are_in_bounds_too() {
     let almost_one = 1.0 - f64::EPSILON;
     for jitter in JITTERS {
-        for (base, cap) in [(0, 0), (0, SECOND), (1, 1), (MILLI, MILLI), (MILLI, NEVER), (NEVER, NEVER)] {
+        // The last one's end is not a number of floating point.
+        for (base, cap) in [
+            (0, 0),
+            (0, SECOND),
+            (1, 1),
+            (MILLI, MILLI),
+            (MILLI, NEVER),
+            (NEVER, NEVER),
+            (1 << 59, (1 << 60) - 1),
+        ] {
             for random in [0.0, 0.5, almost_one] {
                 for retry in [1, 2, 64, 5000, u32::MAX] {
                     let delay = backoff(base, cap, 2.0, jitter).delay(retry, base, random);
