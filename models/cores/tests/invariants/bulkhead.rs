@@ -25,7 +25,7 @@ fn takes(bulkhead: &Bulkhead, most: u32) -> u32 {
 }
 
 #[test]
-fn i_17_places_and_the_queue_are_what_counting_says() {
+fn places_and_the_queue_are_what_counting_says() {
     for_each_seed(500, |random| {
         let (mut max, mut places) = (random.u32(1..6), random.u32(..4));
         let bulkhead = Bulkhead::new(&spec(max, places), 0);
@@ -77,7 +77,7 @@ fn i_17_places_and_the_queue_are_what_counting_says() {
 
 /// A place that is free when it is given is nobody's debt, and one that is owed is nobody's place.
 #[test]
-fn i_17_a_limit_that_falls_and_rises_again_loses_no_place() {
+fn a_limit_that_falls_and_rises_again_loses_no_place() {
     for queue in [0, 1] {
         let bulkhead = Bulkhead::new(&spec(5, queue), 0);
         assert_eq!(takes(&bulkhead, 4), 4);
@@ -92,7 +92,7 @@ fn i_17_a_limit_that_falls_and_rises_again_loses_no_place() {
 }
 
 #[test]
-fn i_17_a_bulkhead_that_is_switched_off_refuses_nobody_and_forgets_nobody() {
+fn a_bulkhead_that_is_switched_off_refuses_nobody_and_forgets_nobody() {
     for queue in [0, 3] {
         let bulkhead = Bulkhead::new(&spec(2, queue), 0);
         assert_eq!(takes(&bulkhead, 2), 2);
@@ -106,7 +106,7 @@ fn i_17_a_bulkhead_that_is_switched_off_refuses_nobody_and_forgets_nobody() {
 }
 
 #[test]
-fn i_17_threads_take_no_more_places_than_there_are() {
+fn threads_take_no_more_places_than_there_are() {
     for queue in [0, 2] {
         let bulkhead = Bulkhead::new(&spec(3, queue), 0);
         std::thread::scope(|threads| {

@@ -1,4 +1,4 @@
-//! What always holds, checked over many random sequences; every test is named by the number of its invariant.
+//! What always holds, checked over many random sequences; a test is named by the number of its invariant where that has one.
 
 mod support;
 

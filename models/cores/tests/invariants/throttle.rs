@@ -18,7 +18,7 @@ fn spec(window: Nanos, multiplier: f64) -> CircuitBreakerSpec {
 }
 
 #[test]
-fn i_13_the_probability_is_that_of_the_book() {
+fn the_probability_is_that_of_the_book() {
     let throttle = Throttle::new(&spec(SECOND, 2.5).with_min_calls(10), 0);
     for (requests, accepts, refused) in [
         (9, 0, 0.0),
@@ -35,7 +35,7 @@ fn i_13_the_probability_is_that_of_the_book() {
 }
 
 #[test]
-fn i_13_a_throttle_holds_what_is_younger_than_its_window() {
+fn a_throttle_holds_what_is_younger_than_its_window() {
     for_each_seed(200, |random| {
         let width = random.u64(1..50) * MILLI;
         let throttle = Throttle::new(&spec(width * BUCKETS, 2.0).with_min_calls(u32::MAX), 0);
@@ -84,7 +84,7 @@ fn ended(throttle: &Throttle, now: Nanos, calls: u64, verdict: Verdict) {
 }
 
 #[test]
-fn i_13_chance_decides_at_exactly_the_probability() {
+fn chance_decides_at_exactly_the_probability() {
     let throttle = Throttle::new(&spec(16 * SECOND, 2.0), 0);
     ended(&throttle, SECOND, 39, Verdict::Success);
     ended(&throttle, SECOND, 60, Verdict::Failure);
@@ -103,7 +103,7 @@ fn i_13_chance_decides_at_exactly_the_probability() {
 }
 
 #[test]
-fn i_13_one_call_in_a_second_passes_whatever_chance_says() {
+fn one_call_in_a_second_passes_whatever_chance_says() {
     let throttle = Throttle::new(&spec(16 * SECOND, 2.0), 0);
     ended(&throttle, 5 * SECOND, 1000, Verdict::Failure);
     assert!(!throttle.admit(6 * SECOND - 1, 0.0));
@@ -117,7 +117,7 @@ fn i_13_one_call_in_a_second_passes_whatever_chance_says() {
 }
 
 #[test]
-fn i_13_switched_off_everything_passes_uncounted_and_other_numbers_take_effect() {
+fn switched_off_everything_passes_uncounted_and_other_numbers_take_effect() {
     let throttle = Throttle::new(&spec(16 * SECOND, 2.0), 0);
     ended(&throttle, SECOND, 100, Verdict::Failure);
     throttle.tune(None);
@@ -138,7 +138,7 @@ fn i_13_switched_off_everything_passes_uncounted_and_other_numbers_take_effect()
 
 /// What is admitted twice and ended twice is as much as never.
 #[test]
-fn i_13_no_more_is_accepted_than_was_asked() {
+fn no_more_is_accepted_than_was_asked() {
     let throttle = Throttle::new(&spec(16 * SECOND, 2.0), 0);
     assert!(throttle.admit(SECOND, 0.0));
     for verdict in [Verdict::Success, Verdict::Success] {

@@ -265,7 +265,7 @@ fn i_12_a_slow_failure_is_one_call() {
 
 /// Settings may give the same window again, which is no other one.
 #[test]
-fn i_13_another_window_begins_with_nothing_and_the_same_one_goes_on() {
+fn another_window_begins_with_nothing_and_the_same_one_goes_on() {
     let windows =
         [Window::secs(16), Window::secs(160), Window::Calls(5), Window::Calls(9), Window::Calls(100)];
     for from in windows {
