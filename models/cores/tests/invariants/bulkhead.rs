@@ -165,6 +165,8 @@ fn i_18_what_a_bulkhead_learns_becomes_its_places() {
         assert!(learnt > 2 && bulkhead.max() == 2);
         bulkhead.tune(Some(&BulkheadSpec { max: 9, ..spec.with_min(9) }));
         assert_eq!(bulkhead.max(), 9);
+        bulkhead.tune(Some(&BulkheadSpec { max: 50, ..spec }));
+        assert_eq!(bulkhead.max(), 9, "what may be is not what is");
     }
     let fixed = Bulkhead::new(&spec(4, 0), 0);
     assert_eq!(takes(&fixed, 9), 4);
