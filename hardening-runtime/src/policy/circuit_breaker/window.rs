@@ -230,10 +230,11 @@ impl TimeWindow {
         now.saturating_sub(self.origin) / self.width.get().max(1)
     }
 
-    /// Which lap of the ring, and which generation, a bucket's numbers belong to; never 0, which is "empty".
+    /// Which lap of the ring, and which generation, a bucket's numbers belong to; never 0, which is "empty". Seven bits of
+    /// the generation have room.
     #[inline(always)]
     const fn tag(generation: u32, epoch: u64) -> u16 {
-        0x8000 | ((generation as u16 & 0x7F) << 8) | ((epoch / BUCKETS as u64) as u16 & 0xFF)
+        0x8000 | ((generation as u16) << 8) | ((epoch / BUCKETS as u64) as u16 & 0xFF)
     }
 
     #[inline(always)]
