@@ -241,7 +241,7 @@ fn a_window_is_ten_calls_or_half_of_the_limit() {
         let adaptive = Adaptive::new(&AdaptiveSpec { min: 1, initial }, 1000, 0);
         for _ in 0..2 {
             let calls =
-                if adaptive.core.lock().unwrap().limit as u32 == initial { calls } else { initial.max(10) };
+                if adaptive.core.lock().unwrap().in_force() == initial { calls } else { initial.max(10) };
             let sample = Sample { took: 10 * MS, running: 100, cut: false };
             for call in 1..calls {
                 assert_eq!(adaptive.sample(sample, SECOND), None, "call {call} of {calls}");
