@@ -49,6 +49,7 @@ fn routes() -> Router {
     Router::new()
         .route("/hello", get(|| async { "hello" }))
         .route("/about", get(about))
+        .route("/whoami", get(async || hardening::context::principal()))
         .route(
             "/dressed",
             get(|| async {

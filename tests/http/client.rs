@@ -8,7 +8,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -75,13 +77,19 @@ pub(crate) async fn ask(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Reply {
 }
 
 /// A connection on which anything can be sent.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client<S = TcpStream>(BufReader<S>);
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream =
             timeout(PATIENCE, TcpStream::connect(address)).await.expect("in time").expect("a connection");
         stream.set_nodelay(true).expect("a socket");
+        Self::over(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
         Self(BufReader::new(stream))
     }
 
@@ -184,7 +192,10 @@ pub(crate) struct Http2(SendRequest<Full<Bytes>>);
 
 impl Http2 {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
+        Self::over(TcpStream::connect(address).await.expect("a connection")).await
+    }
+
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (sender, connection) =
             http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
         tokio::spawn(connection);

@@ -2,6 +2,7 @@
 #![cfg(feature = "service")]
 
 mod app;
+mod certificates;
 mod client;
 mod shapes;
 mod support;
@@ -24,3 +25,6 @@ mod refusals;
 mod requests;
 mod slow_clients;
 mod slow_readers;
+mod tls;
+mod tls_clients;
+mod tls_exchange;

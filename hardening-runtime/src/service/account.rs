@@ -23,7 +23,7 @@ const CLIENT_WENT_AWAY: u16 = 499;
 #[derive(Debug)]
 pub(crate) struct Account {
     server: Arc<Server>,
-    conn: Arc<Conn>,
+    pub(crate) conn: Arc<Conn>,
     surface: Surface,
     method: Method,
     uri: Uri,

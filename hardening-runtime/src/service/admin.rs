@@ -31,6 +31,9 @@ pub(crate) fn metrics(server: &Server) -> String {
     let mut out = String::with_capacity(16 * 1024);
     calls::render(&mut out);
     super::reload::render(&mut out);
+    if let Some(tls) = &server.tls {
+        tls.render(&mut out);
+    }
     server.stats.render(&mut out);
     if let Some(limit) = &server.limit {
         let (allowed, refused, overflow) = limit.counts();

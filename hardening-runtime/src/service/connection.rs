@@ -9,7 +9,6 @@ use http::{HeaderMap, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::problem::{PROBLEM_JSON, Problem};
@@ -25,7 +24,7 @@ use crate::settings::Http;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long a connection accepted at the very end may take to say its first word, and how often that is looked at.
-const FIRST_WORD: Duration = Duration::from_millis(250);
+pub(super) const FIRST_WORD: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What hyper is told, once for all connections.
@@ -60,7 +59,7 @@ pub(crate) async fn serve(
     if let Some(status) = late.or_else(|| conn.refused()) {
         refuse(&server, surface, &conn, status).await;
     }
-    linger(&conn).await;
+    let _ = tokio::time::timeout(LINGER, conn.socket().close()).await;
 }
 
 /// Lets hyper speak until the connection or its time is over; answers the status to say last, if any.
@@ -209,43 +208,7 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
             client = %conn.peer.ip(), "unreadable request"
         );
     }
-    let _ = tokio::time::timeout(LINGER, write_all(conn.stream(), &answer)).await;
-}
-
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Says that nothing more comes, and reads on for a moment: closing a socket with unread bytes would reset it,
-/// and the client could lose the answer that ends the connection.
-async fn linger(conn: &Conn) {
-    let stream = conn.stream();
-    let socket = socket2::SockRef::from(stream);
-    if socket.shutdown(std::net::Shutdown::Write).is_err() {
-        return;
-    }
-    let mut scratch = [0; 4096];
-    let drained = async {
-        loop {
-            if stream.readable().await.is_err() {
-                return;
-            }
-            match stream.try_read(&mut scratch) {
-                Ok(0) => return,
-                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
-                _ => {}
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LINGER, drained).await;
+    let _ = tokio::time::timeout(LINGER, conn.socket().say(&answer)).await;
 }
 
 #[cfg(test)]

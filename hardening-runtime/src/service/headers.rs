@@ -9,15 +9,19 @@ use crate::settings;
 #[derive(Debug)]
 pub(crate) struct Headers {
     csp: HeaderValue,
+    hsts: Option<HeaderValue>,
     origins: Vec<String>,
 }
 
 impl Headers {
-    pub(crate) fn new(http: &settings::Http) -> Self {
+    /// `hsts` is what a listener under TLS says of it.
+    pub(crate) fn new(http: &settings::Http, hsts: Option<&str>) -> Self {
         // A test of the settings keeps what is no header text out.
         let csp = HeaderValue::from_str(&http.csp)
             .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
-        Self { csp, origins: http.cors_origins.clone() }
+        let hsts = hsts.filter(|hsts| !hsts.is_empty());
+        let hsts = hsts.and_then(|hsts| HeaderValue::from_str(hsts).ok());
+        Self { csp, hsts, origins: http.cors_origins.clone() }
     }
 
     /// Adds what the answer does not set itself, and takes out what tells of the server.
@@ -26,6 +30,9 @@ impl Headers {
         set(headers, header::X_FRAME_OPTIONS, || HeaderValue::from_static("DENY"));
         set(headers, header::X_CONTENT_TYPE_OPTIONS, || HeaderValue::from_static("nosniff"));
         set(headers, header::REFERRER_POLICY, || HeaderValue::from_static("no-referrer"));
+        if let Some(hsts) = &self.hsts {
+            set(headers, header::STRICT_TRANSPORT_SECURITY, || hsts.clone());
+        }
         headers.remove(header::SERVER);
     }
 
@@ -84,7 +91,7 @@ mod tests {
     fn headers(origins: &[&str]) -> Headers {
         let mut http = Settings::default().http;
         http.cors_origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
-        Headers::new(&http)
+        Headers::new(&http, None)
     }
 
     fn from(origin: &'static str) -> HeaderMap {

@@ -14,7 +14,10 @@ use tokio::task::JoinSet;
 use super::connection;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
+use super::socket::Socket;
+use super::tls::Tls;
 use super::wire::Conn;
+use crate::context::Principal;
 
 /// Binds `address`; `setting` is its name in messages.
 ///
@@ -105,7 +108,32 @@ fn one(
 ) -> impl Future<Output = ()> + Send + 'static {
     // Answers are written whole; waiting for more of them only delays the last packet.
     let _ = stream.set_nodelay(true);
-    connection::serve(Arc::clone(server), surface, Arc::clone(builder), Arc::new(Conn::new(stream, peer)))
+    let (server, builder) = (Arc::clone(server), Arc::clone(builder));
+    async move {
+        let tls = server.tls.as_ref().filter(|_| surface == Surface::Public);
+        let (socket, principal) = match tls {
+            None => (Socket::Plain(stream), None),
+            Some(tls) => match shaken(&server, tls, stream).await {
+                Some(shaken) => shaken,
+                None => return,
+            },
+        };
+        connection::serve(server, surface, builder, Arc::new(Conn::new(socket, peer, principal))).await;
+    }
+}
+
+/// Shakes hands; once the service drains, a client has a moment left for it.
+async fn shaken(server: &Server, tls: &Tls, stream: TcpStream) -> Option<(Socket, Option<Principal>)> {
+    let mut stages = server.stages();
+    let drained = async {
+        reached(&mut stages, Stage::Draining).await;
+        tokio::time::sleep(connection::FIRST_WORD).await;
+    };
+    tokio::select! {
+        biased;
+        shaken = tls.shake(stream, tls.handshake_timeout()) => shaken,
+        () = drained => None,
+    }
 }
 
 /// A connection that broke before it was accepted is nothing; running out of descriptors needs a pause.

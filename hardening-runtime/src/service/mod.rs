@@ -31,9 +31,15 @@ mod server;
 mod setup;
 pub mod shutdown;
 mod signals;
+mod socket;
 mod spec;
 mod start;
 mod targets;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 
 pub use json::Json;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::targets;
+use super::tls::{self, Tls};
 use crate::settings::{self, Loaded, Settings, Sources, Version, keys};
 use crate::telemetry::text::Family;
 
@@ -26,17 +27,24 @@ pub(super) struct Reloader {
     sources: Sources,
     started_with: Settings,
     version: Version,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Reloader {
-    pub(super) fn new(sources: Sources, started_with: Settings, version: Version) -> Self {
-        Self { sources, started_with, version }
+    pub(super) fn new(
+        sources: Sources,
+        started_with: Settings,
+        version: Version,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
+        Self { sources, started_with, version, tls }
     }
 
     /// Reloads until it is dropped. From its call on, and not from its first poll, SIGHUP does not end the process.
     pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = Hangups::new();
         let (mut loaded, mut seen) = (self.version, self.version);
+        let (mut certified, mut seen_certificate) = (self.certificate(), self.certificate());
         async move {
             loop {
                 tokio::select! {
@@ -44,6 +52,9 @@ impl Reloader {
                         loaded = self.version().await;
                         seen = loaded;
                         self.reload("SIGHUP");
+                        certified = self.certificate_now().await;
+                        seen_certificate = certified;
+                        self.certify("SIGHUP").await;
                     }
                     () = sleep(LOOK_EVERY) => {
                         let now = self.version().await;
@@ -52,9 +63,32 @@ impl Reloader {
                             self.reload("the file changed");
                         }
                         seen = now;
+                        let now = self.certificate_now().await;
+                        if now == seen_certificate && now != certified {
+                            certified = now;
+                            self.certify("a file changed").await;
+                        }
+                        seen_certificate = now;
                     }
                 }
             }
+        }
+    }
+
+    /// The files of the certificate as they are.
+    fn certificate(&self) -> Option<tls::Version> {
+        self.tls.as_ref().map(|tls| tls.version())
+    }
+
+    async fn certificate_now(self: &Arc<Self>) -> Option<tls::Version> {
+        let this = Arc::clone(self);
+        tokio::task::spawn_blocking(move || this.certificate()).await.ok().flatten()
+    }
+
+    async fn certify(&self, cause: &'static str) {
+        if let Some(tls) = self.tls.clone() {
+            // A task that was cancelled has reloaded nothing, which the next look finds.
+            let _ = tokio::task::spawn_blocking(move || tls.reload(cause)).await;
         }
     }
 

@@ -160,6 +160,7 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         server: Arc::clone(server),
         id: account.id.clone(),
         client: account.client,
+        principal: account.conn.principal.clone(),
         deadline,
         route: std::sync::OnceLock::new(),
         fate: super::body::BodyFate::default(),

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
 use super::server::Server;
-use crate::context;
+use crate::context::{self, Principal};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
 
@@ -27,6 +27,7 @@ pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     pub(crate) id: String,
     pub(crate) client: IpAddr,
+    pub(crate) principal: Option<Principal>,
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
@@ -109,6 +110,7 @@ where
         let around = Arc::new(context::Request {
             id: live.id.clone(),
             client_ip: Some(live.client),
+            principal: live.principal.clone(),
             route,
             idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),
             digest: live.digest.clone(),

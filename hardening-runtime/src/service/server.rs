@@ -11,6 +11,7 @@ use super::health::Health;
 use super::limit::ClientLimit;
 use super::route::NoteRoute;
 use super::shutdown::Stage;
+use super::tls::Tls;
 use crate::settings::Settings;
 use crate::telemetry::http::HttpStats;
 
@@ -24,6 +25,7 @@ pub(crate) struct Server {
     pub(crate) stats: HttpStats,
     pub(crate) limit: Option<ClientLimit>,
     pub(crate) headers: Headers,
+    pub(crate) tls: Option<Arc<Tls>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -46,6 +48,7 @@ impl Server {
         version: &'static str,
         router: Router,
         health: Arc<Health>,
+        tls: Option<Arc<Tls>>,
     ) -> Self {
         Self {
             version,
@@ -54,7 +57,8 @@ impl Server {
             health,
             stats: HttpStats::default(),
             limit: ClientLimit::new(&settings.http),
-            headers: Headers::new(&settings.http),
+            headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
+            tls,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

@@ -20,6 +20,7 @@ use super::shutdown::Plan;
 use super::signals::{self, Signals};
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
+use super::tls::Tls;
 use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::{facade, log};
@@ -148,10 +149,17 @@ impl Service {
         match operation {
             Operation::Describe => operate::describe(&self.spec, loaded.as_ref()),
             Operation::Check => match loaded {
-                Ok(loaded) => operate::checked(&loaded),
+                Ok(loaded) => match Tls::new(&loaded.settings.tls) {
+                    Ok(_) => operate::checked(&loaded),
+                    Err(problems) => failed(&StartError(problems)),
+                },
                 Err(error) => failed(&error),
             },
             Operation::Probe => match loaded {
+                // Probes are answered on both listeners, and one of them always speaks plainly.
+                Ok(loaded) if !loaded.settings.tls.certificate.is_empty() => {
+                    operate::probe(&loaded.settings.http.admin)
+                }
                 Ok(loaded) => operate::probe(&loaded.settings.http.listen),
                 Err(error) => failed(&error),
             },
@@ -189,6 +197,7 @@ impl Service {
             tracing::warn!("{warning}");
         }
         let Loaded { settings, version, .. } = loaded;
+        let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let public = listener::bind(&settings.http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = listener::bind(&settings.http.admin, "http.admin").await.map_err(StartError::one)?;
@@ -205,8 +214,8 @@ impl Service {
             return Err(StartError(missing));
         }
         let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version));
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health));
+        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls));
         Ok(Assembled {
             reloader,
             server,

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, O
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use crate::clock::{self, Nanos};
+use crate::context::Principal;
 
 /// What a client that knows HTTP/2 begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,9 +32,11 @@ pub(crate) enum Waiting {
 /// One connection, shared by its reader and writer, its requests and its clock.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    stream: TcpStream,
+    socket: Socket,
     /// The other end.
     pub(crate) peer: SocketAddr,
+    /// Whom the client's certificate names.
+    pub(crate) principal: Option<Principal>,
     /// Requests between the end of their head and the end of their answer.
     in_flight: AtomicU32,
     waiting: AtomicU8,
@@ -54,10 +57,11 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+    pub(crate) fn new(socket: Socket, peer: SocketAddr, principal: Option<Principal>) -> Self {
         Self {
-            stream,
+            socket,
             peer,
+            principal,
             in_flight: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
@@ -127,8 +131,8 @@ impl Conn {
     }
 
     /// The socket, once nothing else uses it.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
     }
 
     fn saw(&self, bytes: &[u8]) {
@@ -177,7 +181,7 @@ impl Conn {
         bare
     }
 
-    fn wrote(&self, result: &Poll<io::Result<usize>>) {
+    fn wrote<T>(&self, result: &Poll<io::Result<T>>) {
         match result {
             Poll::Pending if self.stalled.load(Ordering::Relaxed) == 0 => {
                 self.stalled.store(clock::now(), Ordering::Relaxed);
@@ -214,18 +218,10 @@ pub(crate) struct Wire(pub(crate) Arc<Conn>);
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let conn = &self.0;
-        loop {
-            ready!(conn.stream.poll_read_ready(cx))?;
-            let before = buf.filled().len();
-            match conn.stream.try_read_buf(buf) {
-                Ok(_) => {
-                    conn.saw(&buf.filled()[before..]);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let before = buf.filled().len();
+        ready!(conn.socket.poll_read(cx, buf))?;
+        conn.saw(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -235,7 +231,7 @@ impl AsyncWrite for Wire {
         if conn.keeps_back(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
-        let result = poll_write_with(conn, cx, || conn.stream.try_write(buf));
+        let result = conn.socket.poll_write(cx, buf);
         conn.wrote(&result);
         result
     }
@@ -251,7 +247,7 @@ impl AsyncWrite for Wire {
         {
             return Poll::Ready(Ok(only.len()));
         }
-        let result = poll_write_with(conn, cx, || conn.stream.try_write_vectored(bufs));
+        let result = conn.socket.poll_write_vectored(cx, bufs);
         conn.wrote(&result);
         result
     }
@@ -260,25 +256,14 @@ impl AsyncWrite for Wire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = self.0.socket.poll_flush(cx);
+        // Under TLS what was written may be kept until here.
+        self.0.wrote(&result);
+        result
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-fn poll_write_with(
-    conn: &Conn,
-    cx: &mut Context<'_>,
-    mut write: impl FnMut() -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(conn.stream.poll_write_ready(cx))?;
-        match write() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return Poll::Ready(result),
-        }
     }
 }

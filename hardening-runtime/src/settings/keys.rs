@@ -5,7 +5,7 @@ use hardening_spec::units;
 
 use super::forms;
 use super::value::Value;
-use super::{Forwarded, LogFormat, Settings};
+use super::{ClientAuth, Forwarded, LogFormat, Settings};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`].
-pub const SECTIONS: [&str; 5] = ["service", "http", "log", "health", "shutdown"];
+pub const SECTIONS: [&str; 6] = ["service", "http", "tls", "log", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -134,6 +134,12 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "forwarded_from_strangers", Form::Choice(&["log", "limit"]), "log", "When forwarding headers come from a peer outside `trusted_proxies`: `log` lets the request pass and only logs what the rate limit would refuse, `limit` ignores the headers and holds the peer to the limit.", http.forwarded_from_strangers, Forwarded::read, Forwarded::show),
     setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
     setting!("http", "csp", Form::Text, "default-src 'none'; frame-ancestors 'none'", "The `content-security-policy` of answers that set none.", http.csp, forms::header_text, plain),
+    setting!("tls", "certificate", Form::Text, "", "A PEM file with the certificate and what leads from it to a root; with it the service's listener speaks TLS alone.", tls.certificate, forms::text, plain),
+    setting!("tls", "key", Form::Text, "", "A PEM file with the certificate's private key.", tls.key, forms::text, plain),
+    setting!("tls", "client_ca", Form::Text, "", "A PEM file with the roots that clients' certificates must lead to; no client is asked for one unless set.", tls.client_ca, forms::text, plain),
+    setting!("tls", "client_auth", Form::Choice(&["required", "optional"]), "required", "Whether a client without a certificate is turned away, where `client_ca` is set.", tls.client_auth, ClientAuth::read, ClientAuth::show),
+    setting!("tls", "handshake_timeout", Form::Duration, "10s", "The longest that a handshake may take.", tls.handshake_timeout, forms::duration, time),
+    setting!("tls", "hsts", Form::Text, "max-age=31536000", "The `strict-transport-security` of answers over TLS; none if empty.", tls.hsts, forms::header_text, plain),
     setting!("log", "format", Form::Choice(&["auto", "json", "pretty"]), "auto", "One JSON object a line, or text for people; `auto` is `pretty` on a terminal.", log.format, LogFormat::read, LogFormat::show),
     setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
     setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),

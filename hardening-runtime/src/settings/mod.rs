@@ -28,6 +28,8 @@ pub struct Settings {
     pub service: Service,
     /// `[http]`.
     pub http: Http,
+    /// `[tls]`.
+    pub tls: Tls,
     /// `[log]`.
     pub log: Log,
     /// `[health]`.
@@ -86,6 +88,23 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     /// The content security policy.
     pub csp: String,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// The file of the certificate; empty for none.
+    pub certificate: String,
+    /// The file of its key.
+    pub key: String,
+    /// The file of the roots of clients' certificates; empty for none.
+    pub client_ca: String,
+    /// Whether a client must have one.
+    pub client_auth: ClientAuth,
+    /// The longest that a handshake may take.
+    pub handshake_timeout: Duration,
+    /// `strict-transport-security`; empty for none.
+    pub hsts: String,
 }
 
 /// `[log]`.
@@ -152,6 +171,35 @@ impl LogFormat {
     }
 }
 
+/// Whether clients must have a certificate, where `client_ca` is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// One without is turned away.
+    #[default]
+    Required,
+    /// One without is nobody.
+    Optional,
+}
+
+impl ClientAuth {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) if text == "required" => Ok(Self::Required),
+            Value::Text(text) if text == "optional" => Ok(Self::Optional),
+            _ => Err("write one of `required` or `optional`".to_owned()),
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
+    fn show(&self) -> String {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+        .to_owned()
+    }
+}
+
 /// What forwarding headers from a peer outside `trusted_proxies` do to the per-client rate limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarded {
@@ -187,6 +235,7 @@ impl Default for Settings {
         let mut settings = Self {
             service: Service::default(),
             http: Http::default(),
+            tls: Tls::default(),
             log: Log::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),

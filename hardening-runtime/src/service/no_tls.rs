@@ -1,0 +1,53 @@
+//! A binary that was built without TLS.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::socket::Socket;
+use crate::context::Principal;
+use crate::settings;
+
+/// Nobody has one.
+#[derive(Debug)]
+pub(crate) enum Tls {}
+
+/// Of no file.
+pub(super) type Version = ();
+
+impl Tls {
+    /// Nothing, as long as settings ask for nothing.
+    ///
+    /// # Errors
+    /// When they ask for it.
+    pub(crate) fn new(settings: &settings::Tls) -> Result<Option<Self>, Vec<String>> {
+        if settings.certificate.is_empty() && settings.key.is_empty() && settings.client_ca.is_empty() {
+            return Ok(None);
+        }
+        Err(vec![
+            "[tls]: this binary was built without TLS; write `hardening = { …, features = [\"tls\"] }` in Cargo.toml"
+                .to_owned(),
+        ])
+    }
+
+    pub(super) fn version(&self) -> Version {
+        match *self {}
+    }
+
+    pub(super) fn reload(&self, _: &'static str) {
+        match *self {}
+    }
+
+    pub(super) fn handshake_timeout(&self) -> Duration {
+        match *self {}
+    }
+
+    #[allow(clippy::unused_async, reason = "the signature of the one that is there")]
+    pub(super) async fn shake(&self, _: TcpStream, _: Duration) -> Option<(Socket, Option<Principal>)> {
+        match *self {}
+    }
+
+    pub(super) fn render(&self, _: &mut String) {
+        match *self {}
+    }
+}

@@ -1,0 +1,33 @@
+//! Whom a client's certificate names.
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::context::Principal;
+
+/// The first of these that there is: a URI such as a SPIFFE id, a DNS name, an e-mail address, the common name. The chain
+/// was verified in the handshake.
+pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Principal> {
+    let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names: &[GeneralName<'_>] = names.as_ref().map_or(&[], |names| &names.value.general_names);
+    let find = |of: fn(&GeneralName<'_>) -> Option<String>| names.iter().find_map(of);
+    let name = find(|name| match name {
+        GeneralName::URI(uri) => Some((*uri).to_owned()),
+        _ => None,
+    });
+    let name = name.or_else(|| {
+        find(|name| match name {
+            GeneralName::DNSName(dns) => Some((*dns).to_owned()),
+            _ => None,
+        })
+    });
+    let name = name.or_else(|| {
+        find(|name| match name {
+            GeneralName::RFC822Name(mail) => Some((*mail).to_owned()),
+            _ => None,
+        })
+    });
+    let common = || certificate.subject().iter_common_name().next()?.as_str().ok().map(str::to_owned);
+    name.or_else(common).filter(|name| !name.is_empty()).map(Principal::new)
+}
