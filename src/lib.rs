@@ -129,6 +129,8 @@ pub mod guide {
     pub mod configuration {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/operations.md"))]
     pub mod operations {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
+    pub mod tls {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]
