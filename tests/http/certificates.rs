@@ -19,6 +19,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// What certificates are dated by.
+#[expect(clippy::disallowed_methods, reason = "they are dated by the wall clock")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// A certificate with its key, as PEM.
 #[derive(Clone)]
 pub(crate) struct Pair {
@@ -58,7 +64,7 @@ impl Authority {
     /// For `localhost`, valid for a month.
     pub(crate) fn server(&self) -> Pair {
         let hour = Duration::from_hours(1);
-        self.server_within(SystemTime::now() - hour, SystemTime::now() + hour * 720)
+        self.server_within(now() - hour, now() + hour * 720)
     }
 
     pub(crate) fn server_within(&self, begin: SystemTime, end: SystemTime) -> Pair {

@@ -1,15 +1,15 @@
 //! The listener under TLS.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use hardening::StartError;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::app::shop;
-use super::certificates::{Authority, connect};
+use super::certificates::{Authority, connect, now};
 use super::client::{Client, Http2, get, request};
 use super::support::{problem, scrape, secured, start, until, value};
 
@@ -40,7 +40,7 @@ async fn both_versions_of_http_are_spoken_under_both_versions_of_tls() {
     let metrics = scrape(&running).await;
     assert_eq!(value(&metrics, r#"tls_handshakes_total{result="done"}"#), Some(4.0));
     let expires = value(&metrics, "tls_certificate_expiry_seconds").unwrap();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((29.0..31.0).contains(&((expires - now) / 86400.0)), "{expires}");
 }
 
@@ -122,7 +122,7 @@ async fn files_that_do_not_fit_stop_the_start_and_each_is_named() {
     let authority = Authority::new();
     let (one, other) = (authority.server(), authority.server());
     let hour = Duration::from_hours(1);
-    let now = SystemTime::now();
+    let now = now();
     authority.install(&one);
     let path = |name: &str| authority.directory.join(name).to_str().unwrap().to_owned();
     let (certificate, key) = (path("certificate.pem"), path("key.pem"));

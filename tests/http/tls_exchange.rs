@@ -99,5 +99,5 @@ async fn no_request_is_lost_while_certificates_are_exchanged() {
         client.expect("no request is lost");
     }
     assert!(asked.load(Ordering::Relaxed) > 100, "{asked:?}");
-    assert_eq!(reloads(&running, "refused").await, 0.0, "no pair was seen half-written");
+    assert!(reloads(&running, "refused").await < 1.0, "no pair was seen half-written");
 }
