@@ -48,7 +48,7 @@ async fn both_versions_of_http_are_spoken_under_both_versions_of_tls() {
 async fn a_slow_reader_of_a_long_answer_gets_all_of_it_and_one_that_stops_is_cut() {
     let authority = Authority::new();
     let running =
-        start(&format!("[http]\nwrite_timeout = '400ms'\n{}", authority.install(&authority.server()))).await;
+        start(&format!("[http]\nwrite_timeout = '2s'\n{}", authority.install(&authority.server()))).await;
     let config = authority.plain_config();
     let mut slow = Client::over(connect(running.addr, &config).await.unwrap());
     slow.send(request("GET", "/large", &[], "")).await;
@@ -83,7 +83,7 @@ async fn what_is_no_http_is_told_so_under_tls_and_what_is_no_tls_is_cut() {
 #[tokio::test]
 async fn a_handshake_that_stops_is_cut_and_keeps_nobody() {
     let authority = Authority::new();
-    let settings = format!("{}handshake_timeout = '300ms'\n", authority.install(&authority.server()));
+    let settings = format!("{}handshake_timeout = '2s'\n", authority.install(&authority.server()));
     let running = start(&settings).await;
     let began = Instant::now();
     let mut idle: Vec<_> = Vec::new();
@@ -102,7 +102,7 @@ async fn a_handshake_that_stops_is_cut_and_keeps_nobody() {
         value(&scrape(&running).await, r#"tls_handshakes_total{result="timed_out"}"#) == Some(100.0)
     })
     .await;
-    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(began.elapsed() >= Duration::from_secs(2));
     // One that begins when the service ends has no more than a moment.
     let _late = TcpStream::connect(running.addr).await.unwrap();
     let report = running.shutdown().await;
