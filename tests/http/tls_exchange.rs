@@ -51,6 +51,15 @@ async fn new_connections_see_the_new_certificate_and_old_ones_go_on() {
     assert_ne!(shown(&running, &authority).await, after);
 }
 
+/// The very moment after the start may be the one in which the files change.
+#[tokio::test]
+async fn what_is_exchanged_right_after_the_start_is_seen() {
+    let authority = Authority::new();
+    let running = start(&authority.install(&authority.server())).await;
+    authority.install(&authority.server());
+    until("the new one is in force", || async { reloads(&running, "applied").await >= 1.0 }).await;
+}
+
 /// New connections, a kept one, and one of HTTP/2 ask all the time while the certificate is exchanged again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_while_certificates_are_exchanged() {

@@ -30,6 +30,10 @@ impl Tls {
         ])
     }
 
+    pub(super) fn began_with(&self) -> Version {
+        match *self {}
+    }
+
     pub(super) fn version(&self) -> Version {
         match *self {}
     }

@@ -44,7 +44,9 @@ impl Reloader {
     pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = Hangups::new();
         let (mut loaded, mut seen) = (self.version, self.version);
-        let (mut certified, mut seen_certificate) = (self.certificate(), self.certificate());
+        // What was exchanged since the start read it is news.
+        let mut certified = self.tls.as_ref().map(|tls| tls.began_with());
+        let mut seen_certificate = certified;
         async move {
             loop {
                 tokio::select! {

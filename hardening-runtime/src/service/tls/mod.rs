@@ -22,6 +22,8 @@ use crate::telemetry::text::Family;
 #[derive(Debug)]
 pub(crate) struct Tls {
     settings: settings::Tls,
+    /// The files as they were before they were read at the start.
+    began_with: Version,
     /// What connections that are accepted from now on speak with.
     config: RwLock<Arc<ServerConfig>>,
     /// When the certificate expires, in seconds since 1970.
@@ -60,16 +62,23 @@ impl Tls {
         if settings.certificate.is_empty() && settings.key.is_empty() && settings.client_ca.is_empty() {
             return Ok(None);
         }
+        let began_with = files::version(settings);
         let Loaded { config, expires } = files::load(settings)?;
         warn_of_expiry(expires);
         Ok(Some(Self {
             settings: settings.clone(),
+            began_with,
             config: RwLock::new(Arc::new(config)),
             expires: AtomicU64::new(expires),
             handshakes: Default::default(),
             applied: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }))
+    }
+
+    /// The files as they were when the start read them.
+    pub(super) fn began_with(&self) -> Version {
+        self.began_with
     }
 
     /// The files as they are now.
