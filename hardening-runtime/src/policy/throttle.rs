@@ -21,7 +21,7 @@ const ALWAYS_EVERY: Nanos = 1_000_000_000;
 /// What a bucket holds, in one word: whose it is, requests, accepts.
 #[derive(Clone, Copy)]
 struct Held {
-    /// Which lap of the ring. It comes again after 4096 laps, so a bucket that slept exactly so long counts once more.
+    /// Which lap of the ring. It comes again after 4095 laps, so a bucket that slept exactly so long counts once more.
     lap: u64,
     requests: u64,
     accepts: u64,
