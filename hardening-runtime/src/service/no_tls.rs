@@ -21,7 +21,7 @@ impl Tls {
     /// # Errors
     /// When they ask for it.
     pub(crate) fn new(settings: &settings::Tls) -> Result<Option<Self>, Vec<String>> {
-        if settings.certificate.is_empty() && settings.key.is_empty() && settings.client_ca.is_empty() {
+        if settings.is_off() {
             return Ok(None);
         }
         Err(vec![

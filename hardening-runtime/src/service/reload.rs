@@ -43,34 +43,25 @@ impl Reloader {
     /// Reloads until it is dropped. From its call on, and not from its first poll, SIGHUP does not end the process.
     pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = Hangups::new();
-        let (mut loaded, mut seen) = (self.version, self.version);
+        let mut file = Watched::new(self.version);
         // What was exchanged since the start read it is news.
-        let mut certified = self.tls.as_ref().map(|tls| tls.began_with());
-        let mut seen_certificate = certified;
+        let mut certificate = Watched::new(self.tls.as_ref().map(|tls| tls.began_with()));
         async move {
             loop {
                 tokio::select! {
                     () = hangups.next() => {
-                        loaded = self.version().await;
-                        seen = loaded;
+                        file = Watched::new(self.version().await);
                         self.reload("SIGHUP");
-                        certified = self.certificate_now().await;
-                        seen_certificate = certified;
+                        certificate = Watched::new(self.certificate().await);
                         self.certify("SIGHUP").await;
                     }
                     () = sleep(LOOK_EVERY) => {
-                        let now = self.version().await;
-                        if now == seen && now != loaded {
-                            loaded = now;
+                        if file.changed(self.version().await) {
                             self.reload("the file changed");
                         }
-                        seen = now;
-                        let now = self.certificate_now().await;
-                        if now == seen_certificate && now != certified {
-                            certified = now;
+                        if certificate.changed(self.certificate().await) {
                             self.certify("a file changed").await;
                         }
-                        seen_certificate = now;
                     }
                 }
             }
@@ -78,13 +69,9 @@ impl Reloader {
     }
 
     /// The files of the certificate as they are.
-    fn certificate(&self) -> Option<tls::Version> {
-        self.tls.as_ref().map(|tls| tls.version())
-    }
-
-    async fn certificate_now(self: &Arc<Self>) -> Option<tls::Version> {
-        let this = Arc::clone(self);
-        tokio::task::spawn_blocking(move || this.certificate()).await.ok().flatten()
+    async fn certificate(self: &Arc<Self>) -> Option<tls::Version> {
+        let tls = self.tls.clone()?;
+        tokio::task::spawn_blocking(move || tls.version()).await.ok()
     }
 
     async fn certify(&self, cause: &'static str) {
@@ -138,6 +125,30 @@ impl Reloader {
                 );
             }
         }
+    }
+}
+
+/// What is looked at again and again.
+struct Watched<V> {
+    /// As it was read.
+    loaded: V,
+    /// As it was at the last look.
+    seen: V,
+}
+
+impl<V: PartialEq + Copy> Watched<V> {
+    const fn new(loaded: V) -> Self {
+        Self { loaded, seen: loaded }
+    }
+
+    /// Whether two looks in a row agree on something that was not read yet; then it is about to be.
+    fn changed(&mut self, now: V) -> bool {
+        let changed = now == self.seen && now != self.loaded;
+        if changed {
+            self.loaded = now;
+        }
+        self.seen = now;
+        changed
     }
 }
 

@@ -94,9 +94,8 @@ impl Server {
 
     /// Completes once [`Server::cut`] was called.
     pub(crate) async fn is_cut(&self) {
+        // Made before the look, so that a word that comes in between is not missed.
         let notified = self.cutting.notified();
-        tokio::pin!(notified);
-        notified.as_mut().enable();
         if !self.cut.load(Ordering::Acquire) {
             notified.await;
         }

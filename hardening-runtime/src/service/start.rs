@@ -157,9 +157,7 @@ impl Service {
             },
             Operation::Probe => match loaded {
                 // Probes are answered on both listeners, and one of them always speaks plainly.
-                Ok(loaded) if !loaded.settings.tls.certificate.is_empty() => {
-                    operate::probe(&loaded.settings.http.admin)
-                }
+                Ok(loaded) if !loaded.settings.tls.is_off() => operate::probe(&loaded.settings.http.admin),
                 Ok(loaded) => operate::probe(&loaded.settings.http.listen),
                 Err(error) => failed(&error),
             },

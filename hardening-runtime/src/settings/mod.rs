@@ -107,6 +107,13 @@ pub struct Tls {
     pub hsts: String,
 }
 
+impl Tls {
+    /// Whether nothing asks for it.
+    pub(crate) const fn is_off(&self) -> bool {
+        self.certificate.is_empty() && self.key.is_empty() && self.client_ca.is_empty()
+    }
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, Default)]
 pub struct Log {

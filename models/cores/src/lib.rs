@@ -10,21 +10,8 @@ mod sync {
     pub(crate) use std::sync::{Mutex, MutexGuard};
 }
 
-/// Time is what a test says it is.
-pub mod clock {
-    /// As the runtime counts.
-    pub type Nanos = u64;
-    /// Later than every moment.
-    pub const NEVER: Nanos = Nanos::MAX;
-
-    pub(crate) const fn now() -> Nanos {
-        0
-    }
-
-    pub(crate) fn nanos(duration: std::time::Duration) -> Nanos {
-        u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
-    }
-}
+#[path = "../../clock.rs"]
+pub mod clock;
 
 #[allow(
     dead_code,

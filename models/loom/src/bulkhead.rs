@@ -58,40 +58,38 @@ pub fn i_17_places_before_a_queue_are_never_exceeded_or_lost() {
     places_hold(1, 1);
 }
 
-/// The limit falls while callers leave, and rises again: in the end there are as many places as it says.
+/// A full bulkhead of two places whose limit changes, each one after the other, while both callers leave.
+fn tuned_while_both_leave(limits: &'static [u32]) -> Arc<Bulkhead> {
+    let bulkhead = bulkhead(2, 1);
+    assert_eq!((bulkhead.enter(), bulkhead.enter()), (Entry::Entered, Entry::Entered));
+    let leave = || -> Action<()> {
+        let bulkhead = Arc::clone(&bulkhead);
+        Box::new(move || bulkhead.leave())
+    };
+    let tuned = Arc::clone(&bulkhead);
+    let tune = Box::new(move || {
+        for max in limits {
+            tuned.tune(Some(&BulkheadSpec { queue: 1, ..BulkheadSpec::new(*max) }));
+        }
+    });
+    together::<(), _>([leave(), tune, leave()]);
+    bulkhead
+}
+
+/// The limit falls and rises again: in the end there are as many places as it says.
 pub fn a_limit_that_changes_loses_no_place() {
     explore(1, || {
-        let bulkhead = bulkhead(2, 1);
-        assert_eq!((bulkhead.enter(), bulkhead.enter()), (Entry::Entered, Entry::Entered));
-        let leave = || -> Action<()> {
-            let bulkhead = Arc::clone(&bulkhead);
-            Box::new(move || bulkhead.leave())
-        };
-        let tuned = Arc::clone(&bulkhead);
-        let change = Box::new(move || {
-            for max in [1, 3] {
-                tuned.tune(Some(&BulkheadSpec { queue: 1, ..BulkheadSpec::new(max) }));
-            }
-        });
-        together::<(), _>([leave(), change, leave()]);
+        let bulkhead = tuned_while_both_leave(&[1, 3]);
         let entries = [(); 3].map(|()| bulkhead.enter());
         assert_eq!(entries, [Entry::Entered; 3]);
         assert_eq!(bulkhead.enter(), Entry::Queue, "a place too many");
     });
 }
 
-/// The same, and the limit stays low.
+/// The limit falls and stays low.
 pub fn a_lowered_limit_holds() {
     explore(2, || {
-        let bulkhead = bulkhead(2, 1);
-        assert_eq!((bulkhead.enter(), bulkhead.enter()), (Entry::Entered, Entry::Entered));
-        let leave = || -> Action<()> {
-            let bulkhead = Arc::clone(&bulkhead);
-            Box::new(move || bulkhead.leave())
-        };
-        let tuned = Arc::clone(&bulkhead);
-        let lower = Box::new(move || tuned.tune(Some(&BulkheadSpec { queue: 1, ..BulkheadSpec::new(1) })));
-        together::<(), _>([leave(), lower, leave()]);
+        let bulkhead = tuned_while_both_leave(&[1]);
         assert_eq!((bulkhead.enter(), bulkhead.enter()), (Entry::Entered, Entry::Queue));
     });
 }

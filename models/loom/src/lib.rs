@@ -20,19 +20,9 @@ mod sync {
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 }
 
-/// Time is what a check says it is.
-mod clock {
-    pub(crate) type Nanos = u64;
-    pub(crate) const NEVER: Nanos = Nanos::MAX;
-
-    pub(crate) const fn now() -> Nanos {
-        0
-    }
-
-    pub(crate) fn nanos(duration: std::time::Duration) -> Nanos {
-        u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
-    }
-}
+#[allow(unreachable_pub, reason = "it is public in `cores`")]
+#[path = "../../clock.rs"]
+mod clock;
 
 #[allow(dead_code)]
 #[path = "../../../hardening-runtime/src/tunable.rs"]

@@ -22,19 +22,9 @@ mod sync {
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 }
 
-/// Time is what a check says it is.
-mod clock {
-    pub(crate) type Nanos = u64;
-    pub(crate) const NEVER: Nanos = Nanos::MAX;
-
-    pub(crate) const fn now() -> Nanos {
-        0
-    }
-
-    pub(crate) fn nanos(duration: std::time::Duration) -> Nanos {
-        u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
-    }
-}
+#[allow(unreachable_pub, reason = "it is public in `cores`")]
+#[path = "../../clock.rs"]
+mod clock;
 
 #[allow(dead_code, unreachable_pub, reason = "a model needs less than the runtime")]
 #[path = "../../../hardening-runtime/src/lifecycle.rs"]

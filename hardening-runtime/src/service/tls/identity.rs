@@ -11,23 +11,14 @@ pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Principal> {
     let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
     let names = certificate.subject_alternative_name().ok().flatten();
     let names: &[GeneralName<'_>] = names.as_ref().map_or(&[], |names| &names.value.general_names);
-    let find = |of: fn(&GeneralName<'_>) -> Option<String>| names.iter().find_map(of);
-    let name = find(|name| match name {
-        GeneralName::URI(uri) => Some((*uri).to_owned()),
+    let ranked = names.iter().filter_map(|name| match name {
+        GeneralName::URI(uri) => Some((0, *uri)),
+        GeneralName::DNSName(dns) => Some((1, *dns)),
+        GeneralName::RFC822Name(mail) => Some((2, *mail)),
         _ => None,
     });
-    let name = name.or_else(|| {
-        find(|name| match name {
-            GeneralName::DNSName(dns) => Some((*dns).to_owned()),
-            _ => None,
-        })
-    });
-    let name = name.or_else(|| {
-        find(|name| match name {
-            GeneralName::RFC822Name(mail) => Some((*mail).to_owned()),
-            _ => None,
-        })
-    });
+    // Of those of one kind the first.
+    let name = ranked.min_by_key(|(rank, _)| *rank).map(|(_, name)| name.to_owned());
     let common = || certificate.subject().iter_common_name().next()?.as_str().ok().map(str::to_owned);
     name.or_else(common).filter(|name| !name.is_empty()).map(Principal::new)
 }

@@ -59,7 +59,7 @@ impl Tls {
     /// # Errors
     /// What is wrong with which file, a sentence each.
     pub(crate) fn new(settings: &settings::Tls) -> Result<Option<Self>, Vec<String>> {
-        if settings.certificate.is_empty() && settings.key.is_empty() && settings.client_ca.is_empty() {
+        if settings.is_off() {
             return Ok(None);
         }
         let began_with = files::version(settings);
