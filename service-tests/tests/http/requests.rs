@@ -1,7 +1,8 @@
 //! Request ids, and what the handler learns of its request.
 
-use super::client::{Client, Http2, ask, get, get_with, request};
-use super::support::{is_uuid_v7, secured, start};
+use super::support::start;
+use hardening_service_tests::client::{Client, Http2, ask, get, get_with, request};
+use hardening_service_tests::service::{is_uuid_v7, secured};
 
 #[tokio::test]
 async fn a_well_formed_id_is_kept_on_every_answer() {

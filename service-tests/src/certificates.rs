@@ -21,25 +21,25 @@ use tokio_rustls::client::TlsStream;
 
 /// What certificates are dated by.
 #[expect(clippy::disallowed_methods, reason = "they are dated by the wall clock")]
-pub(crate) fn now() -> SystemTime {
+pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
 /// A certificate with its key, as PEM.
 #[derive(Clone)]
-pub(crate) struct Pair {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
 }
 
 /// An authority, and the directory where services find their files.
-pub(crate) struct Authority {
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
 }
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("hardening-tls-{}-{number}", std::process::id()));
@@ -51,7 +51,7 @@ impl Authority {
         Self { issuer, directory }
     }
 
-    pub(crate) fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
@@ -62,19 +62,19 @@ impl Authority {
     }
 
     /// For `localhost`, valid for a month.
-    pub(crate) fn server(&self) -> Pair {
+    pub fn server(&self) -> Pair {
         let hour = Duration::from_hours(1);
         self.server_within(now() - hour, now() + hour * 720)
     }
 
-    pub(crate) fn server_within(&self, begin: SystemTime, end: SystemTime) -> Pair {
+    pub fn server_within(&self, begin: SystemTime, end: SystemTime) -> Pair {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         (params.not_before, params.not_after) = (begin.into(), end.into());
         self.issue(&params)
     }
 
     /// For a client: its common name, and other names.
-    pub(crate) fn client(&self, common: &str, names: &[SanType]) -> Pair {
+    pub fn client(&self, common: &str, names: &[SanType]) -> Pair {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common);
         params.subject_alt_names = names.to_vec();
@@ -83,7 +83,7 @@ impl Authority {
     }
 
     /// Puts a file into the directory; answers its path.
-    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+    pub fn file(&self, name: &str, text: &str) -> String {
         let (path, written) = (self.directory.join(name), self.directory.join(format!("{name}.new")));
         fs::write(&written, text).unwrap();
         fs::rename(written, &path).unwrap();
@@ -91,14 +91,14 @@ impl Authority {
     }
 
     /// Puts a certificate and its key into place; answers the settings that name them.
-    pub(crate) fn install(&self, pair: &Pair) -> String {
+    pub fn install(&self, pair: &Pair) -> String {
         let certificate = self.file("certificate.pem", &pair.certificate);
         let key = self.file("key.pem", &pair.key);
         format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")
     }
 
     /// A client's configuration that trusts this authority.
-    pub(crate) fn config(
+    pub fn config(
         &self,
         pair: Option<&Pair>,
         versions: &[&'static SupportedProtocolVersion],
@@ -125,7 +125,7 @@ impl Authority {
     }
 
     /// The same for any version and HTTP/1.1.
-    pub(crate) fn plain_config(&self) -> Arc<ClientConfig> {
+    pub fn plain_config(&self) -> Arc<ClientConfig> {
         self.config(None, rustls::ALL_VERSIONS, &["http/1.1"])
     }
 }
@@ -138,7 +138,7 @@ impl Drop for Authority {
 }
 
 /// A connection under TLS.
-pub(crate) async fn connect(
+pub async fn connect(
     address: SocketAddr,
     config: &Arc<ClientConfig>,
 ) -> std::io::Result<TlsStream<TcpStream>> {

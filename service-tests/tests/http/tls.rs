@@ -9,9 +9,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::app::shop;
-use super::certificates::{Authority, connect, now};
-use super::client::{Client, Http2, get, request};
-use super::support::{problem, scrape, secured, start, until, value};
+use super::support::start;
+use hardening_service_tests::certificates::{Authority, connect, now};
+use hardening_service_tests::client::{Client, Http2, get, request};
+use hardening_service_tests::service::{problem, scrape, secured, until, value};
 
 #[tokio::test]
 async fn both_versions_of_http_are_spoken_under_both_versions_of_tls() {

@@ -6,8 +6,9 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::app::LARGE;
-use super::client::{Client, Http2, get, request};
-use super::support::{scrape, start, until, value};
+use super::support::start;
+use hardening_service_tests::client::{Client, Http2, get, request};
+use hardening_service_tests::service::{scrape, until, value};
 
 /// Frames of HTTP/2 as a client writes them: the preface, a window of nothing, and `GET /large`.
 const NO_WINDOW: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\

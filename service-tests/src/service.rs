@@ -1,30 +1,14 @@
-//! Services on free ports, and what is true of every answer.
-
-use std::time::Duration;
+//! What is true of every answer, and of a service that runs.
 
 use hardening::Running;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
-use super::app::{DEPENDENCIES, Dependencies, shop};
-use super::client::{PATIENCE, Reply, get};
-
-/// The shop on free ports under these settings.
-pub(crate) async fn start(settings: &str) -> Running {
-    start_with(Dependencies::default(), settings).await
-}
-
-pub(crate) async fn start_with(dependencies: Dependencies, settings: &str) -> Running {
-    let started = DEPENDENCIES.scope(dependencies, shop().with_settings(settings).start()).await;
-    started.unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::client::{PATIENCE, Reply, get};
 
 /// Asks again until the answer is right.
 #[track_caller]
-pub(crate) fn until<F: Future<Output = bool>>(
-    what: &str,
-    mut right: impl FnMut() -> F,
-) -> impl Future<Output = ()> {
+pub fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> F) -> impl Future<Output = ()> {
     let from = std::panic::Location::caller();
     async move {
         let began = Instant::now();
@@ -36,25 +20,25 @@ pub(crate) fn until<F: Future<Output = bool>>(
 }
 
 /// Waits until the service is ready.
-pub(crate) async fn ready(running: &Running) {
+pub async fn ready(running: &Running) {
     until("ready", || async { get(running.admin_addr, "/readyz").await.status == 200 }).await;
 }
 
 /// What `/metrics` answers.
-pub(crate) async fn scrape(running: &Running) -> String {
+pub async fn scrape(running: &Running) -> String {
     let reply = get(running.admin_addr, "/metrics").await;
     assert_eq!(reply.status, 200);
     reply.body
 }
 
 /// The value of a series, `None` where there is none.
-pub(crate) fn value(metrics: &str, series: &str) -> Option<f64> {
+pub fn value(metrics: &str, series: &str) -> Option<f64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     Some(line.parse().expect("a number"))
 }
 
 /// Whether this is a UUID of version 7.
-pub(crate) fn is_uuid_v7(id: &str) -> bool {
+pub fn is_uuid_v7(id: &str) -> bool {
     let shape = |(at, byte): (usize, u8)| match at {
         8 | 13 | 18 | 23 => byte == b'-',
         14 => byte == b'7',
@@ -66,7 +50,7 @@ pub(crate) fn is_uuid_v7(id: &str) -> bool {
 
 /// What every answer carries: an id, security headers, and no word about the server. Answers the id.
 #[track_caller]
-pub(crate) fn secured(reply: &Reply) -> String {
+pub fn secured(reply: &Reply) -> String {
     for (name, expected) in [
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
         ("x-frame-options", "DENY"),
@@ -81,7 +65,7 @@ pub(crate) fn secured(reply: &Reply) -> String {
 
 /// A problem of this status, whose members say the same as the answer. Answers its members.
 #[track_caller]
-pub(crate) fn problem(reply: &Reply, status: u16) -> Value {
+pub fn problem(reply: &Reply, status: u16) -> Value {
     let id = secured(reply);
     assert_eq!(reply.status, status, "{reply:#?}");
     assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{reply:#?}");

@@ -1,7 +1,8 @@
 //! What every answer carries: security headers, and nothing for browsers of other origins unless named.
 
-use super::client::{Client, ask, get, get_with, request};
-use super::support::{secured, start};
+use super::support::start;
+use hardening_service_tests::client::{Client, ask, get, get_with, request};
+use hardening_service_tests::service::secured;
 
 #[tokio::test]
 async fn every_answer_is_secured_whatever_its_status() {

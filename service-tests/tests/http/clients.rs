@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use tokio::time::{Duration, sleep};
 
-use super::client::{Client, Http2, Reply, get, get_with, request};
-use super::support::{problem, scrape, start, value};
+use super::support::start;
+use hardening_service_tests::client::{Client, Http2, Reply, get, get_with, request};
+use hardening_service_tests::service::{problem, scrape, value};
 
 const BEHIND_A_PROXY: &str = "[http]\nrate_limit = '2/min'\ntrusted_proxies = ['127.0.0.0/8']";
 

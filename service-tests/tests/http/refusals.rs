@@ -1,8 +1,9 @@
 //! Handlers under policies: each refusal over HTTP, without the names of what refused.
 
 use super::app::SECRET;
-use super::client::{Client, get, request};
-use super::support::{problem, scrape, start, until, value};
+use super::support::start;
+use hardening_service_tests::client::{Client, get, request};
+use hardening_service_tests::service::{problem, scrape, until, value};
 
 #[tokio::test]
 async fn each_refusal_has_its_status_and_tells_nothing_of_the_internals() {

@@ -7,8 +7,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::app::{Dependencies, Dependency, SECRET, Steered, bare};
-use super::client::{Client, get, request};
-use super::support::{ready, scrape, secured, start, start_with, until, value};
+use super::support::{start, start_with};
+use hardening_service_tests::client::{Client, get, request};
+use hardening_service_tests::service::{ready, scrape, secured, until, value};
 
 const LIVE: [&str; 3] = ["/livez", "/live", "/health"];
 const READY: [&str; 3] = ["/readyz", "/ready", "/health/ready"];

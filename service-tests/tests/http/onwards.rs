@@ -20,8 +20,8 @@ use tokio::time::sleep;
 use tower_layer::Layer as _;
 use tower_service::Service as _;
 
-use crate::client::{Client, get_with, request};
-use crate::support::until;
+use hardening_service_tests::client::{Client, get_with, request};
+use hardening_service_tests::service::until;
 
 policies! {
     /// What every request to the next service goes through.

@@ -1,9 +1,6 @@
 //! The service as clients see it: real sockets on free ports, and clients that misbehave.
-#![cfg(feature = "service")]
 
 mod app;
-mod certificates;
-mod client;
 mod shapes;
 mod support;
 

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::client::{ask, post_json};
-use super::support::{problem, start};
+use super::support::start;
+use hardening_service_tests::client::{ask, post_json};
+use hardening_service_tests::service::problem;
 
 /// What is told of the one field that is wrong: its path and what it may be.
 async fn told(address: SocketAddr, body: &str) -> (String, String) {

@@ -1,7 +1,8 @@
 //! Clients of HTTP/2 that flood the connection instead of asking.
 
-use super::client::{Client, Http2, get};
-use super::support::{problem, scrape, start, until, value};
+use super::support::start;
+use hardening_service_tests::client::{Client, Http2, get};
+use hardening_service_tests::service::{problem, scrape, until, value};
 
 /// The preface with empty settings.
 const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

@@ -4,9 +4,9 @@ use hardening::Running;
 use rcgen::SanType;
 use rustls::version::{TLS12, TLS13};
 
-use super::certificates::{Authority, Pair, connect};
-use super::client::{Client, request};
 use super::support::start;
+use hardening_service_tests::certificates::{Authority, Pair, connect};
+use hardening_service_tests::client::{Client, request};
 
 /// Who the service says is calling; `None` when it turns the client away.
 async fn whoami(running: &Running, authority: &Authority, pair: Option<&Pair>) -> Option<String> {

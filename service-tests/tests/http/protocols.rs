@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::client::{Client, Http2, ask, get, post_json, request};
-use super::support::{is_uuid_v7, problem, secured, start};
+use super::support::start;
+use hardening_service_tests::client::{Client, Http2, ask, get, post_json, request};
+use hardening_service_tests::service::{is_uuid_v7, problem, secured};
 
 #[tokio::test]
 async fn both_versions_are_answered_alike() {

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::app::SECRET;
-use super::client::{Client, ask, get, post_json, request};
-use super::support::{problem, start};
+use super::support::start;
+use hardening_service_tests::client::{Client, ask, get, post_json, request};
+use hardening_service_tests::service::problem;
 
 #[tokio::test]
 async fn what_is_no_json_is_400() {

@@ -15,22 +15,22 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// No wait of these tests is longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
     /// Whether `100 Continue` came before it.
-    pub(crate) continued: bool,
+    pub continued: bool,
 }
 
 impl Reply {
     /// The one header field of this name.
     #[track_caller]
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut found =
             self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let first = found.next();
@@ -39,13 +39,13 @@ impl Reply {
     }
 
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
 /// The text of a request; a body gets its length.
-pub(crate) fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> String {
+pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> String {
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
     for (name, value) in fields {
         text.extend([name, ": ", value, "\r\n"]);
@@ -57,30 +57,30 @@ pub(crate) fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &
 }
 
 /// The answer to `GET path` on a connection of its own.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
+pub async fn get(address: SocketAddr, path: &str) -> Reply {
     get_with(address, path, &[]).await
 }
 
-pub(crate) async fn get_with(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Reply {
+pub async fn get_with(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Reply {
     ask(address, request("GET", path, fields, "")).await
 }
 
-pub(crate) async fn post_json(address: SocketAddr, path: &str, body: &str) -> Reply {
+pub async fn post_json(address: SocketAddr, path: &str, body: &str) -> Reply {
     ask(address, request("POST", path, &[("content-type", "application/json")], body)).await
 }
 
 /// The answer to these bytes on a connection of its own.
-pub(crate) async fn ask(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Reply {
+pub async fn ask(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Reply {
     let mut client = Client::connect(address).await;
     client.send(bytes).await;
     client.reply().await
 }
 
 /// A connection on which anything can be sent.
-pub(crate) struct Client<S = TcpStream>(BufReader<S>);
+pub struct Client<S = TcpStream>(BufReader<S>);
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub async fn connect(address: SocketAddr) -> Self {
         let stream =
             timeout(PATIENCE, TcpStream::connect(address)).await.expect("in time").expect("a connection");
         stream.set_nodelay(true).expect("a socket");
@@ -89,38 +89,38 @@ impl Client {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    pub(crate) fn over(stream: S) -> Self {
+    pub fn over(stream: S) -> Self {
         Self(BufReader::new(stream))
     }
 
-    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         assert!(self.sent(bytes).await, "the connection was cut");
     }
 
     /// Whether the connection still took these bytes.
-    pub(crate) async fn sent(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    pub async fn sent(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         timeout(PATIENCE, self.0.get_mut().write_all(bytes.as_ref())).await.expect("in time").is_ok()
     }
 
     /// The next answer.
-    pub(crate) async fn reply(&mut self) -> Reply {
+    pub async fn reply(&mut self) -> Reply {
         timeout(PATIENCE, self.read(true)).await.expect("an answer in time")
     }
 
     /// The next answer when it answers HEAD.
-    pub(crate) async fn reply_to_head(&mut self) -> Reply {
+    pub async fn reply_to_head(&mut self) -> Reply {
         timeout(PATIENCE, self.read(false)).await.expect("an answer in time")
     }
 
     /// Waits for `100 Continue`.
-    pub(crate) async fn continued(&mut self) {
+    pub async fn continued(&mut self) {
         for expected in ["HTTP/1.1 100 Continue", ""] {
             assert_eq!(timeout(PATIENCE, self.line()).await.expect("in time"), expected);
         }
     }
 
     /// Takes up to `most` bytes of a body; answers how many there were.
-    pub(crate) async fn some(&mut self, most: usize) -> usize {
+    pub async fn some(&mut self, most: usize) -> usize {
         let mut taken = vec![0; most];
         let count = timeout(PATIENCE, self.0.read(&mut taken)).await.expect("in time").expect("bytes");
         assert_ne!(count, 0, "the connection ended");
@@ -128,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Everything that still comes until the connection ends.
-    pub(crate) async fn rest(&mut self) -> String {
+    pub async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         // A reset ends it as well.
         let _ = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("an end in time");
@@ -188,21 +188,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 }
 
 /// An HTTP/2 connection without TLS, which both sides know to be one.
-pub(crate) struct Http2(SendRequest<Full<Bytes>>);
+pub struct Http2(SendRequest<Full<Bytes>>);
 
 impl Http2 {
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub async fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.expect("a connection")).await
     }
 
-    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+    pub async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (sender, connection) =
             http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
         tokio::spawn(connection);
         Self(sender)
     }
 
-    pub(crate) async fn ask(
+    pub async fn ask(
         &self,
         method: &str,
         path: &str,
@@ -220,7 +220,7 @@ impl Http2 {
     }
 
     /// The answer's head, and its body as it comes.
-    pub(crate) async fn open(
+    pub async fn open(
         &self,
         method: &str,
         path: &str,

@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use hardening::{Json, Rejected, idempotent, timeout};
 use serde::Deserialize;
 
-use super::client::{Reply, ask, request};
-use super::support::{problem, start};
+use super::support::start;
+use hardening_service_tests::client::{Reply, ask, request};
+use hardening_service_tests::service::problem;
 
 static PAID: AtomicU32 = AtomicU32::new(0);
 

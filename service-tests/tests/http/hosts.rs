@@ -1,7 +1,8 @@
 //! The host that a request names: one, well-formed, and the same everywhere.
 
-use super::client::{Http2, ask};
-use super::support::{problem, start};
+use super::support::start;
+use hardening_service_tests::client::{Http2, ask};
+use hardening_service_tests::service::problem;
 
 #[tokio::test]
 async fn both_listeners_want_one_well_formed_host() {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::client::{Client, ask, get, post_json, request};
-use super::support::{problem, secured, start};
+use super::support::start;
+use hardening_service_tests::client::{Client, ask, get, post_json, request};
+use hardening_service_tests::service::{problem, secured};
 
 /// A body in chunks of these sizes.
 fn chunked(path: &str, sizes: &[usize]) -> String {

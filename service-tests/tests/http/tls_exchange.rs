@@ -7,9 +7,10 @@ use std::time::Duration;
 use hardening::Running;
 use tokio::time::sleep;
 
-use super::certificates::{Authority, connect};
-use super::client::{Client, Http2, request};
-use super::support::{scrape, start, until, value};
+use super::support::start;
+use hardening_service_tests::certificates::{Authority, connect};
+use hardening_service_tests::client::{Client, Http2, request};
+use hardening_service_tests::service::{scrape, until, value};
 
 /// The certificate that a new connection is shown.
 async fn shown(running: &Running, authority: &Authority) -> Vec<u8> {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::client::{Client, get, post_json, request};
-use super::support::{scrape, start, value};
+use super::support::start;
+use hardening_service_tests::client::{Client, get, post_json, request};
+use hardening_service_tests::service::{scrape, value};
 
 const OUTCOMES: [&str; 12] = [
     "success",

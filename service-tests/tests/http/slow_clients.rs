@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::client::{Client, PATIENCE, get, request};
-use super::support::{problem, scrape, secured, start, until, value};
+use super::support::start;
+use hardening_service_tests::client::{Client, PATIENCE, get, request};
+use hardening_service_tests::service::{problem, scrape, secured, until, value};
 
 /// Sends one piece every 20 ms until the connection is cut; answers how long that took.
 async fn trickle(client: &mut Client, piece: &str) -> Duration {

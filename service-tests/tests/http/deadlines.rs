@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::client::{Http2, get, get_with};
-use super::support::{problem, start};
+use super::support::start;
+use hardening_service_tests::client::{Http2, get, get_with};
+use hardening_service_tests::service::problem;
 
 const ASKED: &str = "x-request-timeout-ms";
 

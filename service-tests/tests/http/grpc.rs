@@ -159,7 +159,8 @@ async fn limits_refuse_with_their_own_statuses() {
     let (service, client) = start(&NARROW).await;
     let mut first = client.clone();
     let stuck = tokio::spawn(async move { ask(&mut first, "stuck").await });
-    crate::support::until("inside", || async { service.asked.load(Ordering::SeqCst) == 1 }).await;
+    hardening_service_tests::service::until("inside", || async { service.asked.load(Ordering::SeqCst) == 1 })
+        .await;
     let status = ask(&mut client.clone(), "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     // Who gives up gives the place back.
@@ -176,10 +177,11 @@ async fn who_waits_for_a_place_has_not_sent_anything() {
         tokio::spawn(async move { ask(&mut client, name).await })
     };
     let first = asking("stuck");
-    crate::support::until("inside", || async { service.asked.load(Ordering::SeqCst) == 1 }).await;
+    hardening_service_tests::service::until("inside", || async { service.asked.load(Ordering::SeqCst) == 1 })
+        .await;
     let second = asking("");
     let mut metrics = String::new();
-    crate::support::until("in the queue", || {
+    hardening_service_tests::service::until("in the queue", || {
         metrics.clear();
         hardening::telemetry::calls::render(&mut metrics);
         let queued = metrics.contains("hardening_queue_depth{call=\"grpc::QUEUED\"} 1");

@@ -1,0 +1,11 @@
+//! What tests of services share: clients that may misbehave, certificates, and what is true of every answer.
+#![allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::new_without_default,
+    reason = "nobody but the tests beside it reads this"
+)]
+
+pub mod certificates;
+pub mod client;
+pub mod service;
