@@ -3,5 +3,5 @@
 mod launch;
 
 fn main() -> std::process::ExitCode {
-    launch::run("compile_time")
+    launch::run("hardening-measure", "compile_time")
 }

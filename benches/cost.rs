@@ -3,5 +3,5 @@
 mod launch;
 
 fn main() -> std::process::ExitCode {
-    launch::run("cost")
+    launch::run("hardening-measure", "cost")
 }

@@ -1,12 +1,12 @@
-//! Runs one program of the package that measures. It is a package of its own because this one compiles tokio's test
+//! Runs one program of the packages that measure. They are packages of their own because this one compiles tokio's test
 //! clock in for its tests, which every measured call would pay for.
 
 use std::process::{Command, ExitCode};
 
-/// Runs `program` and hands its verdict on.
+/// Runs a program of a package of this workspace and hands its verdict on.
 #[allow(dead_code, reason = "each benchmark uses one of the two")]
-pub(crate) fn run(program: &str) -> ExitCode {
-    verdict(&["--profile", "bench", "--package", "hardening-measure", "--bin", program])
+pub(crate) fn run(package: &str, program: &str) -> ExitCode {
+    verdict(&["--profile", "bench", "--package", package, "--bin", program])
 }
 
 /// The same for a program that is a workspace of its own.

@@ -1,6 +1,5 @@
 //! One connection: hyper speaks on it, its clock watches it, and its end is said properly.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,10 +68,8 @@ async fn speak(
     builder: &auto::Builder<TokioExecutor>,
     conn: &Arc<Conn>,
 ) -> Option<u16> {
-    let answer = service_fn(|incoming| {
-        let answer = request::answer(Arc::clone(server), Arc::clone(conn), surface, incoming);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
+    let answer =
+        service_fn(|incoming| request::answer(Arc::clone(server), Arc::clone(conn), surface, incoming));
     let mut http = pin!(builder.serve_connection(TokioIo::new(Wire(Arc::clone(conn))), answer));
     let mut stages = server.stages();
     let (mut told, mut drains_since) = (false, None);

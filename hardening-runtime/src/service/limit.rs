@@ -1,7 +1,9 @@
 //! The rate limit of each client, and the header fields that let a client keep to it.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use hardening_spec::RateLimitSpec;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -24,9 +26,9 @@ const NAME: &str = "client";
 #[derive(Debug)]
 pub(crate) struct ClientLimit {
     limiter: Limiter,
-    burst: u32,
     strangers: Forwarded,
     policy: HeaderValue,
+    limit: HeaderValue,
 }
 
 /// What the limit says to one request.
@@ -54,7 +56,7 @@ impl ClientLimit {
         let policy = format!("\"{NAME}\";q={burst};w={}", whole_seconds(window));
         Some(Self {
             limiter: Limiter::new(NAME, spec),
-            burst,
+            limit: HeaderValue::from(burst),
             strangers: http.forwarded_from_strangers,
             policy: HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("\"client\"")),
         })
@@ -93,16 +95,41 @@ impl ClientLimit {
 
     /// Tells the client where it stands.
     pub(crate) fn tell(&self, verdict: Verdict, headers: &mut HeaderMap) {
-        let Verdict { remaining, reset, .. } = verdict;
-        let reset = whole_seconds(reset);
+        // One piece of text, of which each field has its part: every answer carries these.
+        let mut text = BytesMut::with_capacity(64);
+        text.extend_from_slice(b"\"client\";r=");
+        let remaining = decimal(verdict.remaining.into(), &mut text);
+        text.extend_from_slice(b";t=");
+        let reset = decimal(whole_seconds(verdict.reset), &mut text);
+        let text = text.freeze();
+        let mut tell = |name, part| {
+            // Digits and the name are always header text.
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(part)) {
+                headers.insert(name, value);
+            }
+        };
+        tell(X_REMAINING, remaining);
+        tell(X_RESET, reset);
+        tell(RATE_LIMIT, 0..text.len());
         headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
-        if let Ok(state) = HeaderValue::try_from(format!("\"{NAME}\";r={remaining};t={reset}")) {
-            headers.insert(RATE_LIMIT, state);
-        }
-        headers.insert(X_LIMIT, HeaderValue::from(self.burst));
-        headers.insert(X_REMAINING, HeaderValue::from(remaining));
-        headers.insert(X_RESET, HeaderValue::from(reset));
+        headers.insert(X_LIMIT, self.limit.clone());
     }
+}
+
+/// Writes a number; answers where it stands.
+fn decimal(mut number: u64, text: &mut BytesMut) -> Range<usize> {
+    let (mut digits, mut at) = ([0; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let begin = text.len();
+    text.extend_from_slice(&digits[at..]);
+    begin..text.len()
 }
 
 /// The answer to a refused request.

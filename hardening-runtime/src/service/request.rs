@@ -1,5 +1,6 @@
 //! One request, from its head to the last byte of its answer: every default of the service in one place.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -27,13 +28,16 @@ use super::wire::Conn;
 use super::{admin, deadline, host, panics};
 use crate::policy::idempotency::Digest;
 
+/// As many fields as are added to every answer: room for all of them is made once.
+const FIELDS: usize = 12;
+
 /// Answers one request.
 pub(crate) async fn answer(
     server: Arc<Server>,
     conn: Arc<Conn>,
     surface: Surface,
     request: http::Request<Incoming>,
-) -> http::Response<Counted<Account>> {
+) -> Result<http::Response<Counted<Account>>, Infallible> {
     let (parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
     let http = &server.settings.http;
@@ -48,6 +52,7 @@ pub(crate) async fn answer(
         None => run(&server, parts, body, &mut account).await,
     };
     let headers = response.headers_mut();
+    headers.reserve(FIELDS);
     server.headers.secure(headers);
     server.headers.share(origin, headers);
     if let (Some(limit), Some(standing)) = (&server.limit, standing) {
@@ -60,7 +65,7 @@ pub(crate) async fn answer(
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     account.answered(response.status());
-    response.map(|body| Counted::new(body, account))
+    Ok(response.map(|body| Counted::new(body, account)))
 }
 
 /// What is answered before any route sees the request: probes, refusals, browsers that ask first.

@@ -27,15 +27,20 @@ pub(crate) fn make() -> String {
     uuid_v7(millis, fastrand::u16(..), fastrand::u64(..))
 }
 
+/// Where the digits of each byte stand, around the four dashes.
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// Written digit by digit: every request has one, and formatting it took as long as routing the request.
 fn uuid_v7(millis: u64, a: u16, b: u64) -> String {
-    let (a, b) = (a & 0x0fff | 0x7000, b & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000);
-    format!(
-        "{:08x}-{:04x}-{a:04x}-{:04x}-{:012x}",
-        (millis >> 16) as u32,
-        millis as u16,
-        (b >> 48) as u16,
-        b & 0xffff_ffff_ffff
-    )
+    let first = millis << 16 | u64::from(a & 0x0fff | 0x7000);
+    let second = b & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
+    let bytes = u128::from(first) << 64 | u128::from(second);
+    let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 0xf)];
+    let mut text = [b'-'; 36];
+    for (byte, place) in bytes.to_be_bytes().into_iter().zip(PLACES) {
+        (text[place], text[place + 1]) = (digit(byte >> 4), digit(byte));
+    }
+    str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
