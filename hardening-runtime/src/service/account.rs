@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::body::Ending;
+use super::grpc;
 use super::route::Live;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::nanos;
 use crate::context;
-use crate::telemetry::http::UNMATCHED;
+use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED};
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -30,6 +31,14 @@ pub(crate) struct Account {
     began: Instant,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
+    /// How a call of gRPC ended; `None` until that is known.
+    grpc_code: Option<u8>,
+    /// By when a call of gRPC must have ended, where its client says.
+    ends: Option<Instant>,
+    /// Whether a shutdown waits for it.
+    holds: bool,
+    /// Whether it is a call of gRPC.
+    pub(crate) grpc: bool,
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
@@ -66,6 +75,10 @@ impl Account {
             began,
             status: None,
             probe: None,
+            grpc_code: None,
+            ends: None,
+            holds: surface == Surface::Public,
+            grpc: grpc::is(parts),
             open: true,
             must_take: false,
             id,
@@ -80,14 +93,38 @@ impl Account {
         self.probe = Some(path);
     }
 
+    /// No shutdown waits for it.
+    pub(crate) fn let_go(&mut self) {
+        if std::mem::take(&mut self.holds) {
+            self.server.stats.ended();
+        }
+    }
+
+    /// It is a call of gRPC that must have ended this long after its head came.
+    pub(crate) fn ends_within(&mut self, time: Option<Duration>) {
+        self.ends = time.and_then(|time| self.began.checked_add(time));
+    }
+
+    /// By when a call of gRPC must have ended, where its client says.
+    pub(crate) fn ends(&self) -> Option<Instant> {
+        self.ends
+    }
+
     /// Its answer must be ready this long after its head came.
     pub(crate) fn allow(&mut self, time: Duration) {
         self.deadline = self.began + time;
     }
 
     /// Its answer's head is ready.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
+        self.grpc_code = grpc::code_of(headers);
+    }
+
+    /// How a call of gRPC ended: CANCELLED where nobody waited for the end, UNKNOWN where it has no status.
+    fn call_ended(&self, whole: bool) -> Option<u8> {
+        let ended = self.grpc_code.or(Some(if whole { 2 } else { 1 }));
+        ended.filter(|_| self.grpc)
     }
 
     fn close(&mut self, bytes: u64, whole: bool) {
@@ -100,41 +137,51 @@ impl Account {
         let stats = &self.server.stats;
         let noted = self.live.as_ref().and_then(|live| live.route.get());
         let route = self.probe.or_else(|| noted.map(|route| &*route.route)).unwrap_or(UNMATCHED);
+        let code = self.call_ended(whole);
         if self.surface == Surface::Public {
             let counted = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            let record = |route: &RouteStats| {
+                route.record(&self.method, counted, nanos(took));
+                if let Some(code) = code {
+                    route.record_call(code);
+                }
+            };
             match (self.probe, noted) {
-                (Some(path), _) => stats.route(path).record(&self.method, counted, nanos(took)),
+                (Some(path), _) => record(&stats.route(path)),
                 (None, Some(route)) => {
-                    route.record(&self.method, counted, nanos(took));
+                    record(route);
                     route.ended();
                 }
-                (None, None) => stats.unmatched().record(&self.method, counted, nanos(took)),
+                (None, None) => record(stats.unmatched()),
             }
-            stats.ended();
+            if self.holds {
+                stats.ended();
+            }
         }
         if self.server.settings.log.access {
-            self.write(route, status, took, bytes, whole);
+            self.write(route, status, code, took, bytes, whole);
         }
         self.conn.request_ended();
     }
 
-    fn write(&self, route: &str, status: u16, took: Duration, bytes: u64, whole: bool) {
+    fn write(&self, route: &str, status: u16, code: Option<u8>, took: Duration, bytes: u64, whole: bool) {
         let quiet = self.probe.is_some() || self.surface == Surface::Admin;
         let (method, path) = (self.method.as_str(), self.uri.path());
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
+        let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
         let (request_id, client) = (self.id.as_str(), self.client);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "hardening::access",
-                    method, route, path, status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
+                    method, route, path, status, grpc_status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
                 )
             };
         }
         if quiet {
             line!(debug);
-        } else if status >= 500 && status != 503 && status != 504 {
+        } else if code.map_or(status >= 500 && status != 503 && status != 504, is_fault) {
             line!(error);
         } else {
             line!(info);
@@ -142,9 +189,22 @@ impl Account {
     }
 }
 
+/// The statuses of gRPC that say that the service is at fault: UNKNOWN, INTERNAL, DATA_LOSS.
+fn is_fault(code: u8) -> bool {
+    matches!(code, 2 | 13 | 15)
+}
+
 impl Ending for Account {
     fn request(&self) -> Option<Arc<context::Request>> {
         self.live.as_ref()?.request.get().cloned()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.ends
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.grpc_code = grpc::code_of(trailers);
     }
 
     fn client_must_take(&mut self, must: bool) {
