@@ -8,4 +8,5 @@
 
 pub mod certificates;
 pub mod client;
+pub mod prices;
 pub mod service;

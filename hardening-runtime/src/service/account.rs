@@ -94,6 +94,7 @@ impl Account {
     }
 
     /// No shutdown waits for it.
+    #[cfg(feature = "grpc")]
     pub(crate) fn let_go(&mut self) {
         if std::mem::take(&mut self.holds) {
             self.server.stats.ended();

@@ -88,7 +88,7 @@ pub(super) struct Messages<L> {
     framing: Framing,
     limit: u64,
     time: Duration,
-    /// By when the message that has begun must be there, or the first one.
+    /// By when the message that has begun must be there. Who waits for one that has not is bounded by the call's deadline.
     due: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     live: Arc<L>,
@@ -96,8 +96,7 @@ pub(super) struct Messages<L> {
 
 impl<L: Fated> Messages<L> {
     pub(super) fn new(inner: Incoming, limit: u64, time: Duration, live: Arc<L>) -> Self {
-        let due = Some(Instant::now() + time);
-        Self { inner, framing: Framing::default(), limit, time, due, timer: None, live }
+        Self { inner, framing: Framing::default(), limit, time, due: None, timer: None, live }
     }
 
     fn took(&mut self, data: &[u8]) -> Result<(), BoxError> {
