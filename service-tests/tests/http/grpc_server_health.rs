@@ -138,7 +138,7 @@ async fn ended(mut running: Running) -> hardening::Report {
 const STOCK: &str = r#"
 import sys, grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-stub = health_pb2_grpc.HealthStub(grpc.insecure_channel(sys.argv[1]))
+stub = health_pb2_grpc.HealthStub(grpc.insecure_channel(sys.argv[1], options=[("grpc.enable_http_proxy", 0)]))
 ask = lambda service: health_pb2.HealthCheckRequest(service=service)
 name = health_pb2.HealthCheckResponse.ServingStatus.Name
 for service in ["", "shop.v1.Prices"]:
@@ -158,7 +158,7 @@ except grpc.RpcError as error:
 #[tokio::test]
 async fn a_stock_client_checks_and_sees_the_drain() {
     let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    let python = "python3-grpc-health";
+    let python = "python-grpcio-health-checking";
     let (running, _) = start("[shutdown]\npre_drain = '1s'").await;
     ready(&running).await;
     let spawned = tokio::process::Command::new(python)
