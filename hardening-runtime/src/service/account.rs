@@ -31,14 +31,10 @@ pub(crate) struct Account {
     began: Instant,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
-    /// How a call of gRPC ended; `None` until that is known.
-    grpc_code: Option<u8>,
-    /// By when a call of gRPC must have ended, where its client says.
-    ends: Option<Instant>,
+    /// What only a call of gRPC has.
+    grpc: Option<GrpcCall>,
     /// Whether a shutdown waits for it.
     holds: bool,
-    /// Whether it is a call of gRPC.
-    pub(crate) grpc: bool,
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
@@ -50,6 +46,15 @@ pub(crate) struct Account {
     pub(crate) deadline: Instant,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
+}
+
+/// What only a call of gRPC has.
+#[derive(Debug, Default)]
+struct GrpcCall {
+    /// How it ended; `None` until that is known.
+    code: Option<u8>,
+    /// By when it must have ended, where its client says.
+    ends: Option<Instant>,
 }
 
 impl Account {
@@ -75,10 +80,8 @@ impl Account {
             began,
             status: None,
             probe: None,
-            grpc_code: None,
-            ends: None,
+            grpc: grpc::is(parts).then(GrpcCall::default),
             holds: surface == Surface::Public,
-            grpc: grpc::is(parts),
             open: true,
             must_take: false,
             id,
@@ -103,12 +106,19 @@ impl Account {
 
     /// It is a call of gRPC that must have ended this long after its head came.
     pub(crate) fn ends_within(&mut self, time: Option<Duration>) {
-        self.ends = time.and_then(|time| self.began.checked_add(time));
+        if let Some(call) = &mut self.grpc {
+            call.ends = time.and_then(|time| self.began.checked_add(time));
+        }
+    }
+
+    /// Whether it is a call of gRPC.
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.grpc.is_some()
     }
 
     /// By when a call of gRPC must have ended, where its client says.
     pub(crate) fn ends(&self) -> Option<Instant> {
-        self.ends
+        self.grpc.as_ref()?.ends
     }
 
     /// Its answer must be ready this long after its head came.
@@ -119,13 +129,19 @@ impl Account {
     /// Its answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
-        self.grpc_code = grpc::code_of(headers);
+        self.told(headers);
+    }
+
+    fn told(&mut self, headers: &HeaderMap) {
+        if let Some(call) = &mut self.grpc {
+            call.code = grpc::code_of(headers);
+        }
     }
 
     /// How a call of gRPC ended: CANCELLED where nobody waited for the end, UNKNOWN where it has no status.
     fn call_ended(&self, whole: bool) -> Option<u8> {
-        let ended = self.grpc_code.or(Some(if whole { 2 } else { 1 }));
-        ended.filter(|_| self.grpc)
+        let call = self.grpc.as_ref()?;
+        Some(call.code.unwrap_or(if whole { 2 } else { 1 }))
     }
 
     fn close(&mut self, bytes: u64, whole: bool) {
@@ -190,7 +206,7 @@ impl Account {
     }
 }
 
-/// The statuses of gRPC that say that the service is at fault: UNKNOWN, INTERNAL, DATA_LOSS.
+/// The statuses of gRPC that say that the service is at fault: UNKNOWN, INTERNAL, `DATA_LOSS`.
 fn is_fault(code: u8) -> bool {
     matches!(code, 2 | 13 | 15)
 }
@@ -201,11 +217,11 @@ impl Ending for Account {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.ends
+        self.ends()
     }
 
     fn trailers(&mut self, trailers: &HeaderMap) {
-        self.grpc_code = grpc::code_of(trailers);
+        self.told(trailers);
     }
 
     fn client_must_take(&mut self, must: bool) {

@@ -40,7 +40,7 @@ pub(crate) async fn answer(
     let http = &server.settings.http;
     let client = Client::of(&parts.headers, conn.peer.ip(), &http.trusted_proxies);
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
-    let grpc = account.grpc;
+    let grpc = account.is_grpc();
     let origin = server.headers.allowed(&parts.headers);
     let old_http = parts.version < Version::HTTP_2;
     let mut standing = None;
@@ -116,7 +116,7 @@ fn refuse(
         }
     }
     // Of a call of gRPC each message has a limit of its own.
-    if !account.grpc && body.size_hint().lower() > http.body_limit {
+    if !account.is_grpc() && body.size_hint().lower() > http.body_limit {
         return problem(&too_large(http.body_limit), account);
     }
     expired(parts, http.request_timeout, account)
@@ -128,9 +128,7 @@ fn expired(parts: &Parts, longest: Duration, account: &mut Account) -> Option<Re
         Ok(asked) if asked.is_zero() => late(),
         Ok(asked) => {
             account.allow(asked.min(longest));
-            if account.grpc {
-                account.ends_within((asked < Duration::MAX).then_some(asked));
-            }
+            account.ends_within((asked < Duration::MAX).then_some(asked));
             return None;
         }
         Err(header) => {
@@ -196,7 +194,7 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         request: std::sync::OnceLock::new(),
     });
     account.live = Some(Arc::clone(&live));
-    let grpc = account.grpc;
+    let grpc = account.is_grpc();
     let body = if grpc { grpc::bounded(server, body, &live) } else { bounded(server, body, &live) };
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(Arc::clone(&live));

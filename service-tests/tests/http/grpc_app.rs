@@ -96,7 +96,7 @@ struct Shop(Arc<Seen>);
 impl Prices for Shop {
     type Stream = Pin<Box<dyn Stream<Item = Result<Text, Status>> + Send>>;
 
-    #[hardened(name = "prices.quote")]
+    #[hardened(name = "prices.quote", deadline = 20s)]
     async fn quote(&self, request: Request<Text>) -> Answer<Text> {
         let _works = self.0.begin();
         let script = request.into_inner().service;
@@ -145,6 +145,8 @@ impl Prices for Shop {
         }))))
     }
 
+    #[timeout(20s)]
+    #[bulkhead(max = 50)]
     async fn talk(&self, request: Request<Streaming<Text>>) -> Answer<Self::Stream> {
         let works = self.0.begin();
         Ok(Response::new(Box::pin(request.into_inner().map(move |item| {

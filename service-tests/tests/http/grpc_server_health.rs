@@ -176,7 +176,7 @@ async fn a_stock_client_checks_and_sees_the_drain() {
     };
     let mut lines = BufReader::new(stock.stdout.take().expect("its output")).lines();
     let mut said =
-        async || timeout(Duration::from_secs(60), lines.next_line()).await.expect("in time").unwrap();
+        async || timeout(Duration::from_mins(1), lines.next_line()).await.expect("in time").unwrap();
     for expected in
         ["check SERVING", "check SERVING", "missing NOT_FOUND", "unknown SERVICE_UNKNOWN", "watch SERVING"]
     {

@@ -127,15 +127,12 @@ where
         };
         let around = live.around(matched.then(|| path.clone()), request.headers());
         let deadline = Some(live.deadline);
-        match known {
-            Some(known) => {
-                live.matched(known);
-                Box::pin(context::scope(around, deadline, self.inner.call(request)))
-            }
-            None => {
-                let (handler, methods) = (self.inner.call(request), Arc::clone(&self.methods));
-                Box::pin(context::scope(around, deadline, learning(handler, methods, live, path)))
-            }
+        if let Some(known) = known {
+            live.matched(known);
+            Box::pin(context::scope(around, deadline, self.inner.call(request)))
+        } else {
+            let (handler, methods) = (self.inner.call(request), Arc::clone(&self.methods));
+            Box::pin(context::scope(around, deadline, learning(handler, methods, live, path)))
         }
     }
 }
