@@ -54,13 +54,17 @@ impl Server {
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
     ) -> Self {
+        let stats = HttpStats::default();
+        if app.grpc.is_some() {
+            stats.answers_calls();
+        }
         Self {
             version,
             // `with_state` builds each route's services once instead of at each request.
             router: app.http.layer(NoteRoute).with_state(()),
             grpc: app.grpc.map(grpc::prepared),
             health,
-            stats: HttpStats::default(),
+            stats,
             limit: ClientLimit::new(&settings.http),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,

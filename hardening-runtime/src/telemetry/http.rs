@@ -74,9 +74,6 @@ impl Default for HttpStats {
         let unmatched = Arc::new(RouteStats::new(UNMATCHED));
         // Exists from the start, so that the first scrape shows the families.
         unmatched.series("GET");
-        if cfg!(feature = "grpc") {
-            unmatched.calls();
-        }
         Self { routes: Mutex::new(vec![Arc::clone(&unmatched)]), unmatched, in_flight: AtomicI64::new(0) }
     }
 }
@@ -101,6 +98,11 @@ impl HttpStats {
     /// Requests being answered now.
     pub fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Acquire).max(0).unsigned_abs()
+    }
+
+    /// It answers calls of gRPC: their family exists from the start.
+    pub fn answers_calls(&self) {
+        self.unmatched.calls();
     }
 
     /// One request more.
@@ -204,7 +206,7 @@ impl RouteStats {
     }
 }
 
-/// `grpc_requests_total`; a binary that serves no gRPC has none.
+/// `grpc_requests_total`; a service that answers no gRPC has none.
 fn render_calls(routes: &[Arc<RouteStats>], out: &mut String) {
     let mut called = routes.iter().filter_map(|route| Some((&*route.route, route.calls.get()?))).peekable();
     if called.peek().is_none() {

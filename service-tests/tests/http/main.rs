@@ -14,6 +14,7 @@ mod grpc;
 mod grpc_server;
 mod grpc_server_drain;
 mod grpc_server_health;
+mod grpc_server_log;
 mod grpc_server_streams;
 mod hosts;
 mod limits;
