@@ -7,6 +7,7 @@ use axum::body::Body;
 use hardening_service_tests::client::PATIENCE;
 use hardening_service_tests::prices::{Text, text};
 use hardening_service_tests::service::{scrape, until, value};
+use http_body_util::BodyExt as _;
 use hyper::body::Bytes;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -100,6 +101,22 @@ async fn a_stream_may_outlast_the_server_s_deadline_and_not_the_client_s() {
     assert_eq!(seen.working(), 0, "its work is dropped");
     until("it is counted", || async {
         value(&scrape(&running).await, &calls("Feed", "DEADLINE_EXCEEDED")) == Some(1.0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_longest_timeout_that_can_be_written_is_no_fault() {
+    let (running, seen) = start("").await;
+    let raw = hardening_service_tests::client::Http2::connect(running.addr).await;
+    let fields = [("content-type", "application/grpc"), ("grpc-timeout", "99999999H")];
+    let mut answer =
+        raw.open("POST", "/shop.v1.Prices/Feed", &fields, b"\0\0\0\0\x07\x0a\x05stuck".to_vec()).await;
+    assert!(answer.body_mut().frame().await.unwrap().unwrap().is_data());
+    until("it waits", || async { seen.working() == 1 }).await;
+    drop(answer);
+    until("it is counted", || async {
+        value(&scrape(&running).await, &calls("Feed", "CANCELLED")) == Some(1.0)
     })
     .await;
 }
