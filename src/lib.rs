@@ -24,6 +24,8 @@
 //! `service`, on by default, is the server of [`hardened_service`], with health, metrics over HTTP, settings and
 //! HTTP answers for refusals. Without it the policies are all there, and no HTTP server is built.
 //!
+//! `tls` has the service's listener speak TLS: [how](guide::tls). `grpc` has it answer gRPC beside HTTP: [how](guide::grpc).
+//!
 //! `tower`, part of `service`, puts the policies around tower services and sends deadlines on: [`layer`].
 //!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
@@ -131,6 +133,10 @@ pub mod guide {
     pub mod operations {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
     pub mod tls {}
+    // Its examples need what only the tests of the service have, which compile them.
+    #[cfg(not(doctest))]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/grpc.md"))]
+    pub mod grpc {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

@@ -45,7 +45,8 @@ pub const fn shared_limit(spec: RateLimitSpec, key: bool) -> RateLimitSpec {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is handed to each attempt anew, so it must be `Clone`",
     label = "this argument is used again when the call is repeated or falls back",
-    note = "derive `Clone` for it, or take it by reference: `&{Self}`"
+    note = "derive `Clone` for it, or take it by reference: `&{Self}`",
+    note = "a handler of tonic gets a `Request`, which can do neither: put the attribute on a method that the handler calls with what is in it"
 )]
 pub trait Replayable: Sized {
     /// Another one.
@@ -70,7 +71,8 @@ pub fn replay<T: Replayable>(value: &T) -> T {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot say that a call was refused",
     label = "write `impl From<hardening::Rejected> for {Self}`",
-    note = "a policy that refuses, cuts or repeats a call answers with `hardening::Rejected`, made into the function's own error"
+    note = "a policy that refuses, cuts or repeats a call answers with `hardening::Rejected`, made into the function's own error",
+    note = "`tonic::Status` has this with `hardening`'s feature `grpc`"
 )]
 pub trait FromRejected {
     /// The refusal as this error.

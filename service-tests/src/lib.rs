@@ -8,4 +8,10 @@
 
 pub mod certificates;
 pub mod client;
+pub mod prices;
 pub mod service;
+
+/// The examples of a page that need more than the first package has.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/grpc.md")]
+mod grpc_page {}

@@ -11,7 +11,7 @@ use crate::run::{Done, Step, target};
 pub(crate) struct Tool {
     /// The program.
     pub(crate) program: &'static str,
-    /// The Debian package that has it.
+    /// The package that has it: Debian's, or Python's.
     pub(crate) package: &'static str,
     /// What for.
     pub(crate) purpose: &'static str,
@@ -24,10 +24,12 @@ enum Source {
     Install,
     /// Unpacked below the target folder: installing it would start a daemon on a port of ours.
     Unpack,
+    /// A Python that can import the package, in a folder of its own below the target folder.
+    Python,
 }
 
 /// What all tests together need besides cargo.
-pub(crate) const TOOLS: [Tool; 2] = [
+pub(crate) const TOOLS: [Tool; 3] = [
     Tool {
         program: "valgrind",
         package: "valgrind",
@@ -40,14 +42,26 @@ pub(crate) const TOOLS: [Tool; 2] = [
         purpose: "judges what /metrics answers",
         source: Source::Unpack,
     },
+    Tool {
+        program: "python-grpcio-health-checking",
+        package: "grpcio-health-checking",
+        purpose: "asks for health over gRPC as clients of another language do",
+        source: Source::Python,
+    },
 ];
 
 /// The search path with the programs that [`provide`] unpacks.
 pub(crate) fn search_path() -> OsString {
     let given = env::var_os("PATH").unwrap_or_default();
-    let all = TOOLS.iter().map(|tool| unpacked(tool).join("usr/bin")).chain(env::split_paths(&given));
+    let all = TOOLS.iter().map(programs).chain(env::split_paths(&given));
     // No folder of ours holds the separator unless the workspace's does, and then nothing is added.
     env::join_paths(all).unwrap_or(given)
+}
+
+/// Where a tool's program is, if it is not installed.
+fn programs(tool: &Tool) -> PathBuf {
+    let below = if tool.source == Source::Python { "bin" } else { "usr/bin" };
+    unpacked(tool).join(below)
 }
 
 fn unpacked(tool: &Tool) -> PathBuf {
@@ -69,15 +83,19 @@ pub(crate) fn provide() -> Done {
     for tool in &missing {
         eprintln!("{} is missing: it {}", tool.program, tool.purpose);
     }
+    let packaged = missing.iter().any(|tool| tool.source != Source::Python);
     let root = Step::new("id", "-u").output().is_some_and(|id| id.trim() == "0");
-    if !root || find("apt-get", &path).is_none() {
+    if packaged && (!root || find("apt-get", &path).is_none()) {
         return Err(by_hand(&missing));
     }
-    Step::new("apt-get", "update --quiet=2").run()?;
+    if packaged {
+        Step::new("apt-get", "update --quiet=2").run()?;
+    }
     for tool in &missing {
         match tool.source {
             Source::Install => install(tool)?,
             Source::Unpack => unpack(tool)?,
+            Source::Python => import(tool)?,
         }
     }
     let path = search_path();
@@ -89,7 +107,8 @@ pub(crate) fn provide() -> Done {
 
 /// The line to type where nothing can be installed from here.
 fn by_hand(missing: &[Tool]) -> String {
-    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    let packaged = missing.iter().filter(|tool| tool.source != Source::Python);
+    let packages: Vec<&str> = packaged.map(|tool| tool.package).collect();
     format!(
         "install what is missing, then try again:\n    \
          sudo apt-get update && sudo apt-get install --yes --no-install-recommends {}\n\
@@ -103,6 +122,23 @@ fn install(tool: &Tool) -> Done {
         .argument(tool.package)
         .variable("DEBIAN_FRONTEND", "noninteractive")
         .run()
+}
+
+/// Its program is a name for the Python of the folder, by which it is known to have the package.
+fn import(tool: &Tool) -> Done {
+    let script = "python3 -m venv --clear \"$1\" \
+        && \"$1\"/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \"$2\" \
+        && ln -s python3 \"$1\"/bin/\"$3\"";
+    let made = Step::new("sh", "-c")
+        .argument(script)
+        .argument("import")
+        .argument(unpacked(tool).display().to_string())
+        .argument(tool.package)
+        .argument(tool.program)
+        .run();
+    made.map_err(|error| {
+        format!("{error}\nDebian has what a Python in a folder of its own needs in the package python3-venv")
+    })
 }
 
 fn unpack(tool: &Tool) -> Done {

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::body::Ending;
+use super::grpc;
 use super::route::Live;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::nanos;
 use crate::context;
-use crate::telemetry::http::UNMATCHED;
+use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED};
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -30,6 +31,10 @@ pub(crate) struct Account {
     began: Instant,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
+    /// What only a call of gRPC has.
+    grpc: Option<GrpcCall>,
+    /// Whether a shutdown waits for it.
+    holds: bool,
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
@@ -41,6 +46,15 @@ pub(crate) struct Account {
     pub(crate) deadline: Instant,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
+}
+
+/// What only a call of gRPC has.
+#[derive(Debug, Default)]
+struct GrpcCall {
+    /// How it ended; `None` until that is known.
+    code: Option<u8>,
+    /// By when it must have ended, where its client says.
+    ends: Option<Instant>,
 }
 
 impl Account {
@@ -66,6 +80,8 @@ impl Account {
             began,
             status: None,
             probe: None,
+            grpc: grpc::is(parts).then(GrpcCall::default),
+            holds: surface == Surface::Public,
             open: true,
             must_take: false,
             id,
@@ -80,14 +96,52 @@ impl Account {
         self.probe = Some(path);
     }
 
+    /// No shutdown waits for it.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn let_go(&mut self) {
+        if std::mem::take(&mut self.holds) {
+            self.server.stats.ended();
+        }
+    }
+
+    /// It is a call of gRPC that must have ended this long after its head came.
+    pub(crate) fn ends_within(&mut self, time: Option<Duration>) {
+        if let Some(call) = &mut self.grpc {
+            call.ends = time.and_then(|time| self.began.checked_add(time));
+        }
+    }
+
+    /// Whether it is a call of gRPC.
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.grpc.is_some()
+    }
+
+    /// By when a call of gRPC must have ended, where its client says.
+    pub(crate) fn ends(&self) -> Option<Instant> {
+        self.grpc.as_ref()?.ends
+    }
+
     /// Its answer must be ready this long after its head came.
     pub(crate) fn allow(&mut self, time: Duration) {
         self.deadline = self.began + time;
     }
 
     /// Its answer's head is ready.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
+        self.told(headers);
+    }
+
+    fn told(&mut self, headers: &HeaderMap) {
+        if let Some(call) = &mut self.grpc {
+            call.code = grpc::code_of(headers);
+        }
+    }
+
+    /// How a call of gRPC ended: CANCELLED where nobody waited for the end, UNKNOWN where it has no status.
+    fn call_ended(&self, whole: bool) -> Option<u8> {
+        let call = self.grpc.as_ref()?;
+        Some(call.code.unwrap_or(if whole { 2 } else { 1 }))
     }
 
     fn close(&mut self, bytes: u64, whole: bool) {
@@ -100,41 +154,51 @@ impl Account {
         let stats = &self.server.stats;
         let noted = self.live.as_ref().and_then(|live| live.route.get());
         let route = self.probe.or_else(|| noted.map(|route| &*route.route)).unwrap_or(UNMATCHED);
+        let code = self.call_ended(whole);
         if self.surface == Surface::Public {
             let counted = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            let record = |route: &RouteStats| {
+                route.record(&self.method, counted, nanos(took));
+                if let Some(code) = code {
+                    route.record_call(code);
+                }
+            };
             match (self.probe, noted) {
-                (Some(path), _) => stats.route(path).record(&self.method, counted, nanos(took)),
+                (Some(path), _) => record(&stats.route(path)),
                 (None, Some(route)) => {
-                    route.record(&self.method, counted, nanos(took));
+                    record(route);
                     route.ended();
                 }
-                (None, None) => stats.unmatched().record(&self.method, counted, nanos(took)),
+                (None, None) => record(stats.unmatched()),
             }
-            stats.ended();
+            if self.holds {
+                stats.ended();
+            }
         }
         if self.server.settings.log.access {
-            self.write(route, status, took, bytes, whole);
+            self.write(route, status, code, took, bytes, whole);
         }
         self.conn.request_ended();
     }
 
-    fn write(&self, route: &str, status: u16, took: Duration, bytes: u64, whole: bool) {
+    fn write(&self, route: &str, status: u16, code: Option<u8>, took: Duration, bytes: u64, whole: bool) {
         let quiet = self.probe.is_some() || self.surface == Surface::Admin;
         let (method, path) = (self.method.as_str(), self.uri.path());
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
+        let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
         let (request_id, client) = (self.id.as_str(), self.client);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "hardening::access",
-                    method, route, path, status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
+                    method, route, path, status, grpc_status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
                 )
             };
         }
         if quiet {
             line!(debug);
-        } else if status >= 500 && status != 503 && status != 504 {
+        } else if code.map_or(status >= 500 && status != 503 && status != 504, is_fault) {
             line!(error);
         } else {
             line!(info);
@@ -142,9 +206,22 @@ impl Account {
     }
 }
 
+/// The statuses of gRPC that say that the service is at fault: UNKNOWN, INTERNAL, `DATA_LOSS`.
+fn is_fault(code: u8) -> bool {
+    matches!(code, 2 | 13 | 15)
+}
+
 impl Ending for Account {
     fn request(&self) -> Option<Arc<context::Request>> {
         self.live.as_ref()?.request.get().cloned()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.ends()
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.told(trailers);
     }
 
     fn client_must_take(&mut self, must: bool) {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -140,6 +141,12 @@ pub(crate) trait Ending: Send + 'static {
     /// The request that is answered, once a route has it.
     fn request(&self) -> Option<Arc<context::Request>>;
 
+    /// By when the whole answer must be there, where that is known.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// What the answer ends with has been handed over.
+    fn trailers(&mut self, trailers: &HeaderMap);
+
     /// The connection has a piece, or the head, and asks for more once the client has room for it (`true`); or it
     /// has asked (`false`).
     fn client_must_take(&mut self, must: bool);
@@ -176,7 +183,8 @@ impl<E: Ending> Counted<E> {
             return Pin::new(inner).poll_frame(cx);
         };
         let frame = poll_fn(|cx| Pin::new(&mut *inner).poll_frame(cx));
-        pin!(context::scope(request, None, frame)).poll(cx)
+        let deadline = self.ending.as_ref().and_then(Ending::deadline);
+        pin!(context::scope(request, deadline, frame)).poll(cx)
     }
 
     /// The next piece of what is at hand.
@@ -215,12 +223,15 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
                     self.rest = data;
                     Some(Ok(self.piece()))
                 }
-                Err(trailers) => {
+                Err(frame) => {
+                    if let (Some(ending), Some(trailers)) = (&mut self.ending, frame.trailers_ref()) {
+                        ending.trailers(trailers);
+                    }
                     if self.inner.is_end_stream() {
                         self.end(true);
                     }
                     self.client_must_take(true);
-                    Some(Ok(trailers))
+                    Some(Ok(frame))
                 }
             },
             Some(Err(error)) => {

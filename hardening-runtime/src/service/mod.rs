@@ -10,6 +10,11 @@ mod client;
 mod connection;
 mod deadline;
 mod drain;
+#[cfg(not(feature = "grpc"))]
+#[path = "no_grpc.rs"]
+mod grpc;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod headers;
 pub mod health;
 mod host;

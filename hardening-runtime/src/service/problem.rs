@@ -99,6 +99,11 @@ impl Problem {
         self.status
     }
 
+    #[cfg(feature = "grpc")]
+    pub(super) fn told(&self) -> (StatusCode, &str, Option<Duration>) {
+        (self.status, self.detail.as_deref().unwrap_or(&self.title), self.retry_after)
+    }
+
     /// The body, with the id of the request it answers.
     pub(crate) fn body(&self, request_id: Option<&str>) -> Vec<u8> {
         // Maps of strings and numbers always serialise.
@@ -117,6 +122,9 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // What a call of gRPC is refused with is made of it.
+        #[cfg(feature = "grpc")]
+        response.extensions_mut().insert(self.clone());
         response
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -25,7 +26,7 @@ use super::request_id::{self, REQUEST_ID};
 use super::route::{IDEMPOTENCY_KEY, Live};
 use super::server::{Server, Surface};
 use super::wire::Conn;
-use super::{admin, deadline, host, panics};
+use super::{admin, deadline, grpc, host, panics};
 use crate::policy::idempotency::Digest;
 
 /// As many fields as are added to every answer: room for all of them is made once.
@@ -43,18 +44,26 @@ pub(crate) async fn answer(
     let http = &server.settings.http;
     let client = Client::of(&parts.headers, conn.peer.ip(), &http.trusted_proxies);
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
+    let grpc = account.is_grpc();
     let origin = server.headers.allowed(&parts.headers);
     let old_http = parts.version < Version::HTTP_2;
     let mut standing = None;
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
+        None if grpc::asks_health(&parts) => grpc::health(&server, &parts, body, &mut account).await,
         None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
         None => run(&server, parts, body, &mut account).await,
     };
+    if grpc {
+        response = grpc::as_status(response);
+    }
     let headers = response.headers_mut();
     headers.reserve(FIELDS);
-    server.headers.secure(headers);
-    server.headers.share(origin, headers);
+    if !grpc {
+        // They are for browsers.
+        server.headers.secure(headers);
+        server.headers.share(origin, headers);
+    }
     if let (Some(limit), Some(standing)) = (&server.limit, standing) {
         limit.tell(standing, headers);
     }
@@ -64,7 +73,7 @@ pub(crate) async fn answer(
     if old_http && server.closing() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    account.answered(response.status());
+    account.answered(response.status(), response.headers());
     Ok(response.map(|body| Counted::new(body, account)))
 }
 
@@ -90,6 +99,12 @@ fn refuse(
         account.probe(path);
         return Some(probed(server, surface, probe, parts, &account.id));
     }
+    if let Some(old) = grpc::over_old_http(parts) {
+        return problem(&old, account);
+    }
+    if grpc::asks_health(parts) {
+        return expired(parts, http.request_timeout, account);
+    }
     if surface == Surface::Admin {
         return None;
     }
@@ -105,20 +120,28 @@ fn refuse(
             return problem(&limit::refusal(wait), account);
         }
     }
-    if body.size_hint().lower() > http.body_limit {
+    // Of a call of gRPC each message has a limit of its own.
+    if !account.is_grpc() && body.size_hint().lower() > http.body_limit {
         return problem(&too_large(http.body_limit), account);
     }
-    match deadline::of(&parts.headers, http.request_timeout) {
-        Ok(allowed) if allowed.is_zero() => problem(&late(), account),
-        Ok(allowed) => {
-            account.allow(allowed);
-            None
+    expired(parts, http.request_timeout, account)
+}
+
+/// Notes how much time there is; answers a request that has none.
+fn expired(parts: &Parts, longest: Duration, account: &mut Account) -> Option<Response> {
+    let problem = match deadline::of(&parts.headers, Duration::MAX) {
+        Ok(asked) if asked.is_zero() => late(),
+        Ok(asked) => {
+            account.allow(asked.min(longest));
+            account.ends_within((asked < Duration::MAX).then_some(asked));
+            return None;
         }
         Err(header) => {
             let detail = format!("`{}` is not a timeout.", header.0);
-            problem(&Problem::new(StatusCode::BAD_REQUEST).detail(detail), account)
+            Problem::new(StatusCode::BAD_REQUEST).detail(detail)
         }
-    }
+    };
+    Some(problem.answer(Some(&account.id)))
 }
 
 fn oversized(parts: &Parts, uri_limit: u64, header_limit: u64) -> Option<Problem> {
@@ -176,11 +199,13 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         request: std::sync::OnceLock::new(),
     });
     account.live = Some(Arc::clone(&live));
-    let mut request = Request::from_parts(parts, bounded(server, body, &live));
+    let grpc = account.is_grpc();
+    let body = if grpc { grpc::bounded(server, body, &live) } else { bounded(server, body, &live) };
+    let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(Arc::clone(&live));
     // axum's own limit of 2 MB would stand below what the setting allows.
     DefaultBodyLimit::disable().apply(&mut request);
-    let mut router = server.router.clone();
+    let mut router = server.grpc.as_ref().filter(|_| grpc).unwrap_or(&server.router).clone();
     let routed = panics::caught(async move { router.call(request).await });
     let outcome = tokio::select! {
         biased;
@@ -189,6 +214,7 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         () = server.is_cut() => return closing().answer(Some(&account.id)),
     };
     match outcome {
+        Ok(Ok(response)) if grpc => grpc::answered(response, &live, account.ends()).await,
         Ok(Ok(response)) => as_problem(response, &live).await,
         Ok(Err(never)) => match never {},
         Err(panic) => {
@@ -213,12 +239,12 @@ pub(crate) fn too_large(limit: u64) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE).detail(format!("The body is larger than {limit} bytes."))
 }
 
-fn late() -> Problem {
+pub(crate) fn late() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT)
         .kind("urn:hardening:problem:deadline-exceeded")
         .detail("The answer was not ready before the request's deadline.")
 }
 
-fn closing() -> Problem {
+pub(crate) fn closing() -> Problem {
     Problem::from(&crate::Rejected::ShuttingDown)
 }

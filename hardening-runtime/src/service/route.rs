@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -38,10 +38,26 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn matched(&self, route: &Arc<RouteStats>) {
+    pub(super) fn matched(&self, route: &Arc<RouteStats>) {
         if self.route.set(Arc::clone(route)).is_ok() {
             route.began();
         }
+    }
+
+    /// What the route's handler runs within, and its answer's body.
+    pub(super) fn around(&self, route: Option<String>, headers: &HeaderMap) -> Arc<context::Request> {
+        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+        let around = Arc::new(context::Request {
+            id: self.id.clone(),
+            client_ip: Some(self.client),
+            principal: self.principal.clone(),
+            route,
+            idempotency_key: headers.get(IDEMPOTENCY_KEY).and_then(text),
+            digest: self.digest.clone(),
+            ..context::Request::default()
+        });
+        let _ = self.request.set(Arc::clone(&around));
+        around
     }
 }
 
@@ -106,17 +122,7 @@ where
             Some(pattern) => live.matched(&self.stats(&live.server, pattern)),
             None => live.matched(live.server.stats.unmatched()),
         }
-        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        let around = Arc::new(context::Request {
-            id: live.id.clone(),
-            client_ip: Some(live.client),
-            principal: live.principal.clone(),
-            route,
-            idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),
-            digest: live.digest.clone(),
-            ..context::Request::default()
-        });
-        let _ = live.request.set(Arc::clone(&around));
+        let around = live.around(route, request.headers());
         Box::pin(context::scope(around, Some(live.deadline), self.inner.call(request)))
     }
 }

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::grpc;
 use super::headers::Headers;
 use super::health::Health;
 use super::limit::ClientLimit;
 use super::route::NoteRoute;
 use super::shutdown::Stage;
+use super::spec::App;
 use super::tls::Tls;
 use crate::settings::Settings;
 use crate::telemetry::http::HttpStats;
@@ -21,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) settings: Settings,
     pub(crate) version: &'static str,
     pub(crate) router: Router,
+    /// Where gRPC requests go, if not to `router`.
+    pub(crate) grpc: Option<Router>,
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
     pub(crate) limit: Option<ClientLimit>,
@@ -46,16 +50,21 @@ impl Server {
     pub(crate) fn new(
         settings: Settings,
         version: &'static str,
-        router: Router,
+        app: App,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
     ) -> Self {
+        let stats = HttpStats::default();
+        if app.grpc.is_some() {
+            stats.answers_calls();
+        }
         Self {
             version,
             // `with_state` builds each route's services once instead of at each request.
-            router: router.layer(NoteRoute).with_state(()),
+            router: app.http.layer(NoteRoute).with_state(()),
+            grpc: app.grpc.map(grpc::prepared),
             health,
-            stats: HttpStats::default(),
+            stats,
             limit: ClientLimit::new(&settings.http),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
@@ -90,6 +99,12 @@ impl Server {
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
         self.cutting.notify_waiters();
+    }
+
+    /// Whether [`Server::cut`] was called.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     /// Completes once [`Server::cut`] was called.

@@ -31,7 +31,17 @@ pub struct ServiceSpec {
 
 /// What a service answers with: its routes.
 #[derive(Clone, Debug)]
-pub struct App(pub(crate) Router);
+pub struct App {
+    pub(crate) http: Router,
+    /// What gRPC requests go to; without it they go where all go.
+    pub(crate) grpc: Option<Router>,
+}
+
+impl App {
+    fn http(http: Router) -> Self {
+        Self { http, grpc: None }
+    }
+}
 
 /// What the function under `#[hardened_service]` may return.
 pub trait IntoApp {
@@ -44,12 +54,12 @@ pub trait IntoApp {
 
 impl IntoApp for Router {
     fn into_app(self) -> Result<App> {
-        Ok(App(self))
+        Ok(App::http(self))
     }
 }
 
 impl<E: Into<BoxError>> IntoApp for std::result::Result<Router, E> {
     fn into_app(self) -> Result<App> {
-        self.map(App).map_err(Into::into)
+        self.map(App::http).map_err(Into::into)
     }
 }

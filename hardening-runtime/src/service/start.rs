@@ -213,7 +213,7 @@ impl Service {
         }
         let health = Arc::new(Health::new(&checks));
         let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls));
+        let server = Arc::new(Server::new(settings, self.spec.version, app, health, tls));
         Ok(Assembled {
             reloader,
             server,

@@ -12,6 +12,27 @@ use crate::clock::Nanos;
 /// The route label of everything that no route matches.
 pub const UNMATCHED: &str = "unmatched";
 
+/// The statuses of gRPC, by number.
+pub const GRPC_CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
 /// What one service has answered.
@@ -30,6 +51,8 @@ pub struct RouteStats {
     /// Requests being answered now.
     in_flight: AtomicI64,
     methods: [OnceLock<Box<Series>>; METHODS.len()],
+    /// How its calls of gRPC ended, by status.
+    calls: OnceLock<Box<[AtomicU64; GRPC_CODES.len()]>>,
 }
 
 /// One method of one route.
@@ -75,6 +98,11 @@ impl HttpStats {
     /// Requests being answered now.
     pub fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Acquire).max(0).unsigned_abs()
+    }
+
+    /// It answers calls of gRPC: their family exists from the start.
+    pub fn answers_calls(&self) {
+        self.unmatched.calls();
     }
 
     /// One request more.
@@ -127,6 +155,7 @@ impl HttpStats {
             let labels = format!("{},{}", label("method", method), label("route", route));
             family.distribution(&labels, &series.durations);
         }
+        render_calls(&routes, out);
         let mut family = Family::gauge(out, "http_requests_in_flight", "Requests being answered now.");
         family.sample(&[], self.in_flight());
     }
@@ -138,7 +167,18 @@ impl RouteStats {
             route: route.into(),
             in_flight: AtomicI64::new(0),
             methods: [const { OnceLock::new() }; METHODS.len()],
+            calls: OnceLock::new(),
         }
+    }
+
+    fn calls(&self) -> &[AtomicU64; GRPC_CODES.len()] {
+        self.calls.get_or_init(Box::default)
+    }
+
+    /// Counts one call of gRPC that ended with this status; what is none of gRPC's is UNKNOWN.
+    pub fn record_call(&self, code: u8) {
+        let calls = self.calls();
+        calls.get(usize::from(code)).unwrap_or(&calls[2]).fetch_add(1, Ordering::Relaxed);
     }
 
     fn series(&self, method: &str) -> &Series {
@@ -166,6 +206,30 @@ impl RouteStats {
     }
 }
 
+/// `grpc_requests_total`; a service that answers no gRPC has none.
+fn render_calls(routes: &[Arc<RouteStats>], out: &mut String) {
+    let mut called = routes.iter().filter_map(|route| Some((&*route.route, route.calls.get()?))).peekable();
+    if called.peek().is_none() {
+        return;
+    }
+    let mut family = Family::counter(out, "grpc_requests_total", "Calls of gRPC by how they ended.");
+    for (route, calls) in called {
+        let (service, method) =
+            route.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or((route, route));
+        let mut sample = |code: usize, count: u64| {
+            family.sample(&[("service", service), ("method", method), ("code", GRPC_CODES[code])], count);
+        };
+        let counts = calls.iter().map(|count| count.load(Ordering::Relaxed)).enumerate();
+        let mut counts = counts.filter(|(_, count)| *count > 0).peekable();
+        if counts.peek().is_none() {
+            sample(0, 0);
+        }
+        for (code, count) in counts {
+            sample(code, count);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +250,24 @@ mod tests {
             "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"200\"} 0",
             "http_request_duration_seconds_bucket{method=\"GET\",route=\"/price/{sku}\",le=\"0.001\"} 2",
             "http_requests_in_flight 0",
+        ] {
+            assert!(out.lines().any(|written| written == line), "{line} not in\n{out}");
+        }
+    }
+
+    #[test]
+    fn calls_are_counted_by_service_method_and_code() {
+        let stats = HttpStats::default();
+        let route = stats.route("/shop.v1.Prices/Quote");
+        route.record_call(0);
+        route.record_call(14);
+        route.record_call(99);
+        let mut out = String::new();
+        stats.render(&mut out);
+        for line in [
+            "grpc_requests_total{service=\"shop.v1.Prices\",method=\"Quote\",code=\"OK\"} 1",
+            "grpc_requests_total{service=\"shop.v1.Prices\",method=\"Quote\",code=\"UNAVAILABLE\"} 1",
+            "grpc_requests_total{service=\"shop.v1.Prices\",method=\"Quote\",code=\"UNKNOWN\"} 1",
         ] {
             assert!(out.lines().any(|written| written == line), "{line} not in\n{out}");
         }

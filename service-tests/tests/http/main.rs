@@ -1,6 +1,7 @@
 //! The service as clients see it: real sockets on free ports, and clients that misbehave.
 
 mod app;
+mod grpc_app;
 mod shapes;
 mod support;
 
@@ -10,6 +11,11 @@ mod clients;
 mod deadlines;
 mod floods;
 mod grpc;
+mod grpc_server;
+mod grpc_server_drain;
+mod grpc_server_health;
+mod grpc_server_log;
+mod grpc_server_streams;
 mod hosts;
 mod limits;
 mod metrics;

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::setup::{MissingProvision, Provided};
 use crate::clock::{self, Nanos, nanos};
 use crate::telemetry::text::Family;
@@ -96,6 +98,8 @@ pub(crate) struct Health {
     checks: Vec<CheckState>,
     set_up: AtomicBool,
     draining: AtomicBool,
+    /// Whether it is ready, for those who wait for a change of it.
+    serving: watch::Sender<bool>,
 }
 
 /// One check and its last report.
@@ -155,7 +159,23 @@ impl Health {
             checks: checks.iter().map(state).collect(),
             set_up: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            serving: watch::Sender::new(false),
         }
+    }
+
+    /// Tells those who wait for it when readiness has changed.
+    pub(crate) fn changed(&self) {
+        // Asked inside, so that of two changes at once the later look is what stands.
+        self.serving.send_if_modified(|serving| {
+            let ready = self.ready(clock::now());
+            std::mem::replace(serving, ready) != ready
+        });
+    }
+
+    /// Whether it is ready, now and whenever that changes.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn serving(&self) -> watch::Receiver<bool> {
+        self.serving.subscribe()
     }
 
     pub(crate) fn checks(&self) -> &[CheckState] {
@@ -165,11 +185,13 @@ impl Health {
     /// Set-up is over and the listeners are bound.
     pub(crate) fn set_up(&self) {
         self.set_up.store(true, Ordering::Release);
+        self.changed();
     }
 
     /// Readiness says no from now on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.changed();
     }
 
     fn started(&self) -> bool {

@@ -14,17 +14,19 @@ pub(crate) fn watch(health: &Arc<Health>, provided: &Arc<Provided>) -> tokio::ta
     let mut tasks = tokio::task::JoinSet::new();
     for at in 0..health.checks().len() {
         let (health, provided) = (Arc::clone(health), Arc::clone(provided));
-        tasks.spawn(async move { run(&health.checks()[at], &provided).await });
+        tasks.spawn(async move { run(&health, &health.checks()[at], &provided).await });
     }
     tasks
 }
 
-async fn run(state: &CheckState, provided: &Provided) {
+async fn run(health: &Health, state: &CheckState, provided: &Provided) {
     let check = state.check;
     loop {
         let result = once(state, provided).await;
         let why = result.clone().err().unwrap_or_default();
-        match state.record(result) {
+        let change = state.record(result);
+        health.changed();
+        match change {
             Some(Change::Up) => {
                 tracing::info!(check = check.name, kind = check.kind.name(), "health check is up");
             }

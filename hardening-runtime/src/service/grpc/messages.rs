@@ -1,0 +1,206 @@
+//! What a client sends: messages, each within a size and a time. A stream of them may go on for as long as it likes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+use tonic::Status;
+
+use crate::service::body::Fated;
+use crate::service::spec::BoxError;
+
+/// A flag and four bytes of length stand before each message.
+const PREFIX: usize = 5;
+
+/// Where in its messages a body is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Framing {
+    prefix: [u8; PREFIX],
+    /// How much of the prefix has come.
+    have: usize,
+    /// How much of the message is to come.
+    left: u64,
+}
+
+/// What a part of a body did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// More of the message that had begun before.
+    More,
+    /// The begin of one that is not complete.
+    Begun,
+    /// The end of one, and nothing else.
+    Whole,
+}
+
+/// A message is larger than it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TooLarge;
+
+impl Framing {
+    /// Reads on. A message that is too large is known by its prefix, before any of it is kept.
+    fn read(&mut self, mut data: &[u8], limit: u64) -> Result<Came, TooLarge> {
+        let mut came = if self.within() { Came::More } else { Came::Whole };
+        while !data.is_empty() {
+            if self.have < PREFIX {
+                if self.have == 0 {
+                    came = Came::Begun;
+                }
+                let take = data.len().min(PREFIX - self.have);
+                self.prefix[self.have..self.have + take].copy_from_slice(&data[..take]);
+                self.have += take;
+                data = &data[take..];
+                if self.have == PREFIX {
+                    let [_, a, b, c, d] = self.prefix;
+                    self.left = u64::from(u32::from_be_bytes([a, b, c, d]));
+                    if self.left > limit {
+                        return Err(TooLarge);
+                    }
+                }
+            } else {
+                let take = self.left.min(data.len() as u64);
+                self.left -= take;
+                // It is at most as much as there is.
+                data = &data[take as usize..];
+            }
+            if self.have == PREFIX && self.left == 0 {
+                self.have = 0;
+                came = Came::Whole;
+            }
+        }
+        Ok(came)
+    }
+
+    /// Whether a message has begun and is not complete.
+    fn within(&self) -> bool {
+        self.have > 0
+    }
+}
+
+/// A call's body that ends with a status at the limit of a message or its time.
+pub(super) struct Messages<L> {
+    inner: Incoming,
+    framing: Framing,
+    limit: u64,
+    time: Duration,
+    /// By when the message that has begun must be there. Who waits for one that has not is bounded by the call's deadline.
+    due: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    live: Arc<L>,
+}
+
+impl<L: Fated> Messages<L> {
+    pub(super) fn new(inner: Incoming, limit: u64, time: Duration, live: Arc<L>) -> Self {
+        Self { inner, framing: Framing::default(), limit, time, due: None, timer: None, live }
+    }
+
+    fn took(&mut self, data: &[u8]) -> Result<(), BoxError> {
+        if let Some(digest) = self.live.digest() {
+            digest.add(data);
+        }
+        match self.framing.read(data, self.limit) {
+            Ok(Came::More) => {}
+            Ok(Came::Begun) => self.due = Some(Instant::now() + self.time),
+            Ok(Came::Whole) => self.due = None,
+            Err(TooLarge) => {
+                let message = format!("The message is larger than {} bytes.", self.limit);
+                return Err(Status::resource_exhausted(message).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<L: Fated> HttpBody for Messages<L> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let took = frame.data_ref().map_or(Ok(()), |data| self.took(data));
+                Poll::Ready(Some(took.map(|()| frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "a call's body broke off");
+                Poll::Ready(Some(Err(Status::unknown("The call broke off.").into())))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let Some(due) = self.due else { return Poll::Pending };
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+                if timer.deadline() != due {
+                    timer.as_mut().reset(due);
+                }
+                ready!(timer.as_mut().poll(cx));
+                Poll::Ready(Some(
+                    Err(Status::deadline_exceeded("The message did not arrive in time.").into()),
+                ))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: usize) -> Vec<u8> {
+        let mut message = vec![0];
+        message.extend(u32::try_from(length).unwrap().to_be_bytes());
+        message.extend(vec![7; length]);
+        message
+    }
+
+    #[test]
+    fn each_message_has_the_limit_and_a_stream_has_none() {
+        let mut framing = Framing::default();
+        for _ in 0..1000 {
+            assert_eq!(framing.read(&message(100), 100), Ok(Came::Whole));
+        }
+        assert_eq!(framing.read(&message(0), 100), Ok(Came::Whole), "an empty message is one");
+        assert_eq!(framing.read(&message(101)[..4], 100), Ok(Came::Begun), "its length is not known yet");
+        assert_eq!(framing.read(&message(101)[4..5], 100), Err(TooLarge), "none of it has come");
+    }
+
+    #[test]
+    fn a_message_begins_once_and_ends_once_however_it_is_cut() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..500 {
+            let lengths: Vec<usize> = (0..random.usize(1..6)).map(|_| random.usize(0..40)).collect();
+            let stream: Vec<u8> = lengths.iter().flat_map(|length| message(*length)).collect();
+            let mut framing = Framing::default();
+            let (mut at, mut came) = (0, Came::Whole);
+            while at < stream.len() {
+                let next = random.usize(at + 1..=stream.len());
+                let within = framing.within();
+                let now = framing.read(&stream[at..next], 40).unwrap();
+                assert!(now != Came::More || within, "{lengths:?}");
+                (at, came) = (next, now);
+                let ends = lengths.iter().scan(0, |sum, length| {
+                    *sum += PREFIX + length;
+                    Some(*sum)
+                });
+                let between = ends.into_iter().any(|end| end == at);
+                assert_eq!((came == Came::Whole, framing.within()), (between, !between), "{lengths:?} {at}");
+            }
+            assert_eq!(came, Came::Whole);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! gRPC: its requests go to its services within the limits of every request, and what is refused is a status.
+
+mod ends;
+mod health;
+mod messages;
+mod methods;
+mod spec;
+mod status;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, StatusCode, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::plain::as_problem;
+use super::problem::Problem;
+use super::route::Live;
+use super::server::Server;
+
+pub(super) use health::{answer as health, asked as asks_health};
+pub(super) use methods::prepared;
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// Whether this is a call of gRPC.
+pub(super) fn is(parts: &Parts) -> bool {
+    parts.version >= Version::HTTP_2 && is_kind(&parts.headers)
+}
+
+/// `application/grpc`, perhaps with a codec or parameters; `application/grpc-web` is another protocol.
+fn is_kind(headers: &HeaderMap) -> bool {
+    const KIND: &[u8] = b"application/grpc";
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
+    let Some((kind, rest)) = kind.as_bytes().split_at_checked(KIND.len()) else { return false };
+    kind.eq_ignore_ascii_case(KIND) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+/// What is said to a call that came over HTTP/1, which has no room for gRPC.
+pub(super) fn over_old_http(parts: &Parts) -> Option<Problem> {
+    let old = parts.version < Version::HTTP_2 && is_kind(&parts.headers);
+    old.then(|| {
+        Problem::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
+            .detail("gRPC needs HTTP/2, from the client and from every proxy on the way.")
+    })
+}
+
+/// The status that a head or trailers hold; what is none of gRPC's is UNKNOWN.
+pub(super) fn code_of(headers: &HeaderMap) -> Option<u8> {
+    let code = headers.get(STATUS)?.to_str().ok().and_then(|code| code.parse().ok());
+    Some(code.filter(|code| *code <= 16).unwrap_or(2))
+}
+
+/// A call's body, each of its messages within the limits of a request's body.
+pub(super) fn bounded(server: &Server, body: Incoming, live: &Arc<Live>) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    let http = &server.settings.http;
+    Body::new(messages::Messages::new(body, http.body_limit, http.body_timeout, Arc::clone(live)))
+}
+
+/// What a service has answered: a stream ends with a status whatever happens, and what is not gRPC's becomes a problem.
+pub(super) async fn answered(response: Response, live: &Arc<Live>, ends: Option<Instant>) -> Response {
+    if !is_kind(response.headers()) {
+        return as_problem(response, live).await;
+    }
+    if response.headers().contains_key(STATUS) {
+        return response;
+    }
+    response.map(|body| Body::new(ends::Ends::new(body, &live.server, live.id.clone(), ends)))
+}
+
+/// What is no answer of gRPC's becomes a status in an answer of nothing but its head.
+pub(super) fn as_status(mut response: Response) -> Response {
+    response.headers_mut().remove(header::SERVER);
+    if is_kind(response.headers()) {
+        return response;
+    }
+    let status = match response.extensions().get::<Problem>() {
+        Some(problem) => status::of_problem(problem),
+        None => status::of_problem(&Problem::new(response.status())),
+    };
+    status.into_http()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_told_by_their_content_type() {
+        for (kind, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/grp", false),
+            ("application/json", false),
+        ] {
+            let mut request = http::Request::builder().header(header::CONTENT_TYPE, kind).body(()).unwrap();
+            *request.version_mut() = Version::HTTP_2;
+            let (mut parts, ()) = request.into_parts();
+            assert_eq!((is(&parts), over_old_http(&parts).is_some()), (grpc, false), "{kind}");
+            parts.version = Version::HTTP_11;
+            assert_eq!((is(&parts), over_old_http(&parts).is_some()), (false, grpc), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_status_is_unknown() {
+        for (value, code) in [("0", 0), ("16", 16), ("17", 2), ("-1", 2), ("x", 2), ("", 2)] {
+            let headers = HeaderMap::from_iter([(STATUS, value.parse().unwrap())]);
+            assert_eq!(code_of(&headers), Some(code), "{value}");
+        }
+        assert_eq!(code_of(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! A binary that was built without gRPC: its requests are like all others.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::HeaderMap;
+use http::request::Parts;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::account::Account;
+use super::problem::Problem;
+use super::route::Live;
+use super::server::Server;
+
+pub(super) fn is(_: &Parts) -> bool {
+    false
+}
+
+pub(super) fn over_old_http(_: &Parts) -> Option<Problem> {
+    None
+}
+
+pub(super) fn asks_health(_: &Parts) -> bool {
+    false
+}
+
+pub(super) fn code_of(_: &HeaderMap) -> Option<u8> {
+    None
+}
+
+pub(super) fn prepared(routes: Router) -> Router {
+    routes
+}
+
+#[expect(clippy::unused_async, reason = "the signature of the one that is there")]
+pub(super) async fn health(_: &Arc<Server>, _: &Parts, _: Incoming, _: &mut Account) -> Response {
+    Response::default()
+}
+
+pub(super) fn bounded(_: &Server, _: Incoming, _: &Arc<Live>) -> Body {
+    Body::empty()
+}
+
+#[expect(clippy::unused_async, reason = "the signature of the one that is there")]
+pub(super) async fn answered(response: Response, _: &Arc<Live>, _: Option<Instant>) -> Response {
+    response
+}
+
+pub(super) fn as_status(response: Response) -> Response {
+    response
+}
