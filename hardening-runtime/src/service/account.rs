@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
+use super::address::Shown;
 use super::body::Ending;
 use super::route::Live;
 use super::server::{Server, Surface};
@@ -35,8 +36,8 @@ pub(crate) struct Account {
     must_take: bool,
     /// The request's id.
     pub(crate) id: String,
-    /// The client's address.
-    pub(crate) client: IpAddr,
+    /// The client's address, where one is known.
+    pub(crate) client: Option<IpAddr>,
     /// When its answer must be ready.
     pub(crate) deadline: Instant,
     /// Set once the routes have it.
@@ -50,7 +51,7 @@ impl Account {
         surface: Surface,
         parts: &Parts,
         id: String,
-        client: IpAddr,
+        client: Option<IpAddr>,
     ) -> Self {
         let began = Instant::now();
         conn.request_began();
@@ -123,7 +124,7 @@ impl Account {
         let (method, path) = (self.method.as_str(), self.uri.path());
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
-        let (request_id, client) = (self.id.as_str(), self.client);
+        let (request_id, client) = (self.id.as_str(), Shown(self.client));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
+use super::address::Shown;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::request;
 use super::request_id;
@@ -205,7 +206,7 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
         tracing::info!(
             target: "hardening::access",
             route = crate::telemetry::http::UNMATCHED, status = status.as_u16(), request_id = id,
-            client = %conn.peer.ip(), "unreadable request"
+            client = %Shown(conn.peer.ip()), "unreadable request"
         );
     }
     let _ = tokio::time::timeout(LINGER, conn.socket().say(&answer)).await;

@@ -4,6 +4,7 @@
 //! what it does. Limits answer with problem+json; the shutdown is a state machine that loses no accepted request.
 
 mod account;
+pub(crate) mod address;
 mod admin;
 mod body;
 mod client;
@@ -40,6 +41,8 @@ mod targets;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(unix)]
+pub(crate) mod unix;
 mod wire;
 
 pub use json::Json;

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
     let http = &server.settings.http;
-    let client = Client::of(&parts.headers, conn.peer.ip(), &http.trusted_proxies);
+    let client = Client::of(&parts.headers, conn.peer, &http.trusted_proxies);
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
     let origin = server.headers.allowed(&parts.headers);
     let old_http = parts.version < Version::HTTP_2;

@@ -26,7 +26,7 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     pub(crate) id: String,
-    pub(crate) client: IpAddr,
+    pub(crate) client: Option<IpAddr>,
     pub(crate) principal: Option<Principal>,
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
@@ -109,7 +109,7 @@ where
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let around = Arc::new(context::Request {
             id: live.id.clone(),
-            client_ip: Some(live.client),
+            client_ip: live.client,
             principal: live.principal.clone(),
             route,
             idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),

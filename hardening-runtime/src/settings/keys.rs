@@ -10,8 +10,10 @@ use super::{ClientAuth, Forwarded, LogFormat, Settings};
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `127.0.0.1:8080`.
+    /// `127.0.0.1:8080`, or `unix:/run/orders.sock`.
     Address,
+    /// `660`.
+    Mode,
     /// `250ms`.
     Duration,
     /// `1MiB`, or a whole number of bytes.
@@ -36,7 +38,8 @@ impl Form {
     /// What a value of this form looks like, for messages.
     pub fn describe(self) -> String {
         match self {
-            Self::Address => "an address and a port such as `127.0.0.1:8080`".into(),
+            Self::Address => "an address and a port such as `127.0.0.1:8080`, or a Unix socket such as `unix:/run/orders.sock`".into(),
+            Self::Mode => "file permissions in octal and in quotes, such as `660`".into(),
             Self::Duration => "a duration such as `250ms`".into(),
             Self::Bytes => "a size such as `1MiB`, `16KiB` or a number of bytes".into(),
             Self::Count => "a whole number of at least 1, such as `100`".into(),
@@ -117,6 +120,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("service", "commit", Form::Text, "unknown", "The source revision in `build_info`.", service.commit, forms::text, plain),
     setting!("http", "listen", Form::Address, "", "Where the service serves; the attribute's `listen` unless set.", http.listen, forms::address, plain),
     setting!("http", "admin", Form::Address, "", "Where metrics and health are served; the attribute's `admin` unless set.", http.admin, forms::address, plain),
+    setting!("http", "socket_mode", Form::Mode, "660", "The permissions of the file of a Unix socket: whoever may write to it may connect.", http.socket_mode, forms::mode, forms::show_mode),
     setting!("http", "connections", Form::Count, "10000", "Connections at once; further ones wait in the listener's backlog.", http.connections, forms::count, plain),
     setting!("http", "header_timeout", Form::Duration, "10s", "The longest a request's head may take to arrive.", http.header_timeout, forms::duration, time),
     setting!("http", "idle_timeout", Form::Duration, "75s", "How long a kept connection may be without a request.", http.idle_timeout, forms::duration, time),

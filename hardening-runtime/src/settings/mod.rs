@@ -54,6 +54,8 @@ pub struct Http {
     pub listen: String,
     /// Where metrics and health are served.
     pub admin: String,
+    /// The permissions of a Unix socket's file.
+    pub socket_mode: u32,
     /// Connections at once.
     pub connections: u32,
     /// The longest a request's head may take.

@@ -25,3 +25,4 @@ mod slow_readers;
 mod tls;
 mod tls_clients;
 mod tls_exchange;
+mod unix_sockets;
