@@ -84,7 +84,7 @@ pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
 pub use hardening_runtime::service::{
-    BoxError, FieldError, IntoApp, Json, Problem, Report, Result, Running, Service, Setup, StartError,
+    BoxError, FieldError, IntoApp, Json, Priority, Problem, Report, Result, Running, Service, Setup, StartError,
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 

@@ -23,6 +23,7 @@ use super::problem::Problem;
 use super::request_id::{self, REQUEST_ID};
 use super::route::{IDEMPOTENCY_KEY, Live};
 use super::server::{Server, Surface};
+use super::shed::Priority;
 use super::wire::Conn;
 use super::{admin, deadline, host, panics};
 use crate::policy::idempotency::Digest;
@@ -45,7 +46,7 @@ pub(crate) async fn answer(
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
         None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
-        None => run(&server, parts, body, &mut account).await,
+        None => run(&server, parts, body, client, &mut account).await,
     };
     let headers = response.headers_mut();
     server.headers.secure(headers);
@@ -154,12 +155,20 @@ fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &s
 }
 
 /// The user's routes, within the deadline.
-async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut Account) -> Response {
+async fn run(
+    server: &Arc<Server>,
+    parts: Parts,
+    body: Incoming,
+    client: Client,
+    account: &mut Account,
+) -> Response {
     let deadline = account.deadline;
     let live = Arc::new(Live {
         server: Arc::clone(server),
         id: account.id.clone(),
         client: account.client,
+        // Anybody could write that their own request matters most.
+        priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),
         principal: account.conn.principal.clone(),
         deadline,
         route: std::sync::OnceLock::new(),

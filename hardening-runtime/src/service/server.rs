@@ -10,6 +10,7 @@ use super::headers::Headers;
 use super::health::Health;
 use super::limit::ClientLimit;
 use super::route::NoteRoute;
+use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
 use super::tls::Tls;
 use crate::settings::Settings;
@@ -24,6 +25,7 @@ pub(crate) struct Server {
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
     pub(crate) limit: Option<ClientLimit>,
+    pub(crate) shed: Shed,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
     stage: watch::Sender<Stage>,
@@ -49,6 +51,7 @@ impl Server {
         router: Router,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
+        priorities: Vec<(String, Priority)>,
     ) -> Self {
         Self {
             version,
@@ -57,6 +60,7 @@ impl Server {
             health,
             stats: HttpStats::default(),
             limit: ClientLimit::new(&settings.http),
+            shed: Shed::new(&settings.shed, priorities),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
             stage: watch::Sender::new(Stage::Serving),

@@ -207,6 +207,7 @@ impl Service {
         let admin = bound(&http.admin, "http.admin").await.map_err(StartError::one)?;
         let mut setup = Setup::new(settings.clone());
         let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
+        let priorities = std::mem::take(&mut setup.priorities);
         let (provided, hooks) = setup.into_parts();
         let checks = health::checks();
         let missing: Vec<String> = checks
@@ -219,7 +220,7 @@ impl Service {
         }
         let health = Arc::new(Health::new(&checks));
         let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls));
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, priorities));
         Ok(Assembled {
             reloader,
             server,

@@ -191,6 +191,15 @@ pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
     }
 }
 
+/// Patterns of routes, as the router has them.
+pub(super) fn routes(value: &Value) -> Read<Vec<String>> {
+    let Ok(texts) = texts(value) else { return wrong(Form::Routes) };
+    match texts.iter().find(|text| !text.starts_with('/')) {
+        Some(text) => Err(format!("`{text}` is no pattern of a route; write {}", Form::Routes.describe())),
+        None => Ok(texts),
+    }
+}
+
 pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
     let Ok(texts) = texts(value) else { return wrong(Form::Networks) };
     texts

@@ -5,7 +5,7 @@ use hardening_spec::units;
 
 use super::forms;
 use super::value::Value;
-use super::{ClientAuth, Forwarded, LogFormat, Settings};
+use super::{ClientAuth, Forwarded, LogFormat, Settings, ShedLimit};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Form {
     Text,
     /// A list of strings.
     Texts,
+    /// A list of patterns of routes.
+    Routes,
     /// A list of addresses or ranges of addresses.
     Networks,
 }
@@ -48,6 +50,7 @@ impl Form {
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
+            Self::Routes => "a list of patterns of routes such as `[\"/orders/{id}\"]`".into(),
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
     }
@@ -73,7 +76,7 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`].
-pub const SECTIONS: [&str; 6] = ["service", "http", "tls", "log", "health", "shutdown"];
+pub const SECTIONS: [&str; 7] = ["service", "http", "shed", "tls", "log", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -138,6 +141,13 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "forwarded_from_strangers", Form::Choice(&["log", "limit"]), "log", "When forwarding headers come from a peer outside `trusted_proxies`: `log` lets the request pass and only logs what the rate limit would refuse, `limit` ignores the headers and holds the peer to the limit.", http.forwarded_from_strangers, Forwarded::read, Forwarded::show),
     setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
     setting!("http", "csp", Form::Text, "default-src 'none'; frame-ancestors 'none'", "The `content-security-policy` of answers that set none.", http.csp, forms::header_text, plain),
+    setting!("shed", "limit", Form::Choice(&["off", "fixed", "adaptive"]), "fixed", "How many requests the routes work on at once: `fixed` for `max`, `adaptive` for what is found from how much longer than usual they take, `off` for no limit.", shed.limit, ShedLimit::read, ShedLimit::show),
+    setting!("shed", "max", Form::Count, "10000", "The limit, or the most that an adaptive one becomes.", shed.max, forms::count, plain),
+    setting!("shed", "min", Form::Count, "10", "The least that an adaptive limit becomes.", shed.min, forms::count, plain),
+    setting!("shed", "critical", Form::Routes, "", "Patterns of the routes that are refused last.", shed.critical, forms::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("shed", "high", Form::Routes, "", "Patterns of the routes that are refused after most others.", shed.high, forms::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("shed", "low", Form::Routes, "", "Patterns of the routes that are refused before most others.", shed.low, forms::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("shed", "background", Form::Routes, "", "Patterns of the routes that are refused first.", shed.background, forms::routes, |routes: &Vec<String>| joined(routes)),
     setting!("tls", "certificate", Form::Text, "", "A PEM file with the certificate and what leads from it to a root; with it the service's listener speaks TLS alone.", tls.certificate, forms::text, plain),
     setting!("tls", "key", Form::Text, "", "A PEM file with the certificate's private key.", tls.key, forms::text, plain),
     setting!("tls", "client_ca", Form::Text, "", "A PEM file with the roots that clients' certificates must lead to; no client is asked for one unless set.", tls.client_ca, forms::text, plain),

@@ -10,6 +10,7 @@ pub(crate) mod forms;
 pub mod keys;
 mod known;
 mod load;
+mod shed;
 mod switches;
 pub(crate) mod value;
 
@@ -19,6 +20,7 @@ use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
 pub(crate) use load::{Call, Sources, Version, load};
+pub use shed::{Shed, ShedLimit};
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -28,6 +30,8 @@ pub struct Settings {
     pub service: Service,
     /// `[http]`.
     pub http: Http,
+    /// `[shed]`.
+    pub shed: Shed,
     /// `[tls]`.
     pub tls: Tls,
     /// `[log]`.
@@ -244,6 +248,7 @@ impl Default for Settings {
         let mut settings = Self {
             service: Service::default(),
             http: Http::default(),
+            shed: Shed::default(),
             tls: Tls::default(),
             log: Log::default(),
             health: Health::default(),
