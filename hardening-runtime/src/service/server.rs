@@ -12,6 +12,7 @@ use super::limit::ClientLimit;
 use super::route::NoteRoute;
 use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
+use super::slot::ConnectionStats;
 use super::tls::Tls;
 use crate::settings::Settings;
 use crate::telemetry::http::HttpStats;
@@ -26,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) stats: HttpStats,
     pub(crate) limit: Option<ClientLimit>,
     pub(crate) shed: Shed,
+    pub(crate) connections: ConnectionStats,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
     stage: watch::Sender<Stage>,
@@ -60,6 +62,7 @@ impl Server {
             health,
             stats: HttpStats::default(),
             limit: ClientLimit::new(&settings.http),
+            connections: ConnectionStats::default(),
             shed: Shed::new(&settings.shed, priorities),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,

@@ -62,6 +62,8 @@ pub struct Http {
     pub socket_mode: u32,
     /// Connections at once.
     pub connections: u32,
+    /// Connections at once on the admin listener.
+    pub admin_connections: u32,
     /// The longest a request's head may take.
     pub header_timeout: Duration,
     /// How long a connection may idle.

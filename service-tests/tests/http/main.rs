@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod bodies;
 mod clients;
+mod crowds;
 mod deadlines;
 mod floods;
 mod grpc;
