@@ -84,7 +84,8 @@ pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
 pub use hardening_runtime::service::{
-    BoxError, FieldError, IntoApp, Json, Priority, Problem, Report, Result, Running, Service, Setup, StartError,
+    BoxError, FieldError, IntoApp, Json, Priority, Problem, Report, Result, Running, Service, Setup,
+    StartError,
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
@@ -131,6 +132,8 @@ pub mod guide {
     pub mod operations {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
     pub mod tls {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/transport.md"))]
+    pub mod transport {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

@@ -63,6 +63,10 @@ pub(crate) async fn serve(
         // Somebody waits for its place, and it has been told all there is.
         Spoken::Displaced => FIRST_WORD,
         Spoken::Dropped => return,
+        Spoken::Deaf => {
+            conn.socket().abandon();
+            return;
+        }
         Spoken::Over(late) => {
             if let Some(status) = late.or_else(|| conn.refused()) {
                 refuse(&server, surface, &conn, status).await;
@@ -82,6 +86,8 @@ enum Spoken {
     Displaced,
     /// The same, before it asked for anything.
     Dropped,
+    /// The client takes no answer.
+    Deaf,
 }
 
 /// Tells a newcomer that there is no place for it.
@@ -145,6 +151,7 @@ async fn speak(
                 _ if displaced && conn.waiting().is_some() => return Spoken::Displaced,
                 Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
                 Judged::HeadLate => return Spoken::Over((!conn.is_http2()).then_some(408)),
+                Judged::Deaf => return Spoken::Deaf,
                 Judged::Over => return Spoken::Over(None),
             },
         }
@@ -168,8 +175,10 @@ enum Judged {
     Waits(Duration),
     /// A request's head did not arrive in time.
     HeadLate,
-    /// It was idle for too long, or takes no answer.
+    /// It was idle for too long.
     Over,
+    /// Its client takes no answer.
+    Deaf,
 }
 
 impl Limits {
@@ -199,7 +208,7 @@ impl Limits {
             None => (NEVER, Judged::Over),
         };
         if now >= stalls {
-            return Judged::Over;
+            return Judged::Deaf;
         }
         if now >= due {
             return judged;
@@ -273,10 +282,10 @@ mod tests {
             (Some((Waiting::Next, S)), None, 11 * S, waits(10)),
             (Some((Waiting::Next, S)), None, 76 * S, Judged::Over),
             (Some((Waiting::Next, S)), Some(70 * S), 76 * S, waits(10)),
-            (Some((Waiting::Next, S)), Some(70 * S), 100 * S, Judged::Over),
+            (Some((Waiting::Next, S)), Some(70 * S), 100 * S, Judged::Deaf),
             (None, None, 1000 * S, waits(10)),
             (None, Some(S), 30 * S, waits(1)),
-            (None, Some(S), 31 * S, Judged::Over),
+            (None, Some(S), 31 * S, Judged::Deaf),
         ] {
             assert_eq!(limits.decide(waiting, stalled, now), judged, "{waiting:?} {stalled:?} {now}");
         }

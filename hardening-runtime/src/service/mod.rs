@@ -51,7 +51,7 @@ mod wire;
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};
 pub use running::{Report, Running};
-pub use shed::Priority;
 pub use setup::{HookResult, MissingProvision, Provided, Setup};
+pub use shed::Priority;
 pub use spec::{App, BoxError, IntoApp, Result, ServiceSpec};
 pub use start::{Service, StartError, main, new};

@@ -128,6 +128,20 @@ impl Socket {
         }
     }
 
+    /// Gives up what was written and not taken: the system would keep it for as long as the client says that it is still
+    /// there. The client sees a reset once the socket is dropped.
+    pub(crate) fn abandon(&self) {
+        let now = Some(std::time::Duration::ZERO);
+        // A socket that cannot is closed as any other.
+        let _ = match self {
+            Self::Plain(stream) => SockRef::from(stream).set_linger(now),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => SockRef::from(lock(stream).get_ref().0).set_linger(now),
+        };
+    }
+
     /// Reads what is on the wire, under TLS without opening it.
     fn poll_read_bare(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {

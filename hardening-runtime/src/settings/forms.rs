@@ -53,7 +53,10 @@ pub(super) fn address(value: &Value) -> Read<String> {
         #[cfg(unix)]
         return crate::service::unix::fits(path).map(|()| text.clone());
         #[cfg(not(unix))]
-        return Err(format!("this system has no Unix sockets such as {}; write an address and a port", path.display()));
+        return Err(format!(
+            "this system has no Unix sockets such as {}; write an address and a port",
+            path.display()
+        ));
     }
     let named_host = || {
         let (host, port) = text.rsplit_once(':')?;

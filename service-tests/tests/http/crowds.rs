@@ -48,7 +48,8 @@ async fn the_longest_idle_of_the_peer_that_has_most_gives_way() {
     }
     assert_eq!(counted(&running, "displaced").await, 1.0);
     assert_eq!(counted(&running, "refused").await, 0.0);
-    let open = || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(4.0) };
+    let open =
+        || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(4.0) };
     until("four are open", open).await;
 }
 
@@ -81,7 +82,11 @@ async fn who_is_answered_never_gives_way_and_the_newcomer_is_refused_at_once() {
     assert_eq!((reply.header("connection"), reply.header("retry-after")), (Some("close"), Some("1")));
     assert_eq!(newcomer.rest().await, "");
     assert_eq!(counted(&running, "refused").await, 1.0);
-    assert_eq!(get(running.admin_addr, "/livez").await.status, 200, "the other listener has places of its own");
+    assert_eq!(
+        get(running.admin_addr, "/livez").await.status,
+        200,
+        "the other listener has places of its own"
+    );
     drop(busy);
     for _ in 0..20 {
         until("places come back", || async { get(running.addr, "/hello").await.status == 200 }).await;

@@ -120,7 +120,8 @@ async fn slow_heads_are_cut_in_time_all_of_them() {
         problem(&client.reply().await, 408);
     }
     drop(slow);
-    let open = || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(0.0) };
+    let open =
+        || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(0.0) };
     until("none is left", open).await;
 }
 
@@ -166,7 +167,8 @@ async fn a_head_that_grows_when_it_is_unpacked_is_refused() {
     let running = start("http.rate_limit = 'none'").await;
     let before = memory();
     // One field of three thousand bytes in the table, and then ten thousand times its number: thirty megabytes in one frame.
-    let named = [b"\x82\x86\x04\x06/hello\x41\x01x\x40\x06x-bomb\x7f\xb9\x16".as_slice(), &[b'v'; 3000]].concat();
+    let named =
+        [b"\x82\x86\x04\x06/hello\x41\x01x\x40\x06x-bomb\x7f\xb9\x16".as_slice(), &[b'v'; 3000]].concat();
     let block = [named.as_slice(), &[0xbe; 10_000]].concat();
     let length = u32::try_from(block.len()).expect("a frame").to_be_bytes();
     let mut bomber = TcpStream::connect(running.addr).await.expect("a connection");
@@ -225,7 +227,8 @@ async fn bytes_at_random_on_both_ports_with_and_without_tls_harm_nobody() {
         if tls.is_empty() {
             assert_eq!(get(running.addr, "/hello").await.status, 200);
         } else {
-            let mut good = Client::over(connect(running.addr, &authority.plain_config()).await.expect("hands"));
+            let mut good =
+                Client::over(connect(running.addr, &authority.plain_config()).await.expect("hands"));
             good.send(request("GET", "/hello", &[], "")).await;
             assert_eq!(good.reply().await.status, 200);
         }

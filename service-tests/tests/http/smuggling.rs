@@ -69,7 +69,11 @@ async fn what_two_readers_could_read_differently_is_refused() {
 async fn a_length_beside_a_coding_counts_for_nothing_and_ends_the_connection() {
     let running = start("http.rate_limit = 'none'").await;
     let chunked = "transfer-encoding: chunked\r\n";
-    for (first, second) in [(chunked, "content-length: 6\r\n"), ("content-length: 6\r\n", chunked), ("Content-Length:6\r\n", chunked)] {
+    for (first, second) in [
+        (chunked, "content-length: 6\r\n"),
+        ("content-length: 6\r\n", chunked),
+        ("Content-Length:6\r\n", chunked),
+    ] {
         let bytes = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{first}{second}\r\n0\r\n\r\n{HIDDEN}");
         let answers = statuses(running.addr, bytes.as_bytes()).await;
         assert_eq!(answers, [200], "{first:?}: what follows the chunks is never read");
@@ -81,11 +85,26 @@ async fn what_the_standard_allows_is_read_as_it_says() {
     let running = start("http.rate_limit = 'none'").await;
     let two = |first: &str| format!("{first}GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     for (what, first) in [
-        ("the same length twice", "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello"),
-        ("an empty line before the request", "\r\n\r\nPOST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello"),
-        ("any case, and spaces around the value", "POST /echo HTTP/1.1\r\nhost: x\r\nTransfer-Encoding: \t CHUNKED \t\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
-        ("an extension of a chunk", "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n"),
-        ("a trailer", "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\na: b\r\n\r\n"),
+        (
+            "the same length twice",
+            "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello",
+        ),
+        (
+            "an empty line before the request",
+            "\r\n\r\nPOST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello",
+        ),
+        (
+            "any case, and spaces around the value",
+            "POST /echo HTTP/1.1\r\nhost: x\r\nTransfer-Encoding: \t CHUNKED \t\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            "an extension of a chunk",
+            "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            "a trailer",
+            "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\na: b\r\n\r\n",
+        ),
     ] {
         let answers = statuses(running.addr, two(first).as_bytes()).await;
         assert_eq!(answers, [200, 200], "{what}");

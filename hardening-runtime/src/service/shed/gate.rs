@@ -72,12 +72,20 @@ const NOBODY: u8 = u8::MAX;
 
 impl Tick {
     const fn word(self) -> u64 {
-        (self.number as u64) << 32 | (self.level as u64) << 16 | (self.lowest as u64) << 8 | self.refused as u64
+        (self.number as u64) << 32
+            | (self.level as u64) << 16
+            | (self.lowest as u64) << 8
+            | self.refused as u64
     }
 
     const fn of(word: u64) -> Self {
         // Each part is cut to its own bits.
-        Self { number: (word >> 32) as u32, level: (word >> 16) as u16, lowest: (word >> 8) as u8, refused: word as u8 }
+        Self {
+            number: (word >> 32) as u32,
+            level: (word >> 16) as u16,
+            lowest: (word >> 8) as u8,
+            refused: word as u8,
+        }
     }
 }
 
@@ -114,7 +122,8 @@ impl Gate {
         let class = (level / 100) as u8;
         let mut word = self.tick.load(Ordering::Acquire);
         let edge = Tick::of(word).level;
-        let limit = if edge > 0 && u16::from(class) <= edge / 100 { limit - limit / KEPT_FREE } else { limit };
+        let limit =
+            if edge > 0 && u16::from(class) <= edge / 100 { limit - limit / KEPT_FREE } else { limit };
         let room = |inside: u32| (inside < limit).then_some(inside + 1);
         let mut placed = self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_ok();
         loop {

@@ -14,8 +14,8 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use self::gate::{Gate, Told};
-pub(crate) use self::pace::Usual;
 use self::pace::Pace;
+pub(crate) use self::pace::Usual;
 pub use self::priority::Priority;
 use super::client;
 use super::problem::Problem;
@@ -74,7 +74,11 @@ impl Shed {
     ///
     /// # Errors
     /// The answer to one that is refused.
-    pub(crate) fn admit(live: &Arc<Live>, priority: Priority, usual: &Arc<Usual>) -> Result<Option<Place>, Response> {
+    pub(crate) fn admit(
+        live: &Arc<Live>,
+        priority: Priority,
+        usual: &Arc<Usual>,
+    ) -> Result<Option<Place>, Response> {
         let this = &live.server.shed;
         let limit = match &this.limit {
             Limit::Off => return Ok(None),
