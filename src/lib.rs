@@ -86,7 +86,8 @@ pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
 pub use hardening_runtime::service::{
-    BoxError, FieldError, IntoApp, Json, Problem, Report, Result, Running, Service, Setup, StartError,
+    BoxError, FieldError, IntoApp, Json, Priority, Problem, Report, Result, Running, Service, Setup,
+    StartError,
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
@@ -137,6 +138,8 @@ pub mod guide {
     #[cfg(not(doctest))]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/grpc.md"))]
     pub mod grpc {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/transport.md"))]
+    pub mod transport {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

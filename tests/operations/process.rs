@@ -67,6 +67,11 @@ impl Directory {
         path.into_os_string().into_string().unwrap()
     }
 
+    /// The whole path of a file in it.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().unwrap()
+    }
+
     pub(crate) fn make(&self, name: &str) {
         std::fs::create_dir(self.0.join(name)).unwrap();
     }

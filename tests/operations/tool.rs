@@ -1,7 +1,7 @@
 //! `HARDENING=check`, `HARDENING=probe`, and words that are neither.
 
 use crate::client::get;
-use crate::process::{End, Program};
+use crate::process::{Directory, End, Program};
 use crate::support::{readiness, until};
 
 async fn asked(word: &str) -> End {
@@ -107,4 +107,19 @@ async fn probe_reaches_an_instance_that_listens_on_every_interface() {
         program.with("HARDENING", "probe").run().await.code == 0
     })
     .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn probe_asks_at_a_unix_socket() {
+    let directory = Directory::new();
+    let listen = format!("unix:{}", directory.path("office.sock"));
+    let probe =
+        || Program::quickstart().with("HARDENING_HTTP__LISTEN", &listen).with("HARDENING", "probe").run();
+    probe().await.refused(&[&listen, "does not answer"]);
+    let running = crate::support::start(&format!("http.listen = '{listen}'")).await;
+    readiness(running.admin_addr, 200).await;
+    assert_eq!(probe().await.code, 0);
+    assert!(running.shutdown().await.is_clean());
+    probe().await.refused(&[&listen, "does not answer"]);
 }

@@ -71,30 +71,6 @@ async fn a_client_that_takes_no_answer_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_a_place() {
-    let service = start("[http]\nconnections = 2\n").await;
-    let mut held = Vec::new();
-    for _ in 0..2 {
-        let mut stream = TcpStream::connect(service.addr).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.unwrap();
-        held.push(stream);
-    }
-    let addr = service.addr;
-    let third = tokio::spawn(async move { get(addr, "/").await.status });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!third.is_finished(), "the cap holds");
-    assert_eq!(
-        get(service.admin_addr, "/readyz").await.status,
-        200,
-        "the admin listener has places of its own"
-    );
-    held.pop();
-    assert_eq!(tokio::time::timeout(PATIENCE, third).await.unwrap().unwrap(), 200);
-}
-
-#[tokio::test]
 async fn many_requests_on_one_connection_keep_it() {
     let service = start("").await;
     let mut stream = TcpStream::connect(service.addr).await.unwrap();

@@ -29,7 +29,7 @@ enum Source {
 }
 
 /// What all tests together need besides cargo.
-pub(crate) const TOOLS: [Tool; 3] = [
+pub(crate) const TOOLS: &[Tool] = &[
     Tool {
         program: "valgrind",
         package: "valgrind",
@@ -47,6 +47,24 @@ pub(crate) const TOOLS: [Tool; 3] = [
         package: "grpcio-health-checking",
         purpose: "asks for health over gRPC as clients of another language do",
         source: Source::Python,
+    },
+    Tool {
+        program: "slowhttptest",
+        package: "slowhttptest",
+        purpose: "attacks the service with slow clients",
+        source: Source::Install,
+    },
+    Tool {
+        program: "h2load",
+        package: "nghttp2-client",
+        purpose: "loads the service over both versions of HTTP",
+        source: Source::Install,
+    },
+    Tool {
+        program: "sslscan",
+        package: "sslscan",
+        purpose: "looks for weaknesses of the service's TLS",
+        source: Source::Install,
     },
 ];
 
@@ -76,7 +94,7 @@ fn find(program: &str, path: &OsString) -> Option<PathBuf> {
 /// Makes sure that every tool is there.
 pub(crate) fn provide() -> Done {
     let path = search_path();
-    let missing: Vec<Tool> = TOOLS.into_iter().filter(|tool| find(tool.program, &path).is_none()).collect();
+    let missing: Vec<Tool> = TOOLS.iter().copied().filter(|tool| find(tool.program, &path).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -173,9 +191,9 @@ mod tests {
 
     #[test]
     fn the_line_to_type_names_every_missing_package() {
-        let line = by_hand(&TOOLS);
+        let line = by_hand(TOOLS);
         assert!(
-            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus\n"),
+            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan\n"),
             "{line}"
         );
     }

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::Instant;
 
+use super::address::Shown;
 use super::body::Ending;
 use super::grpc;
 use super::route::Live;
@@ -40,8 +41,8 @@ pub(crate) struct Account {
     must_take: bool,
     /// The request's id.
     pub(crate) id: String,
-    /// The client's address.
-    pub(crate) client: IpAddr,
+    /// The client's address, where one is known.
+    pub(crate) client: Option<IpAddr>,
     /// When its answer must be ready.
     pub(crate) deadline: Instant,
     /// Set once the routes have it.
@@ -64,7 +65,7 @@ impl Account {
         surface: Surface,
         parts: &Parts,
         id: String,
-        client: IpAddr,
+        client: Option<IpAddr>,
     ) -> Self {
         let began = Instant::now();
         conn.request_began();
@@ -187,7 +188,7 @@ impl Account {
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
         let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
-        let (request_id, client) = (self.id.as_str(), self.client);
+        let (request_id, client) = (self.id.as_str(), Shown(self.client));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

@@ -43,6 +43,8 @@ pub(crate) fn metrics(server: &Server) -> String {
             family.sample(&[("decision", decision)], count);
         }
     }
+    server.connections.render(&mut out);
+    server.shed.render(&mut out);
     server.health.render(&mut out);
     let mut family = Family::gauge(&mut out, "build_info", "What is running.");
     let labels = [

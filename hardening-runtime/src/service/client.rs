@@ -5,28 +5,33 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+use super::address::Peer;
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The client of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// Its address.
-    pub(crate) ip: IpAddr,
+    /// Its address; `None` for a process of this machine that names nobody.
+    pub(crate) ip: Option<IpAddr>,
+    /// Whether the peer's word on its client is believed.
+    pub(crate) vouched: bool,
     /// Whether forwarding headers came from a peer that is not trusted.
     pub(crate) forwarded_by_stranger: bool,
 }
 
 impl Client {
-    /// The peer itself, unless it is trusted; then the rightmost address of `x-forwarded-for` that is not.
-    pub(crate) fn of(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Self {
-        let peer = peer.to_canonical();
+    /// The peer itself, unless it is trusted; then the rightmost address of `x-forwarded-for` that is not. A process that
+    /// may open the service's Unix socket is trusted like a proxy.
+    pub(crate) fn of(headers: &HeaderMap, peer: Peer, trusted: &[IpNet]) -> Self {
+        let peer = peer.ip().map(|ip| ip.to_canonical());
         let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
-        if !is_trusted(&peer) {
+        if peer.is_some_and(|peer| !is_trusted(&peer)) {
             let forwarded = [FORWARDED_FOR, http::header::FORWARDED, REAL_IP];
             let forwarded_by_stranger =
                 !headers.is_empty() && forwarded.iter().any(|name| headers.contains_key(name));
-            return Self { ip: peer, forwarded_by_stranger };
+            return Self { ip: peer, vouched: false, forwarded_by_stranger };
         }
         let mut ip = peer;
         let lists = headers.get_all(FORWARDED_FOR);
@@ -35,20 +40,25 @@ impl Client {
         while let Some(hop) = hops.pop() {
             // What cannot be read was written by nobody we trust: the hop before it is the client.
             let Some(hop) = address(hop.trim()) else { break };
-            ip = hop;
+            ip = Some(hop);
             if !is_trusted(&hop) {
                 break;
             }
         }
-        Self { ip, forwarded_by_stranger: false }
+        Self { ip, vouched: true, forwarded_by_stranger: false }
     }
 
-    /// What the rate limit is kept by: the address, of IPv6 its /64, since one client has all of that.
-    pub(crate) fn bucket(self) -> IpAddr {
-        match self.ip {
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
-            ip @ IpAddr::V4(_) => ip,
-        }
+    /// What limits are kept by: the address, of IPv6 its /64, since one client has all of that.
+    pub(crate) fn bucket(self) -> Option<IpAddr> {
+        self.ip.map(bucket)
+    }
+}
+
+/// The address, of IPv6 its /64.
+pub(crate) fn bucket(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
+        ip @ IpAddr::V4(_) => ip,
     }
 }
 
@@ -70,7 +80,11 @@ mod tests {
             headers.append(FORWARDED_FOR, list.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
-        Client::of(&headers, peer.parse().unwrap(), &trusted)
+        let peer = match peer {
+            "unix" => Peer::Local,
+            peer => Peer::Address(std::net::SocketAddr::new(peer.parse().unwrap(), 4711)),
+        };
+        Client::of(&headers, peer, &trusted)
     }
 
     #[test]
@@ -86,11 +100,14 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1", false),
             ("fd00::1", &["[2001:db8::7]:4711"], "2001:db8::7", false),
             ("::ffff:10.0.0.1", &["203.0.113.5:99"], "203.0.113.5", false),
+            ("unix", &["203.0.113.5, 10.0.0.2"], "203.0.113.5", false),
+            ("unix", &["unix:"], "nobody", false),
+            ("unix", &[], "nobody", false),
         ] {
             let got = client(peer, forwarded);
             assert_eq!(
                 (got.ip, got.forwarded_by_stranger),
-                (ip.parse().unwrap(), stranger),
+                (ip.parse().ok(), stranger),
                 "{peer} {forwarded:?}"
             );
         }

@@ -10,11 +10,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
+use super::address::Shown;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::request;
 use super::request_id;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
+use super::slot::Slot;
 use super::wire::{Conn, Waiting, Wire};
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::settings::Http;
@@ -53,33 +55,66 @@ pub(crate) async fn serve(
     surface: Surface,
     builder: Arc<auto::Builder<TokioExecutor>>,
     conn: Arc<Conn>,
+    slot: &Slot,
 ) {
-    let late = speak(&server, surface, &builder, &conn).await;
-    if let Some(status) = late.or_else(|| conn.refused()) {
-        refuse(&server, surface, &conn, status).await;
-    }
+    slot.speaks(&conn);
+    let linger = match speak(&server, surface, &builder, &conn, slot).await {
+        // Somebody waits for its place, and it has been told all there is.
+        Spoken::Displaced => FIRST_WORD,
+        Spoken::Dropped => return,
+        Spoken::Deaf => {
+            conn.socket().abandon();
+            return;
+        }
+        Spoken::Over(late) => {
+            if let Some(status) = late.or_else(|| conn.refused()) {
+                refuse(&server, surface, &conn, status).await;
+            }
+            LINGER
+        }
+    };
+    let _ = tokio::time::timeout(linger, conn.socket().close()).await;
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    /// With this status to say last, if any.
+    Over(Option<u16>),
+    /// Its place is another's.
+    Displaced,
+    /// The same, before it asked for anything.
+    Dropped,
+    /// The client takes no answer.
+    Deaf,
+}
+
+/// Tells a newcomer that there is no place for it.
+pub(crate) async fn turn_away(server: Arc<Server>, surface: Surface, conn: Conn) {
+    refuse(&server, surface, &conn, 503).await;
     let _ = tokio::time::timeout(LINGER, conn.socket().close()).await;
 }
 
-/// Lets hyper speak until the connection or its time is over; answers the status to say last, if any.
+/// Lets hyper speak until the connection or its time is over.
 async fn speak(
     server: &Arc<Server>,
     surface: Surface,
     builder: &auto::Builder<TokioExecutor>,
     conn: &Arc<Conn>,
-) -> Option<u16> {
+    slot: &Slot,
+) -> Spoken {
     let answer =
         service_fn(|incoming| request::answer(Arc::clone(server), Arc::clone(conn), surface, incoming));
     let mut http = pin!(builder.serve_connection(TokioIo::new(Wire(Arc::clone(conn))), answer));
     let mut stages = server.stages();
-    let (mut told, mut drains_since) = (false, None);
+    let (mut told, mut drains_since, mut displaced) = (false, None, false);
     let limits = Limits::new(&server.settings.http);
     let mut timer = pin!(tokio::time::sleep(limits.look));
     loop {
         if !told && *stages.borrow_and_update() >= Stage::Draining {
             let since = *drains_since.get_or_insert_with(Instant::now);
             match conn.waiting() {
-                Some((Waiting::First, _)) if since.elapsed() >= FIRST_WORD => return None,
+                Some((Waiting::First, _)) if since.elapsed() >= FIRST_WORD => return Spoken::Over(None),
                 // A head on its way is answered, and its answer ends the connection.
                 Some((Waiting::First | Waiting::Head, _)) => {
                     timer.as_mut().reset(Instant::now() + LOOK_AGAIN);
@@ -96,14 +131,25 @@ async fn speak(
                 if let Err(error) = result {
                     tracing::debug!(peer = %conn.peer, %error, "connection ended");
                 }
-                return None;
+                return if displaced { Spoken::Displaced } else { Spoken::Over(None) };
+            }
+            () = slot.displaced(), if !displaced => {
+                displaced = true;
+                if let Some((Waiting::First | Waiting::Head, _)) = conn.waiting() {
+                    return Spoken::Dropped;
+                }
+                // What it began to answer meanwhile is answered.
+                http.as_mut().graceful_shutdown();
+                timer.as_mut().reset(Instant::now() + FIRST_WORD);
             }
             // The sender lives as long as the server.
             _ = stages.changed(), if drains_since.is_none() => {}
             () = timer.as_mut() => match limits.judge(conn, clock::now()) {
+                _ if displaced && conn.waiting().is_some() => return Spoken::Displaced,
                 Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
-                Judged::HeadLate => return (!conn.is_http2()).then_some(408),
-                Judged::Over => return None,
+                Judged::HeadLate => return Spoken::Over((!conn.is_http2()).then_some(408)),
+                Judged::Deaf => return Spoken::Deaf,
+                Judged::Over => return Spoken::Over(None),
             },
         }
     }
@@ -126,8 +172,10 @@ enum Judged {
     Waits(Duration),
     /// A request's head did not arrive in time.
     HeadLate,
-    /// It was idle for too long, or takes no answer.
+    /// It was idle for too long.
     Over,
+    /// Its client takes no answer.
+    Deaf,
 }
 
 impl Limits {
@@ -157,7 +205,7 @@ impl Limits {
             None => (NEVER, Judged::Over),
         };
         if now >= stalls {
-            return Judged::Over;
+            return Judged::Deaf;
         }
         if now >= due {
             return judged;
@@ -176,13 +224,18 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
             "The head of the request is too large."
         }
+        StatusCode::SERVICE_UNAVAILABLE => "The service has as many connections as it can have.",
         _ => "The request could not be read as HTTP.",
     };
     let id = request_id::make();
-    let body = Problem::new(status).detail(detail).body(Some(&id));
+    let (kind, again) = match status {
+        StatusCode::SERVICE_UNAVAILABLE => ("urn:hardening:problem:overloaded", "retry-after: 1\r\n"),
+        _ => ("about:blank", ""),
+    };
+    let body = Problem::new(status).kind(kind).detail(detail).body(Some(&id));
     let phrase = status.canonical_reason().unwrap_or("Error");
     let mut answer = format!(
-        "HTTP/1.1 {} {phrase}\r\ncontent-type: {PROBLEM_JSON}\r\nx-request-id: {id}\r\n\
+        "HTTP/1.1 {} {phrase}\r\ncontent-type: {PROBLEM_JSON}\r\nx-request-id: {id}\r\n{again}\
          connection: close\r\ncontent-length: {}\r\n",
         status.as_u16(),
         body.len()
@@ -202,7 +255,7 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
         tracing::info!(
             target: "hardening::access",
             route = crate::telemetry::http::UNMATCHED, status = status.as_u16(), request_id = id,
-            client = %conn.peer.ip(), "unreadable request"
+            client = %Shown(conn.peer.ip()), "unreadable request"
         );
     }
     let _ = tokio::time::timeout(LINGER, conn.socket().say(&answer)).await;
@@ -226,10 +279,10 @@ mod tests {
             (Some((Waiting::Next, S)), None, 11 * S, waits(10)),
             (Some((Waiting::Next, S)), None, 76 * S, Judged::Over),
             (Some((Waiting::Next, S)), Some(70 * S), 76 * S, waits(10)),
-            (Some((Waiting::Next, S)), Some(70 * S), 100 * S, Judged::Over),
+            (Some((Waiting::Next, S)), Some(70 * S), 100 * S, Judged::Deaf),
             (None, None, 1000 * S, waits(10)),
             (None, Some(S), 30 * S, waits(1)),
-            (None, Some(S), 31 * S, Judged::Over),
+            (None, Some(S), 31 * S, Judged::Deaf),
         ] {
             assert_eq!(limits.decide(waiting, stalled, now), judged, "{waiting:?} {stalled:?} {now}");
         }

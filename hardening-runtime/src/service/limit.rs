@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use hardening_spec::RateLimitSpec;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::address::Shown;
 use super::client::Client;
 use super::problem::{Problem, whole_seconds};
 use crate::clock;
@@ -63,13 +64,14 @@ impl ClientLimit {
     }
 
     /// Charges one request of this client. `None` when the limit does not hold for it: behind a proxy that is
-    /// not trusted everyone would share one bucket, so the limit only logs what it would refuse.
+    /// not trusted everyone would share one bucket, so the limit only logs what it would refuse; and of a process at the
+    /// Unix socket that names no client there is none to charge.
     pub(crate) fn charge(&self, client: Client) -> Option<Verdict> {
-        let verdict = self.decide(hash_key(&client.bucket()));
+        let verdict = self.decide(hash_key(&client.bucket()?));
         if client.forwarded_by_stranger && self.strangers == Forwarded::Log {
             if verdict.refused.is_some() {
                 tracing::warn!(
-                    peer = %client.ip,
+                    peer = %Shown(client.ip),
                     "the client rate limit would refuse, but forwarding headers come from a peer outside \
                      `http.trusted_proxies`: name the proxy there, or set `http.forwarded_from_strangers = \"limit\"`"
                 );
@@ -154,7 +156,7 @@ mod tests {
     }
 
     fn client(ip: &str, stranger: bool) -> Client {
-        Client { ip: ip.parse().unwrap(), forwarded_by_stranger: stranger }
+        Client { ip: ip.parse().ok(), vouched: false, forwarded_by_stranger: stranger }
     }
 
     fn told(limit: &ClientLimit, verdict: Verdict) -> Vec<String> {
@@ -192,6 +194,14 @@ mod tests {
         }
         limit.strangers = Forwarded::Limit;
         assert!(limit.charge(who).unwrap().refused.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_names_no_client_at_the_unix_socket_is_not_charged() {
+        let limit = limit("1/min", Some(1));
+        for _ in 0..5 {
+            assert_eq!(limit.charge(client("nobody", false)), None);
+        }
     }
 
     #[test]

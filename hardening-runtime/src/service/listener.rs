@@ -1,29 +1,98 @@
-//! Listeners: bound with a clear word when they cannot be, and never more connections than were asked for.
+//! Listeners: bound with a clear word when they cannot be, and no more connections than there are places.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{Id, JoinSet};
 
+use super::address::{Bound, Peer, unix_path};
+use super::client;
 use super::connection;
+use super::places::{Places, Verdict};
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
+use super::slot::Slot;
 use super::socket::Socket;
 use super::tls::Tls;
+#[cfg(unix)]
+use super::unix::FileListener;
 use super::wire::Conn;
+use crate::clock;
 use crate::context::Principal;
 
-/// Binds `address`; `setting` is its name in messages.
+/// A bound listener.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Port(TcpListener),
+    #[cfg(unix)]
+    File(FileListener),
+}
+
+/// An accepted connection.
+enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Where it is bound.
+    pub(crate) fn bound(&self) -> io::Result<Bound> {
+        match self {
+            Self::Port(listener) => listener.local_addr().map(Bound::Port),
+            #[cfg(unix)]
+            Self::File(listener) => Ok(Bound::File(listener.path().to_owned())),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Self::Port(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Answers are written whole; waiting for more of them only delays the last packet.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Peer::Address(peer)))
+            }
+            #[cfg(unix)]
+            Self::File(listener) => Ok((Stream::Unix(listener.accept().await?), Peer::Local)),
+        }
+    }
+
+    /// Closes it and answers what already waits in its backlog, which closing would reset.
+    fn close(self) -> Vec<(Stream, Peer)> {
+        match self {
+            Self::Port(listener) => backlog(listener),
+            #[cfg(unix)]
+            Self::File(listener) => {
+                listener.close().into_iter().map(|stream| (Stream::Unix(stream), Peer::Local)).collect()
+            }
+        }
+    }
+}
+
+/// Binds `address`, a port or `unix:` and a path; `setting` is its name in messages, `mode` are the permissions of a
+/// Unix socket's file.
 ///
 /// # Errors
 /// One sentence that names the address and the setting.
-pub(crate) async fn bind(address: &str, setting: &str) -> Result<TcpListener, String> {
+pub(crate) async fn bind(address: &str, mode: u32, setting: &str) -> Result<Listener, String> {
+    if let Some(path) = unix_path(address) {
+        #[cfg(unix)]
+        let bound = FileListener::bind(path, mode).map(Listener::File);
+        #[cfg(not(unix))]
+        let bound = Err(format!("this system has no socket {} of mode {mode:o}", path.display()));
+        return bound.map_err(|why| format!("cannot listen on {address}: {why}; change `{setting}`"));
+    }
     let failed = |error: io::Error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
@@ -36,40 +105,138 @@ pub(crate) async fn bind(address: &str, setting: &str) -> Result<TcpListener, St
     let resolved = lookup_host(address).await.map_err(failed)?.next();
     let resolved =
         resolved.ok_or_else(|| format!("cannot listen on {address}: no such host; change `{setting}`"))?;
-    TcpListener::bind(resolved).await.map_err(failed)
+    TcpListener::bind(resolved).await.map(Listener::Port).map_err(failed)
 }
 
+/// How many newcomers are told at once that there is no place; the others are cut.
+const TURNED_AWAY: usize = 64;
+
 /// Accepts until the service drains, then waits for every connection to end. Dropping it ends them all.
-pub(crate) async fn accept(server: Arc<Server>, surface: Surface, listener: TcpListener) {
-    let http = &server.settings.http;
-    let builder = Arc::new(connection::builder(http));
-    let places = Arc::new(Semaphore::new(http.connections as usize));
-    let mut stages = server.stages();
+pub(crate) async fn accept(server: Arc<Server>, surface: Surface, listener: Listener) {
+    let mut hall = Hall::new(server, surface);
+    let mut stages = hall.server.stages();
     // The admin listener answers until everything is over, so that the drain itself can be watched.
     let last = if surface == Surface::Admin { Stage::Done } else { Stage::Draining };
-    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
             () = reached(&mut stages, last) => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = next(&places, &listener) => accepted,
+            () = hall.one_left(), if !hall.tasks.is_empty() => continue,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((place, stream, peer)) => {
-                let serving = one(&server, surface, &builder, stream, peer);
-                connections.spawn(async move {
-                    let _place = place;
-                    serving.await;
-                });
-            }
+            Ok((stream, peer)) => hall.comes(stream, peer),
             Err(error) => pause_after(&error).await,
         }
     }
-    for (stream, peer) in backlog(listener) {
-        connections.spawn(one(&server, surface, &builder, stream, peer));
+    for (stream, peer) in listener.close() {
+        // Nobody comes after them.
+        hall.enters(stream, peer, None);
     }
-    while connections.join_next().await.is_some() {}
+    while !hall.tasks.is_empty() {
+        hall.one_left().await;
+    }
+}
+
+/// The connections of one listener.
+struct Hall {
+    server: Arc<Server>,
+    surface: Surface,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    tasks: JoinSet<()>,
+    places: Places<Id>,
+    slots: HashMap<Id, Arc<Slot>>,
+    turned_away: Arc<Semaphore>,
+}
+
+impl Hall {
+    fn new(server: Arc<Server>, surface: Surface) -> Self {
+        let http = &server.settings.http;
+        let most = if surface == Surface::Admin { http.admin_connections } else { http.connections };
+        Self {
+            surface,
+            builder: Arc::new(connection::builder(http)),
+            tasks: JoinSet::new(),
+            places: Places::new(most),
+            slots: HashMap::new(),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            server,
+        }
+    }
+
+    /// A newcomer gets a place, somebody else's if need be, or is turned away.
+    fn comes(&mut self, stream: Stream, peer: Peer) {
+        let stats = self.server.connections.of(self.surface);
+        let who = self.who(peer);
+        let slots = &self.slots;
+        let idle = |id| slots.get(&id).map_or(None, |slot| slot.idle());
+        match self.places.judge(who, idle, clock::now()) {
+            Verdict::Enter => {}
+            Verdict::Displace(gone) => {
+                stats.displaced.fetch_add(gone.len() as u64, Ordering::Relaxed);
+                for slot in gone.iter().filter_map(|id| self.slots.get(id)) {
+                    slot.displace();
+                }
+            }
+            Verdict::Refuse => {
+                stats.refused.fetch_add(1, Ordering::Relaxed);
+                self.turn_away(stream, peer);
+                return;
+            }
+        }
+        self.enters(stream, peer, Some(who));
+    }
+
+    /// `who` is the peer whose place it is; `None` for one that needs none.
+    fn enters(&mut self, stream: Stream, peer: Peer, who: Option<Option<IpAddr>>) {
+        let slot = Slot::new();
+        let serving = one(&self.server, self.surface, &self.builder, stream, peer, Arc::clone(&slot));
+        let id = self.tasks.spawn(serving).id();
+        if let Some(who) = who {
+            self.places.enter(id, who);
+            self.slots.insert(id, slot);
+        }
+        let stats = self.server.connections.of(self.surface);
+        stats.accepted.fetch_add(1, Ordering::Relaxed);
+        stats.open.store(self.places.len() as u64, Ordering::Relaxed);
+    }
+
+    /// By whom places are counted: `None` for a proxy, behind which many are.
+    fn who(&self, peer: Peer) -> Option<IpAddr> {
+        let ip = peer.ip()?.to_canonical();
+        let trusted = self.server.settings.http.trusted_proxies.iter().any(|net| net.contains(&ip));
+        (!trusted).then(|| client::bucket(ip))
+    }
+
+    fn turn_away(&mut self, stream: Stream, peer: Peer) {
+        let Ok(turn) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        let tls = self.server.tls.is_some() && self.surface == Surface::Public;
+        let socket = match stream {
+            // Shaking hands to say no is work.
+            Stream::Tcp(_) if tls => return,
+            Stream::Tcp(stream) => Socket::Plain(stream),
+            #[cfg(unix)]
+            Stream::Unix(stream) => Socket::Unix(stream),
+        };
+        let telling =
+            connection::turn_away(Arc::clone(&self.server), self.surface, Conn::new(socket, peer, None));
+        self.tasks.spawn(async move {
+            let _turn = turn;
+            telling.await;
+        });
+    }
+
+    /// Waits for the next connection to end.
+    async fn one_left(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => return,
+        };
+        self.places.leave(id);
+        self.slots.remove(&id);
+        self.server.connections.of(self.surface).open.store(self.places.len() as u64, Ordering::Relaxed);
+    }
 }
 
 async fn reached(stages: &mut watch::Receiver<Stage>, last: Stage) {
@@ -77,24 +244,14 @@ async fn reached(stages: &mut watch::Receiver<Stage>, last: Stage) {
     let _ = stages.wait_for(|stage| *stage >= last).await;
 }
 
-/// A place, and then a connection to put there: the rest waits in the backlog.
-async fn next(
-    places: &Arc<Semaphore>,
-    listener: &TcpListener,
-) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((place, stream, peer))
-}
-
-/// Closes the listener and answers what already waits in its backlog, which closing would reset.
-fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+fn backlog(listener: TcpListener) -> Vec<(Stream, Peer)> {
     let Ok(listener) = listener.into_std() else { return Vec::new() };
     let waiting = std::iter::from_fn(|| listener.accept().ok());
     waiting
         .filter_map(|(stream, peer)| {
             stream.set_nonblocking(true).ok()?;
-            Some((TcpStream::from_std(stream).ok()?, peer))
+            let _ = stream.set_nodelay(true);
+            Some((Stream::Tcp(TcpStream::from_std(stream).ok()?), Peer::Address(peer)))
         })
         .collect()
 }
@@ -103,27 +260,35 @@ fn one(
     server: &Arc<Server>,
     surface: Surface,
     builder: &Arc<auto::Builder<TokioExecutor>>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    peer: Peer,
+    slot: Arc<Slot>,
 ) -> impl Future<Output = ()> + Send + 'static {
-    // Answers are written whole; waiting for more of them only delays the last packet.
-    let _ = stream.set_nodelay(true);
     let (server, builder) = (Arc::clone(server), Arc::clone(builder));
     async move {
         let tls = server.tls.as_ref().filter(|_| surface == Surface::Public);
-        let (socket, principal) = match tls {
-            None => (Socket::Plain(stream), None),
-            Some(tls) => match shaken(&server, tls, stream).await {
+        let (socket, principal) = match (stream, tls) {
+            // The start refuses TLS at a Unix socket.
+            #[cfg(unix)]
+            (Stream::Unix(stream), _) => (Socket::Unix(stream), None),
+            (Stream::Tcp(stream), None) => (Socket::Plain(stream), None),
+            (Stream::Tcp(stream), Some(tls)) => match shaken(&server, tls, stream, &slot).await {
                 Some(shaken) => shaken,
                 None => return,
             },
         };
-        connection::serve(server, surface, builder, Arc::new(Conn::new(socket, peer, principal))).await;
+        let conn = Arc::new(Conn::new(socket, peer, principal));
+        connection::serve(server, surface, builder, conn, &slot).await;
     }
 }
 
 /// Shakes hands; once the service drains, a client has a moment left for it.
-async fn shaken(server: &Server, tls: &Tls, stream: TcpStream) -> Option<(Socket, Option<Principal>)> {
+async fn shaken(
+    server: &Server,
+    tls: &Tls,
+    stream: TcpStream,
+    slot: &Slot,
+) -> Option<(Socket, Option<Principal>)> {
     let mut stages = server.stages();
     let drained = async {
         reached(&mut stages, Stage::Draining).await;
@@ -133,6 +298,7 @@ async fn shaken(server: &Server, tls: &Tls, stream: TcpStream) -> Option<(Socket
         biased;
         shaken = tls.shake(stream, tls.handshake_timeout()) => shaken,
         () = drained => None,
+        () = slot.displaced() => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! what it does. Limits answer with problem+json; the shutdown is a state machine that loses no accepted request.
 
 mod account;
+pub(crate) mod address;
 mod admin;
 mod body;
 mod client;
@@ -25,6 +26,7 @@ mod manifest;
 mod objects;
 mod operate;
 mod panics;
+mod places;
 mod plain;
 mod problem;
 mod reload;
@@ -34,8 +36,10 @@ mod route;
 mod running;
 mod server;
 mod setup;
+mod shed;
 pub mod shutdown;
 mod signals;
+mod slot;
 mod socket;
 mod spec;
 mod start;
@@ -45,11 +49,14 @@ mod targets;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(unix)]
+pub(crate) mod unix;
 mod wire;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};
 pub use running::{Report, Running};
 pub use setup::{HookResult, MissingProvision, Provided, Setup};
+pub use shed::Priority;
 pub use spec::{App, BoxError, IntoApp, Result, ServiceSpec};
 pub use start::{Service, StartError, main, new};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hardening_spec::keys::list;
 use hardening_spec::suggest::nearest;
 
+use super::address::unix_path;
 use super::manifest;
 use super::spec::ServiceSpec;
 use super::start::StartError;
@@ -80,11 +81,29 @@ pub(super) fn probe(listen: &str) -> ExitCode {
 }
 
 fn ask(listen: &str, patience: Duration) -> std::io::Result<u16> {
-    let malformed = || std::io::Error::new(std::io::ErrorKind::InvalidData, "this is no HTTP answer");
+    if let Some(path) = unix_path(listen) {
+        #[cfg(unix)]
+        {
+            let stream = std::os::unix::net::UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            return ready_at(stream);
+        }
+        #[cfg(not(unix))]
+        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, path.display().to_string()));
+    }
     let address = listen.to_socket_addrs()?.next().ok_or_else(malformed)?;
-    let mut stream = TcpStream::connect_timeout(&reachable(address), patience)?;
+    let stream = TcpStream::connect_timeout(&reachable(address), patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
+    ready_at(stream)
+}
+
+fn malformed() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, "this is no HTTP answer")
+}
+
+fn ready_at(mut stream: impl Read + Write) -> std::io::Result<u16> {
     stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;

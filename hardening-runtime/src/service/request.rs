@@ -25,6 +25,7 @@ use super::problem::Problem;
 use super::request_id::{self, REQUEST_ID};
 use super::route::{IDEMPOTENCY_KEY, Live};
 use super::server::{Server, Surface};
+use super::shed::Priority;
 use super::wire::Conn;
 use super::{admin, deadline, grpc, host, panics};
 use crate::policy::idempotency::Digest;
@@ -42,7 +43,7 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
     let http = &server.settings.http;
-    let client = Client::of(&parts.headers, conn.peer.ip(), &http.trusted_proxies);
+    let client = Client::of(&parts.headers, conn.peer, &http.trusted_proxies);
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
     let grpc = account.is_grpc();
     let origin = server.headers.allowed(&parts.headers);
@@ -52,7 +53,7 @@ pub(crate) async fn answer(
         Some(response) => response,
         None if grpc::asks_health(&parts) => grpc::health(&server, &parts, body, &mut account).await,
         None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
-        None => run(&server, parts, body, &mut account).await,
+        None => run(&server, parts, body, client, &mut account).await,
     };
     if grpc {
         response = grpc::as_status(response);
@@ -182,12 +183,20 @@ fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &s
 }
 
 /// The user's routes, within the deadline.
-async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut Account) -> Response {
+async fn run(
+    server: &Arc<Server>,
+    parts: Parts,
+    body: Incoming,
+    client: Client,
+    account: &mut Account,
+) -> Response {
     let deadline = account.deadline;
     let live = Arc::new(Live {
         server: Arc::clone(server),
         id: account.id.clone(),
         client: account.client,
+        // Anybody could write that their own request matters most.
+        priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),
         principal: account.conn.principal.clone(),
         deadline,
         route: std::sync::OnceLock::new(),

@@ -1,5 +1,6 @@
 //! The one layer around every route: it notes which route matched, and opens the request's context.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -15,9 +16,10 @@ use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
 use super::server::Server;
+use super::shed::{Priority, Shed, Usual};
 use crate::context::{self, Principal};
 use crate::policy::idempotency::Digest;
-use crate::telemetry::http::RouteStats;
+use crate::telemetry::http::{RouteStats, UNMATCHED};
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -26,7 +28,9 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     pub(crate) id: String,
-    pub(crate) client: IpAddr,
+    pub(crate) client: Option<IpAddr>,
+    /// What a trusted proxy says of how much the request matters.
+    pub(crate) priority: Option<Priority>,
     pub(crate) principal: Option<Principal>,
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
@@ -49,7 +53,7 @@ impl Live {
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let around = Arc::new(context::Request {
             id: self.id.clone(),
-            client_ip: Some(self.client),
+            client_ip: self.client,
             principal: self.principal.clone(),
             route,
             idempotency_key: headers.get(IDEMPOTENCY_KEY).and_then(text),
@@ -87,14 +91,37 @@ impl<S> Layer<S> for NoteRoute {
 #[derive(Clone, Debug)]
 pub(crate) struct Noted<S> {
     inner: S,
-    /// The counts of the first route seen here, which is the only one.
-    known: Arc<OnceLock<Arc<RouteStats>>>,
+    /// The first route seen here, which is the only one.
+    known: Arc<OnceLock<Known>>,
+}
+
+/// What is known of one route.
+#[derive(Clone, Debug)]
+struct Known {
+    stats: Arc<RouteStats>,
+    priority: Priority,
+    /// How long its requests usually take: those that read, and those that write.
+    usual: [Arc<Usual>; 2],
+}
+
+impl Known {
+    fn of(server: &Server, pattern: Option<&str>) -> Self {
+        let (stats, priority) = match pattern {
+            Some(pattern) => (server.stats.route(pattern), server.shed.of(pattern)),
+            None => (Arc::clone(server.stats.unmatched()), Priority::default()),
+        };
+        Self { stats, priority, usual: Default::default() }
+    }
 }
 
 impl<S> Noted<S> {
-    fn stats(&self, server: &Server, pattern: &str) -> Arc<RouteStats> {
-        let known = self.known.get_or_init(|| server.stats.route(pattern));
-        if &*known.route == pattern { Arc::clone(known) } else { server.stats.route(pattern) }
+    fn route(&self, server: &Server, pattern: Option<&str>) -> Cow<'_, Known> {
+        let known = self.known.get_or_init(|| Known::of(server, pattern));
+        if &*known.stats.route == pattern.unwrap_or(UNMATCHED) {
+            Cow::Borrowed(known)
+        } else {
+            Cow::Owned(Known::of(server, pattern))
+        }
     }
 }
 
@@ -118,11 +145,22 @@ where
             return Box::pin(self.inner.call(request));
         };
         let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-        match &route {
-            Some(pattern) => live.matched(&self.stats(&live.server, pattern)),
-            None => live.matched(live.server.stats.unmatched()),
-        }
+        let known = self.route(&live.server, route.as_deref());
+        live.matched(&known.stats);
+        let usual = &known.usual[usize::from(!request.method().is_safe())];
+        let place = match Shed::admit(&live, known.priority, usual) {
+            Ok(place) => place,
+            Err(refusal) => return Box::pin(std::future::ready(Ok(refusal))),
+        };
+        drop(known);
         let around = live.around(route, request.headers());
-        Box::pin(context::scope(around, Some(live.deadline), self.inner.call(request)))
+        let answer = context::scope(around, Some(live.deadline), self.inner.call(request));
+        Box::pin(async move {
+            let answer = answer.await;
+            if let (Some(place), Ok(answer)) = (place, &answer) {
+                place.answered(answer.status());
+            }
+            answer
+        })
     }
 }

@@ -13,9 +13,9 @@ use super::start::Assembled;
 /// A running service: what [`super::Service::start`] answers. Dropping it ends the service at once.
 #[derive(Debug)]
 pub struct Running {
-    /// Where it serves.
+    /// Where it serves; `0.0.0.0:0` when that is a Unix socket.
     pub addr: SocketAddr,
-    /// Where its metrics and health are.
+    /// Where its metrics and health are; `0.0.0.0:0` when that is a Unix socket.
     pub admin_addr: SocketAddr,
     events: mpsc::UnboundedSender<Event>,
     task: JoinHandle<Report>,
@@ -49,7 +49,7 @@ impl Running {
         let (addr, admin_addr) = assembled.addresses().map_err(unbound)?;
         let (events, received) = mpsc::unbounded_channel();
         let task = tokio::spawn(drain::serve(assembled, received, false));
-        Ok(Self { addr, admin_addr, events, task })
+        Ok(Self { addr: addr.port(), admin_addr: admin_addr.port(), events, task })
     }
 
     /// Begins the shutdown, or moves one that has begun on to its next stage, as SIGTERM does.

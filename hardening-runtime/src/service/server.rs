@@ -11,7 +11,9 @@ use super::headers::Headers;
 use super::health::Health;
 use super::limit::ClientLimit;
 use super::route::NoteRoute;
+use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
+use super::slot::ConnectionStats;
 use super::spec::App;
 use super::tls::Tls;
 use crate::settings::Settings;
@@ -28,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
     pub(crate) limit: Option<ClientLimit>,
+    pub(crate) shed: Shed,
+    pub(crate) connections: ConnectionStats,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
     stage: watch::Sender<Stage>,
@@ -53,6 +57,7 @@ impl Server {
         app: App,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
+        priorities: Vec<(String, Priority)>,
     ) -> Self {
         let stats = HttpStats::default();
         if app.grpc.is_some() {
@@ -66,6 +71,8 @@ impl Server {
             health,
             stats,
             limit: ClientLimit::new(&settings.http),
+            connections: ConnectionStats::default(),
+            shed: Shed::new(&settings.shed, priorities),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
             stage: watch::Sender::new(Stage::Serving),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::shed::Priority;
 use super::spec::BoxError;
 use crate::settings::Settings;
 
@@ -15,11 +16,12 @@ pub struct Setup {
     settings: Settings,
     provided: Provided,
     pub(super) hooks: Vec<Hook>,
+    pub(super) priorities: Vec<(String, Priority)>,
 }
 
 impl Setup {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, provided: Provided::default(), hooks: Vec::new() }
+        Self { settings, provided: Provided::default(), hooks: Vec::new(), priorities: Vec::new() }
     }
 
     /// The settings in force.
@@ -42,6 +44,12 @@ impl Setup {
     {
         let run = move || -> HookFuture { Box::pin(async move { hook().await.into_result() }) };
         self.hooks.push(Hook { name, run: Box::new(run) });
+    }
+
+    /// Says how much the requests of a route matter when the service has more to do than it can: those of the lowest
+    /// priority are refused first. `pattern` is the route's, as the router has it; `[shed]` of the settings wins over it.
+    pub fn priority(&mut self, pattern: impl Into<String>, priority: Priority) {
+        self.priorities.push((pattern.into(), priority));
     }
 
     pub(super) fn into_parts(self) -> (Provided, Vec<Hook>) {

@@ -1,16 +1,14 @@
 //! From a specification and set-up code to a running service.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
+use super::address::{Bound, unix_path};
 use super::drain::{self, HookLog};
 use super::health::{self, Health};
-use super::listener;
+use super::listener::{self, Listener};
 use super::operate::{self, Operation};
 use super::reload::Reloader;
 use super::running::Running;
@@ -185,6 +183,12 @@ impl Service {
         let (_, calls) = targets::all();
         let loaded = settings::load(&self.sources, &calls).map_err(|problems| StartError(problems.0))?;
         plan(&loaded.settings).check().map_err(StartError::one)?;
+        if !loaded.settings.tls.is_off() && unix_path(&loaded.settings.http.listen).is_some() {
+            return Err(StartError::one(
+                "`http.listen` is a Unix socket, where nobody speaks TLS: write an address and a port there, or take \
+                 `[tls]` away",
+            ));
+        }
         Ok(loaded)
     }
 
@@ -197,10 +201,13 @@ impl Service {
         let Loaded { settings, version, .. } = loaded;
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
-        let public = listener::bind(&settings.http.listen, "http.listen").await.map_err(StartError::one)?;
-        let admin = listener::bind(&settings.http.admin, "http.admin").await.map_err(StartError::one)?;
+        let http = &settings.http;
+        let bound = async |address, setting| listener::bind(address, http.socket_mode, setting).await;
+        let public = bound(&http.listen, "http.listen").await.map_err(StartError::one)?;
+        let admin = bound(&http.admin, "http.admin").await.map_err(StartError::one)?;
         let mut setup = Setup::new(settings.clone());
         let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
+        let priorities = std::mem::take(&mut setup.priorities);
         let (provided, hooks) = setup.into_parts();
         let checks = health::checks();
         let missing: Vec<String> = checks
@@ -213,7 +220,7 @@ impl Service {
         }
         let health = Arc::new(Health::new(&checks));
         let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app, health, tls));
+        let server = Arc::new(Server::new(settings, self.spec.version, app, health, tls, priorities));
         Ok(Assembled {
             reloader,
             server,
@@ -234,8 +241,8 @@ pub(super) struct Assembled {
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
     pub(super) ran: Arc<HookLog>,
-    pub(super) public: TcpListener,
-    pub(super) admin: TcpListener,
+    pub(super) public: Listener,
+    pub(super) admin: Listener,
 }
 
 impl Assembled {
@@ -249,8 +256,8 @@ impl Assembled {
     }
 
     /// The addresses bound: the service's, and the admin listener's.
-    pub(super) fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.public.local_addr()?, self.admin.local_addr()?))
+    pub(super) fn addresses(&self) -> std::io::Result<(Bound, Bound)> {
+        Ok((self.public.bound()?, self.admin.bound()?))
     }
 
     /// Begins to serve: both listeners, the checks, and the facade's upkeep.
@@ -258,8 +265,8 @@ impl Assembled {
         reloader: Arc<Reloader>,
         server: &Arc<Server>,
         provided: &Arc<Provided>,
-        public: TcpListener,
-        admin: TcpListener,
+        public: Listener,
+        admin: Listener,
     ) -> Tasks {
         let mut others = health::watch(&server.health, provided);
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));

@@ -1,7 +1,6 @@
 //! One connection's bytes, with what its clock needs to know: idle, receiving a head, or answering.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -9,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::address::Peer;
 use super::socket::Socket;
 use crate::clock::{self, Nanos};
 use crate::context::Principal;
@@ -34,7 +34,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Conn {
     socket: Socket,
     /// The other end.
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     /// Whom the client's certificate names.
     pub(crate) principal: Option<Principal>,
     /// Requests between the end of their head and the end of their answer.
@@ -57,7 +57,7 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(socket: Socket, peer: SocketAddr, principal: Option<Principal>) -> Self {
+    pub(crate) fn new(socket: Socket, peer: Peer, principal: Option<Principal>) -> Self {
         Self {
             socket,
             peer,

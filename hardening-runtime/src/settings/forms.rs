@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::keys::Form;
 use super::value::Value;
+use crate::service::address::unix_path;
 
 type Read<T> = Result<T, String>;
 
@@ -48,6 +49,15 @@ pub(super) fn log_filter(value: &Value) -> Read<String> {
 
 pub(super) fn address(value: &Value) -> Read<String> {
     let Value::Text(text) = value else { return wrong(Form::Address) };
+    if let Some(path) = unix_path(text) {
+        #[cfg(unix)]
+        return crate::service::unix::fits(path).map(|()| text.clone());
+        #[cfg(not(unix))]
+        return Err(format!(
+            "this system has no Unix sockets such as {}; write an address and a port",
+            path.display()
+        ));
+    }
     let named_host = || {
         let (host, port) = text.rsplit_once(':')?;
         let plain =
@@ -59,6 +69,21 @@ pub(super) fn address(value: &Value) -> Read<String> {
         return Ok(text.clone());
     }
     wrong(Form::Address)
+}
+
+/// The permissions of a file, in octal. A number of TOML is decimal, so it is none.
+pub(super) fn mode(value: &Value) -> Read<u32> {
+    let Value::Text(text) = value else { return wrong(Form::Mode) };
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode) if mode <= 0o777 && digits.len() >= 3 => Ok(mode),
+        _ => wrong(Form::Mode),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the table's functions take references")]
+pub(super) fn show_mode(value: &u32) -> String {
+    format!("{value:03o}")
 }
 
 pub(super) fn duration(value: &Value) -> Read<Duration> {
@@ -169,6 +194,15 @@ pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
     }
 }
 
+/// Patterns of routes, as the router has them.
+pub(super) fn routes(value: &Value) -> Read<Vec<String>> {
+    let Ok(texts) = texts(value) else { return wrong(Form::Routes) };
+    match texts.iter().find(|text| !text.starts_with('/')) {
+        Some(text) => Err(format!("`{text}` is no pattern of a route; write {}", Form::Routes.describe())),
+        None => Ok(texts),
+    }
+}
+
 pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
     let Ok(texts) = texts(value) else { return wrong(Form::Networks) };
     texts
@@ -216,6 +250,23 @@ mod tests {
         for text in ["8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "300.0.0.1:80", "http://x:80", "a b:80"]
         {
             assert!(address(&of(text)).unwrap_err().contains("127.0.0.1:8080"), "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sockets_and_the_permissions_of_their_files() {
+        assert!(address(&of("unix:/run/orders.sock")).is_ok());
+        assert!(address(&of("unix:orders.sock")).unwrap_err().contains("the whole path"));
+        assert!(address(&of("unix:")).unwrap_err().contains("the whole path"));
+        let long = format!("unix:/{}", "x".repeat(120));
+        assert!(address(&of(&long)).unwrap_err().contains("this one has 121"));
+        for (text, bits) in [("660", 0o660), ("0600", 0o600), ("0o777", 0o777), ("000", 0)] {
+            assert_eq!(mode(&of(text)), Ok(bits), "{text}");
+            assert_eq!(mode(&of(&show_mode(&bits))), Ok(bits));
+        }
+        for value in [of("66"), of("888"), of("1777"), of("rw-"), of("-660"), Value::Int(660)] {
+            assert!(mode(&value).unwrap_err().contains("`660`"), "{value:?}");
         }
     }
 

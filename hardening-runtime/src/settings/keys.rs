@@ -5,13 +5,15 @@ use hardening_spec::units;
 
 use super::forms;
 use super::value::Value;
-use super::{ClientAuth, Forwarded, LogFormat, Settings};
+use super::{ClientAuth, Forwarded, LogFormat, Settings, ShedLimit};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `127.0.0.1:8080`.
+    /// `127.0.0.1:8080`, or `unix:/run/orders.sock`.
     Address,
+    /// `660`.
+    Mode,
     /// `250ms`.
     Duration,
     /// `1MiB`, or a whole number of bytes.
@@ -28,6 +30,8 @@ pub enum Form {
     Text,
     /// A list of strings.
     Texts,
+    /// A list of patterns of routes.
+    Routes,
     /// A list of addresses or ranges of addresses.
     Networks,
 }
@@ -36,7 +40,8 @@ impl Form {
     /// What a value of this form looks like, for messages.
     pub fn describe(self) -> String {
         match self {
-            Self::Address => "an address and a port such as `127.0.0.1:8080`".into(),
+            Self::Address => "an address and a port such as `127.0.0.1:8080`, or a Unix socket such as `unix:/run/orders.sock`".into(),
+            Self::Mode => "file permissions in octal and in quotes, such as `660`".into(),
             Self::Duration => "a duration such as `250ms`".into(),
             Self::Bytes => "a size such as `1MiB`, `16KiB` or a number of bytes".into(),
             Self::Count => "a whole number of at least 1, such as `100`".into(),
@@ -45,6 +50,7 @@ impl Form {
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
+            Self::Routes => "a list of patterns of routes such as `[\"/orders/{id}\"]`".into(),
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
     }
@@ -70,7 +76,7 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`].
-pub const SECTIONS: [&str; 6] = ["service", "http", "tls", "log", "health", "shutdown"];
+pub const SECTIONS: [&str; 7] = ["service", "http", "shed", "tls", "log", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -117,7 +123,9 @@ pub const SETTINGS: &[Setting] = &[
     setting!("service", "commit", Form::Text, "unknown", "The source revision in `build_info`.", service.commit, forms::text, plain),
     setting!("http", "listen", Form::Address, "", "Where the service serves; the attribute's `listen` unless set.", http.listen, forms::address, plain),
     setting!("http", "admin", Form::Address, "", "Where metrics and health are served; the attribute's `admin` unless set.", http.admin, forms::address, plain),
-    setting!("http", "connections", Form::Count, "10000", "Connections at once; further ones wait in the listener's backlog.", http.connections, forms::count, plain),
+    setting!("http", "socket_mode", Form::Mode, "660", "The permissions of the file of a Unix socket: whoever may write to it may connect.", http.socket_mode, forms::mode, forms::show_mode),
+    setting!("http", "connections", Form::Count, "10000", "Connections at once; beyond them an idle one of the peer that has most gives way, or the newcomer is refused.", http.connections, forms::count, plain),
+    setting!("http", "admin_connections", Form::Count, "100", "Connections at once on the admin listener.", http.admin_connections, forms::count, plain),
     setting!("http", "header_timeout", Form::Duration, "10s", "The longest a request's head may take to arrive.", http.header_timeout, forms::duration, time),
     setting!("http", "idle_timeout", Form::Duration, "75s", "How long a kept connection may be without a request.", http.idle_timeout, forms::duration, time),
     setting!("http", "write_timeout", Form::Duration, "30s", "How long a client may take no byte of an answer.", http.write_timeout, forms::duration, time),
@@ -134,6 +142,13 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "forwarded_from_strangers", Form::Choice(&["log", "limit"]), "log", "When forwarding headers come from a peer outside `trusted_proxies`: `log` lets the request pass and only logs what the rate limit would refuse, `limit` ignores the headers and holds the peer to the limit.", http.forwarded_from_strangers, Forwarded::read, Forwarded::show),
     setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
     setting!("http", "csp", Form::Text, "default-src 'none'; frame-ancestors 'none'", "The `content-security-policy` of answers that set none.", http.csp, forms::header_text, plain),
+    setting!("shed", "limit", Form::Choice(&["off", "fixed", "adaptive"]), "fixed", "How many requests the routes work on at once: `fixed` for `max`, `adaptive` for what is found from how much longer than usual they take, `off` for no limit.", shed.limit, ShedLimit::read, ShedLimit::show),
+    setting!("shed", "max", Form::Count, "10000", "The limit, or the most that an adaptive one becomes.", shed.max, forms::count, plain),
+    setting!("shed", "min", Form::Count, "10", "The least that an adaptive limit becomes.", shed.min, forms::count, plain),
+    setting!("shed", "critical", Form::Routes, "", "Patterns of the routes that are refused last.", shed.critical, forms::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("shed", "high", Form::Routes, "", "Patterns of the routes that are refused after most others.", shed.high, forms::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("shed", "low", Form::Routes, "", "Patterns of the routes that are refused before most others.", shed.low, forms::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("shed", "background", Form::Routes, "", "Patterns of the routes that are refused first.", shed.background, forms::routes, |routes: &Vec<String>| joined(routes)),
     setting!("tls", "certificate", Form::Text, "", "A PEM file with the certificate and what leads from it to a root; with it the service's listener speaks TLS alone.", tls.certificate, forms::text, plain),
     setting!("tls", "key", Form::Text, "", "A PEM file with the certificate's private key.", tls.key, forms::text, plain),
     setting!("tls", "client_ca", Form::Text, "", "A PEM file with the roots that clients' certificates must lead to; no client is asked for one unless set.", tls.client_ca, forms::text, plain),

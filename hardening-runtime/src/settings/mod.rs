@@ -10,6 +10,7 @@ pub(crate) mod forms;
 pub mod keys;
 mod known;
 mod load;
+mod shed;
 mod switches;
 pub(crate) mod value;
 
@@ -19,6 +20,7 @@ use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
 pub(crate) use load::{Call, Sources, Version, load};
+pub use shed::{Shed, ShedLimit};
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -28,6 +30,8 @@ pub struct Settings {
     pub service: Service,
     /// `[http]`.
     pub http: Http,
+    /// `[shed]`.
+    pub shed: Shed,
     /// `[tls]`.
     pub tls: Tls,
     /// `[log]`.
@@ -54,8 +58,12 @@ pub struct Http {
     pub listen: String,
     /// Where metrics and health are served.
     pub admin: String,
+    /// The permissions of a Unix socket's file.
+    pub socket_mode: u32,
     /// Connections at once.
     pub connections: u32,
+    /// Connections at once on the admin listener.
+    pub admin_connections: u32,
     /// The longest a request's head may take.
     pub header_timeout: Duration,
     /// How long a connection may idle.
@@ -242,6 +250,7 @@ impl Default for Settings {
         let mut settings = Self {
             service: Service::default(),
             http: Http::default(),
+            shed: Shed::default(),
             tls: Tls::default(),
             log: Log::default(),
             health: Health::default(),

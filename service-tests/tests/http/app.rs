@@ -30,6 +30,9 @@ tokio::task_local! {
 /// More bytes than any buffer on the way takes.
 pub(crate) const LARGE: usize = 64 << 20;
 
+/// More than the buffers of one socket take, in memory once for all.
+static LONG: &[u8] = &[b'x'; 16 << 20];
+
 /// What the routes must never tell.
 pub(crate) const SECRET: &str = "hunter2";
 
@@ -63,6 +66,7 @@ fn routes() -> Router {
         .route("/payments", post(super::payments::pay))
         .route("/shapes", post(super::shapes::shape))
         .route("/slow", get(slow))
+        .route("/long", get(|| async { LONG }))
         .route("/large", get(|| async { vec![b'x'; LARGE] }))
         .route("/drips", get(|| async { Body::new(Drips { left: 5, pause: None }) }))
         .route("/panic", get(panics))

@@ -1,12 +1,8 @@
-//! Sizes, and the number of connections.
-
-use std::time::Duration;
-
-use tokio::time::{sleep, timeout};
+//! Sizes.
 
 use super::support::start;
 use hardening_service_tests::client::{Client, ask, get, post_json, request};
-use hardening_service_tests::service::{problem, secured};
+use hardening_service_tests::service::problem;
 
 /// A body in chunks of these sizes.
 fn chunked(path: &str, sizes: &[usize]) -> String {
@@ -99,48 +95,5 @@ async fn header_fields_beyond_their_limit_are_431() {
         } else {
             problem(&reply, 431);
         }
-    }
-}
-
-#[tokio::test]
-async fn beyond_the_most_connections_clients_wait_and_then_are_served() {
-    let running = start("[http]\nconnections = 2").await;
-    let mut first = Client::connect(running.addr).await;
-    let mut second = Client::connect(running.addr).await;
-    for client in [&mut first, &mut second] {
-        client.send(request("GET", "/hello", &[], "")).await;
-        assert_eq!(client.reply().await.status, 200);
-    }
-    let mut third = Client::connect(running.addr).await;
-    third.send(request("GET", "/hello", &[], "")).await;
-    assert!(timeout(Duration::from_millis(300), third.reply()).await.is_err(), "no place is free");
-    first.send(request("GET", "/hello", &[], "")).await;
-    assert_eq!(first.reply().await.status, 200, "those within are served");
-    assert_eq!(
-        get(running.admin_addr, "/livez").await.status,
-        200,
-        "the other listener has places of its own"
-    );
-    drop(second);
-    let reply = third.reply().await;
-    secured(&reply);
-    assert_eq!(reply.status, 200);
-    drop((first, third));
-    for _ in 0..20 {
-        assert_eq!(get(running.addr, "/hello").await.status, 200, "places come back");
-    }
-}
-
-#[tokio::test]
-async fn clients_that_never_speak_do_not_keep_their_places() {
-    let running = start("[http]\nconnections = 3\nheader_timeout = '200ms'").await;
-    let mut silent = Vec::new();
-    for _ in 0..10 {
-        silent.push(Client::connect(running.addr).await);
-    }
-    sleep(Duration::from_millis(50)).await;
-    assert_eq!(get(running.addr, "/hello").await.status, 200);
-    for mut client in silent {
-        assert_eq!(client.rest().await, "", "who said nothing is told nothing");
     }
 }

@@ -1,0 +1,88 @@
+//! One connection as its listener knows it, and how many there are.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Notify;
+
+use super::places::Idle;
+use super::server::Surface;
+use super::wire::{Conn, Waiting};
+use crate::clock::{self, Nanos};
+use crate::telemetry::text::Family;
+
+/// One connection, from its acceptance on.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    since: Nanos,
+    /// Set once hands are shaken.
+    conn: OnceLock<Arc<Conn>>,
+    gives_way: Notify,
+}
+
+impl Slot {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { since: clock::now(), conn: OnceLock::new(), gives_way: Notify::new() })
+    }
+
+    /// It speaks from now on.
+    pub(crate) fn speaks(&self, conn: &Arc<Conn>) {
+        let _ = self.conn.set(Arc::clone(conn));
+    }
+
+    /// What it waits for and since when; `None` while it answers.
+    pub(crate) fn idle(&self) -> Idle {
+        match self.conn.get() {
+            Some(conn) => conn.waiting(),
+            None => Some((Waiting::First, self.since)),
+        }
+    }
+
+    /// Asks it to end, if it answers nothing.
+    pub(crate) fn displace(&self) {
+        self.gives_way.notify_one();
+    }
+
+    /// Completes when it is asked to end.
+    pub(crate) async fn displaced(&self) {
+        self.gives_way.notified().await;
+    }
+}
+
+/// The connections of both listeners, in numbers.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionStats([OfListener; 2]);
+
+/// The connections of one listener.
+#[derive(Debug, Default)]
+pub(crate) struct OfListener {
+    /// Open now.
+    pub(crate) open: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) displaced: AtomicU64,
+}
+
+impl ConnectionStats {
+    pub(crate) fn of(&self, surface: Surface) -> &OfListener {
+        &self.0[surface as usize]
+    }
+
+    /// Writes them.
+    pub(crate) fn render(&self, out: &mut String) {
+        let listeners = [("public", self.of(Surface::Public)), ("admin", self.of(Surface::Admin))];
+        let mut family = Family::gauge(out, "http_connections", "Connections that are open.");
+        for (listener, stats) in listeners {
+            family.sample(&[("listener", listener)], stats.open.load(Ordering::Relaxed));
+        }
+        let told = "Connections by what became of them: accepted, refused for want of a place, and displaced while idle.";
+        let mut family = Family::counter(out, "http_connections_total", told);
+        for (listener, stats) in listeners {
+            for (result, count) in
+                [("accepted", &stats.accepted), ("refused", &stats.refused), ("displaced", &stats.displaced)]
+            {
+                family.sample(&[("listener", listener), ("result", result)], count.load(Ordering::Relaxed));
+            }
+        }
+    }
+}

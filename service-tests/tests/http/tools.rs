@@ -1,0 +1,132 @@
+//! The service under attack and under load by tools that others wrote.
+//!
+//! Each says aloud when its tool is not here; where tools are required, as in `cargo xtask test`, that is a failure.
+
+use std::process::Stdio;
+
+use hardening::Running;
+use tokio::process::Command;
+use tokio::time::{Duration, timeout};
+
+use super::support::start;
+use hardening_service_tests::certificates::Authority;
+use hardening_service_tests::client::get;
+use hardening_service_tests::service::{ready, scrape, until, value};
+
+/// What a tool wrote, or nothing where there is no such tool.
+async fn run(program: &str, arguments: &[&str]) -> Option<String> {
+    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
+    let mut tool = Command::new(program);
+    tool.args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let tool = match tool.spawn() {
+        Ok(tool) => tool,
+        Err(error) if required => panic!("{program} cannot run: {error}"),
+        Err(_) => {
+            eprintln!("{program} is not here, so it judges nothing");
+            return None;
+        }
+    };
+    let ended = timeout(Duration::from_mins(1), tool.wait_with_output()).await;
+    let ended = ended.expect("it ends in time").expect("it ends");
+    let said = [ended.stdout, ended.stderr].concat();
+    Some(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// The number that follows these words.
+fn after(text: &str, words: &str) -> f64 {
+    let rest = text.split_once(words).unwrap_or_else(|| panic!("no {words:?} in {text}")).1.trim_start();
+    let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    number.parse().unwrap_or_else(|error| panic!("{error} after {words:?}: {text}"))
+}
+
+async fn none_is_left(running: &Running) {
+    let open =
+        || async { value(&scrape(running).await, "http_connections{listener=\"public\"}") == Some(0.0) };
+    until("none is left", open).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slowhttptest_holds_no_connection_for_longer_than_the_settings_say() {
+    let settings =
+        "[http]\nrate_limit = 'none'\nheader_timeout = '2s'\nbody_timeout = '2s'\nwrite_timeout = '2s'";
+    if run("slowhttptest", &["-h"]).await.is_none() {
+        return;
+    }
+    for attack in ["-H", "-B", "-X"] {
+        let running = start(settings).await;
+        ready(&running).await;
+        let path = if attack == "-X" { "long" } else { "echo" };
+        let url = format!("http://{}/{path}", running.addr);
+        let arguments = [attack, "-c", "200", "-r", "200", "-i", "1", "-l", "12", "-p", "2", "-u", &url];
+        let open = || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") };
+        let cut = async {
+            until("they are there", || async { open().await > Some(150.0) }).await;
+            // All but the tool's own probe, while the tool still holds its ends.
+            until("they are cut", || async { open().await <= Some(2.0) }).await;
+            Some(())
+        };
+        let (said, cut) =
+            tokio::join!(run("slowhttptest", &arguments), timeout(Duration::from_secs(25), cut));
+        let Some(said) = said else { return };
+        assert!(cut.is_ok(), "{attack}: {said}");
+        // It ends early when every connection was closed. Who reads slowly does not look before all that came is read.
+        assert!(attack == "-X" || said.contains("No open connections left"), "{attack}: {said}");
+        assert_eq!(get(running.addr, "/hello").await.status, 200);
+        none_is_left(&running).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2load_gets_an_answer_to_every_request() {
+    let authority = Authority::new();
+    let tls = authority.install(&authority.server());
+    for (settings, scheme, more) in
+        [("", "http", &[][..]), ("", "http", &["--h1"]), (tls.as_str(), "https", &[])]
+    {
+        let running = start(&format!("http.rate_limit = 'none'\nlog.access = false\n{settings}")).await;
+        ready(&running).await;
+        let url = format!("{scheme}://{}/hello", running.addr);
+        let arguments = [&["-n", "3000", "-c", "20", "-m", "10", &url], more].concat();
+        let Some(said) = run("h2load", &arguments).await else { return };
+        assert_eq!(after(&said, "requests: "), 3000.0);
+        assert!(said.contains("3000 succeeded, 0 failed, 0 errored, 0 timeout"), "{said}");
+        assert!(said.contains("status codes: 3000 2xx, 0 3xx, 0 4xx, 0 5xx"), "{said}");
+        none_is_left(&running).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sslscan_finds_two_versions_of_tls_and_no_known_weakness() {
+    let authority = Authority::new();
+    let running = start(&authority.install(&authority.server())).await;
+    let Some(said) = run("sslscan", &["--no-colour", &running.addr.to_string()]).await else { return };
+    for (version, state) in [
+        ("SSLv2", "disabled"),
+        ("SSLv3", "disabled"),
+        ("TLSv1.0", "disabled"),
+        ("TLSv1.1", "disabled"),
+        ("TLSv1.2", "enabled"),
+        ("TLSv1.3", "enabled"),
+    ] {
+        let line = said.lines().find(|line| line.starts_with(version)).unwrap_or_else(|| panic!("{said}"));
+        assert!(line.trim_end().ends_with(state), "{line}");
+    }
+    assert!(!said.contains("Compression enabled"), "{said}");
+    let heartbleed: Vec<&str> =
+        said.lines().filter(|line| line.contains("vulnerable to heartbleed")).collect();
+    assert!(
+        !heartbleed.is_empty() && heartbleed.iter().all(|line| line.contains("not vulnerable")),
+        "{said}"
+    );
+    let accepted: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("Accepted") || line.starts_with("Preferred")).collect();
+    assert!(accepted.len() >= 5, "{said}");
+    for line in accepted {
+        let modern = line.contains("GCM") || line.contains("CHACHA20");
+        assert!(modern && (line.contains("ECDHE") || line.contains("TLS_")), "{line}");
+    }
+}
