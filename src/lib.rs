@@ -29,6 +29,9 @@
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/background.md"))]
+#[doc(inline)]
+pub use hardening_macros::background;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/bulkhead.md"))]
 #[doc(inline)]
 pub use hardening_macros::bulkhead;
@@ -83,8 +86,11 @@ pub use hardening_runtime::catalogue::{UnknownCall, cache, circuit, circuit_of};
 pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
+pub use hardening_runtime::secret::{Secret, SecretError, SecretHandle, SecretProvider};
+#[cfg(feature = "service")]
 pub use hardening_runtime::service::{
     BoxError, FieldError, IntoApp, Json, Problem, Report, Result, Running, Service, Setup, StartError,
+    Stopping,
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
@@ -129,6 +135,8 @@ pub mod guide {
     pub mod configuration {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/operations.md"))]
     pub mod operations {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/secrets.md"))]
+    pub mod secrets {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
     pub mod tls {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]

@@ -13,6 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::panics::{self, Place};
 use super::spec::BoxError;
 use crate::context;
 use crate::policy::idempotency::Digest;
@@ -176,7 +177,7 @@ impl<E: Ending> Counted<E> {
             return Pin::new(inner).poll_frame(cx);
         };
         let frame = poll_fn(|cx| Pin::new(&mut *inner).poll_frame(cx));
-        pin!(context::scope(request, None, frame)).poll(cx)
+        pin!(context::scope(request, None, panics::at(Place::Handler, frame))).poll(cx)
     }
 
     /// The next piece of what is at hand.

@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod deadline;
 mod drain;
+mod ending;
 mod headers;
 pub mod health;
 mod host;
@@ -19,7 +20,7 @@ mod listener;
 mod manifest;
 mod objects;
 mod operate;
-mod panics;
+pub(crate) mod panics;
 mod plain;
 mod problem;
 mod reload;
@@ -35,6 +36,7 @@ mod socket;
 mod spec;
 mod start;
 mod targets;
+pub mod tasks;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
@@ -44,7 +46,9 @@ mod wire;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};
+pub(crate) use reload::{LOOK_EVERY, Watched};
 pub use running::{Report, Running};
 pub use setup::{HookResult, MissingProvision, Provided, Setup};
 pub use spec::{App, BoxError, IntoApp, Result, ServiceSpec};
 pub use start::{Service, StartError, main, new};
+pub use tasks::Stopping;

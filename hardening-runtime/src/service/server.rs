@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::drain::HookLog;
 use super::headers::Headers;
 use super::health::Health;
 use super::limit::ClientLimit;
 use super::route::NoteRoute;
 use super::shutdown::Stage;
+use super::tasks::{Tasks, tasks};
 use super::tls::Tls;
+use crate::secret::Known;
 use crate::settings::Settings;
 use crate::telemetry::http::HttpStats;
 
@@ -26,6 +29,9 @@ pub(crate) struct Server {
     pub(crate) limit: Option<ClientLimit>,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) hooks: Arc<HookLog>,
+    pub(crate) secrets: Vec<Arc<Known>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -49,6 +55,7 @@ impl Server {
         router: Router,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
+        secrets: Vec<Arc<Known>>,
     ) -> Self {
         Self {
             version,
@@ -59,6 +66,9 @@ impl Server {
             limit: ClientLimit::new(&settings.http),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
+            tasks: Arc::new(Tasks::new(&tasks(), &settings)),
+            hooks: Arc::default(),
+            secrets,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -72,8 +82,14 @@ impl Server {
         if stage > Stage::Serving {
             self.closing.store(true, Ordering::Release);
             self.health.drain();
+            self.tasks.drain();
         }
         self.stage.send_replace(stage);
+    }
+
+    /// The stage now.
+    pub(crate) fn stage(&self) -> Stage {
+        *self.stage.borrow()
     }
 
     /// The stage now and its changes.

@@ -9,10 +9,11 @@ use super::known::{is_call, is_policy, place_of, unknown_call, unknown_policy, u
 use super::load::Call;
 use super::switches::Switches;
 use super::value::{Entry, Value};
-use super::{CallOverride, Loaded, Settings};
+use super::{CallOverride, Loaded, Settings, secrets, task};
 
 const TABLES_OF_CALLS: &str = "write `[call.\"name\".policy]` and below it `key = value`";
 const TABLES_OF_POLICIES: &str = "write `[policy.NAME]` and below it `key = value`";
+const TABLES_OF_TASKS: &str = "write `[task.\"name\"]` and below it `enabled` or `restart`";
 const NO_SUCH_TABLE: &str = "no such table; a section holds keys and values";
 
 pub(super) fn apply(
@@ -42,6 +43,10 @@ pub(super) fn apply(
             ["policy", ..] => Err(TABLES_OF_POLICIES.to_owned()),
             ["policies", key] => switches.set(key, &entry.value),
             ["policies", ..] => Err(NO_SUCH_TABLE.to_owned()),
+            ["task", name, key] => task::set(&mut settings.tasks, name, key, &entry.value),
+            ["task", ..] => Err(TABLES_OF_TASKS.to_owned()),
+            ["secrets", name] => secrets::set(&mut settings.secrets, name, &entry.value),
+            ["secrets", ..] => Err(NO_SUCH_TABLE.to_owned()),
             [section, key] if SECTIONS.contains(section) => {
                 service_setting(&mut settings, section, key, entry).map(|place| {
                     given.push(place);
@@ -85,11 +90,16 @@ pub(super) fn apply(
 fn with_value(why: String, entry: &Entry) -> String {
     let of_value = why.contains("; write ") || why.starts_with("write ") && !why.starts_with("write `[");
     match entry.value.shown() {
-        Some(value) if of_value && !entry.secret && !why.contains(&value) => {
+        Some(value) if of_value && !entry.secret && !path_is_secret(entry) && !why.contains(&value) => {
             format!("`{value}` does not fit; {why}")
         }
         _ => why,
     }
+}
+
+/// Whoever writes a secret where a reference belongs must not read it in a log.
+fn path_is_secret(entry: &Entry) -> bool {
+    entry.path.first().is_some_and(|section| section == "secrets")
 }
 
 /// `[http] listen` or `[call."orders::price".retry] attempts`.
@@ -99,6 +109,7 @@ fn shown_path(path: &[&str]) -> String {
             let key = if key.is_empty() { String::new() } else { format!(" {}", key.join(" ")) };
             format!("[call.\"{name}\".{policy}]{key}")
         }
+        ["task", name, key] => format!("[task.\"{name}\"] {key}"),
         ["policy", name, key] => format!("[policy.{name}] {key}"),
         [section, key] => format!("[{section}] {key}"),
         path => format!("`{}`", path.join(".")),
@@ -229,7 +240,10 @@ impl CallOverride {
 /// A table that holds nothing changes nothing, but its name may be a mistake.
 fn empty_table(path: &[&str], calls: &[Call]) -> Result<(), String> {
     match path {
-        [] | ["call" | "policy" | "policies"] => Ok(()),
+        [] | ["call" | "policy" | "policies" | "task" | "secrets"] => Ok(()),
+        ["task", name] => task::known(name),
+        ["task", ..] => Err(TABLES_OF_TASKS.to_owned()),
+        ["secrets", ..] => Err(NO_SUCH_TABLE.to_owned()),
         ["policy", name] if calls.iter().any(|call| is_policy(call, name)) => Ok(()),
         ["policy", name] => Err(unknown_policy(name, calls)),
         ["policy", ..] => Err(TABLES_OF_POLICIES.to_owned()),
