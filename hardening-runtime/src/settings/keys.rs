@@ -28,6 +28,8 @@ pub enum Form {
     Text,
     /// A list of strings.
     Texts,
+    /// A list of names.
+    Names,
     /// A list of addresses or ranges of addresses.
     Networks,
 }
@@ -45,6 +47,7 @@ impl Form {
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
+            Self::Names => "a list of names such as `[\"iban\"]`".into(),
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
     }
@@ -146,7 +149,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("log", "format", Form::Choice(&["auto", "json", "pretty"]), "auto", "One JSON object a line, or text for people; `auto` is `pretty` on a terminal.", log.format, LogFormat::read, LogFormat::show),
     setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
     setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),
-    setting!("log", "redact", Form::Texts, "", "Names of fields, headers and parameters whose values are not told, besides `password`, `token` and their like; read at the start.", log.redact, forms::texts, |names: &Vec<String>| joined(names)),
+    setting!("log", "redact", Form::Names, "", "Names of fields, headers and parameters whose values are not told, besides `password`, `token` and their like; read at the start.", log.redact, forms::names, |names: &Vec<String>| joined(names)),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),

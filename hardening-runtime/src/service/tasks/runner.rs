@@ -10,6 +10,7 @@ use super::{Course, Ended, Next, Phase, State, Tasks};
 use crate::clock;
 use crate::service::panics::{self, Place};
 use crate::service::setup::Provided;
+use crate::telemetry::redact;
 
 /// The supervisors of the tasks; dropping it cuts every task off.
 #[derive(Debug)]
@@ -108,7 +109,7 @@ async fn once(one: &One, provided: &Provided) -> Result<(), Ended> {
     // Start-up has seen every provision; what set-up provided does not go away.
     let run = (one.task.run)(provided, stop).map_err(|missing| Ended::Error(missing.to_string()))?;
     match panics::caught(Place::Task, run).await {
-        Ok(result) => result.map_err(Ended::Error),
+        Ok(result) => result.map_err(|error| Ended::Error(redact::text(&error).into_owned())),
         Err(panic) => Err(Ended::Panic(panic)),
     }
 }

