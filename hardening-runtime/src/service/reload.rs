@@ -111,6 +111,14 @@ impl Reloader {
     }
 
     fn name_what_waits(&self, loaded: &Loaded) {
+        let (now, then) = (&loaded.settings, &self.started_with);
+        for (section, changed) in
+            [("task", now.tasks != then.tasks), ("secrets", now.secrets != then.secrets)]
+        {
+            if changed {
+                tracing::warn!(section, "what changed in this section comes into force with the next start");
+            }
+        }
         for setting in keys::SETTINGS {
             let hidden = loaded.hidden.contains(&(setting.section, setting.key));
             // The service listens where it listens, whatever a test or the file says.
