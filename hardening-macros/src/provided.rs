@@ -15,7 +15,7 @@ use crate::syntax::{Policy, Value};
 /// What the function takes.
 pub(crate) enum Argument {
     /// A reference to what set-up provided.
-    Provided(Type),
+    Provided(Box<Type>),
     /// `stop: Stopping`, by value.
     Stopping,
 }
@@ -55,7 +55,7 @@ pub(crate) fn arguments(function: &Function, noun: &str, stops: bool, errors: &m
             ),
             FnArg::Typed(typed) => match &*typed.ty {
                 Type::Reference(reference) if reference.mutability.is_none() => {
-                    arguments.push(Argument::Provided((*reference.elem).clone()));
+                    arguments.push(Argument::Provided(reference.elem.clone()));
                 }
                 ty if stops && is_stopping(ty) => arguments.push(Argument::Stopping),
                 ty => {

@@ -84,16 +84,13 @@ fn task_path(rest: &str) -> Result<Vec<String>, String> {
         return Err("write `HARDENING_TASK__<NAME>__<KEY>`".to_owned());
     };
     let tasks = crate::service::tasks::tasks();
-    let known: Vec<String> = tasks.iter().map(|task| env_name(task.name)).collect();
-    match tasks.iter().find(|task| env_name(task.name) == given) {
-        Some(task) => Ok(vec!["task".to_owned(), task.name.to_owned(), key.to_ascii_lowercase()]),
-        None => {
-            let near = nearest(given, known.iter().map(String::as_str));
-            let near =
-                near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_TASK__{near}__…`?"));
-            Err(format!("no background task is named so{near}"))
-        }
+    if let Some(task) = tasks.iter().find(|task| env_name(task.name) == given) {
+        return Ok(vec!["task".to_owned(), task.name.to_owned(), key.to_ascii_lowercase()]);
     }
+    let known: Vec<String> = tasks.iter().map(|task| env_name(task.name)).collect();
+    let near = nearest(given, known.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_TASK__{near}__…`?"));
+    Err(format!("no background task is named so{near}"))
 }
 
 fn call_path(section: &str, rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {

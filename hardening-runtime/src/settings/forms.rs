@@ -173,10 +173,8 @@ pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
 pub(super) fn names(value: &Value) -> Read<Vec<String>> {
     let Ok(texts) = texts(value) else { return wrong(Form::Names) };
     let of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    match texts.iter().all(|text| !text.is_empty() && text.chars().all(of_name)) {
-        true => Ok(texts),
-        false => wrong(Form::Names),
-    }
+    let all = texts.iter().all(|text| !text.is_empty() && text.chars().all(of_name));
+    if all { Ok(texts) } else { wrong(Form::Names) }
 }
 
 pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
