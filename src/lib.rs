@@ -31,6 +31,9 @@
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
+#[doc = concat!(include_str!("links.md"), include_str!("../docs/background.md"))]
+#[doc(inline)]
+pub use hardening_macros::background;
 #[doc = concat!(include_str!("links.md"), include_str!("../docs/bulkhead.md"))]
 #[doc(inline)]
 pub use hardening_macros::bulkhead;
@@ -85,9 +88,11 @@ pub use hardening_runtime::catalogue::{UnknownCall, cache, circuit, circuit_of};
 pub use hardening_runtime::policy::cache::Cache;
 pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, IllegalTransition};
 #[cfg(feature = "service")]
+pub use hardening_runtime::secret::{Secret, SecretError, SecretHandle, SecretProvider};
+#[cfg(feature = "service")]
 pub use hardening_runtime::service::{
     BoxError, FieldError, IntoApp, Json, Priority, Problem, Report, Result, Running, Service, Setup,
-    StartError,
+    StartError, Stopping,
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
@@ -132,6 +137,8 @@ pub mod guide {
     pub mod configuration {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/operations.md"))]
     pub mod operations {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/secrets.md"))]
+    pub mod secrets {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
     pub mod tls {}
     // Its examples need what only the tests of the service have, which compile them.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attribute;
+mod background;
 mod check;
 mod diagnostics;
 mod expand;
@@ -12,6 +13,7 @@ mod layered;
 mod model;
 mod numbers;
 mod paths;
+mod provided;
 mod service;
 mod shared;
 mod syntax;
@@ -98,6 +100,12 @@ pub fn requires(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn health_check(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(health_check::expand, arguments, item)
+}
+
+/// Registers a function as a background task of the service.
+#[proc_macro_attribute]
+pub fn background(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(background::expand, arguments, item)
 }
 
 /// Makes a set-up function a whole service.

@@ -18,14 +18,15 @@ pub use crate::policy::idempotency::Ticket;
 pub use crate::policy::rate_limit::Charge;
 pub use crate::policy::shared::{PolicyEntry, SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter};
 #[cfg(feature = "service")]
-pub use crate::register_check;
-#[cfg(feature = "service")]
 pub use crate::service::{
     self, Provided, ServiceSpec,
     health::{CheckKind, HealthCheck},
+    tasks::BackgroundTask,
 };
 pub use crate::site::{Cached, Call, Level, Outcome, Place, Site, Verdict};
 pub use crate::{cache_key, place, register, siblings};
+#[cfg(feature = "service")]
+pub use crate::{register_check, register_task};
 pub use tokio::spawn;
 
 /// The numbers of a shared rate limit for a function that gives it a key, or none.

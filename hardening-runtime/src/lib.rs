@@ -12,6 +12,8 @@ pub mod lifecycle;
 pub mod policy;
 mod rejected;
 #[cfg(feature = "service")]
+pub mod secret;
+#[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "service")]
 pub mod settings;

@@ -18,6 +18,8 @@ pub enum Kind {
     Range,
     /// `50%` or `0.5`.
     Ratio,
+    /// A range or `never`.
+    RangeOrNever,
     /// A ratio or `none`.
     RatioOrNone,
     /// A duration, or a percentile such as `p95`.
@@ -58,6 +60,7 @@ impl Kind {
         match self {
             Self::Duration => "a duration such as `250ms`".into(),
             Self::Range => "a duration such as `100ms`, or a range such as `50ms..2s`".into(),
+            Self::RangeOrNever => "a range such as `1s..60s`, or `never`".into(),
             Self::Ratio => "a ratio such as `50%` or `0.5`".into(),
             Self::RatioOrNone => "a ratio such as `20%`, or `none`".into(),
             Self::After => "a duration such as `50ms`, or a percentile such as `p95`".into(),

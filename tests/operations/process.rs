@@ -154,7 +154,8 @@ impl Program {
         process
     }
 
-    fn spawn(mut self) -> (Process, oneshot::Receiver<(SocketAddr, SocketAddr)>) {
+    /// Starts it, and tells when it serves, where its log is JSON.
+    pub(crate) fn spawn(mut self) -> (Process, oneshot::Receiver<(SocketAddr, SocketAddr)>) {
         let mut child = self.command.spawn().unwrap();
         let (say, serving) = oneshot::channel();
         let said = tokio::spawn(read(child.stdout.take().unwrap(), say));

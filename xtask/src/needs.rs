@@ -94,7 +94,8 @@ fn find(program: &str, path: &OsString) -> Option<PathBuf> {
 /// Makes sure that every tool is there.
 pub(crate) fn provide() -> Done {
     let path = search_path();
-    let missing: Vec<Tool> = TOOLS.iter().copied().filter(|tool| find(tool.program, &path).is_none()).collect();
+    let missing: Vec<Tool> =
+        TOOLS.iter().copied().filter(|tool| find(tool.program, &path).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }

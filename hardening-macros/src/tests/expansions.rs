@@ -276,6 +276,20 @@ async fn db(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
         )
     );
     snapshot!(
+        "background",
+        shown(
+            r"
+#[background(restart = 1s..60s, order = 1)]
+async fn relay(pool: &PgPool, stop: Stopping) -> Result<(), sqlx::Error> {
+    while !stop.is_requested() {
+        forward(pool).await?;
+    }
+    Ok(())
+}
+"
+        )
+    );
+    snapshot!(
         "service_main",
         shown(
             r#"

@@ -10,7 +10,7 @@ use hardening_spec::keys;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
-use crate::{attribute, health_check, service};
+use crate::{attribute, background, health_check, service};
 
 /// Expands an item under its outermost attribute, as the compiler would ask for it.
 fn expand(source: TokenStream) -> TokenStream {
@@ -28,6 +28,7 @@ fn expand(source: TokenStream) -> TokenStream {
     };
     let item = rest.into_token_stream();
     match &*name(&outermost) {
+        "background" => background::expand(arguments, &item),
         "health_check" => health_check::expand(arguments, &item),
         "hardened_service" => service::expand(arguments, &item),
         policy => attribute::policy(keys::attribute(policy).expect("a policy"), arguments, &item),

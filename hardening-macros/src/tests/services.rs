@@ -106,6 +106,71 @@ fn health_checks_are_plain_functions_of_what_is_provided() {
 }
 
 #[test]
+fn background_tasks_are_plain_functions_of_what_is_provided() {
+    one(
+        quote!(
+            #[background]
+            async fn relay(pool: Pool, stop: Stopping) -> R {
+                Ok(())
+            }
+        ),
+        "write `&Pool`, or take `stop: Stopping`",
+    );
+    one(
+        quote!(
+            #[background(restart = 0s)]
+            async fn relay() -> R {
+                Ok(())
+            }
+        ),
+        "write a `restart` above 0",
+    );
+    one(
+        quote!(
+            #[background(restart = 60s..1s)]
+            async fn relay() -> R {
+                Ok(())
+            }
+        ),
+        "the range is reversed",
+    );
+    one(
+        quote!(
+            #[background(restart = no)]
+            async fn relay() {}
+        ),
+        "answers a `Result`",
+    );
+    one(
+        quote!(
+            #[background(restart = true)]
+            async fn relay() -> R {
+                Ok(())
+            }
+        ),
+        "or `never`",
+    );
+    one(
+        quote!(
+            #[background(name = " ")]
+            async fn relay() -> R {
+                Ok(())
+            }
+        ),
+        "a name says something",
+    );
+    one(
+        quote!(
+            #[background]
+            async fn relay(&self) -> R {
+                Ok(())
+            }
+        ),
+        "a background task is a free function",
+    );
+}
+
+#[test]
 fn services_are_set_up_by_one_function() {
     one(
         quote!(

@@ -85,6 +85,23 @@ pub async fn scope<F: Future>(request: Arc<Request>, deadline: Option<Instant>, 
     REQUEST.scope(request, within).await
 }
 
+/// Spawns `future` as part of the current request, where there is one: its lines in the log carry the request's id, a panic's
+/// too. The request's deadline does not bind it, since it may outlive the answer.
+#[cfg(feature = "service")]
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let request = current();
+    let future = crate::service::panics::at(crate::service::panics::Place::Spawned, future);
+    tokio::spawn(async move {
+        match request {
+            Some(request) => REQUEST.scope(request, future).await,
+            None => future.await,
+        }
+    })
+}
+
 /// The deadline that everything the current task does must keep, if there is one.
 pub fn deadline() -> Option<Instant> {
     clock::instant(ambient().deadline)

@@ -31,6 +31,7 @@ pub(crate) fn metrics(server: &Server) -> String {
     let mut out = String::with_capacity(16 * 1024);
     calls::render(&mut out);
     super::reload::render(&mut out);
+    super::panics::render(&mut out);
     if let Some(tls) = &server.tls {
         tls.render(&mut out);
     }
@@ -46,6 +47,9 @@ pub(crate) fn metrics(server: &Server) -> String {
     server.connections.render(&mut out);
     server.shed.render(&mut out);
     server.health.render(&mut out);
+    server.tasks.render(&mut out);
+    crate::secret::render(&server.secrets, &mut out);
+    super::ending::render(server, &mut out);
     let mut family = Family::gauge(&mut out, "build_info", "What is running.");
     let labels = [
         ("version", server.version),

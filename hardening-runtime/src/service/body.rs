@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::panics::{self, Place};
 use super::spec::BoxError;
 use crate::context;
 use crate::policy::idempotency::Digest;
@@ -184,7 +185,7 @@ impl<E: Ending> Counted<E> {
         };
         let frame = poll_fn(|cx| Pin::new(&mut *inner).poll_frame(cx));
         let deadline = self.ending.as_ref().and_then(Ending::deadline);
-        pin!(context::scope(request, deadline, frame)).poll(cx)
+        pin!(context::scope(request, deadline, panics::at(Place::Handler, frame))).poll(cx)
     }
 
     /// The next piece of what is at hand.

@@ -4,14 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::panics;
+use super::ending;
+use super::panics::{self, Place};
 use super::running::Report;
 use super::server::Server;
 use super::setup::Hook;
 use super::shutdown::{Event, Stage, Timeline};
-use super::start::{Assembled, Tasks, plan};
+use super::start::{Assembled, plan};
+use crate::telemetry::redact;
 use crate::{clock, layer, lifecycle};
 
 /// How long nothing may be in flight for connections to be left behind that say nothing.
@@ -25,12 +28,13 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { reloader, server, provided, mut hooks, ran, public, admin } = assembled;
-    let mut tasks = Assembled::spawn(reloader, &server, &provided, public, admin);
+    let Assembled { reloader, server, provided, mut hooks, followers, public, admin } = assembled;
+    let ran = Arc::clone(&server.hooks);
+    let mut tasks = Assembled::spawn(reloader, &server, &provided, public, admin, followers);
     let plan = plan(&server.settings);
     let mut timeline = Timeline::new(plan);
-    // Taken from the hooks' time, most of which is theirs.
-    let quiet = QUIET.min(plan.hooks / 4);
+    // Taken from the time of what comes next, most of which is theirs.
+    let quiet = QUIET.min(if plan.tasks.is_zero() { plan.hooks } else { plan.tasks } / 4);
     let mut report = Report::default();
     // The last one registered runs first.
     hooks.reverse();
@@ -40,7 +44,8 @@ pub(super) async fn serve(
         let event = tokio::select! {
             Some(event) = signals.recv() => event,
             () = until(timeline.due()) => Event::Tick,
-            () = drained(&server, &mut tasks), if before == Stage::Draining => Event::Idle,
+            () = drained(&server, &tasks.public), if before == Stage::Draining => Event::Idle,
+            () = tasks.background.stop(instant(timeline.due())), if before == Stage::Tasks => Event::TasksDone,
             _ = finished.recv(), if before == Stage::Hooks => Event::HooksDone,
         };
         let stage = timeline.step(clock::now(), event);
@@ -51,31 +56,40 @@ pub(super) async fn serve(
             lifecycle::begin_drain();
         }
         tracing::info!(?stage, in_flight = server.stats.in_flight(), "shutting down");
-        if stage == Stage::Hooks {
+        if before <= Stage::Draining && stage > Stage::Draining {
             if timeline.cut_requests() {
-                report.still_running.extend(in_flight(&server));
+                report.still_running.extend(ending::in_flight(&server));
                 if process {
                     lifecycle::stop_waiting();
                 }
                 server.cut();
             }
-            // Before they begin, so that they are named even if they never have their turn.
-            ran.begin(hooks.iter().map(|hook| hook.name));
             // The last words of requests that were cut off, and of connections that are closing.
             let _ = tokio::time::timeout(quiet, &mut tasks.public).await;
-            let until = clock::instant(timeline.due()).unwrap_or_else(Instant::now);
+        }
+        if stage == Stage::Hooks {
+            // Before anything of them begins, so that they are named even if they never have their turn.
+            ran.begin(hooks.iter().map(|hook| hook.name));
+            report.still_running.extend(server.tasks.unfinished());
+            report.failed.extend(server.tasks.failed_at_the_end());
+            tasks.background.cut();
+            let until = instant(timeline.due());
             tokio::spawn(run_hooks(std::mem::take(&mut hooks), until, Arc::clone(&ran), done.clone()));
         }
         server.enter(stage);
     }
     report.still_running.extend(ran.unfinished());
-    report.failed = ran.failed();
+    report.failed.extend(ran.failed());
     if report.is_clean() {
         tracing::info!("stopped");
     } else {
         tracing::error!(still_running = ?report.still_running, failed = ?report.failed, "stopped before everything ended");
     }
     report
+}
+
+fn instant(due: clock::Nanos) -> Instant {
+    clock::instant(due).unwrap_or_else(Instant::now)
 }
 
 async fn until(due: clock::Nanos) {
@@ -87,9 +101,9 @@ async fn until(due: clock::Nanos) {
 
 /// Every connection has ended, or nothing has been in flight for a moment: an idle client that does not answer
 /// must not keep the process.
-async fn drained(server: &Server, tasks: &mut Tasks) {
+async fn drained(server: &Server, public: &JoinHandle<()>) {
     let mut quiet_since = Instant::now();
-    while !tasks.public.is_finished() || layer::finishing() > 0 {
+    while !public.is_finished() || layer::finishing() > 0 {
         if server.stats.in_flight() > 0 || layer::finishing() > 0 {
             quiet_since = Instant::now();
         } else if quiet_since.elapsed() >= QUIET {
@@ -99,24 +113,9 @@ async fn drained(server: &Server, tasks: &mut Tasks) {
     }
 }
 
-/// What a process that is ended by force was still doing.
-pub(super) fn still_running(server: &Server, hooks: &HookLog) -> Vec<String> {
-    let mut running = in_flight(server);
-    running.extend(hooks.unfinished());
-    running
-}
-
-fn in_flight(server: &Server) -> Vec<String> {
-    let busy = server.stats.busy();
-    if busy.is_empty() && server.stats.in_flight() > 0 {
-        return vec![format!("{} requests", server.stats.in_flight())];
-    }
-    busy.into_iter().map(|(route, count)| format!("{count} × {route}")).collect()
-}
-
 /// Which hooks ran, and how they ended.
 #[derive(Debug, Default)]
-pub(super) struct HookLog(Mutex<Vec<(&'static str, HookState)>>);
+pub(crate) struct HookLog(Mutex<Vec<(&'static str, HookState)>>);
 
 #[derive(Clone, Debug)]
 enum HookState {
@@ -139,7 +138,7 @@ impl HookLog {
         }
     }
 
-    fn unfinished(&self) -> Vec<String> {
+    pub(super) fn unfinished(&self) -> Vec<String> {
         let hooks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = hooks.iter().filter(|(_, state)| matches!(state, HookState::Waits));
         waits.map(|(name, _)| format!("hook {name}")).collect()
@@ -163,10 +162,10 @@ async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>, done: mp
         let name = hook.name;
         let share = until.saturating_duration_since(Instant::now()) / left;
         left -= 1;
-        let run = panics::caught(async move { (hook.run)().await });
+        let run = panics::caught(Place::Hook, async move { (hook.run)().await });
         let state = match tokio::time::timeout(share, run).await {
             Ok(Ok(Ok(()))) => HookState::Ended,
-            Ok(Ok(Err(error))) => HookState::Failed(error.to_string()),
+            Ok(Ok(Err(error))) => HookState::Failed(redact::text(&error.to_string()).into_owned()),
             Ok(Err(panic)) => HookState::Failed(format!("panicked: {panic}")),
             Err(_) => {
                 tracing::error!(hook = name, "a shutdown hook took too long and was cut off");

@@ -11,6 +11,7 @@ use super::health::checks;
 use super::spec::ServiceSpec;
 use super::start::StartError;
 use super::targets;
+use super::tasks::tasks;
 use crate::settings::forms::rate;
 use crate::settings::{Call, Loaded, Settings, keys};
 
@@ -39,6 +40,24 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
             "crate": check.krate,
             "file": check.file,
             "line": check.line,
+        })).collect::<Vec<_>>(),
+        "tasks": tasks().iter().map(|task| {
+            let setting = settings.task(task.name);
+            let in_force = setting.and_then(|setting| setting.restart).unwrap_or(task.restart);
+            json!({
+                "name": task.name,
+                "enabled": setting.and_then(|setting| setting.enabled).unwrap_or(true),
+                "restart": restart(in_force),
+                "declared_restart": restart(task.restart),
+                "order": task.order,
+                "crate": task.krate,
+                "file": task.file,
+                "line": task.line,
+            })
+        }).collect::<Vec<_>>(),
+        "secrets": settings.secrets.iter().map(|secret| json!({
+            "name": secret.name,
+            "reference": secret.reference,
         })).collect::<Vec<_>>(),
         "settings": keys::SETTINGS.iter().map(|setting| json!({
             "section": setting.section,
@@ -226,6 +245,10 @@ fn kept(spec: &CallSpec, all: &mut Map<String, Value>) {
             json!({ "after": after, "max": hedge.max, "budget": ratio(hedge.budget) }),
         );
     }
+}
+
+fn restart(of: Option<DurationRange>) -> String {
+    of.map_or_else(|| "never".to_owned(), range)
 }
 
 fn optional(time: Option<Duration>) -> String {

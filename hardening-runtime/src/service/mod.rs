@@ -11,6 +11,7 @@ mod client;
 mod connection;
 mod deadline;
 mod drain;
+mod ending;
 #[cfg(not(feature = "grpc"))]
 #[path = "no_grpc.rs"]
 mod grpc;
@@ -25,7 +26,7 @@ mod listener;
 mod manifest;
 mod objects;
 mod operate;
-mod panics;
+pub(crate) mod panics;
 mod places;
 mod plain;
 mod problem;
@@ -44,6 +45,7 @@ mod socket;
 mod spec;
 mod start;
 mod targets;
+pub mod tasks;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
@@ -55,8 +57,10 @@ mod wire;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};
+pub(crate) use reload::{LOOK_EVERY, Watched};
 pub use running::{Report, Running};
 pub use setup::{HookResult, MissingProvision, Provided, Setup};
 pub use shed::Priority;
 pub use spec::{App, BoxError, IntoApp, Result, ServiceSpec};
 pub use start::{Service, StartError, main, new};
+pub use tasks::Stopping;

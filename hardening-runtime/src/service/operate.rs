@@ -13,6 +13,7 @@ use super::manifest;
 use super::spec::ServiceSpec;
 use super::start::StartError;
 use crate::settings::Loaded;
+use crate::telemetry::redact;
 
 /// What the environment asks the binary to do instead of serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub(super) fn describe(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>)
 /// The configuration is valid; says so, with what is doubtful.
 pub(super) fn checked(loaded: &Loaded) -> ExitCode {
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", redact::text(warning));
     }
     println!("the configuration is valid");
     ExitCode::SUCCESS

@@ -10,6 +10,7 @@ use super::body::Unread;
 use super::problem::Problem;
 use super::request::too_large;
 use super::route::Live;
+use crate::telemetry::redact;
 
 /// The longest text that is taken over.
 const LONGEST: u64 = 4096;
@@ -45,7 +46,7 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
             let text = printable(&text);
             let mut problem = Problem::new(status);
             if status.is_client_error() && !text.is_empty() {
-                problem = problem.detail(text);
+                problem = problem.detail(redact::text(&text).into_owned());
             } else if !text.is_empty() {
                 tracing::error!(
                     request_id = live.id,

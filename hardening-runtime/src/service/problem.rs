@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::telemetry::redact;
 use crate::{Rejected, context};
 
 /// The media type of every error answer.
@@ -155,7 +156,7 @@ impl Serialize for Written<'_> {
         map.serialize_entry("title", title)?;
         map.serialize_entry("status", &status.as_u16())?;
         if let Some(detail) = detail {
-            map.serialize_entry("detail", detail)?;
+            map.serialize_entry("detail", &redact::text(detail))?;
         }
         if !errors.is_empty() {
             map.serialize_entry("errors", errors)?;
@@ -171,7 +172,7 @@ impl Serialize for FieldError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("field", &self.field)?;
-        map.serialize_entry("message", &self.message)?;
+        map.serialize_entry("message", &redact::text(&self.message))?;
         map.end()
     }
 }

@@ -16,7 +16,7 @@ use crate::telemetry::text::Family;
 
 /// How often the file is looked at. A change counts once two looks in a row agree, so that a file that is being written is
 /// left alone.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 static APPLIED: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
@@ -111,6 +111,14 @@ impl Reloader {
     }
 
     fn name_what_waits(&self, loaded: &Loaded) {
+        let (now, then) = (&loaded.settings, &self.started_with);
+        for (section, changed) in
+            [("task", now.tasks != then.tasks), ("secrets", now.secrets != then.secrets)]
+        {
+            if changed {
+                tracing::warn!(section, "what changed in this section comes into force with the next start");
+            }
+        }
         for setting in keys::SETTINGS {
             let hidden = loaded.hidden.contains(&(setting.section, setting.key));
             // The service listens where it listens, whatever a test or the file says.
@@ -129,7 +137,7 @@ impl Reloader {
 }
 
 /// What is looked at again and again.
-struct Watched<V> {
+pub(crate) struct Watched<V> {
     /// As it was read.
     loaded: V,
     /// As it was at the last look.
@@ -137,12 +145,12 @@ struct Watched<V> {
 }
 
 impl<V: PartialEq + Copy> Watched<V> {
-    const fn new(loaded: V) -> Self {
+    pub(crate) const fn new(loaded: V) -> Self {
         Self { loaded, seen: loaded }
     }
 
     /// Whether two looks in a row agree on something that was not read yet; then it is about to be.
-    fn changed(&mut self, now: V) -> bool {
+    pub(crate) fn changed(&mut self, now: V) -> bool {
         let changed = now == self.seen && now != self.loaded;
         if changed {
             self.loaded = now;

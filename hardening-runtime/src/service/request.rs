@@ -20,6 +20,7 @@ use super::client::Client;
 use super::headers::Headers;
 use super::health::{Probe, probe_of};
 use super::limit::{self, Verdict};
+use super::panics::Place;
 use super::plain::as_problem;
 use super::problem::Problem;
 use super::request_id::{self, REQUEST_ID};
@@ -173,8 +174,11 @@ fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &s
         parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
     let admin = surface == Surface::Admin;
     let verbose = asked && (admin || server.settings.health.verbose);
-    let (status, body) = server.health.answer(probe, verbose, admin);
-    let mut response = Response::new(Body::from(body));
+    let (status, mut body) = server.health.answer(probe, verbose, admin);
+    if verbose {
+        body["tasks"] = server.tasks.describe(admin);
+    }
+    let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -215,7 +219,7 @@ async fn run(
     // axum's own limit of 2 MB would stand below what the setting allows.
     DefaultBodyLimit::disable().apply(&mut request);
     let mut router = server.grpc.as_ref().filter(|_| grpc).unwrap_or(&server.router).clone();
-    let routed = panics::caught(async move { router.call(request).await });
+    let routed = panics::caught(Place::Handler, async move { router.call(request).await });
     let outcome = tokio::select! {
         biased;
         routed = routed => routed,
@@ -227,7 +231,7 @@ async fn run(
         Ok(Ok(response)) => as_problem(response, &live).await,
         Ok(Err(never)) => match never {},
         Err(panic) => {
-            if !crate::telemetry::log::tells_panics() {
+            if !panics::are_told() {
                 tracing::error!(request_id = account.id, panic, "a handler panicked");
             }
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR).answer(Some(&account.id))

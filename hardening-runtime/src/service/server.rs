@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::drain::HookLog;
 use super::grpc;
 use super::headers::Headers;
 use super::health::Health;
@@ -15,7 +16,9 @@ use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
 use super::slot::ConnectionStats;
 use super::spec::App;
+use super::tasks::{Tasks, tasks};
 use super::tls::Tls;
+use crate::secret::Known;
 use crate::settings::Settings;
 use crate::telemetry::http::HttpStats;
 
@@ -34,11 +37,26 @@ pub(crate) struct Server {
     pub(crate) connections: ConnectionStats,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) hooks: Arc<HookLog>,
+    pub(crate) secrets: Vec<Arc<Known>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
     cut: AtomicBool,
     cutting: Notify,
+}
+
+/// What a service is put together from.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) version: &'static str,
+    pub(crate) app: App,
+    pub(crate) health: Arc<Health>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// Of routes, as set-up code gave them.
+    pub(crate) priorities: Vec<(String, Priority)>,
+    pub(crate) secrets: Vec<Arc<Known>>,
 }
 
 /// Which listener a request came in on.
@@ -51,14 +69,8 @@ pub(crate) enum Surface {
 }
 
 impl Server {
-    pub(crate) fn new(
-        settings: Settings,
-        version: &'static str,
-        app: App,
-        health: Arc<Health>,
-        tls: Option<Arc<Tls>>,
-        priorities: Vec<(String, Priority)>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { settings, version, app, health, tls, priorities, secrets } = parts;
         let stats = HttpStats::default();
         if app.grpc.is_some() {
             stats.answers_calls();
@@ -75,6 +87,9 @@ impl Server {
             shed: Shed::new(&settings.shed, priorities),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
+            tasks: Arc::new(Tasks::new(&tasks(), &settings)),
+            hooks: Arc::default(),
+            secrets,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -88,8 +103,14 @@ impl Server {
         if stage > Stage::Serving {
             self.closing.store(true, Ordering::Release);
             self.health.drain();
+            self.tasks.drain();
         }
         self.stage.send_replace(stage);
+    }
+
+    /// The stage now.
+    pub(crate) fn stage(&self) -> Stage {
+        *self.stage.borrow()
     }
 
     /// The stage now and its changes.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::shed::Priority;
 use super::spec::BoxError;
+use crate::secret::{SecretError, SecretHandle, SecretProvider, Secrets};
 use crate::settings::Settings;
 
 /// The hand that `#[hardened_service]` gives to set-up code.
@@ -17,11 +18,13 @@ pub struct Setup {
     provided: Provided,
     pub(super) hooks: Vec<Hook>,
     pub(super) priorities: Vec<(String, Priority)>,
+    secrets: Secrets,
 }
 
 impl Setup {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, provided: Provided::default(), hooks: Vec::new(), priorities: Vec::new() }
+        let secrets = Secrets::new(settings.secrets.clone());
+        Self { settings, provided: Provided::default(), hooks: Vec::new(), priorities: Vec::new(), secrets }
     }
 
     /// The settings in force.
@@ -29,7 +32,7 @@ impl Setup {
         &self.settings
     }
 
-    /// Lays `value` aside for health checks that ask for it by its type. A second value of one type
+    /// Lays `value` aside for health checks and background tasks that ask for it by its type. A second value of one type
     /// replaces the first.
     pub fn provide<T: Send + Sync + 'static>(&mut self, value: T) {
         self.provided.values.insert(TypeId::of::<T>(), Arc::new(value));
@@ -52,8 +55,26 @@ impl Setup {
         self.priorities.push((pattern.into(), priority));
     }
 
-    pub(super) fn into_parts(self) -> (Provided, Vec<Hook>) {
-        (self.provided, self.hooks)
+    /// The secret of a name in `[secrets]`, or of a reference such as `secret://file/run/secrets/key`. It is read now, and
+    /// again when it changes: the handle always has the newest value, and the last good one while it cannot be read.
+    ///
+    /// # Errors
+    /// When there is no such name, nobody provides the scheme, or the secret cannot be read, is empty, blank, larger than
+    /// 64 KiB or no UTF-8.
+    pub async fn secret(&mut self, name: &str) -> Result<SecretHandle, SecretError> {
+        self.secrets.get(name).await
+    }
+
+    /// From now on `provider` is asked for references of its scheme.
+    ///
+    /// # Errors
+    /// When its scheme has a provider already; `file` and `env` have.
+    pub fn secret_provider(&mut self, provider: impl SecretProvider) -> Result<(), SecretError> {
+        self.secrets.add(provider)
+    }
+
+    pub(super) fn into_parts(self) -> (Provided, Vec<Hook>, Secrets) {
+        (self.provided, self.hooks, self.secrets)
     }
 }
 
@@ -104,8 +125,24 @@ impl Provided {
     /// # Errors
     /// When set-up provided none.
     pub fn get<T: Send + Sync + 'static>(&self, check: &'static str) -> Result<Arc<T>, MissingProvision> {
+        self.find("health check", check)
+    }
+
+    /// The value of type `T`, for the background task of this name.
+    ///
+    /// # Errors
+    /// When set-up provided none.
+    pub fn for_task<T: Send + Sync + 'static>(&self, task: &'static str) -> Result<Arc<T>, MissingProvision> {
+        self.find("background task", task)
+    }
+
+    fn find<T: Send + Sync + 'static>(
+        &self,
+        kind: &'static str,
+        name: &'static str,
+    ) -> Result<Arc<T>, MissingProvision> {
         let value = self.values.get(&TypeId::of::<T>()).cloned();
-        let missing = MissingProvision { check, wanted: type_name::<T>() };
+        let missing = MissingProvision { kind, name, wanted: type_name::<T>() };
         value.and_then(|value| value.downcast().ok()).ok_or(missing)
     }
 }
@@ -116,11 +153,13 @@ impl fmt::Debug for Provided {
     }
 }
 
-/// A health check asks for a type that set-up did not provide.
+/// A health check or a background task asks for a type that set-up did not provide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingProvision {
-    /// The check.
-    pub check: &'static str,
+    /// What asks: `health check` or `background task`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: &'static str,
     /// The type.
     pub wanted: &'static str,
 }
@@ -129,8 +168,8 @@ impl fmt::Display for MissingProvision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the health check `{}` takes a `{}`, which set-up did not provide: call `setup.provide(…)` with one",
-            self.check, self.wanted
+            "the {} `{}` takes a `{}`, which set-up did not provide: call `setup.provide(…)` with one",
+            self.kind, self.name, self.wanted
         )
     }
 }
@@ -147,7 +186,7 @@ mod tests {
         setup.provide(7_u32);
         setup.provide(String::from("a"));
         setup.provide(8_u32);
-        let (provided, _) = setup.into_parts();
+        let (provided, ..) = setup.into_parts();
         assert_eq!(*provided.get::<u32>("check").unwrap(), 8);
         let missing = provided.get::<u64>("database").unwrap_err();
         assert!(

@@ -13,6 +13,8 @@ pub struct Plan {
     pub pre_drain: Duration,
     /// Accepted requests finish.
     pub drain: Duration,
+    /// Background tasks end; zero where there are none.
+    pub tasks: Duration,
     /// Hooks run.
     pub hooks: Duration,
     /// The whole; the process is ended by force one second before.
@@ -30,12 +32,16 @@ impl Plan {
     /// # Errors
     /// With the sum, written out, when they do not.
     pub fn check(&self) -> Result<(), String> {
-        let sum = self.pre_drain + self.drain + self.hooks + Duration::from_secs(1);
+        let sum = self.pre_drain + self.drain + self.tasks + self.hooks + Duration::from_secs(1);
         if sum <= self.grace {
             return Ok(());
         }
+        let tasks = match self.tasks {
+            Duration::ZERO => String::new(),
+            tasks => format!("shutdown.tasks {} + ", show(tasks)),
+        };
         Err(format!(
-            "a shutdown does not fit: shutdown.pre_drain {} + shutdown.drain {} + shutdown.hooks {} + 1s = {}, \
+            "a shutdown does not fit: shutdown.pre_drain {} + shutdown.drain {} + {tasks}shutdown.hooks {} + 1s = {}, \
              which is longer than shutdown.grace {}",
             show(self.pre_drain),
             show(self.drain),
@@ -55,10 +61,30 @@ pub enum Stage {
     PreDrain,
     /// It accepts nothing new and finishes what it has.
     Draining,
+    /// Background tasks are asked to end.
+    Tasks,
     /// The hooks run.
     Hooks,
     /// It may exit.
     Done,
+}
+
+impl Stage {
+    /// Every one, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Serving, Self::PreDrain, Self::Draining, Self::Tasks, Self::Hooks, Self::Done];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::PreDrain => "pre_drain",
+            Self::Draining => "draining",
+            Self::Tasks => "tasks",
+            Self::Hooks => "hooks",
+            Self::Done => "done",
+        }
+    }
 }
 
 /// What moves a shutdown on.
@@ -70,6 +96,8 @@ pub enum Event {
     Interrupt,
     /// The last accepted request was answered.
     Idle,
+    /// The last background task ended, or its time is over.
+    TasksDone,
     /// The last hook ended.
     HooksDone,
     /// Time passed.
@@ -84,6 +112,8 @@ pub struct Timeline {
     until: Nanos,
     /// Requests were cut off at the end of the drain.
     cut_requests: bool,
+    /// Background tasks were cut off at the end of their time.
+    cut_tasks: bool,
     /// Hooks were cut off at the end of their time.
     cut_hooks: bool,
 }
@@ -91,7 +121,14 @@ pub struct Timeline {
 impl Timeline {
     /// A service that serves.
     pub const fn new(plan: Plan) -> Self {
-        Self { plan, stage: Stage::Serving, until: NEVER, cut_requests: false, cut_hooks: false }
+        Self {
+            plan,
+            stage: Stage::Serving,
+            until: NEVER,
+            cut_requests: false,
+            cut_tasks: false,
+            cut_hooks: false,
+        }
     }
 
     /// Where it stands.
@@ -107,6 +144,11 @@ impl Timeline {
     /// Whether requests were cut off.
     pub const fn cut_requests(&self) -> bool {
         self.cut_requests
+    }
+
+    /// Whether background tasks were cut off.
+    pub const fn cut_tasks(&self) -> bool {
+        self.cut_tasks
     }
 
     /// Whether hooks were cut off.
@@ -127,9 +169,14 @@ impl Timeline {
                 }
             }
             Stage::PreDrain if signal || due => self.enter(Stage::Draining, now, self.plan.drain),
-            Stage::Draining if event == Event::Idle => self.enter(Stage::Hooks, now, self.plan.hooks),
+            Stage::Draining if event == Event::Idle => self.drained(now),
             Stage::Draining if signal || due => {
                 self.cut_requests = true;
+                self.drained(now);
+            }
+            Stage::Tasks if event == Event::TasksDone => self.enter(Stage::Hooks, now, self.plan.hooks),
+            Stage::Tasks if signal || due => {
+                self.cut_tasks = true;
                 self.enter(Stage::Hooks, now, self.plan.hooks);
             }
             Stage::Hooks if event == Event::HooksDone => self.finish(),
@@ -140,6 +187,14 @@ impl Timeline {
             _ => {}
         }
         self.stage
+    }
+
+    fn drained(&mut self, now: Nanos) {
+        if self.plan.tasks.is_zero() {
+            self.enter(Stage::Hooks, now, self.plan.hooks);
+        } else {
+            self.enter(Stage::Tasks, now, self.plan.tasks);
+        }
     }
 
     fn enter(&mut self, stage: Stage, now: Nanos, lasts: Duration) {
@@ -162,9 +217,12 @@ mod tests {
     const PLAN: Plan = Plan {
         pre_drain: Duration::from_secs(5),
         drain: Duration::from_secs(15),
+        tasks: Duration::ZERO,
         hooks: Duration::from_secs(5),
         grace: Duration::from_secs(30),
     };
+
+    const WITH_TASKS: Plan = Plan { tasks: Duration::from_secs(3), ..PLAN };
 
     fn run(plan: Plan, events: &[(Nanos, Event)]) -> (Vec<Stage>, Timeline) {
         let mut timeline = Timeline::new(plan);
@@ -178,6 +236,12 @@ mod tests {
         assert_eq!(Plan { grace: Duration::from_secs(26), ..PLAN }.check(), Ok(()));
         let error = Plan { grace: Duration::from_secs(25), ..PLAN }.check().unwrap_err();
         for part in ["pre_drain 5s", "drain 15s", "hooks 5s", "= 26s", "grace 25s"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!error.contains("tasks"), "{error}");
+        assert_eq!(WITH_TASKS.check(), Ok(()), "the defaults add up with tasks too");
+        let error = Plan { grace: Duration::from_secs(28), ..WITH_TASKS }.check().unwrap_err();
+        for part in ["drain 15s + shutdown.tasks 3s + shutdown.hooks 5s", "= 29s", "grace 28s"] {
             assert!(error.contains(part), "{error}");
         }
     }
@@ -209,22 +273,48 @@ mod tests {
         );
         assert_eq!(stages, [Stage::PreDrain, Stage::Draining, Stage::Hooks, Stage::Done]);
         assert!(timeline.cut_requests() && timeline.cut_hooks());
+        let signals = [T0, T0 + S, T0 + 2 * S, T0 + 3 * S, T0 + 4 * S].map(|at| (at, Terminate));
+        let (stages, timeline) = run(WITH_TASKS, &signals);
+        assert_eq!(stages, [Stage::PreDrain, Stage::Draining, Stage::Tasks, Stage::Hooks, Stage::Done]);
+        assert!(timeline.cut_requests() && timeline.cut_tasks() && timeline.cut_hooks());
         let (stages, _) = run(PLAN, &[(T0, Interrupt)]);
         assert_eq!(stages, [Stage::Draining]);
     }
 
     #[test]
     fn i_65_whatever_hangs_the_end_comes_before_grace_less_a_second() {
-        let mut timeline = Timeline::new(PLAN);
-        timeline.step(T0, Event::Terminate);
-        let mut now = T0;
-        while timeline.stage() != Stage::Done {
-            now = timeline.due();
-            timeline.step(now, Event::Tick);
+        for (plan, ends) in [(PLAN, 25), (WITH_TASKS, 28)] {
+            let mut timeline = Timeline::new(plan);
+            timeline.step(T0, Event::Terminate);
+            let mut now = T0;
+            while timeline.stage() != Stage::Done {
+                now = timeline.due();
+                timeline.step(now, Event::Tick);
+            }
+            assert_eq!(now, T0 + ends * S);
+            assert_eq!(plan.watchdog(), Duration::from_secs(29));
+            assert!(now <= T0 + nanos(plan.watchdog()) && timeline.cut_requests() && timeline.cut_hooks());
+            assert_eq!(timeline.cut_tasks(), !plan.tasks.is_zero());
         }
-        assert_eq!(now, T0 + 25 * S);
-        assert_eq!(PLAN.watchdog(), Duration::from_secs(29));
-        assert!(now <= T0 + nanos(PLAN.watchdog()) && timeline.cut_requests() && timeline.cut_hooks());
+    }
+
+    #[test]
+    fn tasks_end_after_requests_and_before_hooks_and_each_has_its_own_time() {
+        let (stages, timeline) = run(
+            WITH_TASKS,
+            &[
+                (T0, Event::Interrupt),
+                (T0 + S, Event::TasksDone),
+                (T0 + S, Event::HooksDone),
+                (T0 + 2 * S, Event::Idle),
+                (T0 + 3 * S, Event::HooksDone),
+                (T0 + 4 * S, Event::TasksDone),
+            ],
+        );
+        use Stage::{Draining, Hooks, Tasks};
+        assert_eq!(stages, [Draining, Draining, Draining, Tasks, Tasks, Hooks]);
+        assert_eq!(timeline.due(), T0 + 9 * S);
+        assert!(!timeline.cut_tasks());
     }
 
     #[test]
@@ -245,9 +335,17 @@ mod tests {
     #[test]
     fn stages_never_go_back_whatever_comes() {
         let mut seed = fastrand::Rng::with_seed(7);
-        let events = [Event::Terminate, Event::Interrupt, Event::Idle, Event::HooksDone, Event::Tick];
-        for _ in 0..500 {
-            let (mut timeline, mut now) = (Timeline::new(PLAN), T0);
+        let events = [
+            Event::Terminate,
+            Event::Interrupt,
+            Event::Idle,
+            Event::TasksDone,
+            Event::HooksDone,
+            Event::Tick,
+        ];
+        for round in 0..500 {
+            let plan = if round % 2 == 0 { PLAN } else { WITH_TASKS };
+            let (mut timeline, mut now) = (Timeline::new(plan), T0);
             let mut last = timeline.stage();
             for _ in 0..20 {
                 now += seed.u64(0..8 * S);

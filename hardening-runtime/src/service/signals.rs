@@ -53,6 +53,7 @@ pub(super) fn listen() -> io::Result<Signals> {
                 event = source.next() => drop(events.send(event)),
                 () = tokio::time::sleep_until(limit) => {
                     let running = (guarded.still_running)().join(", ");
+                    let running = crate::telemetry::redact::text(&running);
                     eprintln!("error: the shutdown's time is over; still running: {running}");
                     std::process::exit(1);
                 }

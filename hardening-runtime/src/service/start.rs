@@ -5,23 +5,28 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::address::{Bound, unix_path};
-use super::drain::{self, HookLog};
+use super::drain;
+use super::ending;
 use super::health::{self, Health};
 use super::listener::{self, Listener};
 use super::operate::{self, Operation};
+use super::panics;
 use super::reload::Reloader;
 use super::running::Running;
-use super::server::{Server, Surface};
+use super::server::{Parts, Server, Surface};
 use super::setup::{Hook, Provided, Setup};
 use super::shutdown::Plan;
 use super::signals::{self, Signals};
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
+use super::tasks;
 use super::tls::Tls;
 use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
-use crate::telemetry::{facade, log};
+use crate::telemetry::{facade, log, redact};
 
 type Build = Box<
     dyn for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>>
@@ -195,6 +200,7 @@ impl Service {
     async fn assemble(self, loaded: Loaded) -> Result<Assembled, StartError> {
         targets::configure(&loaded, false).map_err(StartError)?;
         facade::install();
+        panics::install();
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -208,28 +214,21 @@ impl Service {
         let mut setup = Setup::new(settings.clone());
         let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
         let priorities = std::mem::take(&mut setup.priorities);
-        let (provided, hooks) = setup.into_parts();
+        let (provided, hooks, secrets) = setup.into_parts();
         let checks = health::checks();
-        let missing: Vec<String> = checks
-            .iter()
-            .filter_map(|check| (check.run)(&provided).err())
-            .map(|missing| missing.to_string())
-            .collect();
+        let of_checks = checks.iter().filter_map(|check| (check.run)(&provided).err());
+        let mut missing: Vec<String> = of_checks.map(|missing| missing.to_string()).collect();
+        let (secrets, followers) = secrets.into_parts();
+        let health = Arc::new(Health::new(&checks));
+        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
+        let version = self.spec.version;
+        let parts = Parts { settings, version, app, health, tls, priorities, secrets };
+        let server = Arc::new(Server::new(parts));
+        missing.extend(server.tasks.missing(&provided));
         if !missing.is_empty() {
             return Err(StartError(missing));
         }
-        let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app, health, tls, priorities));
-        Ok(Assembled {
-            reloader,
-            server,
-            provided: Arc::new(provided),
-            hooks,
-            ran: Arc::default(),
-            public,
-            admin,
-        })
+        Ok(Assembled { reloader, server, provided: Arc::new(provided), hooks, followers, public, admin })
     }
 }
 
@@ -240,7 +239,8 @@ pub(super) struct Assembled {
     pub(super) server: Arc<Server>,
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
-    pub(super) ran: Arc<HookLog>,
+    /// What follows the secrets.
+    pub(super) followers: JoinSet<()>,
     pub(super) public: Listener,
     pub(super) admin: Listener,
 }
@@ -248,8 +248,8 @@ pub(super) struct Assembled {
 impl Assembled {
     async fn serve(self, signals: Signals) -> ExitCode {
         let limit = plan(&self.server.settings).watchdog();
-        let (server, ran) = (Arc::clone(&self.server), Arc::clone(&self.ran));
-        let signals = signals.guard(limit, move || drain::still_running(&server, &ran));
+        let server = Arc::clone(&self.server);
+        let signals = signals.guard(limit, move || ending::still_running(&server));
         announce(&self);
         let report = drain::serve(self, signals, true).await;
         report.exit_code()
@@ -267,14 +267,16 @@ impl Assembled {
         provided: &Arc<Provided>,
         public: Listener,
         admin: Listener,
+        followers: JoinSet<()>,
     ) -> Tasks {
         let mut others = health::watch(&server.health, provided);
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
         others.spawn(reloader.watch());
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
+        let background = tasks::Running::begin(&server.tasks, provided);
         server.health.set_up();
-        Tasks { public, _others: others }
+        Tasks { public, background, _others: others, _followers: followers }
     }
 }
 
@@ -283,7 +285,9 @@ impl Assembled {
 pub(super) struct Tasks {
     /// Ends when the listener is closed and its last connection has ended.
     pub(super) public: tokio::task::JoinHandle<()>,
-    _others: tokio::task::JoinSet<()>,
+    pub(super) background: tasks::Running,
+    _others: JoinSet<()>,
+    _followers: JoinSet<()>,
 }
 
 impl Drop for Tasks {
@@ -298,6 +302,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
     Plan {
         pre_drain: shutdown.pre_drain,
         drain: settings.drain(),
+        tasks: if tasks::any(settings) { shutdown.tasks } else { std::time::Duration::ZERO },
         hooks: shutdown.hooks,
         grace: shutdown.grace,
     }
@@ -306,7 +311,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
 fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
     let causes =
         std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
-    format!("set-up failed: {error}{}", causes.collect::<String>())
+    redact::text(&format!("set-up failed: {error}{}", causes.collect::<String>())).into_owned()
 }
 
 fn announce(assembled: &Assembled) {
@@ -321,6 +326,7 @@ fn announce(assembled: &Assembled) {
             sites = sites.len(),
             crates = crates.join(","),
             checks = assembled.server.health.checks().len(),
+            tasks = assembled.server.tasks.0.len(),
             %listen,
             %admin,
             "serving"
@@ -331,7 +337,7 @@ fn announce(assembled: &Assembled) {
 /// The one place where a refusal to start is said: standard error, a line each, and exit code 1.
 fn failed(error: &StartError) -> ExitCode {
     for problem in error.problems() {
-        eprintln!("error: {problem}");
+        eprintln!("error: {}", redact::text(problem));
     }
     ExitCode::FAILURE
 }

@@ -2,7 +2,7 @@
 
 use hardening_spec::suggest::nearest;
 
-use super::keys::{OF_CALLS, SECTIONS};
+use super::keys::{NAMED, OF_CALLS, SECTIONS};
 use super::load::Call;
 use super::value::{Entry, Origin, Value, resolve};
 
@@ -43,10 +43,18 @@ pub(super) fn entries(
                     continue;
                 }
             }
-        } else if SECTIONS.contains(&section.as_str()) || section == "policies" {
+        } else if section == "task" {
+            match task_path(rest) {
+                Ok(path) => path,
+                Err(why) => {
+                    problems.push(format!("{name}: {why}"));
+                    continue;
+                }
+            }
+        } else if SECTIONS.contains(&section.as_str()) || matches!(section.as_str(), "policies" | "secrets") {
             vec![section, rest.to_ascii_lowercase()]
         } else {
-            if let Some(near) = nearest(&section, SECTIONS.into_iter().chain(OF_CALLS)) {
+            if let Some(near) = nearest(&section, SECTIONS.iter().copied().chain(OF_CALLS).chain(NAMED)) {
                 problems.push(format!(
                     "{name}: unknown section `{section}`; did you mean `HARDENING_{}__{rest}`?",
                     near.to_ascii_uppercase()
@@ -54,7 +62,10 @@ pub(super) fn entries(
             }
             continue;
         };
-        match resolve(value, &lookup) {
+        let secrets = path.first().is_some_and(|section| section == "secrets");
+        // References to secrets are followed, not resolved once.
+        let resolved = if secrets { Ok((value.clone(), false)) } else { resolve(value, &lookup) };
+        match resolved {
             Ok((value, secret)) => entries.push(Entry {
                 path,
                 value: Value::Text(value),
@@ -65,6 +76,21 @@ pub(super) fn entries(
         }
     }
     entries
+}
+
+/// `HARDENING_TASK__<NAME>__<KEY>`.
+fn task_path(rest: &str) -> Result<Vec<String>, String> {
+    let Some((given, key)) = rest.split_once("__") else {
+        return Err("write `HARDENING_TASK__<NAME>__<KEY>`".to_owned());
+    };
+    let tasks = crate::service::tasks::tasks();
+    if let Some(task) = tasks.iter().find(|task| env_name(task.name) == given) {
+        return Ok(vec!["task".to_owned(), task.name.to_owned(), key.to_ascii_lowercase()]);
+    }
+    let known: Vec<String> = tasks.iter().map(|task| env_name(task.name)).collect();
+    let near = nearest(given, known.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_TASK__{near}__…`?"));
+    Err(format!("no background task is named so{near}"))
 }
 
 fn call_path(section: &str, rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {

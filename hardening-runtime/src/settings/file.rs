@@ -55,7 +55,14 @@ impl Reader<'_> {
 
     fn value(&mut self, path: &[String], at: usize, value: &Spanned<DeValue<'_>>) {
         let line = line_of(self.text, at);
-        match self.read(value.get_ref()) {
+        let read = match value.get_ref() {
+            // References to secrets are followed, not resolved once.
+            DeValue::String(text) if path.first().is_some_and(|section| section == "secrets") => {
+                Ok((Value::Text(text.to_string()), false))
+            }
+            value => self.read(value),
+        };
+        match read {
             Ok((value, secret)) => self.push(path, at, value, secret),
             Err(why) => self.problems.push(format!("{}:{line}: `{}`: {why}", self.file, path.join("."))),
         }

@@ -203,6 +203,14 @@ pub(super) fn routes(value: &Value) -> Read<Vec<String>> {
     }
 }
 
+/// Names of fields, headers and parameters.
+pub(super) fn names(value: &Value) -> Read<Vec<String>> {
+    let Ok(texts) = texts(value) else { return wrong(Form::Names) };
+    let of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let all = texts.iter().all(|text| !text.is_empty() && text.chars().all(of_name));
+    if all { Ok(texts) } else { wrong(Form::Names) }
+}
+
 pub(super) fn networks(value: &Value) -> Read<Vec<IpNet>> {
     let Ok(texts) = texts(value) else { return wrong(Form::Networks) };
     texts

@@ -32,6 +32,8 @@ pub enum Form {
     Texts,
     /// A list of patterns of routes.
     Routes,
+    /// A list of names.
+    Names,
     /// A list of addresses or ranges of addresses.
     Networks,
 }
@@ -51,6 +53,7 @@ impl Form {
             Self::Text => "a string".into(),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
             Self::Routes => "a list of patterns of routes such as `[\"/orders/{id}\"]`".into(),
+            Self::Names => "a list of names such as `[\"iban\"]`".into(),
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
     }
@@ -75,12 +78,15 @@ pub struct Setting {
     pub(crate) show: fn(&Settings) -> String,
 }
 
-/// The tables that exist besides [`OF_CALLS`].
-pub const SECTIONS: [&str; 7] = ["service", "http", "shed", "tls", "log", "health", "shutdown"];
+/// The tables that exist besides [`OF_CALLS`] and [`NAMED`].
+pub const SECTIONS: &[&str] = &["service", "http", "shed", "tls", "log", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
 pub const OF_CALLS: [&str; 3] = ["call", "policy", "policies"];
+
+/// The tables whose keys are the program's own names: `[task."name"]` of background tasks, and `[secrets]`.
+pub const NAMED: [&str; 2] = ["task", "secrets"];
 
 macro_rules! setting {
     ($section:literal, $key:literal, $form:expr, $default:literal, $doc:literal, $path:ident . $field:ident, $read:path, $show:expr) => {
@@ -158,9 +164,11 @@ pub const SETTINGS: &[Setting] = &[
     setting!("log", "format", Form::Choice(&["auto", "json", "pretty"]), "auto", "One JSON object a line, or text for people; `auto` is `pretty` on a terminal.", log.format, LogFormat::read, LogFormat::show),
     setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
     setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),
+    setting!("log", "redact", Form::Names, "", "Names of fields, headers and parameters whose values are not told, besides `password`, `token` and their like; read at the start.", log.redact, forms::names, |names: &Vec<String>| joined(names)),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),
+    setting!("shutdown", "tasks", Form::Duration, "3s", "The longest that all background tasks together may take to end; nothing where there are none.", shutdown.tasks, forms::duration, time),
     setting!("shutdown", "hooks", Form::Duration, "5s", "The longest that all shutdown hooks together may take.", shutdown.hooks, forms::duration, time),
     setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),
 ];

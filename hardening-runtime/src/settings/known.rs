@@ -5,7 +5,7 @@ use hardening_spec::rules::Finding;
 use hardening_spec::settings as calls_settings;
 use hardening_spec::suggest::nearest;
 
-use super::keys::{OF_CALLS, SECTIONS};
+use super::keys::{NAMED, OF_CALLS, SECTIONS};
 use super::load::Call;
 use super::value::{Entry, Value};
 
@@ -37,7 +37,7 @@ pub(super) fn unknown_call(name: &str, calls: &[Call]) -> String {
 }
 
 pub(super) fn unknown_section(section: &str) -> String {
-    let known: Vec<&str> = SECTIONS.into_iter().chain(OF_CALLS).collect();
+    let known: Vec<&str> = SECTIONS.iter().copied().chain(OF_CALLS).chain(NAMED).collect();
     calls_settings::unknown("section", section, &known).to_string()
 }
 

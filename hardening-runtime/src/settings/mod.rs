@@ -10,8 +10,10 @@ pub(crate) mod forms;
 pub mod keys;
 mod known;
 mod load;
+mod secrets;
 mod shed;
 mod switches;
+mod task;
 pub(crate) mod value;
 
 use std::time::Duration;
@@ -20,7 +22,9 @@ use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
 pub(crate) use load::{Call, Sources, Version, load};
+pub use secrets::SecretReference;
 pub use shed::{Shed, ShedLimit};
+pub use task::Task;
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -40,6 +44,10 @@ pub struct Settings {
     pub health: Health,
     /// `[shutdown]`.
     pub shutdown: Shutdown,
+    /// `[task."name"]`.
+    pub tasks: Vec<Task>,
+    /// `[secrets]`.
+    pub secrets: Vec<SecretReference>,
 }
 
 /// `[service]`.
@@ -131,6 +139,8 @@ pub struct Log {
     pub level: String,
     /// One line for each request.
     pub access: bool,
+    /// Names of fields, headers and parameters whose values are not told, besides the usual ones.
+    pub redact: Vec<String>,
 }
 
 /// `[health]`.
@@ -147,6 +157,8 @@ pub struct Shutdown {
     pub pre_drain: Duration,
     /// Finishing accepted requests; `None` for the request deadline.
     pub drain: Option<Duration>,
+    /// All background tasks together.
+    pub tasks: Duration,
     /// All hooks together.
     pub hooks: Duration,
     /// The whole.
@@ -255,6 +267,8 @@ impl Default for Settings {
             log: Log::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
+            tasks: Vec::new(),
+            secrets: Vec::new(),
         };
         for setting in keys::SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
             // A test of the table keeps every default a value of its form.
@@ -268,6 +282,11 @@ impl Settings {
     /// The longest that accepted requests may take to finish once the listener is closed.
     pub fn drain(&self) -> Duration {
         self.shutdown.drain.unwrap_or(self.http.request_timeout)
+    }
+
+    /// What is said of this background task.
+    pub(crate) fn task(&self, name: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.name == name)
     }
 }
 

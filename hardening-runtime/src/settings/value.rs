@@ -4,6 +4,8 @@ use std::fmt;
 
 use hardening_spec::settings::Raw;
 
+use crate::secret;
+
 /// A value before its form is known.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
@@ -109,17 +111,15 @@ pub(crate) fn resolve(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Resul
 
 fn resolve_secret(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     if let Some(name) = reference.strip_prefix("env/") {
-        return env(name).ok_or_else(|| {
+        let value = env(name).ok_or_else(|| {
             format!("the environment has no `{name}`, which `secret://env/{name}` refers to")
-        });
+        })?;
+        return secret::trimmed(value.into_bytes(), &format!("the variable `{name}`"));
     }
     if let Some(path) = reference.strip_prefix("file/") {
         // `secret://file//run/secrets/key` and `secret://file/run/secrets/key` both name an absolute path.
         let path = format!("/{}", path.trim_start_matches('/'));
-        return match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(error) => Err(format!("the secret file `{path}` cannot be read: {error}")),
-        };
+        return secret::read(std::path::Path::new(&path));
     }
     Err("a secret is `secret://env/NAME` or `secret://file/path`".to_owned())
 }

@@ -6,18 +6,7 @@ use std::fmt::{Debug, Write as _};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
-/// Fields whose values are never written.
-const REDACTED: [&str; 9] = [
-    "authorization",
-    "cookie",
-    "set-cookie",
-    "set_cookie",
-    "password",
-    "token",
-    "secret",
-    "api_key",
-    "access_token",
-];
+use super::redact;
 
 /// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
 const OURS: [&str; 4] = ["time", "level", "target", "spans"];
@@ -56,14 +45,13 @@ impl Fields {
     }
 
     pub(super) fn text(&mut self, name: &str, value: &str) {
-        self.member(name, &Value::from(value));
+        self.member(name, &Value::from(redact::text(value)));
     }
 
     fn member(&mut self, name: &str, value: &Value) {
         self.request_id |= name == "request_id";
-        let redacted = Value::from("[redacted]");
-        let value =
-            if REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret)) { &redacted } else { value };
+        let redacted = Value::from(redact::REDACTED);
+        let value = if redact::is_secret(name) { &redacted } else { value };
         let prefix = if OURS.contains(&name) { "field." } else { "" };
         let mut name = format!("{prefix}{name}");
         while self.names.contains(&name) {
@@ -99,7 +87,7 @@ impl Visit for Fields {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.text(field.name(), &value.to_string());
         let causes: Vec<Value> = std::iter::successors(value.source(), |error| (*error).source())
-            .map(|error| error.to_string().into())
+            .map(|error| redact::text(&error.to_string()).into())
             .collect();
         if !causes.is_empty() {
             self.member(&format!("{}.causes", field.name()), &Value::from(causes));

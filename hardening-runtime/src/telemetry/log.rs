@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -15,12 +15,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt as lines, registry};
 
 use super::fields::Fields;
+use super::redact;
 use crate::context;
+use crate::service::panics;
 use crate::settings::{Log, LogFormat};
 
 /// Starts logging to standard output, unless the program has a subscriber already. `RUST_LOG` wins over the
 /// settings' level.
 pub(crate) fn install(log: &Log) {
+    log.redact.iter().for_each(|name| redact::add_name(name));
     let level =
         std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| log.level.clone());
     let filter = EnvFilter::builder().parse_lossy(level);
@@ -32,35 +35,22 @@ pub(crate) fn install(log: &Log) {
     let base = registry().with(filter);
     let installed = if pretty {
         let ansi = std::io::stdout().is_terminal();
-        base.with(lines::layer().with_ansi(ansi).with_target(false)).try_init()
+        base.with(lines::layer().with_ansi(ansi).with_target(false).fmt_fields(plain())).try_init()
     } else {
         base.with(lines::layer().fmt_fields(Json).event_format(Json)).try_init()
     };
     if installed.is_ok() {
-        log_panics();
+        panics::tell();
     }
 }
 
-static TELLS_PANICS: AtomicBool = AtomicBool::new(false);
-
-/// A panic is a log line too, with its place.
-fn log_panics() {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        // A filter may leave our lines out; a panic is told all the same.
-        if !tracing::enabled!(tracing::Level::ERROR) {
-            return before(panic);
-        }
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let said = panic.payload_as_str().unwrap_or("a value that is no text");
-        tracing::error!(place, panic = said, "a panic");
-    }));
-    TELLS_PANICS.store(true, Ordering::Relaxed);
-}
-
-/// Whether every panic is a log line already.
-pub(crate) fn tells_panics() -> bool {
-    TELLS_PANICS.load(Ordering::Relaxed)
+/// Fields for people: the message, then `name=value` each, without what must not be told.
+fn plain() -> impl for<'w> FormatFields<'w> + 'static {
+    lines::format::debug_fn(|out, field, value| match field.name() {
+        "message" => write!(out, "{}", redact::text(&format!("{value:?}"))),
+        name => write!(out, "{name}={}", redact::field(name, &format!("{value:?}"))),
+    })
+    .delimited(" ")
 }
 
 /// Writes each event as one JSON object: time, level, target, the event's fields, the id of the request around

@@ -10,4 +10,5 @@ pub mod histogram;
 pub mod http;
 #[cfg(feature = "service")]
 pub(crate) mod log;
+pub mod redact;
 pub mod text;

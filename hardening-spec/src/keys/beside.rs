@@ -55,6 +55,28 @@ pub const HEALTH_CHECK: Attribute = Attribute {
     example: "#[health_check(every = 5s, timeout = 1s, kind = ready)]",
 };
 
+/// `#[background]`.
+pub const BACKGROUND: Attribute = Attribute {
+    name: "background",
+    positional: None,
+    keys: &[
+        key("name", Kind::Text, "the function's name", "The task's name in metrics, logs and settings."),
+        setting(
+            "restart",
+            Kind::RangeOrNever,
+            "1s..60s",
+            "How long it waits after a failure before it begins again, growing from the first to the second.",
+        ),
+        key(
+            "order",
+            Kind::CountOrZero,
+            "0",
+            "Tasks of a higher order are stopped first, and those of one order together.",
+        ),
+    ],
+    example: "#[background(restart = 1s..60s)]",
+};
+
 /// `#[hardened_service]`.
 pub const HARDENED_SERVICE: Attribute = Attribute {
     name: "hardened_service",

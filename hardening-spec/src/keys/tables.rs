@@ -1,6 +1,6 @@
 //! The tables: every attribute with every key.
 
-use super::beside::{HARDENED_SERVICE, HEALTH_CHECK};
+use super::beside::{BACKGROUND, HARDENED_SERVICE, HEALTH_CHECK};
 use super::kept::{CACHED, IDEMPOTENT};
 use super::{Attribute, Key, Kind};
 
@@ -299,7 +299,7 @@ pub const POLICIES: [&Attribute; 12] = [
 ];
 
 /// Every attribute.
-pub const ATTRIBUTES: [&Attribute; 14] = [
+pub const ATTRIBUTES: [&Attribute; 15] = [
     &HARDENED,
     &TIMEOUT,
     &DEADLINE,
@@ -313,5 +313,6 @@ pub const ATTRIBUTES: [&Attribute; 14] = [
     &IDEMPOTENT,
     &REQUIRES,
     &HEALTH_CHECK,
+    &BACKGROUND,
     &HARDENED_SERVICE,
 ];

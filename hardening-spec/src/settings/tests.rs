@@ -27,7 +27,7 @@ fn every_setting_of_the_tables_can_be_set() {
         for key in attribute(policy).unwrap().keys.iter().filter(|key| key.setting) {
             let text = match key.kind {
                 Kind::Duration | Kind::Negative => "70ms",
-                Kind::Range => "70ms..7s",
+                Kind::Range | Kind::RangeOrNever => "70ms..7s",
                 Kind::Ratio | Kind::RatioOrNone => "7%",
                 Kind::Rate => "7/s",
                 Kind::After => "p70",

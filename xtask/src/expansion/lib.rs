@@ -4,6 +4,8 @@
 mod arguments;
 #[path = "../../../hardening-macros/src/attribute.rs"]
 mod attribute;
+#[path = "../../../hardening-macros/src/background.rs"]
+mod background;
 #[path = "../../../hardening-macros/src/check/mod.rs"]
 mod check;
 #[path = "../../../hardening-macros/src/diagnostics.rs"]
@@ -24,6 +26,8 @@ mod model;
 mod numbers;
 #[path = "../../../hardening-macros/src/paths.rs"]
 mod paths;
+#[path = "../../../hardening-macros/src/provided.rs"]
+mod provided;
 #[path = "../../../hardening-macros/src/service.rs"]
 mod service;
 #[path = "../../../hardening-macros/src/shared.rs"]
@@ -45,6 +49,7 @@ pub fn of(name: &str, arguments: TokenStream, item: &TokenStream) -> Result<Toke
         if matches!(name, "policy" | "policies") { Some(&keys::HARDENED) } else { keys::attribute(name) };
     let known = known.ok_or_else(|| format!("`{name}` is none of our attributes"))?;
     let expanded = |arguments: TokenStream, item: &TokenStream| match name {
+        "background" => background::expand(arguments, item),
         "health_check" => health_check::expand(arguments, item),
         "hardened_service" => service::expand(arguments, item),
         "policy" => shared::expand(arguments),

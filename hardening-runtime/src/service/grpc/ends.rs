@@ -107,7 +107,7 @@ impl HttpBody for Ends {
                 Poll::Pending => return Poll::Pending,
             },
             Err(panic) => {
-                if !crate::telemetry::log::tells_panics() {
+                if !panics::are_told() {
                     let panic = panics::message(&*panic);
                     tracing::error!(request_id = this.id, panic, "a handler's stream panicked");
                 }

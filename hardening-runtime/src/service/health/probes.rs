@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Health, Report};
 use crate::clock::{self, Nanos};
+use crate::telemetry::redact;
 
 /// One of the three questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) fn probe_of(path: &str) -> Option<(Probe, &'static str)> {
 impl Health {
     /// Status and JSON body. `verbose` lists the checks; `errors` also says why they fail, which may tell of the
     /// internals.
-    pub(crate) fn answer(&self, probe: Probe, verbose: bool, errors: bool) -> (StatusCode, String) {
+    pub(crate) fn answer(&self, probe: Probe, verbose: bool, errors: bool) -> (StatusCode, Value) {
         let now = clock::now();
         let (good, name) = match probe {
             Probe::Live => (true, "live"),
@@ -52,7 +53,7 @@ impl Health {
             body["checks"] =
                 self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect();
         }
-        (status, body.to_string())
+        (status, body)
     }
 }
 
@@ -66,7 +67,7 @@ fn describe(check: &super::HealthCheck, report: &Report, now: Nanos, errors: boo
         "age_ms": report.at.map(|at| now.saturating_sub(at) / 1_000_000),
     });
     if errors && let Some(error) = &report.error {
-        written["error"] = Value::String(error.clone());
+        written["error"] = Value::String(redact::text(error).into_owned());
     }
     written
 }
@@ -140,6 +141,7 @@ mod tests {
         health.checks()[0].record(Err("connection to 10.0.0.1 refused".to_owned()));
         let (_, public) = health.answer(Probe::Live, true, false);
         let (_, admin) = health.answer(Probe::Live, true, true);
+        let (public, admin) = (public.to_string(), admin.to_string());
         assert!(public.contains("\"shared\"") && !public.contains("10.0.0.1"), "{public}");
         assert!(admin.contains("10.0.0.1"), "{admin}");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hardening_spec::units::show;
 
 use super::{Change, CheckKind, CheckState, Health};
-use crate::service::panics;
+use crate::service::panics::{self, Place};
 use crate::service::setup::Provided;
 
 /// Runs every check of `health` until the task set is dropped.
@@ -46,7 +46,7 @@ async fn once(state: &CheckState, provided: &Provided) -> Result<(), String> {
     let check = state.check;
     // Start-up has seen every provision; what set-up provided does not go away.
     let run = (check.run)(provided).map_err(|missing| missing.to_string())?;
-    match tokio::time::timeout(check.timeout, panics::caught(run)).await {
+    match tokio::time::timeout(check.timeout, panics::caught(Place::Check, run)).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(format!("the check panicked: {panic}")),
         Err(_) => Err(format!("no answer within {}", show(check.timeout))),

@@ -1,0 +1,133 @@
+//! Functions that the service runs with what set-up provided: health checks and background tasks.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{FnArg, ReturnType, Type, parse_quote};
+
+use crate::diagnostics::Errors;
+use crate::expand::last_type;
+use crate::function::Function;
+use crate::paths::{emit, ours_at};
+use crate::syntax::{Policy, Value};
+
+/// What the function takes.
+pub(crate) enum Argument {
+    /// A reference to what set-up provided.
+    Provided(Box<Type>),
+    /// `stop: Stopping`, by value.
+    Stopping,
+}
+
+/// The arguments of the function; everything else about its signature is judged here. `noun` is what it is, such as
+/// `a health check`; `stops` says that it may take a `Stopping`.
+pub(crate) fn arguments(function: &Function, noun: &str, stops: bool, errors: &mut Errors) -> Vec<Argument> {
+    let sig = &function.sig;
+    if function.body.is_none() {
+        errors
+            .at(&sig.ident, format!("{noun} is a free function with a body, not a declaration: move it out"));
+    } else if sig.asyncness.is_none() {
+        errors
+            .at(sig.fn_token, format!("{noun} is an asynchronous function: write `async fn {}`", sig.ident));
+    }
+    if let Some(generic) = sig.generics.params.first() {
+        errors.at(generic, format!("{noun} is registered once and cannot be generic: write the types out"));
+    }
+    match &sig.output {
+        ReturnType::Type(_, ty) if !matches!(**ty, Type::Tuple(_) | Type::Reference(_) | Type::Never(_)) => {}
+        ReturnType::Type(_, ty) => {
+            errors.at(ty, format!("{noun} answers `Result<(), E>`, where `E: Display`"));
+        }
+        ReturnType::Default => {
+            errors.at(&sig.ident, format!("{noun} answers a `Result`: write `-> Result<(), E>`"));
+        }
+    }
+    let mut arguments = Vec::new();
+    for argument in &sig.inputs {
+        match argument {
+            FnArg::Receiver(receiver) => errors.at(
+                receiver,
+                format!(
+                    "{noun} is a free function: take what it looks at as an argument, such as `pool: &Pool`, and \
+                     hand it over with `setup.provide(pool)`"
+                ),
+            ),
+            FnArg::Typed(typed) => match &*typed.ty {
+                Type::Reference(reference) if reference.mutability.is_none() => {
+                    arguments.push(Argument::Provided(reference.elem.clone()));
+                }
+                ty if stops && is_stopping(ty) => arguments.push(Argument::Stopping),
+                ty => {
+                    let target = if let Type::Reference(reference) = ty { &reference.elem } else { ty };
+                    let target = target.to_token_stream();
+                    let or = if stops { ", or take `stop: Stopping`" } else { "" };
+                    errors.at(ty, format!("{noun} borrows what the service provides: write `&{target}`{or}"));
+                }
+            },
+        }
+    }
+    arguments
+}
+
+fn is_stopping(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Stopping" && last.arguments.is_empty())
+}
+
+/// `name = …`, or the function's.
+pub(crate) fn name(function: &Function, written: &Policy) -> String {
+    match written.get("name").map(|entry| &entry.value) {
+        Some(Value::Text(name)) => name.value(),
+        _ => function.sig.ident.unraw().to_string(),
+    }
+}
+
+/// The line of the function's name.
+pub(crate) fn line(function: &Function) -> TokenStream {
+    quote_spanned!(function.sig.ident.span()=> ::core::line!())
+}
+
+/// How the function is run.
+pub(crate) struct Run {
+    /// Statements that find the arguments.
+    pub(crate) found: TokenStream,
+    /// Calls it with them, and awaits it.
+    pub(crate) answer: TokenStream,
+    /// Its `error` as a text.
+    pub(crate) as_text: TokenStream,
+    /// The closure's name of what set-up provided.
+    pub(crate) provided: TokenStream,
+}
+
+/// Runs the function of this name. What was provided is found by `get`.
+pub(crate) fn run(function: &Function, arguments: &[Argument], get: &str, name: &str) -> Run {
+    let ident = &function.sig.ident;
+    let get = format_ident!("{get}", span = Span::mixed_site());
+    let (mut found, mut given, mut any) = (TokenStream::new(), Vec::new(), false);
+    for (at, argument) in arguments.iter().enumerate() {
+        match argument {
+            Argument::Provided(ty) => {
+                let value = format_ident!("a{at}", span = Span::mixed_site());
+                found.extend(emit!(let #value = provided.#get::<#ty>(#name)?;));
+                given.push(quote!(&#value));
+                any = true;
+            }
+            Argument::Stopping => given.push(emit!(stop)),
+        }
+    }
+    // What is wrong with the answer's type is shown there.
+    let output = match &function.sig.output {
+        ReturnType::Type(_, output) => &**output,
+        ReturnType::Default => &parse_quote!(()),
+    };
+    let at = ours_at(output.span());
+    let mut ident_at = ident.clone();
+    ident_at.set_span(ident.span().located_at(at));
+    Run {
+        found,
+        answer: quote_spanned!(at=> #ident_at(#(#given),*).await),
+        as_text: quote_spanned!(ours_at(last_type(output).span())=> ::std::string::ToString::to_string(&error)),
+        provided: if any { emit!(provided) } else { emit!(_) },
+    }
+}

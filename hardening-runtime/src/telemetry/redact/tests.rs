@@ -1,0 +1,221 @@
+use std::borrow::Cow;
+
+use super::*;
+
+#[test]
+fn names_of_secrets() {
+    for name in [
+        "password",
+        "PASSWORD",
+        "db_password",
+        "db.password",
+        "X-Api-Key",
+        "apiKey",
+        "clientSecret",
+        "client-secret",
+        "AWS_SECRET_ACCESS_KEY",
+        "Authorization",
+        "proxy-authorization",
+        "Set-Cookie",
+        "access_token",
+        "accessToken",
+        "X-Amz-Signature",
+        "sig",
+        "passwd",
+        "private_key",
+        "jwt",
+        "session-id",
+        "HARDENING_DB__PASSWORD",
+    ] {
+        assert!(is_secret(name), "{name}");
+    }
+    for name in [
+        "",
+        "token_count",
+        "tokens",
+        "secretary",
+        "design",
+        "keyboard",
+        "key",
+        "path",
+        "monkey",
+        "passwords_seen",
+        "broken",
+        "nonsecret",
+        "cookies",
+        "user",
+        "assign",
+        "status",
+        "request_id",
+    ] {
+        assert!(!is_secret(name), "{name}");
+    }
+}
+
+#[test]
+fn each_word_is_found_by_its_last_letter() {
+    let words = words::all();
+    assert!(words.len() > 20 && words.iter().all(|word| is_secret(word)), "{words:?}");
+}
+
+#[test]
+fn names_of_ones_own() {
+    assert!(!is_secret("employee-iban"));
+    add_name(" Iban ");
+    assert!(is_secret("iban") && is_secret("employee-iban") && !is_secret("cariban"));
+    assert_eq!(text("iban=DE02120300000000202051 ok"), "iban=[redacted] ok");
+}
+
+#[test]
+fn secrets_in_texts() {
+    for (written, told) in [
+        // URLs.
+        (
+            "connect to postgres://app:hunter2@db:5432/x failed",
+            "connect to postgres://[redacted]@db:5432/x failed",
+        ),
+        ("https://ghp_abc@git.example/x", "https://[redacted]@git.example/x"),
+        ("redis://:p@ss@h/0", "redis://[redacted]@h/0"),
+        ("postgres://u:p/a@h/x", "postgres://[redacted]@h/x"),
+        (
+            "GET https://a.example/x?user=1&access_token=abc&y=2",
+            "GET https://a.example/x?user=1&access_token=[redacted]&y=2",
+        ),
+        ("/x?api_key=abc#f", "/x?api_key=[redacted]"),
+        ("https://s3.example/b?X-Amz-Signature=12ab", "https://s3.example/b?X-Amz-Signature=[redacted]"),
+        // Names and values.
+        ("password=hunter2, user=a", "password=[redacted], user=a"),
+        ("password: hunter2; user: a", "password: [redacted]; user: a"),
+        ("password = 'hun ter2' host=b", "password = '[redacted]' host=b"),
+        ("{\"password\":\"hun\\\"ter2\",\"a\":1}", "{\"password\":\"[redacted]\",\"a\":1}"),
+        (
+            "body {\\\"token\\\": \\\"abc\\\", \\\"a\\\": 1}",
+            "body {\\\"token\\\": \\\"[redacted]\\\", \\\"a\\\": 1}",
+        ),
+        ("Config { password: \"hunter2\", host: \"h\" }", "Config { password: \"[redacted]\", host: \"h\" }"),
+        (
+            "Config { password: Some(\"hunter2\"), host: \"h\" }",
+            "Config { password: [redacted], host: \"h\" }",
+        ),
+        ("tokens: 3, token: [1, 2], x", "tokens: 3, token: [redacted], x"),
+        ("token: (\"a)b\", 2), x", "token: [redacted], x"),
+        ("secret => abc", "secret => [redacted]"),
+        ("pin {'pwd': 'x'}", "pin {'pwd': '[redacted]'}"),
+        ("api_key=", "api_key="),
+        ("password: \"hunter2", "password: \"[redacted]"),
+        // Headers.
+        ("Authorization: Bearer abc def\nHost: x", "Authorization: [redacted]\nHost: x"),
+        ("cookie: a=1; b=2\r\nhost: x", "cookie: [redacted]\r\nhost: x"),
+        (
+            "{\"authorization\": \"Basic dXNlcjpwYXNz\", \"host\": \"x\"}",
+            "{\"authorization\": \"[redacted]\", \"host\": \"x\"}",
+        ),
+        ("(\"x-api-key\", \"abc\")", "(\"x-api-key\", \"[redacted]\")"),
+        // Forms.
+        ("sent Bearer abcd1234efgh to x", "sent Bearer [redacted] to x"),
+        ("sent basic dXNlcjpwYXNz", "sent basic [redacted]"),
+        ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln now", "got [redacted] now"),
+        ("a -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- b", "a [redacted] b"),
+        ("a -----BEGIN PRIVATE KEY-----\nMII", "a [redacted]"),
+        ("password=é§ ü", "password=[redacted] ü"),
+    ] {
+        assert_eq!(text(written), told);
+        // Twice is no more than once.
+        assert!(matches!(text(told), Cow::Borrowed(_)), "{told}: {}", text(told));
+    }
+}
+
+#[test]
+fn what_is_no_secret_stays_and_is_not_copied() {
+    for plain in [
+        "",
+        "listening on 127.0.0.1:8080",
+        "at 2026-01-01T00:00:00Z: call orders::price failed: timeout",
+        "secret::Error and token::Kind",
+        "what `secret://file/run/secrets/key` refers to",
+        "Bearer authentication is missing; basic understanding",
+        "https://a.example:443/@scope/pkg?x=1",
+        "http://[::1]:80/a@b",
+        "password authentication failed for user \"app\"",
+        "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+        "key=value, user: someone, tokens=12",
+        "a == b, c: d",
+        "unknown field `password`, expected `user`",
+        "é: ü = ß @ \u{1F600}",
+    ] {
+        assert!(matches!(text(plain), Cow::Borrowed(_)), "{plain}: {}", text(plain));
+    }
+}
+
+#[test]
+fn values_that_were_referred_to_are_found_wherever_they_stand() {
+    remember("correct horse \"battery\"");
+    remember("ab");
+    assert_eq!(text("refused: correct horse \"battery\"!"), "refused: [redacted]!");
+    assert_eq!(text("refused: \"correct horse \\\"battery\\\"\""), "refused: \"[redacted]\"");
+    assert_eq!(text("about"), "about");
+}
+
+#[test]
+fn any_text_is_survived_and_redacted_once_and_for_all() {
+    let parts = [
+        "password",
+        "=",
+        ":",
+        "\"",
+        "\\",
+        "'",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "://",
+        "@",
+        "/",
+        "é",
+        " ",
+        "\n",
+        "Bearer ",
+        "eyJ",
+        ".",
+        "-----BEGIN ",
+        "PRIVATE KEY",
+        "-----END ",
+        "a1B2c3D4",
+        ",",
+        "Some",
+        "token",
+        "&",
+        "?",
+        "[redacted]",
+    ];
+    let mut random = fastrand::Rng::with_seed(11);
+    for _ in 0..20_000 {
+        let written: String = (0..random.usize(1..12)).map(|_| parts[random.usize(..parts.len())]).collect();
+        let _ = text(&written).len();
+    }
+}
+
+#[test]
+fn a_planted_value_never_survives_its_name() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let names = words::all();
+    for _ in 0..5_000 {
+        let secret: String = (0..12).map(|_| random.alphanumeric()).collect();
+        let name = names[random.usize(..names.len())];
+        let around = [
+            format!("{name}={secret}"),
+            format!("{name}: {secret}"),
+            format!("{{\"{name}\":\"{secret}\"}}"),
+            format!("{name}: Some(\"{secret}\")"),
+            format!("https://h/?a=1&{name}={secret}&b=2"),
+            format!("amqp://{name}:{secret}@h"),
+            format!("(\"{name}\", \"{secret}\")"),
+        ];
+        for written in around {
+            assert!(!text(&written).contains(&secret), "{written}: {}", text(&written));
+        }
+    }
+}

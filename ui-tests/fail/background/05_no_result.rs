@@ -1,0 +1,18 @@
+use hardening::background;
+
+struct Pool;
+
+impl Pool {
+    async fn ping(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[background]
+async fn relay(pool: &Pool) {
+    drop(pool.ping().await);
+}
+
+fn main() {
+    let _ = relay(&Pool);
+}

@@ -1,0 +1,8 @@
+use hardening::background;
+
+#[background]
+struct Pool;
+
+fn main() {
+    let _ = Pool;
+}

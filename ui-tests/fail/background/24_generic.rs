@@ -1,0 +1,11 @@
+use hardening::background;
+
+#[background]
+async fn relay<P>(pool: &P) -> Result<(), String> {
+    drop(pool);
+    Ok(())
+}
+
+fn main() {
+    let _ = relay(&1);
+}
