@@ -5,6 +5,11 @@
 
 mod account;
 mod admin;
+#[cfg(feature = "auth")]
+mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "no_auth.rs"]
+mod auth;
 mod body;
 mod client;
 mod connection;

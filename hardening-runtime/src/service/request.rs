@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::account::Account;
+use super::auth::Caller;
 use super::body::{Bounded, Counted};
 use super::client::Client;
 use super::headers::Headers;
 use super::health::{Probe, probe_of};
-use super::limit::{self, Verdict};
+use super::limit::{self, Standing};
 use super::plain::as_problem;
 use super::problem::Problem;
 use super::request_id::{self, REQUEST_ID};
@@ -41,18 +42,25 @@ pub(crate) async fn answer(
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
     let origin = server.headers.allowed(&parts.headers);
     let old_http = parts.version < Version::HTTP_2;
-    let mut standing = None;
+    let mut standing = Standing::default();
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
         None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
-        None => run(&server, parts, body, &mut account).await,
+        None => match identify(&server, &parts, client, &mut account, &mut standing).await {
+            Ok(caller) => run(&server, parts, body, caller, &mut account).await,
+            Err(response) => response,
+        },
     };
     let headers = response.headers_mut();
     server.headers.secure(headers);
     server.headers.share(origin, headers);
-    if let (Some(limit), Some(standing)) = (&server.limit, standing) {
-        limit.tell(standing, headers);
+    server.limits.tell(&standing, headers);
+    if let Some(auth) = &server.auth
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        auth.challenge(response.headers_mut());
     }
+    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&account.id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -71,7 +79,7 @@ fn refuse(
     body: &Incoming,
     client: Client,
     account: &mut Account,
-    standing: &mut Option<Verdict>,
+    standing: &mut Standing,
 ) -> Option<Response> {
     let http = &server.settings.http;
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(&account.id)));
@@ -94,11 +102,8 @@ fn refuse(
         Headers::preflight(&parts.headers, response.headers_mut());
         return Some(response);
     }
-    if let Some(limit) = &server.limit {
-        *standing = limit.charge(client);
-        if let Some(wait) = standing.and_then(|standing| standing.refused) {
-            return problem(&limit::refusal(wait), account);
-        }
+    if let Some(wait) = server.limits.charge(client, standing) {
+        return problem(&limit::refusal(wait), account);
     }
     if body.size_hint().lower() > http.body_limit {
         return problem(&too_large(http.body_limit), account);
@@ -114,6 +119,40 @@ fn refuse(
             problem(&Problem::new(StatusCode::BAD_REQUEST).detail(detail), account)
         }
     }
+}
+
+/// Who is calling, within the deadline, and whether they may call as often.
+async fn identify(
+    server: &Server,
+    parts: &Parts,
+    client: Client,
+    account: &mut Account,
+    standing: &mut Standing,
+) -> Result<Option<Caller>, Response> {
+    let certificate = account.conn.principal.as_ref();
+    let caller = match &server.auth {
+        None => certificate.map(|principal| Caller { principal: principal.clone(), tenant: None }),
+        Some(auth) => {
+            let judged = tokio::select! {
+                biased;
+                judged = auth.judge(&parts.headers, certificate) => judged,
+                () = tokio::time::sleep_until(account.deadline) => return Err(late().answer(Some(&account.id))),
+                () = server.is_cut() => return Err(closing().answer(Some(&account.id))),
+            };
+            judged.map_err(|refusal| {
+                if refusal.is_the_callers() {
+                    server.limits.fine(client, standing);
+                }
+                refusal.problem().answer(Some(&account.id))
+            })?
+        }
+    };
+    if let Some(caller) = &caller
+        && let Some(wait) = server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), standing)
+    {
+        return Err(limit::refusal(wait).answer(Some(&account.id)));
+    }
+    Ok(caller)
 }
 
 fn oversized(parts: &Parts, uri_limit: u64, header_limit: u64) -> Option<Problem> {
@@ -154,13 +193,21 @@ fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &s
 }
 
 /// The user's routes, within the deadline.
-async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut Account) -> Response {
+async fn run(
+    server: &Arc<Server>,
+    parts: Parts,
+    body: Incoming,
+    caller: Option<Caller>,
+    account: &mut Account,
+) -> Response {
+    let (principal, tenant) = caller.map_or((None, None), |caller| (Some(caller.principal), caller.tenant));
     let deadline = account.deadline;
     let live = Arc::new(Live {
         server: Arc::clone(server),
         id: account.id.clone(),
         client: account.client,
-        principal: account.conn.principal.clone(),
+        principal,
+        tenant,
         deadline,
         route: std::sync::OnceLock::new(),
         fate: super::body::BodyFate::default(),

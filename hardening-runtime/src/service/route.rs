@@ -14,7 +14,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
+use super::problem::Problem;
 use super::server::Server;
+use crate::Rejected;
 use crate::context::{self, Principal};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
@@ -27,7 +29,9 @@ pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     pub(crate) id: String,
     pub(crate) client: IpAddr,
+    /// Who is calling, and on whose behalf.
     pub(crate) principal: Option<Principal>,
+    pub(crate) tenant: Option<String>,
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
@@ -106,11 +110,18 @@ where
             Some(pattern) => live.matched(&self.stats(&live.server, pattern)),
             None => live.matched(live.server.stats.unmatched()),
         }
+        if let Some(auth) = &live.server.auth
+            && !auth.admits(live.principal.as_ref(), route.as_deref())
+        {
+            let problem = Problem::from(&Rejected::Unauthenticated).answer(Some(&live.id));
+            return Box::pin(std::future::ready(Ok(problem)));
+        }
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let around = Arc::new(context::Request {
             id: live.id.clone(),
             client_ip: Some(live.client),
             principal: live.principal.clone(),
+            tenant: live.tenant.clone(),
             route,
             idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),
             digest: live.digest.clone(),

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::auth::Auth;
 use super::headers::Headers;
 use super::health::Health;
-use super::limit::ClientLimit;
+use super::limit::Limits;
 use super::route::NoteRoute;
 use super::shutdown::Stage;
 use super::tls::Tls;
@@ -23,9 +24,10 @@ pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
-    pub(crate) limit: Option<ClientLimit>,
+    pub(crate) limits: Limits,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) auth: Option<Arc<Auth>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -49,6 +51,7 @@ impl Server {
         router: Router,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
+        auth: Option<Arc<Auth>>,
     ) -> Self {
         Self {
             version,
@@ -56,9 +59,10 @@ impl Server {
             router: router.layer(NoteRoute).with_state(()),
             health,
             stats: HttpStats::default(),
-            limit: ClientLimit::new(&settings.http),
+            limits: Limits::new(&settings.http),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
+            auth,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

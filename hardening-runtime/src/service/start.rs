@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::auth::Auth;
 use super::drain::{self, HookLog};
 use super::health::{self, Health};
 use super::listener;
@@ -149,10 +150,15 @@ impl Service {
         match operation {
             Operation::Describe => operate::describe(&self.spec, loaded.as_ref()),
             Operation::Check => match loaded {
-                Ok(loaded) => match Tls::new(&loaded.settings.tls) {
-                    Ok(_) => operate::checked(&loaded),
-                    Err(problems) => failed(&StartError(problems)),
-                },
+                Ok(loaded) => {
+                    let problems = [Tls::new(&loaded.settings.tls).err(), Auth::new(&loaded.settings).err()];
+                    let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
+                    if problems.is_empty() {
+                        operate::checked(&loaded)
+                    } else {
+                        failed(&StartError(problems))
+                    }
+                }
                 Err(error) => failed(&error),
             },
             Operation::Probe => match loaded {
@@ -196,6 +202,7 @@ impl Service {
         }
         let Loaded { settings, version, .. } = loaded;
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
+        let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let public = listener::bind(&settings.http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = listener::bind(&settings.http.admin, "http.admin").await.map_err(StartError::one)?;
@@ -212,8 +219,8 @@ impl Service {
             return Err(StartError(missing));
         }
         let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls));
+        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone(), auth.clone()));
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, auth));
         Ok(Assembled {
             reloader,
             server,
@@ -265,6 +272,9 @@ impl Assembled {
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
         others.spawn(reloader.watch());
+        if let Some(auth) = &server.auth {
+            others.spawn(auth.watch());
+        }
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
         server.health.set_up();
         Tasks { public, _others: others }

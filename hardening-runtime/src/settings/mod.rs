@@ -4,6 +4,7 @@
 //! serves before all of it is right.
 
 mod apply;
+pub(crate) mod auth;
 mod env;
 mod file;
 pub(crate) mod forms;
@@ -19,6 +20,7 @@ use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
 pub(crate) use load::{Call, Sources, Version, load};
+pub use auth::Auth;
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -30,6 +32,8 @@ pub struct Settings {
     pub http: Http,
     /// `[tls]`.
     pub tls: Tls,
+    /// `[auth]`.
+    pub auth: Auth,
     /// `[log]`.
     pub log: Log,
     /// `[health]`.
@@ -80,6 +84,10 @@ pub struct Http {
     pub rate_limit_burst: Option<u32>,
     /// Clients remembered.
     pub rate_limit_max_keys: u32,
+    /// The rate of each principal.
+    pub principal_rate_limit: Option<Rate>,
+    /// The rate of each tenant.
+    pub tenant_rate_limit: Option<Rate>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What forwarding headers from other peers do.
@@ -243,6 +251,7 @@ impl Default for Settings {
             service: Service::default(),
             http: Http::default(),
             tls: Tls::default(),
+            auth: Auth::default(),
             log: Log::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
