@@ -63,8 +63,7 @@ impl Limit {
     fn new(name: &'static str, rate: Option<Rate>, burst: Option<u32>, max_keys: u32) -> Option<Self> {
         let rate = rate?;
         let burst = burst.unwrap_or(rate.count);
-        let spec =
-            RateLimitSpec { burst: Some(burst), keyed: true, max_keys, ..RateLimitSpec::new(rate) };
+        let spec = RateLimitSpec { burst: Some(burst), keyed: true, max_keys, ..RateLimitSpec::new(rate) };
         // The time in which a used-up burst comes back.
         let window = rate.per.mul_f64(f64::from(burst) / f64::from(rate.count));
         let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
@@ -253,7 +252,10 @@ mod tests {
         }
         let wait = limits.charge(who, &mut standing).unwrap();
         assert_eq!(whole_seconds(wait), 1);
-        assert_eq!(told(&limits, &standing), ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]);
+        assert_eq!(
+            told(&limits, &standing),
+            ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]
+        );
         assert_eq!(refusal(wait).answer(None).headers()[http::header::RETRY_AFTER], "1");
         assert_eq!(limits.charge(client("192.0.2.2", false), &mut standing), None);
         tokio::time::advance(Duration::from_secs(whole_seconds(wait))).await;
@@ -306,7 +308,11 @@ mod tests {
             ]
         );
         assert!(limits.charge_caller("ann", Some("shop"), &mut standing).is_some());
-        assert_eq!(limits.charge_caller("bob", Some("shop"), &mut standing), None, "the fourth of the tenant");
+        assert_eq!(
+            limits.charge_caller("bob", Some("shop"), &mut standing),
+            None,
+            "the fourth of the tenant"
+        );
         assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fifth");
         assert_eq!(limits.charge_caller("bob", Some("store"), &mut standing), None);
     }

@@ -148,7 +148,8 @@ async fn identify(
         }
     };
     if let Some(caller) = &caller
-        && let Some(wait) = server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), standing)
+        && let Some(wait) =
+            server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), standing)
     {
         return Err(limit::refusal(wait).answer(Some(&account.id)));
     }

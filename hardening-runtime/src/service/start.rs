@@ -219,7 +219,8 @@ impl Service {
             return Err(StartError(missing));
         }
         let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone(), auth.clone()));
+        let reloader =
+            Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone(), auth.clone()));
         let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, auth));
         Ok(Assembled {
             reloader,

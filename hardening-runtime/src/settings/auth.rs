@@ -22,6 +22,8 @@ pub struct Auth {
     pub algorithms: Vec<String>,
     /// Where the issuer's keys are: a URL or a file.
     pub jwks: String,
+    /// The file of roots for that URL beside those of the system; empty for none.
+    pub jwks_ca: String,
     /// How far clocks may differ.
     pub leeway: Duration,
     /// How often the issuer's keys are fetched.
@@ -65,9 +67,7 @@ pub(super) fn algorithms(value: &Value) -> Result<Vec<String>, String> {
             ));
         }
         if !ALGORITHMS.contains(&name.as_str()) {
-            return Err(
-                hardening_spec::settings::unknown("algorithm", name, &ALGORITHMS).to_string()
-            );
+            return Err(hardening_spec::settings::unknown("algorithm", name, &ALGORITHMS).to_string());
         }
     }
     if names.is_empty() {
@@ -87,7 +87,9 @@ pub(super) fn leeway(value: &Value) -> Result<Duration, String> {
 pub(super) fn routes(value: &Value) -> Result<Vec<String>, String> {
     let routes = forms::texts(value)?;
     match routes.iter().find(|route| !route.starts_with('/')) {
-        Some(route) => Err(format!("`{route}` is no route; write a list such as `[\"/docs/*\", \"/items/{{id}}\"]`")),
+        Some(route) => {
+            Err(format!("`{route}` is no route; write a list such as `[\"/docs/*\", \"/items/{{id}}\"]`"))
+        }
         None => Ok(routes),
     }
 }

@@ -3,9 +3,9 @@
 
 use hardening_spec::units;
 
-use super::{auth, forms};
 use super::value::Value;
 use super::{ClientAuth, Forwarded, LogFormat, Settings};
+use super::{auth, forms};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("auth", "audience", Form::Texts, "", "The `aud` of tokens: one of these.", auth.audience, forms::texts, |audience: &Vec<String>| joined(audience)),
     setting!("auth", "algorithms", Form::Texts, "RS256,ES256", "How tokens may be signed; never with a shared secret.", auth.algorithms, auth::algorithms, |names: &Vec<String>| joined(names)),
     setting!("auth", "jwks", Form::Text, "", "Where the issuer's keys are: a URL, or a file.", auth.jwks, forms::text, plain),
+    setting!("auth", "jwks_ca", Form::Text, "", "A PEM file with roots that are trusted for that URL beside those of the system.", auth.jwks_ca, forms::text, plain),
     setting!("auth", "leeway", Form::Duration, "30s", "How far the issuer's clock may differ from ours, at most 5m.", auth.leeway, auth::leeway, time),
     setting!("auth", "jwks_refresh", Form::Duration, "10m", "How often the issuer's keys are fetched.", auth.jwks_refresh, forms::duration, time),
     setting!("auth", "jwks_stale", Form::Duration, "12h", "How long keys still count when they cannot be fetched again.", auth.jwks_stale, forms::duration, time),

@@ -19,8 +19,8 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
-pub(crate) use load::{Call, Sources, Version, load};
 pub use auth::Auth;
+pub(crate) use load::{Call, Sources, Version, load};
 use value::Value;
 
 /// Every setting of a service with its value in force.

@@ -129,7 +129,9 @@ impl Callers {
                     clients.iter().for_each(|(name, client)| reader.client(name, client));
                 }
                 ("key", _) => reader.wrong(name.span().start, "write each key below `[[key]]`"),
-                ("client", _) => reader.wrong(name.span().start, "write each client below `[client.\"name\"]`"),
+                ("client", _) => {
+                    reader.wrong(name.span().start, "write each client below `[client.\"name\"]`")
+                }
                 (other, _) => {
                     let why = unknown("table", other, &["key", "client"]).to_string();
                     reader.wrong(name.span().start, &why);
@@ -213,12 +215,7 @@ impl Reader<'_> {
     }
 }
 
-fn granted(
-    grant: &mut Grant,
-    key: &str,
-    value: &Spanned<DeValue<'_>>,
-    known: &[&str],
-) -> Result<(), String> {
+fn granted(grant: &mut Grant, key: &str, value: &Spanned<DeValue<'_>>, known: &[&str]) -> Result<(), String> {
     match key {
         "scopes" => {
             let DeValue::Array(scopes) = value.get_ref() else {
@@ -257,7 +254,9 @@ fn digest(value: &Spanned<DeValue<'_>>) -> Result<Sha, String> {
         }
         64 => {}
         32 | 40 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            return refused("this is the digest of MD5 or SHA-1, which is too weak, or a key that is not hashed");
+            return refused(
+                "this is the digest of MD5 or SHA-1, which is too weak, or a key that is not hashed",
+            );
         }
         _ => return refused("this is not the SHA-256 of a key"),
     }
@@ -277,7 +276,8 @@ fn digest(value: &Spanned<DeValue<'_>>) -> Result<Sha, String> {
 
 /// Seconds since 1970.
 fn moment(value: &Spanned<DeValue<'_>>) -> Result<u64, String> {
-    let wrong = || Err("write a moment such as `2027-01-31T12:00:00Z`, or a day such as `2027-01-31`".to_owned());
+    let wrong =
+        || Err("write a moment such as `2027-01-31T12:00:00Z`, or a day such as `2027-01-31`".to_owned());
     let DeValue::Datetime(moment) = value.get_ref() else { return wrong() };
     match seconds(moment) {
         Some(seconds) => Ok(seconds),
@@ -293,7 +293,8 @@ fn seconds(moment: &Datetime) -> Option<u64> {
     // low-level date algorithms).
     let year = if month <= 2 { year - 1 } else { year };
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468;
+    let days =
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468;
     let mut seconds = days * 86_400;
     if let Some(time) = moment.time {
         let offset = match moment.offset? {

@@ -116,8 +116,11 @@ impl Counts {
         for ((_, method, _, result), count) in SERIES.iter().zip(&self.judged) {
             family.sample(&[("method", method), ("result", result)], count.load(Ordering::Relaxed));
         }
-        let mut family =
-            Family::counter(out, "auth_keys_reloads_total", "Reloads of the file of API keys by their result.");
+        let mut family = Family::counter(
+            out,
+            "auth_keys_reloads_total",
+            "Reloads of the file of API keys by their result.",
+        );
         for (result, count) in [("applied", &self.applied), ("refused", &self.refused)] {
             family.sample(&[("result", result)], count.load(Ordering::Relaxed));
         }

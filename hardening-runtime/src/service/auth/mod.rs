@@ -138,7 +138,9 @@ impl Auth {
             NoKey::Unknown => Outcome::Unknown,
             NoKey::Expired => Outcome::Expired,
             NoKey::Short => {
-                tracing::warn!("an API key of the file is shorter than 24 characters, and refused: it could be guessed");
+                tracing::warn!(
+                    "an API key of the file is shorter than 24 characters, and refused: it could be guessed"
+                );
                 Outcome::Malformed
             }
         })

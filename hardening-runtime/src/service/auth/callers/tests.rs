@@ -12,7 +12,9 @@ fn file(rest: &str) -> String {
 
 #[test]
 fn a_key_is_who_the_file_says() {
-    let text = file("scopes = [\"orders:read\", \"orders:write\"]\ntenant = \"shop-7\"\n[client.\"spiffe://shop/till\"]\nscopes = [\"x\"]\n");
+    let text = file(
+        "scopes = [\"orders:read\", \"orders:write\"]\ntenant = \"shop-7\"\n[client.\"spiffe://shop/till\"]\nscopes = [\"x\"]\n",
+    );
     let callers = Callers::read("keys.toml", &text).unwrap();
     let caller = callers.by_key(KEY, 0).unwrap();
     assert_eq!(caller.principal.id, "till");
