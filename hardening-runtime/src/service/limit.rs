@@ -224,8 +224,8 @@ mod tests {
         let mut http = Settings::default().http;
         http.rate_limit = Some(hardening_spec::units::rate(rate).unwrap());
         http.rate_limit_burst = burst;
-        http.principal_rate_limit = Some(hardening_spec::units::rate("3/s").unwrap());
-        http.tenant_rate_limit = Some(hardening_spec::units::rate("4/s").unwrap());
+        http.principal_rate_limit = Some(hardening_spec::units::rate("2/s").unwrap());
+        http.tenant_rate_limit = Some(hardening_spec::units::rate("3/s").unwrap());
         Limits::new(&http)
     }
 
@@ -295,25 +295,21 @@ mod tests {
         let limits = limits("100/min", None);
         let mut standing = Standing::default();
         let _ = limits.charge(client("192.0.2.1", false), &mut standing);
-        for left in (0..3).rev() {
+        for left in (0..2).rev() {
             assert_eq!(limits.charge_caller("ann", Some("shop"), &mut standing), None);
             assert_eq!(standing.principal.unwrap().remaining, left);
         }
         assert_eq!(
             told(&limits, &standing)[..3],
             [
-                "\"client\";q=100;w=60, \"principal\";q=3;w=1, \"tenant\";q=4;w=1",
+                "\"client\";q=100;w=60, \"principal\";q=2;w=1, \"tenant\";q=3;w=1",
                 "\"client\";r=99;t=1, \"principal\";r=0;t=1, \"tenant\";r=1;t=1",
-                "3"
+                "2"
             ]
         );
         assert!(limits.charge_caller("ann", Some("shop"), &mut standing).is_some());
-        assert_eq!(
-            limits.charge_caller("bob", Some("shop"), &mut standing),
-            None,
-            "the fourth of the tenant"
-        );
-        assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fifth");
+        assert_eq!(limits.charge_caller("bob", Some("shop"), &mut standing), None, "the third of the tenant");
+        assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fourth");
         assert_eq!(limits.charge_caller("bob", Some("store"), &mut standing), None);
     }
 

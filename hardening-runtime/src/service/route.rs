@@ -125,7 +125,6 @@ where
             route,
             idempotency_key: request.headers().get(IDEMPOTENCY_KEY).and_then(text),
             digest: live.digest.clone(),
-            ..context::Request::default()
         });
         let _ = live.request.set(Arc::clone(&around));
         Box::pin(context::scope(around, Some(live.deadline), self.inner.call(request)))

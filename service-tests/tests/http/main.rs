@@ -11,6 +11,7 @@ mod deadlines;
 mod floods;
 mod grpc;
 mod hosts;
+mod identity;
 mod limits;
 mod metrics;
 mod onwards;

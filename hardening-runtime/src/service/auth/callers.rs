@@ -130,7 +130,7 @@ impl Callers {
                 }
                 ("key", _) => reader.wrong(name.span().start, "write each key below `[[key]]`"),
                 ("client", _) => {
-                    reader.wrong(name.span().start, "write each client below `[client.\"name\"]`")
+                    reader.wrong(name.span().start, "write each client below `[client.\"name\"]`");
                 }
                 (other, _) => {
                     let why = unknown("table", other, &["key", "client"]).to_string();

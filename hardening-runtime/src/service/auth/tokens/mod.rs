@@ -161,13 +161,10 @@ impl Tokens {
         if begun {
             let mut flight = Flight { tokens: Arc::clone(self), brought: None };
             tokio::spawn(async move {
-                match flight
-                    .tokens
-                    .source
-                    .fetch()
-                    .await
-                    .and_then(|text| Keys::read(&text, &flight.tokens.algorithms).map_err(str::to_owned))
-                {
+                let text = flight.tokens.source.fetch().await;
+                let read =
+                    |text: Vec<u8>| Keys::read(&text, &flight.tokens.algorithms).map_err(str::to_owned);
+                match text.and_then(read) {
                     Ok(keys) => flight.brings(keys),
                     Err(why) => {
                         tracing::warn!(
@@ -239,16 +236,13 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let (tokens, now) = (&self.tokens, clock::now());
-        match self.brought.take() {
-            Some(keys) => {
-                tell(&keys);
-                tokens.cache().landed(Arc::new(keys), now);
-                tokens.fetched.fetch_add(1, Ordering::Relaxed);
-            }
-            None => {
-                tokens.cache().failed(now);
-                tokens.failed.fetch_add(1, Ordering::Relaxed);
-            }
+        if let Some(keys) = self.brought.take() {
+            tell(&keys);
+            tokens.cache().landed(Arc::new(keys), now);
+            tokens.fetched.fetch_add(1, Ordering::Relaxed);
+        } else {
+            tokens.cache().failed(now);
+            tokens.failed.fetch_add(1, Ordering::Relaxed);
         }
         tokens.ended.send_modify(|ended| *ended = ended.wrapping_add(1));
     }

@@ -15,7 +15,7 @@ const OF_FILES: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Source {
     File(String),
-    Url(String, Client),
+    Url(String, Box<Client>),
 }
 
 impl Source {
@@ -45,7 +45,7 @@ impl Source {
         }
         let client =
             client.build().map_err(|error| format!("[auth] jwks_ca = {:?}: {error}", auth.jwks_ca))?;
-        Ok(Self::Url(auth.jwks.clone(), client))
+        Ok(Self::Url(auth.jwks.clone(), Box::new(client)))
     }
 
     /// How often it is asked.
