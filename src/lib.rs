@@ -91,6 +91,13 @@ pub use hardening_runtime::service::{
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
+/// The rules that types carry, for [`Valid`]: `#[derive(garde::Validate)]`.
+#[cfg(feature = "validation")]
+pub use hardening_runtime::garde;
+#[cfg(feature = "validation")]
+pub use hardening_runtime::service::input::Valid;
+#[cfg(feature = "service")]
+pub use hardening_runtime::service::input::{Form, Path, Query};
 #[cfg(feature = "service")]
 pub use hardening_runtime::settings;
 

@@ -27,4 +27,6 @@ mod tunable;
 #[doc(hidden)]
 pub mod __private;
 
+#[cfg(feature = "validation")]
+pub use garde;
 pub use rejected::Rejected;

@@ -310,7 +310,7 @@ mod tests {
         assert!(limits.charge_caller("ann", Some("shop"), &mut standing).is_some());
         assert_eq!(limits.charge_caller("bob", Some("shop"), &mut standing), None, "the third of the tenant");
         assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fourth");
-        assert_eq!(limits.charge_caller("bob", Some("store"), &mut standing), None);
+        assert_eq!(limits.charge_caller("cid", Some("store"), &mut standing), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod drain;
 mod headers;
 pub mod health;
 mod host;
+pub mod input;
 mod json;
 mod limit;
 mod listener;
@@ -46,6 +47,7 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;
+mod words;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};

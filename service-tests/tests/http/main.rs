@@ -12,6 +12,7 @@ mod floods;
 mod grpc;
 mod hosts;
 mod identity;
+mod input;
 mod limits;
 mod metrics;
 mod onwards;
