@@ -146,6 +146,11 @@ pub mod guide {
     #[cfg(feature = "http-client")]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/http_client.md"))]
     pub mod http_client {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/identity.md"))]
+    pub mod identity {}
+    #[cfg(feature = "validation")]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/input.md"))]
+    pub mod input {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]
