@@ -85,6 +85,9 @@ fn out_of_grammar(place: &str, message: &str) -> Problem {
         "recursion limit exceeded" => ("", "nested too deeply"),
         "number out of range" => (place, "the number is out of range"),
         "trailing characters" => (place, "too many elements"),
+        _ if message.contains("surrogate") || message.contains("hex escape") => {
+            (place, "an escape stands for no character")
+        }
         // The key could not be read, so that it stands as `?`.
         _ if place.ends_with('?') => {
             (place.trim_end_matches('?').trim_end_matches('.'), "a key does not fit")

@@ -189,7 +189,12 @@ async fn odd_json_is_refused_for_what_it_is() {
             "The body is not JSON: line 1, column 1.",
         ),
         (b"{\"customerCode\":\"\xff\xfe\",\"lines\":[]}".to_vec(), 400, "", "The body is not JSON"),
-        (br#"{"customerCode":"\ud800","lines":[]}"#.to_vec(), 400, "", "The body is not JSON"),
+        (
+            br#"{"customerCode":"\ud800","lines":[]}"#.to_vec(),
+            422,
+            "customerCode",
+            "an escape stands for no character",
+        ),
         (b"".to_vec(), 400, "", "The body is not JSON"),
     ] {
         let reply = send(&running, "/orders", "application/json", &body).await;

@@ -1,5 +1,7 @@
 //! A service that asks who is calling, and the file of its callers.
 
+use std::fmt::Write as _;
+
 use axum::Router;
 use axum::routing::get;
 use hardening::{Json, Rejected, Running, Setup, context, hardened_service, rate_limited, requires};
@@ -9,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::app::Dependencies;
 use hardening_service_tests::certificates::Authority;
 use hardening_service_tests::client::{Reply, get_with};
+use hardening_service_tests::service::scrape;
 
 #[hardened_service(name = "gate")]
 async fn gate(setup: &mut Setup) -> Router {
@@ -68,7 +71,10 @@ pub(super) async fn ask(running: &Running, path: &str, fields: &[(&str, &str)]) 
 
 /// One key of the file.
 pub(super) fn entry(id: &str, key: &str, rest: &str) -> String {
-    let digest: String = Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut digest = String::new();
+    for byte in Sha256::digest(key.as_bytes()) {
+        write!(digest, "{byte:02x}").unwrap();
+    }
     format!("[[key]]\nid = {id:?}\nsha256 = \"{digest}\"\n{rest}\n")
 }
 
@@ -79,8 +85,12 @@ pub(super) fn install(files: &Authority, callers: &str) -> String {
 
 /// How often a credential of this kind met this end.
 pub(super) async fn count(running: &Running, method: &str, result: &str) -> u64 {
-    let metrics = hardening_service_tests::service::scrape(running).await;
-    let series = format!("http_authentications_total{{method=\"{method}\",result=\"{result}\"}}");
-    let value = hardening_service_tests::service::value(&metrics, &series);
-    value.unwrap_or_else(|| panic!("no {series}: {metrics}")) as u64
+    total(running, &format!("http_authentications_total{{method=\"{method}\",result=\"{result}\"}}")).await
+}
+
+/// The value of a counter.
+pub(super) async fn total(running: &Running, series: &str) -> u64 {
+    let metrics = scrape(running).await;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series}: {metrics}")).parse().unwrap()
 }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::gate::{ask, count, entry, install, refused, start};
+use super::gate::{ask, count, entry, install, refused, start, total};
 use hardening_service_tests::certificates::Authority;
 use hardening_service_tests::client::{Http2, get, request};
-use hardening_service_tests::service::{problem, ready, scrape, until, value};
+use hardening_service_tests::service::{problem, ready, until};
 
 const TILL: &str = "till-1c9a3e5b7d9f1a2b3c4d5e6f";
 const SHELF: &str = "shelf-0a1b2c3d4e5f6a7b8c9d0e1f";
@@ -87,8 +87,7 @@ async fn keys_are_exchanged_while_the_service_runs() {
     let files = Authority::new();
     let running = start(&install(&files, &entry("till", TILL, ""))).await;
     let reloads = async |result: &str| {
-        let series = format!("auth_keys_reloads_total{{result=\"{result}\"}}");
-        value(&scrape(&running).await, &series).unwrap() as u64
+        total(&running, &format!("auth_keys_reloads_total{{result=\"{result}\"}}")).await
     };
     let status = async |key: &str| ask(&running, "/me", &[("x-api-key", key)]).await.status;
     assert_eq!((status(TILL).await, status(SHELF).await), (200, 401));

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::gate::{ask, count, start};
+use super::gate::{ask, count, start, total};
 use super::issuer::{Issuer, Signer, claims, settings_at};
 use hardening_service_tests::certificates::Authority;
 use hardening_service_tests::client::{get, request};
@@ -89,8 +89,7 @@ async fn keys_outlive_an_issuer_that_is_down_but_not_for_ever() {
     let running = start(&(issuer.settings() + times)).await;
     assert_eq!(status(&running, &signer).await, 200);
     issuer.break_down(true);
-    let failures =
-        async || value(&scrape(&running).await, "auth_jwks_fetches_total{result=\"failed\"}").unwrap() as u32;
+    let failures = async || total(&running, "auth_jwks_fetches_total{result=\"failed\"}").await;
     until("fetches fail", async || failures().await >= 3).await;
     assert_eq!(status(&running, &signer).await, 200);
     assert_eq!(status(&running, &unknown).await, 401);
