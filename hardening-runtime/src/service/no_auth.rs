@@ -1,7 +1,5 @@
 //! A binary that was built without authentication.
 
-use std::time::Duration;
-
 use http::HeaderMap;
 
 use super::problem::Problem;
@@ -20,12 +18,8 @@ pub(crate) struct Caller {
 }
 
 /// Nobody is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "those of the one that is there")]
-pub(crate) enum Refusal {
-    Wrong,
-    Unavailable(Duration),
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {}
 
 /// Of no file.
 pub(super) type Version = ();
@@ -88,10 +82,10 @@ impl Auth {
 
 impl Refusal {
     pub(crate) fn is_the_callers(self) -> bool {
-        self == Self::Wrong
+        match self {}
     }
 
     pub(crate) fn problem(self) -> Problem {
-        Problem::from(&crate::Rejected::Unauthenticated)
+        match self {}
     }
 }
