@@ -28,6 +28,9 @@
 //!
 //! `tower`, part of `service`, puts the policies around tower services and sends deadlines on: [`layer`].
 //!
+//! `http-client` is [`http`], a client that keeps to the deadline and says whose request it carries; with `tls` it speaks
+//! https.
+//!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
@@ -96,9 +99,18 @@ pub use hardening_runtime::service::{
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 
+/// The rules that types carry, for [`Valid`]: `#[derive(garde::Validate)]`.
+#[cfg(feature = "validation")]
+pub use hardening_runtime::garde;
+#[cfg(feature = "validation")]
+pub use hardening_runtime::service::input::Valid;
+#[cfg(feature = "service")]
+pub use hardening_runtime::service::input::{Form, Path, Query};
 #[cfg(feature = "service")]
 pub use hardening_runtime::settings;
 
+#[cfg(feature = "http-client")]
+pub use hardening_runtime::connect::http;
 #[cfg(feature = "tower")]
 pub use hardening_runtime::layer;
 #[cfg(feature = "testing")]
@@ -147,6 +159,14 @@ pub mod guide {
     pub mod grpc {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/transport.md"))]
     pub mod transport {}
+    #[cfg(feature = "http-client")]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/http_client.md"))]
+    pub mod http_client {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/identity.md"))]
+    pub mod identity {}
+    #[cfg(feature = "validation")]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/input.md"))]
+    pub mod input {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

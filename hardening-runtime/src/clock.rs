@@ -20,6 +20,13 @@ pub fn now() -> Nanos {
     if CAN_PAUSE { moment(Instant::now()) } else { monotonic() }
 }
 
+/// Seconds since 1970 by the wall clock, which may jump: for what others date by it.
+#[cfg(any(feature = "tls", feature = "auth"))]
+#[expect(clippy::disallowed_methods, reason = "certificates, keys and tokens are dated by the wall clock")]
+pub(crate) fn wall_clock() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// A length of time in nanoseconds; more than 584 years is [`NEVER`].
 #[inline]
 pub const fn nanos(duration: Duration) -> Nanos {

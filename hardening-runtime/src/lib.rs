@@ -5,6 +5,8 @@
 
 pub mod catalogue;
 pub mod clock;
+#[cfg(feature = "http-client")]
+pub mod connect;
 pub mod context;
 #[cfg(feature = "tower")]
 pub mod layer;
@@ -27,4 +29,6 @@ mod tunable;
 #[doc(hidden)]
 pub mod __private;
 
+#[cfg(feature = "validation")]
+pub use garde;
 pub use rejected::Rejected;

@@ -62,7 +62,7 @@ async fn every_setting_of_the_service_has_a_name_in_the_environment() {
     let end = program.run().await;
     let refused = end.refusals();
     for name in names.iter().filter(|name| {
-        // Any text is a name, a revision, a list of one origin, and the path of a file.
+        // Any text is a name, a revision, a list of one origin, the path of a file, and a claim.
         ![
             "SERVICE__NAME",
             "SERVICE__COMMIT",
@@ -70,6 +70,14 @@ async fn every_setting_of_the_service_has_a_name_in_the_environment() {
             "TLS__CERTIFICATE",
             "TLS__KEY",
             "TLS__CLIENT_CA",
+            "AUTH__API_KEYS",
+            "AUTH__ISSUER",
+            "AUTH__AUDIENCE",
+            "AUTH__JWKS",
+            "AUTH__JWKS_CA",
+            "AUTH__PRINCIPAL_CLAIM",
+            "AUTH__SCOPE_CLAIMS",
+            "AUTH__TENANT_CLAIM",
         ]
         .iter()
         .any(|free| name.ends_with(free))

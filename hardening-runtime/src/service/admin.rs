@@ -36,16 +36,12 @@ pub(crate) fn metrics(server: &Server) -> String {
         tls.render(&mut out);
     }
     server.stats.render(&mut out);
-    if let Some(limit) = &server.limit {
-        let (allowed, refused, overflow) = limit.counts();
-        let name = "http_client_rate_limit_decisions_total";
-        let mut family = Family::counter(&mut out, name, "What the per-client rate limit decided.");
-        for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
-            family.sample(&[("decision", decision)], count);
-        }
+    if let Some(auth) = &server.auth {
+        auth.render(&mut out);
     }
     server.connections.render(&mut out);
     server.shed.render(&mut out);
+    server.limits.render(&mut out);
     server.health.render(&mut out);
     server.tasks.render(&mut out);
     crate::secret::render(&server.secrets, &mut out);

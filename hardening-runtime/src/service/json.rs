@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
-use serde_path_to_error::{Path, Track};
+use serde_path_to_error::Track;
 
 use super::objects::Objects;
-use super::problem::Problem;
+use super::problem::{Media, Problem};
+use super::words::{field, in_plain_terms, unfit};
 
 /// A JSON body, read or answered.
 ///
@@ -23,15 +24,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-                .detail("Send `content-type: application/json`."));
-        }
-        // Beyond the limits the service answers 413 or 408 in place of this refusal.
-        let unread = |_| Problem::new(StatusCode::BAD_REQUEST).detail("The body could not be read.");
-        let body = Bytes::from_request(request, state).await.map_err(unread)?;
-        read(&body).map(Self)
+        read(&body(request, state).await?).map(Self)
     }
+}
+
+/// The bytes of a JSON body.
+pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    if !is_json(request.headers()) {
+        return Err(Problem::other_media(Media::Json));
+    }
+    bytes(request, state).await
+}
+
+/// The bytes of any body.
+pub(super) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    // Beyond the limits the service answers 413 or 408 in place of this refusal.
+    let unread = |_| Problem::new(StatusCode::BAD_REQUEST).detail("The body could not be read.");
+    Bytes::from_request(request, state).await.map_err(unread)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -42,14 +51,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let mut track = Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
     let value = T::deserialize(Objects(tracked)).map_err(|error| {
         let place = field(&track.path());
         if matches!(error.classify(), Category::Data) {
-            return unfit(&place, &in_terms_of_json(&without_position(&error)));
+            return unfit(&place, &in_plain_terms(&without_position(&error)));
         }
         // A number where a variant stands is bad syntax to the reader, but not to JSON.
         // What is passed over is not looked at for UTF-8.
@@ -60,12 +69,6 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(value)
-}
-
-fn unfit(place: &str, message: &str) -> Problem {
-    let field = blamed(place, message);
-    let problem = Problem::validation();
-    if field.is_empty() { problem.detail(message.to_owned()) } else { problem.field(field, message) }
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -82,6 +85,9 @@ fn out_of_grammar(place: &str, message: &str) -> Problem {
         "recursion limit exceeded" => ("", "nested too deeply"),
         "number out of range" => (place, "the number is out of range"),
         "trailing characters" => (place, "too many elements"),
+        _ if message.contains("surrogate") || message.contains("hex escape") => {
+            (place, "an escape stands for no character")
+        }
         // The key could not be read, so that it stands as `?`.
         _ if place.ends_with('?') => {
             (place.trim_end_matches('?').trim_end_matches('.'), "a key does not fit")
@@ -91,12 +97,6 @@ fn out_of_grammar(place: &str, message: &str) -> Problem {
     unfit(place, message)
 }
 
-/// The path as JavaScript would write it, empty for the whole.
-fn field(path: &Path) -> String {
-    let path = path.to_string();
-    if path == "." { String::new() } else { path }
-}
-
 /// serde ends a message with the place in the text, which the field says better.
 fn without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
@@ -104,89 +104,6 @@ fn without_position(error: &serde_json::Error) -> String {
         Some(at) => message[..at].to_owned(),
         None => message,
     }
-}
-
-/// serde ends a message with what it wanted, in the words of Rust's types.
-fn in_terms_of_json(message: &str) -> String {
-    if message.starts_with("data did not match any variant of untagged enum ") {
-        return "data did not match any variant".to_owned();
-    }
-    // All others are the words of the type's author.
-    let ours = ["invalid type: ", "invalid value: ", "invalid length "];
-    let parts =
-        message.rsplit_once(", expected ").filter(|_| ours.iter().any(|start| message.starts_with(start)));
-    let Some((found, wanted)) = parts else { return message.to_owned() };
-    let found =
-        if found == "invalid type: unit variant" { "invalid type: a variant's name alone" } else { found };
-    if let Some(count) = elements(wanted) {
-        return format!("{found}, expected a list of {count}");
-    }
-    let start = wanted.split(' ').next().unwrap_or_default();
-    let wanted = match wanted {
-        "i8" => "a whole number from -128 to 127",
-        "i16" => "a whole number from -32768 to 32767",
-        "i32" => "a whole number from -2147483648 to 2147483647",
-        "u8" => "a whole number from 0 to 255",
-        "u16" => "a whole number from 0 to 65535",
-        "u32" => "a whole number from 0 to 4294967295",
-        "i64" | "i128" | "isize" => "a whole number",
-        "u64" | "u128" | "usize" => "a whole number from 0",
-        _ if wanted.starts_with("a nonzero") => "a whole number other than 0",
-        "f32" | "f64" => "a number",
-        "a boolean" => "true or false",
-        "a sequence" => "a list",
-        "a map" => "an object",
-        "a character" => "a single character",
-        "unit" => "null",
-        "string or map" | "enum" => "the name of a variant, or an object with it as its only key",
-        "map with a single key" | "newtype variant" | "tuple variant" | "struct variant" => {
-            "an object with the variant as its only key"
-        }
-        _ if matches!(start, "struct" | "internally" | "adjacently") => "an object",
-        _ if wanted.starts_with("tuple struct") || wanted.starts_with("tuple variant") => "a list",
-        _ if wanted.starts_with("unit struct") => "null",
-        _ if wanted.starts_with("enum ") => "the name of a variant, or an object with it as its only key",
-        // The name of a Rust type, whoever wrote it.
-        _ if wanted.contains("::") => "another kind of value",
-        other => other,
-    };
-    format!("{found}, expected {wanted}")
-}
-
-/// How many elements a list of a fixed length has: "a tuple of size 2", "an array of length 2", "tuple struct Point
-/// with 2 elements".
-fn elements(wanted: &str) -> Option<String> {
-    let fixed = ["a tuple of size ", "an array of length "];
-    let size = match fixed.iter().find_map(|start| wanted.strip_prefix(start)) {
-        Some(size) => size,
-        None => wanted.strip_prefix("tuple ")?.split_once(" with ")?.1.split(' ').next()?,
-    };
-    let size: usize = size.parse().ok()?;
-    Some(format!("{size} element{}", if size == 1 { "" } else { "s" }))
-}
-
-/// The path of the field that a message is about. A missing field is reported at the object that lacks it, an
-/// unknown one at itself, or at its object where serde has buffered that, and one that stands twice at its object.
-fn blamed(place: &str, message: &str) -> String {
-    let Some(name) = named_field(message) else { return place.to_owned() };
-    // A key may hold dots itself.
-    let ends = place.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'));
-    let own = ends && message.starts_with("unknown");
-    match place {
-        "" => name.to_owned(),
-        _ if own => place.to_owned(),
-        _ => format!("{place}.{name}"),
-    }
-}
-
-/// "missing field `quantity`", "duplicate field `quantity`" and "unknown field `quantity`, expected …".
-fn named_field(message: &str) -> Option<&str> {
-    let rest = ["missing", "unknown", "duplicate"]
-        .into_iter()
-        .find_map(|what| message.strip_prefix(what)?.strip_prefix(" field `"))?;
-    // What the client calls a field may hold anything; what the type calls it does not.
-    let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"));
-    Some(&rest[..end.or_else(|| rest.rfind('`'))?])
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -286,7 +203,7 @@ mod tests {
             (
                 r#"{"sku":"a","quantity":1,"speed":"fats"}"#,
                 "speed",
-                "unknown variant `fats`, expected `slow` or `fast`",
+                "unknown variant `fats`, expected `slow` or `fast`; did you mean `fast`?",
             ),
             (
                 r#"{"sku":"a","quantity":1,"speed":{"fast":[1]}}"#,
@@ -330,23 +247,5 @@ mod tests {
             assert_eq!(is_json(&headers), json, "{value}");
         }
         assert!(!is_json(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn missing_and_unknown_fields_are_named() {
-        for (place, message, field) in [
-            ("", "missing field `a`", "a"),
-            ("lines[1]", "missing field `a`", "lines[1].a"),
-            ("a", "missing field `a`", "a.a"),
-            ("a", "unknown field `a`, expected `b`", "a"),
-            ("lines[1].a", "unknown field `a`, there are no fields", "lines[1].a"),
-            ("lines[1]", "unknown field `a`, expected `b`", "lines[1].a"),
-            ("lines[1].b", "invalid value", "lines[1].b"),
-        ] {
-            assert_eq!(blamed(place, message), field, "{place} {message}");
-        }
-        assert_eq!(named_field("missing field `quantity`"), Some("quantity"));
-        assert_eq!(named_field("unknown field `qty`, expected `sku` or `quantity`"), Some("qty"));
-        assert_eq!(named_field("invalid type: string, expected u32"), None);
     }
 }

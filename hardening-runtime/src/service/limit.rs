@@ -1,10 +1,11 @@
-//! The rate limit of each client, and the header fields that let a client keep to it.
+//! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
+use std::hash::Hash;
 use std::ops::Range;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hardening_spec::RateLimitSpec;
+use hardening_spec::{Rate, RateLimitSpec};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::address::Shown;
@@ -13,6 +14,7 @@ use super::problem::{Problem, whole_seconds};
 use crate::clock;
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
 use crate::settings::{Forwarded, Http};
+use crate::telemetry::text::Family;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -20,54 +22,85 @@ const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The name of the limit in header fields and metrics.
-const NAME: &str = "client";
+/// What a wrong credential costs a client more than another request.
+const FINE: u32 = 9;
 
-/// The limit of each client.
+/// Every limit of a service.
 #[derive(Debug)]
-pub(crate) struct ClientLimit {
-    limiter: Limiter,
+pub(crate) struct Limits {
+    client: Option<Limit>,
+    principal: Option<Limit>,
+    tenant: Option<Limit>,
     strangers: Forwarded,
-    policy: HeaderValue,
-    limit: HeaderValue,
 }
 
-/// What the limit says to one request.
+/// One limit for each of many.
+#[derive(Debug)]
+struct Limit {
+    /// In header fields.
+    name: &'static str,
+    limiter: Limiter,
+    /// What a caller may do at once, as header text.
+    shown: HeaderValue,
+    policy: HeaderValue,
+}
+
+/// What a limit says to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+struct Verdict {
     remaining: u32,
     reset: Duration,
     /// How long to wait, for a request that is refused.
-    pub(crate) refused: Option<Duration>,
+    refused: Option<Duration>,
 }
 
-impl ClientLimit {
-    /// The limit that settings ask for, if they ask for one.
-    pub(crate) fn new(http: &Http) -> Option<Self> {
-        let rate = http.rate_limit?;
-        let burst = http.rate_limit_burst.unwrap_or(rate.count);
-        let spec = RateLimitSpec {
-            burst: Some(burst),
-            keyed: true,
-            max_keys: http.rate_limit_max_keys,
-            ..RateLimitSpec::new(rate)
-        };
+/// What each limit that holds for a request said to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    client: Option<Verdict>,
+    principal: Option<Verdict>,
+    tenant: Option<Verdict>,
+}
+
+impl Limit {
+    fn new(name: &'static str, rate: Option<Rate>, burst: Option<u32>, max_keys: u32) -> Option<Self> {
+        let rate = rate?;
+        let burst = burst.unwrap_or(rate.count);
+        let spec = RateLimitSpec { burst: Some(burst), keyed: true, max_keys, ..RateLimitSpec::new(rate) };
         // The time in which a used-up burst comes back.
         let window = rate.per.mul_f64(f64::from(burst) / f64::from(rate.count));
-        let policy = format!("\"{NAME}\";q={burst};w={}", whole_seconds(window));
-        Some(Self {
-            limiter: Limiter::new(NAME, spec),
-            limit: HeaderValue::from(burst),
-            strangers: http.forwarded_from_strangers,
-            policy: HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("\"client\"")),
-        })
+        let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
+        let policy = HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
+        Some(Self { name, limiter: Limiter::new(name, spec), shown: HeaderValue::from(burst), policy })
     }
 
-    /// Charges one request of this client. `None` when the limit does not hold for it: behind a proxy that is
-    /// not trusted everyone would share one bucket, so the limit only logs what it would refuse; and of a process at the
-    /// Unix socket that names no client there is none to charge.
-    pub(crate) fn charge(&self, client: Client) -> Option<Verdict> {
-        let verdict = self.decide(hash_key(&client.bucket()?));
+    fn charge<K: Hash + ?Sized>(&self, key: &K) -> Verdict {
+        match self.limiter.check(hash_key(key), 1, clock::now()) {
+            Decision::Allowed { remaining, reset } => Verdict { remaining, reset, refused: None },
+            Decision::Refused { retry_after, remaining, .. } => {
+                Verdict { remaining, reset: retry_after, refused: Some(retry_after) }
+            }
+        }
+    }
+}
+
+impl Limits {
+    /// The limits that settings ask for.
+    pub(crate) fn new(http: &Http) -> Self {
+        let max = http.rate_limit_max_keys;
+        Self {
+            client: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
+            principal: Limit::new("principal", http.principal_rate_limit, None, max),
+            tenant: Limit::new("tenant", http.tenant_rate_limit, None, max),
+            strangers: http.forwarded_from_strangers,
+        }
+    }
+
+    /// Charges one request of this client; answers how long it has to wait, if it has to. The limit does not hold behind a
+    /// proxy that is not trusted, where everyone would share one bucket: there it only logs what it would refuse; and of a
+    /// process at the Unix socket that names no client there is none to charge.
+    pub(crate) fn charge(&self, client: Client, standing: &mut Standing) -> Option<Duration> {
+        let verdict = self.client.as_ref()?.charge(&client.bucket()?);
         if client.forwarded_by_stranger && self.strangers == Forwarded::Log {
             if verdict.refused.is_some() {
                 tracing::warn!(
@@ -78,44 +111,117 @@ impl ClientLimit {
             }
             return None;
         }
-        Some(verdict)
+        standing.client = Some(verdict);
+        verdict.refused
     }
 
-    fn decide(&self, key: u64) -> Verdict {
-        match self.limiter.check(key, 1, clock::now()) {
-            Decision::Allowed { remaining, reset } => Verdict { remaining, reset, refused: None },
-            Decision::Refused { retry_after, remaining, .. } => {
-                Verdict { remaining, reset: retry_after, refused: Some(retry_after) }
-            }
+    /// Charges a client, which the limit holds for, for a wrong credential: who guesses has few guesses.
+    pub(crate) fn fine(&self, client: Client, standing: &mut Standing) {
+        if let (Some(limit), Some(verdict), Some(bucket)) =
+            (&self.client, &mut standing.client, client.bucket())
+        {
+            limit.limiter.fine(hash_key(&bucket), FINE, clock::now());
+            verdict.remaining = verdict.remaining.saturating_sub(FINE);
         }
     }
 
-    /// Requests admitted, refused, and those of clients beyond the bound.
-    pub(crate) fn counts(&self) -> (u64, u64, u64) {
-        self.limiter.counts()
+    /// Charges one request of somebody known; answers how long it has to wait, if it has to.
+    pub(crate) fn charge_caller(
+        &self,
+        principal: &str,
+        tenant: Option<&str>,
+        standing: &mut Standing,
+    ) -> Option<Duration> {
+        standing.principal = self.principal.as_ref().map(|limit| limit.charge(principal));
+        if let Some(wait) = standing.principal.and_then(|verdict| verdict.refused) {
+            return Some(wait);
+        }
+        standing.tenant = self.tenant.as_ref().zip(tenant).map(|(limit, tenant)| limit.charge(tenant));
+        standing.tenant.and_then(|verdict| verdict.refused)
     }
 
-    /// Tells the client where it stands.
-    pub(crate) fn tell(&self, verdict: Verdict, headers: &mut HeaderMap) {
+    fn told<'s>(&'s self, standing: &'s Standing) -> impl Iterator<Item = (&'s Limit, &'s Verdict)> {
+        [
+            (&self.client, &standing.client),
+            (&self.principal, &standing.principal),
+            (&self.tenant, &standing.tenant),
+        ]
+        .into_iter()
+        .filter_map(|(limit, verdict)| Some((limit.as_ref()?, verdict.as_ref()?)))
+    }
+
+    /// Tells the caller where they stand with each limit, and in the older fields with the one that is nearest to its end.
+    pub(crate) fn tell(&self, standing: &Standing, headers: &mut HeaderMap) {
+        let nearest = |(_, verdict): &(&Limit, &Verdict)| (verdict.refused.is_none(), verdict.remaining);
+        let Some((limit, verdict)) = self.told(standing).min_by_key(nearest) else { return };
         // One piece of text, of which each field has its part: every answer carries these.
-        let mut text = BytesMut::with_capacity(64);
-        text.extend_from_slice(b"\"client\";r=");
-        let remaining = decimal(verdict.remaining.into(), &mut text);
-        text.extend_from_slice(b";t=");
-        let reset = decimal(whole_seconds(verdict.reset), &mut text);
+        let mut text = BytesMut::with_capacity(128);
+        let (mut policies, mut remaining, mut reset) = (None, 0..0, 0..0);
+        for (at, each) in self.told(standing) {
+            policies = Some(match policies {
+                None => at.policy.clone(),
+                Some(before) => joined(&before, &at.policy),
+            });
+            text.extend_from_slice(if text.is_empty() { b"\"" } else { b", \"" });
+            text.extend_from_slice(at.name.as_bytes());
+            text.extend_from_slice(b"\";r=");
+            let left = decimal(each.remaining.into(), &mut text);
+            text.extend_from_slice(b";t=");
+            let back = decimal(whole_seconds(each.reset), &mut text);
+            if std::ptr::eq(each, verdict) {
+                (remaining, reset) = (left, back);
+            }
+        }
         let text = text.freeze();
-        let mut tell = |name, part| {
-            // Digits and the name are always header text.
+        let mut part = |name, part| {
+            // Digits and our own names are always header text.
             if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(part)) {
                 headers.insert(name, value);
             }
         };
-        tell(X_REMAINING, remaining);
-        tell(X_RESET, reset);
-        tell(RATE_LIMIT, 0..text.len());
-        headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
-        headers.insert(X_LIMIT, self.limit.clone());
+        part(X_REMAINING, remaining);
+        part(X_RESET, reset);
+        part(RATE_LIMIT, 0..text.len());
+        if let Some(policies) = policies {
+            headers.insert(RATE_LIMIT_POLICY, policies);
+        }
+        headers.insert(X_LIMIT, limit.shown.clone());
     }
+
+    /// Writes what each decided.
+    pub(crate) fn render(&self, out: &mut String) {
+        for (limit, name, help) in [
+            (
+                &self.client,
+                "http_client_rate_limit_decisions_total",
+                "What the per-client rate limit decided.",
+            ),
+            (
+                &self.principal,
+                "http_principal_rate_limit_decisions_total",
+                "What the per-principal rate limit decided.",
+            ),
+            (
+                &self.tenant,
+                "http_tenant_rate_limit_decisions_total",
+                "What the per-tenant rate limit decided.",
+            ),
+        ] {
+            let Some(limit) = limit else { continue };
+            // Those beyond the bound of keys share one limit.
+            let (allowed, refused, overflow) = limit.limiter.counts();
+            let mut family = Family::counter(out, name, help);
+            for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
+                family.sample(&[("decision", decision)], count);
+            }
+        }
+    }
+}
+
+/// Two members of a list.
+fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
+    let list = [before.as_bytes(), b", ", next.as_bytes()].concat();
+    HeaderValue::from_bytes(&list).unwrap_or_else(|_| before.clone())
 }
 
 /// Writes a number; answers where it stands.
@@ -148,20 +254,22 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
 
-    fn limit(rate: &str, burst: Option<u32>) -> ClientLimit {
+    fn limits(rate: &str, burst: Option<u32>) -> Limits {
         let mut http = Settings::default().http;
         http.rate_limit = Some(hardening_spec::units::rate(rate).unwrap());
         http.rate_limit_burst = burst;
-        ClientLimit::new(&http).unwrap()
+        http.principal_rate_limit = Some(hardening_spec::units::rate("2/s").unwrap());
+        http.tenant_rate_limit = Some(hardening_spec::units::rate("3/s").unwrap());
+        Limits::new(&http)
     }
 
     fn client(ip: &str, stranger: bool) -> Client {
         Client { ip: ip.parse().ok(), vouched: false, forwarded_by_stranger: stranger }
     }
 
-    fn told(limit: &ClientLimit, verdict: Verdict) -> Vec<String> {
+    fn told(limits: &Limits, standing: &Standing) -> Vec<String> {
         let mut headers = HeaderMap::new();
-        limit.tell(verdict, &mut headers);
+        limits.tell(standing, &mut headers);
         [RATE_LIMIT_POLICY, RATE_LIMIT, X_LIMIT, X_REMAINING, X_RESET]
             .map(|name| headers[name].to_str().unwrap().to_owned())
             .to_vec()
@@ -169,44 +277,79 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_waits_as_told_is_admitted_again() {
-        let limit = limit("100/min", None);
+        let limits = limits("100/min", None);
         let who = client("192.0.2.1", false);
+        let mut standing = Standing::default();
         for left in (0..100).rev() {
-            let verdict = limit.charge(who).unwrap();
-            assert_eq!((verdict.refused, verdict.remaining), (None, left));
+            assert_eq!(limits.charge(who, &mut standing), None);
+            assert_eq!(standing.client.unwrap().remaining, left);
         }
-        let refused = limit.charge(who).unwrap();
-        let wait = refused.refused.unwrap();
+        let wait = limits.charge(who, &mut standing).unwrap();
         assert_eq!(whole_seconds(wait), 1);
-        assert_eq!(told(&limit, refused), ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]);
+        assert_eq!(
+            told(&limits, &standing),
+            ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]
+        );
         assert_eq!(refusal(wait).answer(None).headers()[http::header::RETRY_AFTER], "1");
-        assert_eq!(limit.charge(client("192.0.2.2", false)).unwrap().refused, None);
+        assert_eq!(limits.charge(client("192.0.2.2", false), &mut standing), None);
         tokio::time::advance(Duration::from_secs(whole_seconds(wait))).await;
-        assert_eq!(limit.charge(who).unwrap().refused, None);
+        assert_eq!(limits.charge(who, &mut standing), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn behind_an_unknown_proxy_it_only_logs_unless_told_otherwise() {
-        let mut limit = limit("1/min", Some(1));
+        let mut limits = limits("1/min", Some(1));
         let who = client("192.0.2.1", true);
+        let mut standing = Standing::default();
         for _ in 0..5 {
-            assert_eq!(limit.charge(who), None);
+            assert_eq!(limits.charge(who, &mut standing), None);
+            limits.fine(who, &mut standing);
         }
-        limit.strangers = Forwarded::Limit;
-        assert!(limit.charge(who).unwrap().refused.is_some());
+        assert_eq!(standing, Standing::default());
+        limits.strangers = Forwarded::Limit;
+        assert!(limits.charge(who, &mut standing).is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_names_no_client_at_the_unix_socket_is_not_charged() {
-        let limit = limit("1/min", Some(1));
-        for _ in 0..5 {
-            assert_eq!(limit.charge(client("nobody", false)), None);
+    async fn who_guesses_has_few_guesses() {
+        let limits = limits("100/min", None);
+        let who = client("192.0.2.1", false);
+        let mut guesses = 0;
+        let mut standing = Standing::default();
+        while limits.charge(who, &mut standing).is_none() {
+            limits.fine(who, &mut standing);
+            guesses += 1;
         }
+        assert_eq!(guesses, 10);
+        assert_eq!(limits.charge(client("192.0.2.2", false), &mut standing), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn principals_and_tenants_have_limits_of_their_own() {
+        let limits = limits("100/min", None);
+        let mut standing = Standing::default();
+        let _ = limits.charge(client("192.0.2.1", false), &mut standing);
+        for left in (0..2).rev() {
+            assert_eq!(limits.charge_caller("ann", Some("shop"), &mut standing), None);
+            assert_eq!(standing.principal.unwrap().remaining, left);
+        }
+        assert_eq!(
+            told(&limits, &standing)[..3],
+            [
+                "\"client\";q=100;w=60, \"principal\";q=2;w=1, \"tenant\";q=3;w=1",
+                "\"client\";r=99;t=1, \"principal\";r=0;t=1, \"tenant\";r=1;t=1",
+                "2"
+            ]
+        );
+        assert!(limits.charge_caller("ann", Some("shop"), &mut standing).is_some());
+        assert_eq!(limits.charge_caller("bob", Some("shop"), &mut standing), None, "the third of the tenant");
+        assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fourth");
+        assert_eq!(limits.charge_caller("cid", Some("store"), &mut standing), None);
     }
 
     #[test]
     fn the_policy_states_the_time_in_which_the_burst_returns() {
-        assert_eq!(limit("10/s", Some(50)).policy, "\"client\";q=50;w=5");
-        assert_eq!(limit("100/min", Some(10)).policy, "\"client\";q=10;w=6");
+        assert_eq!(limits("10/s", Some(50)).client.unwrap().policy, "\"client\";q=50;w=5");
+        assert_eq!(limits("100/min", Some(10)).client.unwrap().policy, "\"client\";q=10;w=6");
     }
 }

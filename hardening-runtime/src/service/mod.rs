@@ -6,6 +6,11 @@
 mod account;
 pub(crate) mod address;
 mod admin;
+#[cfg(feature = "auth")]
+mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "no_auth.rs"]
+mod auth;
 mod body;
 mod client;
 mod connection;
@@ -20,6 +25,7 @@ mod grpc;
 mod headers;
 pub mod health;
 mod host;
+pub mod input;
 mod json;
 mod limit;
 mod listener;
@@ -54,6 +60,7 @@ mod tls;
 #[cfg(unix)]
 pub(crate) mod unix;
 mod wire;
+mod words;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};

@@ -29,6 +29,23 @@ pub struct Problem {
     detail: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    accepts: Option<Media>,
+}
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Media {
+    Json,
+    Form,
+}
+
+impl Media {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
 }
 
 /// What is wrong with one field of a request.
@@ -50,6 +67,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             retry_after: None,
+            accepts: None,
         }
     }
 
@@ -95,6 +113,12 @@ impl Problem {
         self
     }
 
+    /// 415, with what would have been taken in `Accept`.
+    pub(super) fn other_media(wanted: Media) -> Self {
+        let detail = format!("Send `content-type: {}`.", wanted.name());
+        Self { accepts: Some(wanted), ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail) }
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -119,6 +143,9 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        }
+        if let Some(media) = self.accepts {
+            headers.insert(header::ACCEPT, HeaderValue::from_static(media.name()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

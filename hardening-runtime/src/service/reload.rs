@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::auth::{self, Auth};
 use super::targets;
 use super::tls::{self, Tls};
 use crate::settings::{self, Loaded, Settings, Sources, Version, keys};
@@ -28,6 +29,7 @@ pub(super) struct Reloader {
     started_with: Settings,
     version: Version,
     tls: Option<Arc<Tls>>,
+    auth: Option<Arc<Auth>>,
 }
 
 impl Reloader {
@@ -36,8 +38,9 @@ impl Reloader {
         started_with: Settings,
         version: Version,
         tls: Option<Arc<Tls>>,
+        auth: Option<Arc<Auth>>,
     ) -> Self {
-        Self { sources, started_with, version, tls }
+        Self { sources, started_with, version, tls, auth }
     }
 
     /// Reloads until it is dropped. From its call on, and not from its first poll, SIGHUP does not end the process.
@@ -46,6 +49,7 @@ impl Reloader {
         let mut file = Watched::new(self.version);
         // What was exchanged since the start read it is news.
         let mut certificate = Watched::new(self.tls.as_ref().map(|tls| tls.began_with()));
+        let mut callers = Watched::new(self.auth.as_ref().map(|auth| auth.began_with()));
         async move {
             loop {
                 tokio::select! {
@@ -54,6 +58,8 @@ impl Reloader {
                         self.reload("SIGHUP");
                         certificate = Watched::new(self.certificate().await);
                         self.certify("SIGHUP").await;
+                        callers = Watched::new(self.callers().await);
+                        self.introduce("SIGHUP").await;
                     }
                     () = sleep(LOOK_EVERY) => {
                         if file.changed(self.version().await) {
@@ -61,6 +67,9 @@ impl Reloader {
                         }
                         if certificate.changed(self.certificate().await) {
                             self.certify("a file changed").await;
+                        }
+                        if callers.changed(self.callers().await) {
+                            self.introduce("the file changed").await;
                         }
                     }
                 }
@@ -78,6 +87,19 @@ impl Reloader {
         if let Some(tls) = self.tls.clone() {
             // A task that was cancelled has reloaded nothing, which the next look finds.
             let _ = tokio::task::spawn_blocking(move || tls.reload(cause)).await;
+        }
+    }
+
+    /// The file of callers as it is.
+    async fn callers(self: &Arc<Self>) -> Option<auth::Version> {
+        let auth = self.auth.clone()?;
+        tokio::task::spawn_blocking(move || auth.version()).await.ok()
+    }
+
+    async fn introduce(&self, cause: &'static str) {
+        if let Some(auth) = self.auth.clone() {
+            // A task that was cancelled has reloaded nothing, which the next look finds.
+            let _ = tokio::task::spawn_blocking(move || auth.reload(cause)).await;
         }
     }
 

@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::account::Account;
+use super::auth::Caller;
 use super::body::{Bounded, Counted};
 use super::client::Client;
 use super::headers::Headers;
 use super::health::{Probe, probe_of};
-use super::limit::{self, Verdict};
+use super::limit::{self, Standing};
 use super::panics::Place;
 use super::plain::as_problem;
 use super::problem::Problem;
@@ -49,12 +50,15 @@ pub(crate) async fn answer(
     let grpc = account.is_grpc();
     let origin = server.headers.allowed(&parts.headers);
     let old_http = parts.version < Version::HTTP_2;
-    let mut standing = None;
+    let mut standing = Standing::default();
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
         None if grpc::asks_health(&parts) => grpc::health(&server, &parts, body, &mut account).await,
         None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
-        None => run(&server, parts, body, client, &mut account).await,
+        None => match identify(&server, &parts, client, &mut account, &mut standing).await {
+            Ok(caller) => run(&server, parts, body, client, caller, &mut account).await,
+            Err(response) => response,
+        },
     };
     if grpc {
         response = grpc::as_status(response);
@@ -66,9 +70,13 @@ pub(crate) async fn answer(
         server.headers.secure(headers);
         server.headers.share(origin, headers);
     }
-    if let (Some(limit), Some(standing)) = (&server.limit, standing) {
-        limit.tell(standing, headers);
+    server.limits.tell(&standing, headers);
+    if let Some(auth) = &server.auth
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        auth.challenge(response.headers_mut());
     }
+    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&account.id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -87,7 +95,7 @@ fn refuse(
     body: &Incoming,
     client: Client,
     account: &mut Account,
-    standing: &mut Option<Verdict>,
+    standing: &mut Standing,
 ) -> Option<Response> {
     let http = &server.settings.http;
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(&account.id)));
@@ -116,11 +124,8 @@ fn refuse(
         Headers::preflight(&parts.headers, response.headers_mut());
         return Some(response);
     }
-    if let Some(limit) = &server.limit {
-        *standing = limit.charge(client);
-        if let Some(wait) = standing.and_then(|standing| standing.refused) {
-            return problem(&limit::refusal(wait), account);
-        }
+    if let Some(wait) = server.limits.charge(client, standing) {
+        return problem(&limit::refusal(wait), account);
     }
     // Of a call of gRPC each message has a limit of its own.
     if !account.is_grpc() && body.size_hint().lower() > http.body_limit {
@@ -144,6 +149,41 @@ fn expired(parts: &Parts, longest: Duration, account: &mut Account) -> Option<Re
         }
     };
     Some(problem.answer(Some(&account.id)))
+}
+
+/// Who is calling, within the deadline, and whether they may call as often.
+async fn identify(
+    server: &Server,
+    parts: &Parts,
+    client: Client,
+    account: &mut Account,
+    standing: &mut Standing,
+) -> Result<Option<Caller>, Response> {
+    let certificate = account.conn.principal.as_ref();
+    let caller = match &server.auth {
+        None => certificate.map(|principal| Caller { principal: principal.clone(), tenant: None }),
+        Some(auth) => {
+            let judged = tokio::select! {
+                biased;
+                judged = auth.judge(&parts.headers, certificate) => judged,
+                () = tokio::time::sleep_until(account.deadline) => return Err(late().answer(Some(&account.id))),
+                () = server.is_cut() => return Err(closing().answer(Some(&account.id))),
+            };
+            judged.map_err(|refusal| {
+                if refusal.is_the_callers() {
+                    server.limits.fine(client, standing);
+                }
+                refusal.problem().answer(Some(&account.id))
+            })?
+        }
+    };
+    if let Some(caller) = &caller
+        && let Some(wait) =
+            server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), standing)
+    {
+        return Err(limit::refusal(wait).answer(Some(&account.id)));
+    }
+    Ok(caller)
 }
 
 fn oversized(parts: &Parts, uri_limit: u64, header_limit: u64) -> Option<Problem> {
@@ -192,8 +232,10 @@ async fn run(
     parts: Parts,
     body: Incoming,
     client: Client,
+    caller: Option<Caller>,
     account: &mut Account,
 ) -> Response {
+    let (principal, tenant) = caller.map_or((None, None), |caller| (Some(caller.principal), caller.tenant));
     let deadline = account.deadline;
     let live = Arc::new(Live {
         server: Arc::clone(server),
@@ -201,7 +243,8 @@ async fn run(
         client: account.client,
         // Anybody could write that their own request matters most.
         priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),
-        principal: account.conn.principal.clone(),
+        principal,
+        tenant,
         deadline,
         route: std::sync::OnceLock::new(),
         fate: super::body::BodyFate::default(),

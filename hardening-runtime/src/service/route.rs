@@ -15,8 +15,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
+use super::problem::Problem;
 use super::server::Server;
 use super::shed::{Priority, Shed, Usual};
+use crate::Rejected;
 use crate::context::{self, Principal};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::{RouteStats, UNMATCHED};
@@ -31,7 +33,9 @@ pub(crate) struct Live {
     pub(crate) client: Option<IpAddr>,
     /// What a trusted proxy says of how much the request matters.
     pub(crate) priority: Option<Priority>,
+    /// Who is calling, and on whose behalf.
     pub(crate) principal: Option<Principal>,
+    pub(crate) tenant: Option<String>,
     pub(crate) deadline: Instant,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
@@ -58,7 +62,7 @@ impl Live {
             route,
             idempotency_key: headers.get(IDEMPOTENCY_KEY).and_then(text),
             digest: self.digest.clone(),
-            ..context::Request::default()
+            tenant: self.tenant.clone(),
         });
         let _ = self.request.set(Arc::clone(&around));
         around
@@ -147,6 +151,12 @@ where
         let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
         let known = self.route(&live.server, route.as_deref());
         live.matched(&known.stats);
+        if let Some(auth) = &live.server.auth
+            && !auth.admits(live.principal.as_ref(), route.as_deref())
+        {
+            let problem = Problem::from(&Rejected::Unauthenticated).answer(Some(&live.id));
+            return Box::pin(std::future::ready(Ok(problem)));
+        }
         let usual = &known.usual[usize::from(!request.method().is_safe())];
         let place = match Shed::admit(&live, known.priority, usual) {
             Ok(place) => place,

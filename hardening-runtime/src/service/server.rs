@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::auth::Auth;
 use super::drain::HookLog;
 use super::grpc;
 use super::headers::Headers;
 use super::health::Health;
-use super::limit::ClientLimit;
+use super::limit::Limits;
 use super::route::NoteRoute;
 use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
@@ -32,11 +33,12 @@ pub(crate) struct Server {
     pub(crate) grpc: Option<Router>,
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
-    pub(crate) limit: Option<ClientLimit>,
+    pub(crate) limits: Limits,
     pub(crate) shed: Shed,
     pub(crate) connections: ConnectionStats,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) auth: Option<Arc<Auth>>,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) hooks: Arc<HookLog>,
     pub(crate) secrets: Vec<Arc<Known>>,
@@ -54,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) app: App,
     pub(crate) health: Arc<Health>,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) auth: Option<Arc<Auth>>,
     /// Of routes, as set-up code gave them.
     pub(crate) priorities: Vec<(String, Priority)>,
     pub(crate) secrets: Vec<Arc<Known>>,
@@ -70,7 +73,7 @@ pub(crate) enum Surface {
 
 impl Server {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, version, app, health, tls, priorities, secrets } = parts;
+        let Parts { settings, version, app, health, tls, auth, priorities, secrets } = parts;
         let stats = HttpStats::default();
         if app.grpc.is_some() {
             stats.answers_calls();
@@ -82,11 +85,12 @@ impl Server {
             grpc: app.grpc.map(grpc::prepared),
             health,
             stats,
-            limit: ClientLimit::new(&settings.http),
+            limits: Limits::new(&settings.http),
             connections: ConnectionStats::default(),
             shed: Shed::new(&settings.shed, priorities),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
+            auth,
             tasks: Arc::new(Tasks::new(&tasks(), &settings)),
             hooks: Arc::default(),
             secrets,

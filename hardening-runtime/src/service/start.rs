@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::address::{Bound, unix_path};
+use super::auth::Auth;
 use super::drain;
 use super::ending;
 use super::health::{self, Health};
@@ -152,10 +153,15 @@ impl Service {
         match operation {
             Operation::Describe => operate::describe(&self.spec, loaded.as_ref()),
             Operation::Check => match loaded {
-                Ok(loaded) => match Tls::new(&loaded.settings.tls) {
-                    Ok(_) => operate::checked(&loaded),
-                    Err(problems) => failed(&StartError(problems)),
-                },
+                Ok(loaded) => {
+                    let problems = [Tls::new(&loaded.settings.tls).err(), Auth::new(&loaded.settings).err()];
+                    let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
+                    if problems.is_empty() {
+                        operate::checked(&loaded)
+                    } else {
+                        failed(&StartError(problems))
+                    }
+                }
                 Err(error) => failed(&error),
             },
             Operation::Probe => match loaded {
@@ -206,6 +212,7 @@ impl Service {
         }
         let Loaded { settings, version, .. } = loaded;
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
+        let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let http = &settings.http;
         let bound = async |address, setting| listener::bind(address, http.socket_mode, setting).await;
@@ -220,9 +227,10 @@ impl Service {
         let mut missing: Vec<String> = of_checks.map(|missing| missing.to_string()).collect();
         let (secrets, followers) = secrets.into_parts();
         let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
+        let reloader =
+            Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone(), auth.clone()));
         let version = self.spec.version;
-        let parts = Parts { settings, version, app, health, tls, priorities, secrets };
+        let parts = Parts { settings, version, app, health, tls, auth, priorities, secrets };
         let server = Arc::new(Server::new(parts));
         missing.extend(server.tasks.missing(&provided));
         if !missing.is_empty() {
@@ -273,6 +281,9 @@ impl Assembled {
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
         others.spawn(reloader.watch());
+        if let Some(auth) = &server.auth {
+            others.spawn(auth.watch());
+        }
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
         let background = tasks::Running::begin(&server.tasks, provided);
         server.health.set_up();

@@ -3,9 +3,9 @@
 
 use hardening_spec::units;
 
-use super::forms;
 use super::value::Value;
 use super::{ClientAuth, Forwarded, LogFormat, Settings, ShedLimit};
+use super::{auth, forms};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`] and [`NAMED`].
-pub const SECTIONS: &[&str] = &["service", "http", "shed", "tls", "log", "health", "shutdown"];
+pub const SECTIONS: &[&str] = &["service", "http", "shed", "tls", "auth", "log", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -144,6 +144,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "rate_limit", Form::RateOrNone, "100/min", "The rate of each client's requests, IPv6 by /64; probes are never limited.", http.rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "rate_limit_burst", Form::Count, "", "How many requests one client may send at once; the rate's count unless set.", http.rate_limit_burst, forms::some_count, forms::show_some),
     setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered; further ones share one limit.", http.rate_limit_max_keys, forms::count, plain),
+    setting!("http", "principal_rate_limit", Form::RateOrNone, "none", "The rate of each authenticated caller's requests, wherever they come from.", http.principal_rate_limit, forms::rate_or_none, forms::show_rate),
+    setting!("http", "tenant_rate_limit", Form::RateOrNone, "none", "The rate of each tenant's requests, of all its callers together.", http.tenant_rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "trusted_proxies", Form::Networks, "", "Peers whose `x-forwarded-for` is believed.", http.trusted_proxies, forms::networks, |nets: &Vec<ipnet::IpNet>| joined(nets)),
     setting!("http", "forwarded_from_strangers", Form::Choice(&["log", "limit"]), "log", "When forwarding headers come from a peer outside `trusted_proxies`: `log` lets the request pass and only logs what the rate limit would refuse, `limit` ignores the headers and holds the peer to the limit.", http.forwarded_from_strangers, Forwarded::read, Forwarded::show),
     setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
@@ -161,6 +163,21 @@ pub const SETTINGS: &[Setting] = &[
     setting!("tls", "client_auth", Form::Choice(&["required", "optional"]), "required", "Whether a client without a certificate is turned away, where `client_ca` is set.", tls.client_auth, ClientAuth::read, ClientAuth::show),
     setting!("tls", "handshake_timeout", Form::Duration, "10s", "The longest that a handshake may take.", tls.handshake_timeout, forms::duration, time),
     setting!("tls", "hsts", Form::Text, "max-age=31536000", "The `strict-transport-security` of answers over TLS; none if empty.", tls.hsts, forms::header_text, plain),
+    setting!("auth", "api_keys", Form::Text, "", "A TOML file with the digests of API keys, and what the holders of certificates may do.", auth.api_keys, forms::text, plain),
+    setting!("auth", "required", Form::Flag, "false", "Whether nobody may call without a credential, save the routes of `public`.", auth.required, forms::flag, plain),
+    setting!("auth", "public", Form::Texts, "", "Routes that anybody may call, written as the router has them; one that ends in `*` stands for all that begin so.", auth.public, auth::routes, |routes: &Vec<String>| joined(routes)),
+    setting!("auth", "issuer", Form::Text, "", "The `iss` of tokens; no token is taken unless set.", auth.issuer, forms::text, plain),
+    setting!("auth", "audience", Form::Texts, "", "The `aud` of tokens: one of these.", auth.audience, forms::texts, |audience: &Vec<String>| joined(audience)),
+    setting!("auth", "algorithms", Form::Texts, "RS256,ES256", "How tokens may be signed; never with a shared secret.", auth.algorithms, auth::algorithms, |names: &Vec<String>| joined(names)),
+    setting!("auth", "jwks", Form::Text, "", "Where the issuer's keys are: a URL, or a file.", auth.jwks, forms::text, plain),
+    setting!("auth", "jwks_ca", Form::Text, "", "A PEM file with roots that are trusted for that URL beside those of the system.", auth.jwks_ca, forms::text, plain),
+    setting!("auth", "leeway", Form::Duration, "30s", "How far the issuer's clock may differ from ours, at most 5m.", auth.leeway, auth::leeway, time),
+    setting!("auth", "jwks_refresh", Form::Duration, "10m", "How often the issuer's keys are fetched.", auth.jwks_refresh, forms::duration, time),
+    setting!("auth", "jwks_stale", Form::Duration, "12h", "How long keys still count when they cannot be fetched again.", auth.jwks_stale, forms::duration, time),
+    setting!("auth", "jwks_cooldown", Form::Duration, "30s", "The time between two fetches that tokens under an unknown key ask for, and between two that fail.", auth.jwks_cooldown, forms::duration, time),
+    setting!("auth", "principal_claim", Form::Text, "sub", "The claim that names the caller.", auth.principal_claim, forms::text, plain),
+    setting!("auth", "scope_claims", Form::Texts, "scope,scp", "The claims that hold scopes, as a list or as words in one string; `a.b` is `b` within `a`.", auth.scope_claims, forms::texts, |claims: &Vec<String>| joined(claims)),
+    setting!("auth", "tenant_claim", Form::Text, "", "The claim that names the tenant; none unless set.", auth.tenant_claim, forms::text, plain),
     setting!("log", "format", Form::Choice(&["auto", "json", "pretty"]), "auto", "One JSON object a line, or text for people; `auto` is `pretty` on a terminal.", log.format, LogFormat::read, LogFormat::show),
     setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
     setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),

@@ -4,6 +4,7 @@
 //! serves before all of it is right.
 
 mod apply;
+pub(crate) mod auth;
 mod env;
 mod file;
 pub(crate) mod forms;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
+pub use auth::Auth;
 pub(crate) use load::{Call, Sources, Version, load};
 pub use secrets::SecretReference;
 pub use shed::{Shed, ShedLimit};
@@ -38,6 +40,8 @@ pub struct Settings {
     pub shed: Shed,
     /// `[tls]`.
     pub tls: Tls,
+    /// `[auth]`.
+    pub auth: Auth,
     /// `[log]`.
     pub log: Log,
     /// `[health]`.
@@ -96,6 +100,10 @@ pub struct Http {
     pub rate_limit_burst: Option<u32>,
     /// Clients remembered.
     pub rate_limit_max_keys: u32,
+    /// The rate of each principal.
+    pub principal_rate_limit: Option<Rate>,
+    /// The rate of each tenant.
+    pub tenant_rate_limit: Option<Rate>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What forwarding headers from other peers do.
@@ -264,6 +272,7 @@ impl Default for Settings {
             http: Http::default(),
             shed: Shed::default(),
             tls: Tls::default(),
+            auth: Auth::default(),
             log: Log::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),

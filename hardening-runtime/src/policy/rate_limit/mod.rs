@@ -287,6 +287,15 @@ impl Limiter {
         }
     }
 
+    /// Charges up to `cost` more units of the key with this hash, as many as are left, for something that was no decision.
+    #[cfg(feature = "service")]
+    pub(crate) fn fine(&self, key: u64, cost: u32, now: Nanos) {
+        let cost = cost.min(self.remaining(key, now));
+        if cost > 0 {
+            let _ = self.arrive(Charge { key, cost }, now, 0);
+        }
+    }
+
     /// Forgets every charge.
     #[cfg(feature = "testing")]
     pub(crate) fn reset(&self) {

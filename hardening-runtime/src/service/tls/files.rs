@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -12,6 +12,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::clock::wall_clock;
 use crate::settings::{self, ClientAuth};
 
 /// When each file was changed last, and its length.
@@ -30,11 +31,6 @@ pub(super) fn version(tls: &settings::Tls) -> Version {
         let file = fs::metadata(path).ok()?;
         Some((file.modified().ok()?, file.len()))
     })
-}
-
-#[expect(clippy::disallowed_methods, reason = "certificates are dated by the wall clock")]
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Reads everything; every file is looked at, whatever the others are like.
@@ -84,7 +80,7 @@ fn expiry(certificate: &CertificateDer<'_>) -> Result<u64, String> {
         X509Certificate::from_der(certificate).map_err(|error| format!("it cannot be read: {error}"))?;
     let (begin, end) =
         (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
-    let now = i64::try_from(now()).unwrap_or(i64::MAX);
+    let now = i64::try_from(wall_clock()).unwrap_or(i64::MAX);
     if end <= now {
         return Err("it has expired".to_owned());
     }

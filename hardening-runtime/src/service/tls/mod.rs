@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use self::files::Loaded;
 pub(super) use self::files::Version;
 use super::socket::Socket;
+use crate::clock::wall_clock;
 use crate::context::Principal;
 use crate::settings;
 use crate::telemetry::text::Family;
@@ -154,7 +155,7 @@ impl Tls {
 }
 
 fn warn_of_expiry(expires: u64) {
-    let left = expires.saturating_sub(files::now());
+    let left = expires.saturating_sub(wall_clock());
     if left < 7 * 24 * 3600 {
         tracing::warn!(days = left / (24 * 3600), "the certificate expires soon");
     }

@@ -1,0 +1,11 @@
+//! Who is calling: keys, tokens and certificates over real sockets, and callers that lie.
+
+mod gate;
+mod issuer;
+
+mod certificates;
+mod keys;
+mod limits;
+mod rotation;
+mod secrecy;
+mod tokens;
