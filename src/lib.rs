@@ -26,6 +26,9 @@
 //!
 //! `tower`, part of `service`, puts the policies around tower services and sends deadlines on: [`layer`].
 //!
+//! `http-client` is [`http`], a client that keeps to the deadline and says whose request it carries; with `tls` it speaks
+//! https.
+//!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
@@ -91,6 +94,8 @@ pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 #[cfg(feature = "service")]
 pub use hardening_runtime::settings;
 
+#[cfg(feature = "http-client")]
+pub use hardening_runtime::connect::http;
 #[cfg(feature = "tower")]
 pub use hardening_runtime::layer;
 #[cfg(feature = "testing")]
@@ -131,6 +136,9 @@ pub mod guide {
     pub mod operations {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
     pub mod tls {}
+    #[cfg(feature = "http-client")]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/http_client.md"))]
+    pub mod http_client {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

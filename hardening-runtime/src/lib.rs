@@ -5,6 +5,8 @@
 
 pub mod catalogue;
 pub mod clock;
+#[cfg(feature = "http-client")]
+pub mod connect;
 pub mod context;
 #[cfg(feature = "tower")]
 pub mod layer;

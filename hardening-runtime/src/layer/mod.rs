@@ -11,4 +11,6 @@ pub(crate) use finish::finishing;
 pub use finish::{Finish, Finishing};
 pub use grpc::{Answering, GrpcStatus, WithStatus, grpc_code, grpc_failed};
 pub use policies::{BoxError, Layered, Policies, PoliciesLayer, Repeat, RepeatLayer, rejected};
+#[cfg(feature = "http-client")]
+pub(crate) use propagate::tell;
 pub use propagate::{Propagate, Propagating};

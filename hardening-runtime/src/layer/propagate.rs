@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use http::{HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -51,23 +51,25 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let headers = request.headers_mut();
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let grpc = kind.is_some_and(|kind| kind.starts_with("application/grpc"));
-        let outgoing = context::outgoing();
-        let told = if grpc { outgoing.grpc_headers() } else { outgoing.headers() };
-        for (name, value) in told {
-            let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
-                continue;
-            };
-            let longer = name != "x-request-id"
-                && headers
-                    .get(&name)
-                    .is_some_and(|given| context::is_longer(given.as_bytes(), value.as_bytes()));
-            if longer || !headers.contains_key(&name) {
-                headers.insert(name, value);
-            }
-        }
+        tell(request.headers_mut());
         self.inner.call(request)
+    }
+}
+
+/// Writes what the request around it tells into the header fields of one that is sent now.
+pub(crate) fn tell(headers: &mut HeaderMap) {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let grpc = kind.is_some_and(|kind| kind.starts_with("application/grpc"));
+    let outgoing = context::outgoing();
+    let told = if grpc { outgoing.grpc_headers() } else { outgoing.headers() };
+    for (name, value) in told {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            continue;
+        };
+        let longer = name != "x-request-id"
+            && headers.get(&name).is_some_and(|given| context::is_longer(given.as_bytes(), value.as_bytes()));
+        if longer || !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
     }
 }

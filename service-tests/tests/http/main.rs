@@ -14,6 +14,7 @@ mod hosts;
 mod limits;
 mod metrics;
 mod onwards;
+mod outgoing;
 mod payments;
 mod probes;
 mod problems;

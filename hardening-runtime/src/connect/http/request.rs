@@ -1,0 +1,216 @@
+//! One request and its answer.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy::connect::capture_connection;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::{Client, Error, Kind, Sent};
+use crate::context;
+use crate::layer::tell;
+
+/// A request that is being written.
+#[must_use = "it is sent by `send`"]
+pub struct RequestBuilder {
+    client: Client,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    timeout: Duration,
+    /// What was wrong first.
+    wrong: Option<String>,
+}
+
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestBuilder").field(&shown(&self.method, &self.uri)).finish()
+    }
+}
+
+/// A request as messages name it: no query, which may hold secrets.
+fn shown(method: &Method, uri: &Uri) -> String {
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => format!("{method} {scheme}://{authority}{}", uri.path()),
+        _ => method.to_string(),
+    }
+}
+
+impl RequestBuilder {
+    pub(super) fn new(client: Client, method: Method, uri: Result<Uri, String>) -> Self {
+        let timeout = client.limits.timeout;
+        let (uri, wrong) = match uri {
+            Ok(uri) => (uri, None),
+            Err(why) => (Uri::default(), Some(why)),
+        };
+        Self { client, method, uri, headers: HeaderMap::new(), body: Bytes::new(), timeout, wrong }
+    }
+
+    fn wrong(&mut self, why: String) {
+        self.wrong.get_or_insert(why);
+    }
+
+    /// Adds a header field. One that cannot stand in a request is told by `send`.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        let name = name.as_ref();
+        match (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_ref())) {
+            (Ok(name), Ok(value)) => drop(self.headers.append(name, value)),
+            // The value may be a secret.
+            _ => self.wrong(format!("the header field {name:?} cannot be sent")),
+        }
+        self
+    }
+
+    /// The body.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// `value` as JSON, with its content type.
+    pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => {
+                self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                self.body = body.into();
+            }
+            Err(error) => self.wrong(format!("the body is no JSON: {error}")),
+        }
+        self
+    }
+
+    /// The longest that this request may take, in place of the client's timeout.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends it and waits for the whole answer, whatever its status. It is cut by its timeout or by the deadline around
+    /// it, whichever comes first, and carries what [`context::outgoing`] tells, except in fields that it has already.
+    ///
+    /// # Errors
+    /// Without a whole answer; [`Error::sent`] says whether the other side may have acted on the request.
+    pub async fn send(self) -> Result<Response, Error> {
+        let Self { client, method, uri, headers, body, timeout, wrong } = self;
+        let named = shown(&method, &uri);
+        let fail = |kind, sent, source| Error::new(kind, sent, &named, source);
+        if let Some(why) = wrong {
+            return Err(fail(Kind::Invalid, Sent::No, Some(why.into())));
+        }
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+        tell(request.headers_mut());
+
+        let own = Instant::now().checked_add(timeout);
+        let (cut_at, late) = match (own, context::deadline()) {
+            (Some(own), Some(deadline)) if deadline < own => (Some(deadline), Kind::DeadlineExceeded),
+            (None, Some(deadline)) => (Some(deadline), Kind::DeadlineExceeded),
+            (own, _) => (own, Kind::Timeout),
+        };
+        if late == Kind::DeadlineExceeded && cut_at.is_some_and(|at| at <= Instant::now()) {
+            return Err(fail(late, Sent::No, None));
+        }
+        let captured = capture_connection(&mut request);
+        let had_connection = || captured.connection_metadata().is_some();
+        let mut answered = false;
+        let answer = async {
+            let answer = client.pool.request(request).await.map_err(|error| {
+                if error.is_connect() {
+                    return fail(Kind::Connect, Sent::No, Some(error.into()));
+                }
+                let sent = if had_connection() { Sent::Maybe } else { Sent::No };
+                fail(Kind::Broken, sent, Some(error.into()))
+            })?;
+            answered = true;
+            let (parts, body) = answer.into_parts();
+            let body = Limited::new(body, client.limits.body).collect().await.map_err(|error| {
+                let too_large = error.downcast_ref::<LengthLimitError>().is_some();
+                fail(if too_large { Kind::TooLarge } else { Kind::Broken }, Sent::Yes, Some(error))
+            })?;
+            Ok(Response {
+                status: parts.status,
+                headers: parts.headers,
+                body: body.to_bytes(),
+                request: named.clone(),
+            })
+        };
+        let Some(cut_at) = cut_at else { return answer.await };
+        tokio::time::timeout_at(cut_at, answer).await.unwrap_or_else(|_| {
+            let sent = match (answered, had_connection()) {
+                (true, _) => Sent::Yes,
+                (false, true) => Sent::Maybe,
+                (false, false) => Sent::No,
+            };
+            Err(fail(late, sent, None))
+        })
+    }
+}
+
+/// A whole answer.
+#[derive(Clone)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    request: String,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, body, request, .. } = self;
+        let bytes = body.len();
+        f.debug_struct("Response")
+            .field("request", request)
+            .field("status", status)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    pub fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as text; what is no UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body read as JSON.
+    ///
+    /// # Errors
+    /// When it is not of this type.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::new(Kind::Json, Sent::Yes, &self.request, Some(error.into())))
+    }
+
+    /// Itself, unless its status is an error (400 and above).
+    ///
+    /// # Errors
+    /// With [`Kind::Status`].
+    pub fn error_for_status(self) -> Result<Self, Error> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            return Err(Error::new(Kind::Status(self.status), Sent::Yes, &self.request, None));
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,3 @@
+//! Connections to others, with what every service needs of them built in.
+
+pub mod http;
