@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use super::body::Ending;
@@ -13,7 +13,7 @@ use super::route::Live;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::nanos;
-use crate::context;
+use crate::context::{self, Trace};
 use crate::telemetry::http::UNMATCHED;
 
 /// The status written for a request whose client went away before an answer.
@@ -27,6 +27,7 @@ pub(crate) struct Account {
     surface: Surface,
     method: Method,
     uri: Uri,
+    version: Version,
     began: Instant,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
@@ -35,6 +36,8 @@ pub(crate) struct Account {
     must_take: bool,
     /// The request's id.
     pub(crate) id: String,
+    /// The trace that it belongs to.
+    pub(crate) trace: Trace,
     /// The client's address.
     pub(crate) client: IpAddr,
     /// When its answer must be ready.
@@ -63,12 +66,14 @@ impl Account {
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
+            version: parts.version,
             began,
             status: None,
             probe: None,
             open: true,
             must_take: false,
             id,
+            trace: trace_of(server, &parts.headers),
             client,
             deadline: began + server.settings.http.request_timeout,
             live: None,
@@ -112,6 +117,24 @@ impl Account {
             }
             stats.ended();
         }
+        #[cfg(feature = "otlp")]
+        if let (Some(traces), Surface::Public, None, true) =
+            (&self.server.traces, self.surface, self.probe, self.trace.sampled)
+        {
+            let answered = super::server_span::Answered {
+                trace: &self.trace,
+                method: &self.method,
+                uri: &self.uri,
+                version: self.version,
+                route: noted.map(|route| &*route.route).filter(|route| *route != UNMATCHED),
+                https: self.server.tls.is_some(),
+                status: self.status.map(|status| status.as_u16()),
+                client: self.client,
+                request_id: &self.id,
+                took,
+            };
+            super::server_span::record(traces, &answered);
+        }
         if self.server.settings.log.access {
             self.write(route, status, took, bytes, whole);
         }
@@ -123,12 +146,13 @@ impl Account {
         let (method, path) = (self.method.as_str(), self.uri.path());
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
-        let (request_id, client) = (self.id.as_str(), self.client);
+        let (request_id, trace_id, client) = (self.id.as_str(), self.trace.id, self.client);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "hardening::access",
-                    method, route, path, status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
+                    method, route, path, status, duration_ms, bytes, request_id,
+                    trace_id = %format_args!("{trace_id:032x}"), %client, aborted = !whole, "request"
                 )
             };
         }
@@ -140,6 +164,15 @@ impl Account {
             line!(info);
         }
     }
+}
+
+/// The caller's trace, or one that begins here.
+fn trace_of(server: &Server, headers: &HeaderMap) -> Trace {
+    context::trace::read(headers).unwrap_or_else(|| {
+        let mut trace = Trace::new(false);
+        trace.sampled = server.traces.as_ref().is_some_and(|traces| traces.samples(trace.id));
+        trace
+    })
 }
 
 impl Ending for Account {

@@ -16,6 +16,8 @@ use crate::{clock, layer, lifecycle};
 
 /// How long nothing may be in flight for connections to be left behind that say nothing.
 const QUIET: Duration = Duration::from_millis(300);
+/// How long telemetry may take at the end, of the hooks' time.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Serves, and shuts down when told to. `process` says that the process ends with the service: then everything in
@@ -25,8 +27,8 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { reloader, server, provided, mut hooks, ran, public, admin } = assembled;
-    let mut tasks = Assembled::spawn(reloader, &server, &provided, public, admin);
+    let Assembled { reloader, exporter, server, provided, mut hooks, ran, public, admin } = assembled;
+    let mut tasks = Assembled::spawn(reloader, exporter, &server, &provided, public, admin);
     let plan = plan(&server.settings);
     let mut timeline = Timeline::new(plan);
     // Taken from the hooks' time, most of which is theirs.
@@ -64,7 +66,16 @@ pub(super) async fn serve(
             // The last words of requests that were cut off, and of connections that are closing.
             let _ = tokio::time::timeout(quiet, &mut tasks.public).await;
             let until = clock::instant(timeline.due()).unwrap_or_else(Instant::now);
-            tokio::spawn(run_hooks(std::mem::take(&mut hooks), until, Arc::clone(&ran), done.clone()));
+            let (hooks, server, ran) = (std::mem::take(&mut hooks), Arc::clone(&server), Arc::clone(&ran));
+            let done = done.clone();
+            let last_words = LAST_WORDS.min(plan.hooks / 4);
+            tokio::spawn(async move {
+                let kept = if server.traces.is_some() { last_words } else { Duration::ZERO };
+                run_hooks(hooks, until - kept, ran).await;
+                flush(&server, last_words).await;
+                // Nobody listens any more once the hooks' time is over.
+                let _ = done.send(()).await;
+            });
         }
         server.enter(stage);
     }
@@ -157,7 +168,7 @@ impl HookLog {
 
 /// Runs hooks one after the other. Each may take an equal share of the time that is
 /// left, so that one that hangs takes no turn from the others.
-async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>, done: mpsc::Sender<()>) {
+async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>) {
     let mut left = hooks.len() as u32;
     for (at, hook) in hooks.into_iter().enumerate() {
         let name = hook.name;
@@ -178,6 +189,11 @@ async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>, done: mp
         }
         log.set(at, state);
     }
-    // Nobody listens any more once the hooks' time is over.
-    let _ = done.send(()).await;
+}
+
+/// Sends what telemetry still has to say.
+async fn flush(server: &Server, within: Duration) {
+    if let Some(traces) = &server.traces {
+        traces.flush(within).await;
+    }
 }

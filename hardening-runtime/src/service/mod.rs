@@ -28,6 +28,8 @@ mod request_id;
 mod route;
 mod running;
 mod server;
+#[cfg(feature = "otlp")]
+mod server_span;
 mod setup;
 pub mod shutdown;
 mod signals;
@@ -41,6 +43,9 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;
+
+#[cfg(feature = "otlp")]
+pub(crate) use request_id::make as new_id;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};

@@ -159,6 +159,7 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
     let live = Arc::new(Live {
         server: Arc::clone(server),
         id: account.id.clone(),
+        trace: account.trace.clone(),
         client: account.client,
         principal: account.conn.principal.clone(),
         deadline,
@@ -188,7 +189,8 @@ async fn run(server: &Arc<Server>, parts: Parts, body: Incoming, account: &mut A
         Ok(Err(never)) => match never {},
         Err(panic) => {
             if !crate::telemetry::log::tells_panics() {
-                tracing::error!(request_id = account.id, panic, "a handler panicked");
+                let trace_id = account.trace.id();
+                tracing::error!(request_id = account.id, trace_id, panic, "a handler panicked");
             }
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR).answer(Some(&account.id))
         }

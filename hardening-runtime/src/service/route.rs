@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
 use super::server::Server;
-use crate::context::{self, Principal};
+use crate::context::{self, Principal, Trace};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
 
@@ -26,6 +26,7 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     pub(crate) id: String,
+    pub(crate) trace: Trace,
     pub(crate) client: IpAddr,
     pub(crate) principal: Option<Principal>,
     pub(crate) deadline: Instant,
@@ -109,6 +110,7 @@ where
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let around = Arc::new(context::Request {
             id: live.id.clone(),
+            trace: Some(live.trace.clone()),
             client_ip: Some(live.client),
             principal: live.principal.clone(),
             route,

@@ -14,6 +14,7 @@ use super::shutdown::Stage;
 use super::tls::Tls;
 use crate::settings::Settings;
 use crate::telemetry::http::HttpStats;
+use crate::telemetry::traces::Traces;
 
 /// One running service.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) limit: Option<ClientLimit>,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) traces: Option<Arc<Traces>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -49,6 +51,7 @@ impl Server {
         router: Router,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
+        traces: Option<Arc<Traces>>,
     ) -> Self {
         Self {
             version,
@@ -59,6 +62,7 @@ impl Server {
             limit: ClientLimit::new(&settings.http),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
+            traces,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

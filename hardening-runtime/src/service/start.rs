@@ -23,6 +23,7 @@ use super::targets;
 use super::tls::Tls;
 use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
+use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log};
 
 type Build = Box<
@@ -126,7 +127,11 @@ impl Service {
                 Ok(loaded) => loaded,
                 Err(error) => return failed(&error),
             };
-            log::install(&loaded.settings.log);
+            let traces = match Traces::new(&loaded.settings, self.spec.version) {
+                Ok(traces) => traces,
+                Err(problems) => return failed(&StartError(problems)),
+            };
+            log::install(&loaded.settings.log, traces.as_ref().map(|(traces, _)| traces));
             // Before anything can be connected to.
             let signals = match signals::listen() {
                 Ok(signals) => signals,
@@ -134,7 +139,7 @@ impl Service {
                     return failed(&StartError::one(format!("signals cannot be received: {error}")));
                 }
             };
-            match self.assemble(loaded).await {
+            match self.assemble(loaded, traces).await {
                 Ok(assembled) => assembled.serve(signals).await,
                 Err(error) => failed(&error),
             }
@@ -149,9 +154,9 @@ impl Service {
         match operation {
             Operation::Describe => operate::describe(&self.spec, loaded.as_ref()),
             Operation::Check => match loaded {
-                Ok(loaded) => match Tls::new(&loaded.settings.tls) {
-                    Ok(_) => operate::checked(&loaded),
-                    Err(problems) => failed(&StartError(problems)),
+                Ok(loaded) => match self.check(&loaded.settings) {
+                    Ok(()) => operate::checked(&loaded),
+                    Err(error) => failed(&error),
                 },
                 Err(error) => failed(&error),
             },
@@ -162,6 +167,13 @@ impl Service {
                 Err(error) => failed(&error),
             },
         }
+    }
+
+    /// What only the start finds out of settings that are read.
+    fn check(&self, settings: &Settings) -> Result<(), StartError> {
+        let problems = [Tls::new(&settings.tls).err(), Traces::new(settings, self.spec.version).err()];
+        let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
+        if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }
     }
 
     /// Starts on free ports of the loopback interface, unless settings name others, and without a pre-drain, unless
@@ -177,7 +189,8 @@ impl Service {
         if !loaded.given.contains(&("shutdown", "pre_drain")) {
             loaded.settings.shutdown.pre_drain = std::time::Duration::ZERO;
         }
-        let assembled = self.assemble(loaded).await?;
+        let traces = Traces::new(&loaded.settings, self.spec.version).map_err(StartError)?;
+        let assembled = self.assemble(loaded, traces).await?;
         Running::new(assembled)
     }
 
@@ -188,7 +201,11 @@ impl Service {
         Ok(loaded)
     }
 
-    async fn assemble(self, loaded: Loaded) -> Result<Assembled, StartError> {
+    async fn assemble(
+        self,
+        loaded: Loaded,
+        traces: Option<(Arc<Traces>, Exporter)>,
+    ) -> Result<Assembled, StartError> {
         targets::configure(&loaded, false).map_err(StartError)?;
         facade::install();
         for warning in &loaded.warnings {
@@ -213,9 +230,11 @@ impl Service {
         }
         let health = Arc::new(Health::new(&checks));
         let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls));
+        let (traces, exporter) = traces.unzip();
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, traces));
         Ok(Assembled {
             reloader,
+            exporter,
             server,
             provided: Arc::new(provided),
             hooks,
@@ -230,6 +249,7 @@ impl Service {
 #[derive(Debug)]
 pub(super) struct Assembled {
     pub(super) reloader: Arc<Reloader>,
+    pub(super) exporter: Option<Exporter>,
     pub(super) server: Arc<Server>,
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
@@ -256,6 +276,7 @@ impl Assembled {
     /// Begins to serve: both listeners, the checks, and the facade's upkeep.
     pub(super) fn spawn(
         reloader: Arc<Reloader>,
+        exporter: Option<Exporter>,
         server: &Arc<Server>,
         provided: &Arc<Provided>,
         public: TcpListener,
@@ -265,6 +286,9 @@ impl Assembled {
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
         others.spawn(reloader.watch());
+        if let Some(exporter) = exporter {
+            others.spawn(exporter.run());
+        }
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
         server.health.set_up();
         Tasks { public, _others: others }

@@ -7,10 +7,12 @@ mod apply;
 mod env;
 mod file;
 pub(crate) mod forms;
+mod hidden;
 pub mod keys;
 mod known;
 mod load;
 mod switches;
+mod telemetry;
 pub(crate) mod value;
 
 use std::time::Duration;
@@ -18,7 +20,9 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
+pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, Version, load};
+pub use telemetry::Telemetry;
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -32,6 +36,8 @@ pub struct Settings {
     pub tls: Tls,
     /// `[log]`.
     pub log: Log,
+    /// `[telemetry]`.
+    pub telemetry: Telemetry,
     /// `[health]`.
     pub health: Health,
     /// `[shutdown]`.
@@ -244,6 +250,7 @@ impl Default for Settings {
             http: Http::default(),
             tls: Tls::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
         };

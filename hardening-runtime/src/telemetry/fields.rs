@@ -19,6 +19,11 @@ const REDACTED: [&str; 9] = [
     "access_token",
 ];
 
+/// Whether the value of a field of this name is never written.
+pub(super) fn is_secret(name: &str) -> bool {
+    REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
 /// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
 const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 
@@ -27,7 +32,6 @@ const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 pub(super) struct Fields {
     out: String,
     names: Vec<String>,
-    request_id: bool,
 }
 
 impl Fields {
@@ -51,8 +55,8 @@ impl Fields {
         out + &self.out
     }
 
-    pub(super) fn has_request_id(&self) -> bool {
-        self.request_id
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
     }
 
     pub(super) fn text(&mut self, name: &str, value: &str) {
@@ -60,10 +64,8 @@ impl Fields {
     }
 
     fn member(&mut self, name: &str, value: &Value) {
-        self.request_id |= name == "request_id";
         let redacted = Value::from("[redacted]");
-        let value =
-            if REDACTED.iter().any(|secret| name.eq_ignore_ascii_case(secret)) { &redacted } else { value };
+        let value = if is_secret(name) { &redacted } else { value };
         let prefix = if OURS.contains(&name) { "field." } else { "" };
         let mut name = format!("{prefix}{name}");
         while self.names.contains(&name) {

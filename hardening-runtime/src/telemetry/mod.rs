@@ -1,4 +1,4 @@
-//! Logs and metrics.
+//! Logs, metrics and traces.
 
 pub mod calls;
 #[cfg(feature = "service")]
@@ -11,3 +11,8 @@ pub mod http;
 #[cfg(feature = "service")]
 pub(crate) mod log;
 pub mod text;
+#[cfg(all(feature = "service", not(feature = "otlp")))]
+#[path = "no_otlp.rs"]
+pub(crate) mod traces;
+#[cfg(feature = "otlp")]
+pub(crate) mod traces;
