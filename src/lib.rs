@@ -29,6 +29,8 @@
 //! `http-client` is [`http`], a client that keeps to the deadline and says whose request it carries; with `tls` it speaks
 //! https.
 //!
+//! `otlp` exports [traces](guide::traces).
+//!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
@@ -139,6 +141,8 @@ pub mod guide {
     #[cfg(feature = "http-client")]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/http_client.md"))]
     pub mod http_client {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/traces.md"))]
+    pub mod traces {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

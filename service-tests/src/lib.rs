@@ -7,5 +7,6 @@
 )]
 
 pub mod certificates;
+pub mod child;
 pub mod client;
 pub mod service;

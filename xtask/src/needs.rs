@@ -11,7 +11,7 @@ use crate::run::{Done, Step, target};
 pub(crate) struct Tool {
     /// The program.
     pub(crate) program: &'static str,
-    /// The Debian package that has it.
+    /// The package that has it: Debian's, or Python's with its version.
     pub(crate) package: &'static str,
     /// What for.
     pub(crate) purpose: &'static str,
@@ -24,10 +24,12 @@ enum Source {
     Install,
     /// Unpacked below the target folder: installing it would start a daemon on a port of ours.
     Unpack,
+    /// A package of Python, in an environment of its own below the target folder.
+    Python,
 }
 
 /// What all tests together need besides cargo.
-pub(crate) const TOOLS: [Tool; 2] = [
+pub(crate) const TOOLS: [Tool; 3] = [
     Tool {
         program: "valgrind",
         package: "valgrind",
@@ -39,6 +41,12 @@ pub(crate) const TOOLS: [Tool; 2] = [
         package: "prometheus",
         purpose: "judges what /metrics answers",
         source: Source::Unpack,
+    },
+    Tool {
+        program: "rotel-agent",
+        package: "rotel==0.0.1a15",
+        purpose: "collects traces as others wrote it",
+        source: Source::Python,
     },
 ];
 
@@ -69,6 +77,14 @@ pub(crate) fn provide() -> Done {
     for tool in &missing {
         eprintln!("{} is missing: it {}", tool.program, tool.purpose);
     }
+    let (of_python, missing): (Vec<Tool>, Vec<Tool>) =
+        missing.into_iter().partition(|tool| tool.source == Source::Python);
+    for tool in &of_python {
+        environment(tool)?;
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
     let root = Step::new("id", "-u").output().is_some_and(|id| id.trim() == "0");
     if !root || find("apt-get", &path).is_none() {
         return Err(by_hand(&missing));
@@ -78,6 +94,7 @@ pub(crate) fn provide() -> Done {
         match tool.source {
             Source::Install => install(tool)?,
             Source::Unpack => unpack(tool)?,
+            Source::Python => {}
         }
     }
     let path = search_path();
@@ -118,6 +135,15 @@ fn unpack(tool: &Tool) -> Done {
         .run()
 }
 
+/// An environment of Python's with one package, and its program where [`search_path`] looks.
+fn environment(tool: &Tool) -> Done {
+    let folder = unpacked(tool).display().to_string();
+    let script = "python3 -m venv \"$1\" && \"$1\"/bin/pip install --quiet --disable-pip-version-check \"$2\" \
+                  && mkdir -p \"$1\"/usr/bin && ln -sf \"$1\"/lib/python3*/site-packages/*/\"$3\" \"$1\"/usr/bin/";
+    let step = Step::new("sh", "-c").argument(script).argument("environment");
+    step.argument(folder).argument(tool.package).argument(tool.program).run()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_line_to_type_names_every_missing_package() {
-        let line = by_hand(&TOOLS);
+        let line = by_hand(&TOOLS[..2]);
         assert!(
             line.contains("apt-get install --yes --no-install-recommends valgrind prometheus\n"),
             "{line}"

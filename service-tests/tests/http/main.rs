@@ -1,6 +1,7 @@
 //! The service as clients see it: real sockets on free ports, and clients that misbehave.
 
 mod app;
+mod receiver;
 mod shapes;
 mod support;
 
@@ -26,3 +27,4 @@ mod slow_readers;
 mod tls;
 mod tls_clients;
 mod tls_exchange;
+mod traces;

@@ -13,7 +13,7 @@ use super::{Counts, Record, otlp};
 use crate::connect::http::Client;
 use crate::settings::{Telemetry, forms};
 
-/// Spans of one request.
+/// The most spans of one request; the queue's bound where that is smaller.
 const BATCH: usize = 512;
 /// How often one request is sent.
 const TRIES: u32 = 3;
@@ -30,6 +30,7 @@ pub(crate) struct Exporter {
     fields: Vec<(HeaderName, HeaderValue)>,
     resource: Vec<u8>,
     every: Duration,
+    batch: usize,
     queue: mpsc::Receiver<Record>,
     flushes: mpsc::Receiver<oneshot::Sender<()>>,
     /// Who waits for the last span; from then on nothing is waited for.
@@ -76,14 +77,18 @@ impl Exporter {
         client.speaks(&url)?;
         let fields = forms::fields_of(telemetry.otlp_headers.reveal()).unwrap_or_default();
         let (every, asked, failing) = (telemetry.export_every, None, false);
-        Ok(Self { client, url, fields, resource, every, queue, flushes, asked, counts, failing })
+        let batch = BATCH.min(telemetry.queue as usize);
+        Ok(Self { client, url, fields, resource, every, batch, queue, flushes, asked, counts, failing })
     }
 
     /// Sends until nobody has spans any more, or it is dropped.
     pub(crate) async fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
+        let most = self.batch;
+        let mut batch = Vec::with_capacity(most);
         let mut due = Instant::now();
         loop {
+            // Whenever it is full it is sent at once.
+            let room = most - batch.len();
             tokio::select! {
                 biased;
                 Some(done) = self.flushes.recv() => {
@@ -91,14 +96,14 @@ impl Exporter {
                     self.flush(&mut batch).await;
                 }
                 () = sleep_until(due), if !batch.is_empty() => self.export(&mut batch).await,
-                received = self.queue.recv_many(&mut batch, BATCH) => {
+                received = self.queue.recv_many(&mut batch, room) => {
                     if received == 0 {
                         return;
                     }
                     if batch.len() == received {
                         due = Instant::now() + self.every;
                     }
-                    if batch.len() >= BATCH {
+                    if batch.len() >= self.batch {
                         self.export(&mut batch).await;
                     }
                 }
@@ -113,7 +118,7 @@ impl Exporter {
     async fn flush(&mut self, batch: &mut Vec<Record>) {
         while let Ok(record) = self.queue.try_recv() {
             batch.push(record);
-            if batch.len() >= BATCH {
+            if batch.len() >= self.batch {
                 self.export(batch).await;
             }
         }
@@ -168,7 +173,10 @@ impl Exporter {
 
     fn failed(&mut self, why: &str) {
         if !mem::replace(&mut self.failing, true) {
-            tracing::warn!(why, "the receiver of traces does not take spans; they are lost until it does");
+            tracing::warn!(
+                why,
+                "the receiver of traces does not take spans; what the queue cannot hold is lost"
+            );
         }
     }
 
