@@ -107,7 +107,7 @@ impl ClientBuilder {
     }
 
     /// Without spans, and without the fields of a request around it: for telemetry itself.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "alerts"))]
     pub(crate) fn unseen(mut self) -> Self {
         self.limits.seen = false;
         self
@@ -162,7 +162,7 @@ impl Client {
     }
 
     /// Whether a request can be sent there.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "alerts"))]
     #[expect(clippy::unused_self, reason = "it may come to depend on how the client is made")]
     pub(crate) fn speaks(&self, url: &str) -> Result<(), String> {
         address(url).map(drop)

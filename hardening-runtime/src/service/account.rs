@@ -15,6 +15,8 @@ use super::wire::Conn;
 use crate::clock::nanos;
 use crate::context::{self, Trace};
 use crate::telemetry::http::UNMATCHED;
+#[cfg(feature = "alerts")]
+use crate::telemetry::http::is_error;
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -116,6 +118,10 @@ impl Account {
                 (None, None) => stats.unmatched().record(&self.method, counted, nanos(took)),
             }
             stats.ended();
+        }
+        #[cfg(feature = "alerts")]
+        if self.server.alerts.is_some() && self.surface == Surface::Public && is_error(status) {
+            noted.unwrap_or(stats.unmatched()).failed(&self.id, self.trace.id());
         }
         #[cfg(feature = "otlp")]
         if let (Some(traces), Surface::Public, None, true) =

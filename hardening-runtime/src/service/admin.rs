@@ -37,6 +37,9 @@ pub(crate) fn metrics(server: &Server) -> String {
     if let Some(traces) = &server.traces {
         traces.render(&mut out);
     }
+    if let Some(alerts) = &server.alerts {
+        alerts.render(&mut out);
+    }
     server.stats.render(&mut out);
     if let Some(limit) = &server.limit {
         let (allowed, refused, overflow) = limit.counts();

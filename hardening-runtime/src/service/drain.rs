@@ -27,8 +27,9 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { reloader, exporter, server, provided, mut hooks, ran, public, admin } = assembled;
-    let mut tasks = Assembled::spawn(reloader, exporter, &server, &provided, public, admin);
+    let Assembled { reloader, exporter, senders, server, provided, mut hooks, ran, public, admin } =
+        assembled;
+    let mut tasks = Assembled::spawn(reloader, (exporter, senders), &server, &provided, public, admin);
     let plan = plan(&server.settings);
     let mut timeline = Timeline::new(plan);
     // Taken from the hooks' time, most of which is theirs.
@@ -70,7 +71,8 @@ pub(super) async fn serve(
             let done = done.clone();
             let last_words = LAST_WORDS.min(plan.hooks / 4);
             tokio::spawn(async move {
-                let kept = if server.traces.is_some() { last_words } else { Duration::ZERO };
+                let speaks = server.traces.is_some() || server.alerts.is_some();
+                let kept = if speaks { last_words } else { Duration::ZERO };
                 run_hooks(hooks, until - kept, ran).await;
                 flush(&server, last_words).await;
                 // Nobody listens any more once the hooks' time is over.
@@ -193,7 +195,15 @@ async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>) {
 
 /// Sends what telemetry still has to say.
 async fn flush(server: &Server, within: Duration) {
-    if let Some(traces) = &server.traces {
-        traces.flush(within).await;
-    }
+    let traces = async {
+        if let Some(traces) = &server.traces {
+            traces.flush(within).await;
+        }
+    };
+    let alerts = async {
+        if let Some(alerts) = &server.alerts {
+            alerts.flush(&server.stats, within).await;
+        }
+    };
+    tokio::join!(traces, alerts);
 }

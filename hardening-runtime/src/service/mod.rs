@@ -44,7 +44,7 @@ mod tls;
 mod tls;
 mod wire;
 
-#[cfg(feature = "otlp")]
+#[cfg(any(feature = "otlp", feature = "alerts"))]
 pub(crate) use request_id::make as new_id;
 
 pub use json::Json;

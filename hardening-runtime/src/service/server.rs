@@ -13,6 +13,7 @@ use super::route::NoteRoute;
 use super::shutdown::Stage;
 use super::tls::Tls;
 use crate::settings::Settings;
+use crate::telemetry::alerts::Alerts;
 use crate::telemetry::http::HttpStats;
 use crate::telemetry::traces::Traces;
 
@@ -28,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) traces: Option<Arc<Traces>>,
+    pub(crate) alerts: Option<Arc<Alerts>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -52,6 +54,7 @@ impl Server {
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
         traces: Option<Arc<Traces>>,
+        alerts: Option<Arc<Alerts>>,
     ) -> Self {
         Self {
             version,
@@ -63,6 +66,7 @@ impl Server {
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
             traces,
+            alerts,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{Method, Uri, Version};
 
 use crate::context::Trace;
-use crate::telemetry::traces::{Kind, Record, Status, Traces, wall_clock};
+use crate::telemetry::traces::{Kind, Record, Status, Traces};
+use crate::telemetry::wall_clock;
 
 /// What is said of a request that has been answered.
 pub(super) struct Answered<'a> {

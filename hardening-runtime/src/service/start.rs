@@ -23,6 +23,7 @@ use super::targets;
 use super::tls::Tls;
 use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
+use crate::telemetry::alerts::{Alerts, Senders};
 use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log};
 
@@ -231,10 +232,12 @@ impl Service {
         let health = Arc::new(Health::new(&checks));
         let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
         let (traces, exporter) = traces.unzip();
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, traces));
+        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, traces, alerts));
         Ok(Assembled {
             reloader,
             exporter,
+            senders,
             server,
             provided: Arc::new(provided),
             hooks,
@@ -250,6 +253,7 @@ impl Service {
 pub(super) struct Assembled {
     pub(super) reloader: Arc<Reloader>,
     pub(super) exporter: Option<Exporter>,
+    pub(super) senders: Option<Senders>,
     pub(super) server: Arc<Server>,
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
@@ -276,7 +280,7 @@ impl Assembled {
     /// Begins to serve: both listeners, the checks, and the facade's upkeep.
     pub(super) fn spawn(
         reloader: Arc<Reloader>,
-        exporter: Option<Exporter>,
+        (exporter, senders): (Option<Exporter>, Option<Senders>),
         server: &Arc<Server>,
         provided: &Arc<Provided>,
         public: TcpListener,
@@ -288,6 +292,15 @@ impl Assembled {
         others.spawn(reloader.watch());
         if let Some(exporter) = exporter {
             others.spawn(exporter.run());
+        }
+        if let Some(senders) = senders {
+            others.spawn(senders.run());
+            let server = Arc::clone(server);
+            others.spawn(async move {
+                if let Some(alerts) = &server.alerts {
+                    alerts.watch(&server.stats).await;
+                }
+            });
         }
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
         server.health.set_up();

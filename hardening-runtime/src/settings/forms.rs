@@ -189,6 +189,16 @@ pub(super) fn url(value: &Value) -> Read<String> {
     }
 }
 
+/// Addresses of the HTTP client that nobody is shown.
+pub(super) fn urls(value: &Value) -> Read<Vec<Hidden>> {
+    texts(value)?.into_iter().map(|text| url(&Value::Text(text)).map(Hidden::new)).collect()
+}
+
+/// A text that nobody is shown.
+pub(super) fn hidden(value: &Value) -> Read<Hidden> {
+    text(value).map(Hidden::new)
+}
+
 /// `name=value,name=value` as header fields take it.
 pub(super) fn fields(value: &Value) -> Read<Hidden> {
     let text = text(value)?;

@@ -26,6 +26,12 @@ impl Hidden {
     pub(super) fn show(&self) -> String {
         if self.0.is_empty() { String::new() } else { "[redacted]".to_owned() }
     }
+
+    /// Several of them, as settings show them.
+    #[expect(clippy::ptr_arg, reason = "the table's functions take references to what is set")]
+    pub(super) fn show_all(all: &Vec<Self>) -> String {
+        all.iter().map(Self::show).collect::<Vec<_>>().join(",")
+    }
 }
 
 impl fmt::Debug for Hidden {

@@ -73,7 +73,8 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`].
-pub const SECTIONS: [&str; 7] = ["service", "http", "tls", "log", "telemetry", "health", "shutdown"];
+pub const SECTIONS: [&str; 8] =
+    ["service", "http", "tls", "log", "telemetry", "alerts", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -153,6 +154,14 @@ pub const SETTINGS: &[Setting] = &[
     setting!("telemetry", "queue", Form::Count, "2048", "Spans that may wait for their export; further ones are dropped and counted.", telemetry.queue, forms::count, plain),
     setting!("telemetry", "export_every", Form::Duration, "5s", "How long a span may wait until others go with it.", telemetry.export_every, forms::duration, time),
     setting!("telemetry", "export_timeout", Form::Duration, "5s", "The longest that the receiver may take for an answer.", telemetry.export_timeout, forms::duration, time),
+    setting!("alerts", "slack", Form::Texts, "", "Webhooks of Slack that are told of errors; never shown.", alerts.slack, forms::urls, Hidden::show_all),
+    setting!("alerts", "discord", Form::Texts, "", "Webhooks of Discord that are told of errors; never shown.", alerts.discord, forms::urls, Hidden::show_all),
+    setting!("alerts", "json", Form::Texts, "", "Addresses that are told of errors in signed JSON; never shown.", alerts.json, forms::urls, Hidden::show_all),
+    setting!("alerts", "secret", Form::Text, "", "The secret that signs the JSON, with `whsec_` before it in base 64; never shown.", alerts.secret, forms::hidden, Hidden::show),
+    setting!("alerts", "errors", Form::Count, "5", "How many errors of one route or call within `window` make an alert.", alerts.errors, forms::count, plain),
+    setting!("alerts", "window", Form::Duration, "5m", "The time within which they happen.", alerts.window, forms::duration, time),
+    setting!("alerts", "every", Form::Duration, "15m", "At most one message in this time for each route or call.", alerts.every, forms::duration, time),
+    setting!("alerts", "timeout", Form::Duration, "5s", "The longest that one who is told may take.", alerts.timeout, forms::duration, time),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),

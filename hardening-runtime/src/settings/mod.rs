@@ -3,6 +3,7 @@
 //! Everything wrong is reported together, each with its file and line or its variable, and nothing
 //! serves before all of it is right.
 
+mod alerts;
 mod apply;
 mod env;
 mod file;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
+pub use alerts::Alerts;
 pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, Version, load};
 pub use telemetry::Telemetry;
@@ -38,6 +40,8 @@ pub struct Settings {
     pub log: Log,
     /// `[telemetry]`.
     pub telemetry: Telemetry,
+    /// `[alerts]`.
+    pub alerts: Alerts,
     /// `[health]`.
     pub health: Health,
     /// `[shutdown]`.
@@ -251,6 +255,7 @@ impl Default for Settings {
             tls: Tls::default(),
             log: Log::default(),
             telemetry: Telemetry::default(),
+            alerts: Alerts::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
         };

@@ -5,6 +5,7 @@ mod receiver;
 mod shapes;
 mod support;
 
+mod alerts;
 mod answers;
 mod bodies;
 mod clients;

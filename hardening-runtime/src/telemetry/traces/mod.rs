@@ -16,7 +16,7 @@ use hardening_spec::Ratio;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::export::Exporter;
-pub(crate) use self::record::{Kind, Record, Status, wall_clock};
+pub(crate) use self::record::{Kind, Record, Status};
 pub(crate) use self::spans::{Place, current, layer};
 use crate::settings;
 use crate::telemetry::text::Family;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most attributes of a span, and of an event.
 pub(super) const MOST_ATTRIBUTES: usize = 64;
@@ -112,14 +111,4 @@ impl Record {
             self.dropped.1 += 1;
         }
     }
-}
-
-/// The wall clock, in nanoseconds since 1970.
-pub(crate) fn wall_clock() -> u64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "spans of several machines are put in order by the wall clock"
-    )]
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }

@@ -18,9 +18,10 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Traces;
-use super::record::{Attribute, Event, Kind, MOST_ATTRIBUTES, Record, Status, wall_clock};
+use super::record::{Attribute, Event, Kind, MOST_ATTRIBUTES, Record, Status};
 use crate::context::{self, trace};
 use crate::telemetry::fields::is_secret;
+use crate::telemetry::wall_clock;
 
 /// What makes connections of the exporter itself; its spans would be exported, and make more.
 const MACHINERY: [&str; 6] = ["h2", "hyper", "hyper_util", "rustls", "tokio_util", "tower"];
