@@ -152,6 +152,21 @@ mod tests {
         .await;
     }
 
+    #[tokio::test]
+    async fn the_place_in_the_trace_goes_on() {
+        let trace = Trace { state: Some("a=1".into()), ..Trace::new(true) };
+        let expected = vec![
+            ("traceparent", format!("00-{}-{}-01", trace.id(), trace.span_id())),
+            ("tracestate", "a=1".to_owned()),
+        ];
+        let request = super::super::Request { trace: Some(trace), ..Default::default() };
+        super::super::scope(std::sync::Arc::new(request), None, async {
+            assert_eq!(outgoing().headers(), expected);
+            assert_eq!(outgoing().grpc_headers(), expected);
+        })
+        .await;
+    }
+
     #[cfg(feature = "tower")]
     #[test]
     fn timeouts_are_compared_across_units() {

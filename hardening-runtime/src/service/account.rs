@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::body::Ending;
@@ -29,7 +29,8 @@ pub(crate) struct Account {
     surface: Surface,
     method: Method,
     uri: Uri,
-    version: Version,
+    #[cfg(feature = "otlp")]
+    version: http::Version,
     began: Instant,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
@@ -68,6 +69,7 @@ impl Account {
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
+            #[cfg(feature = "otlp")]
             version: parts.version,
             began,
             status: None,
