@@ -194,9 +194,13 @@ pub(super) fn urls(value: &Value) -> Read<Vec<Hidden>> {
     texts(value)?.into_iter().map(|text| url(&Value::Text(text)).map(Hidden::new)).collect()
 }
 
-/// A text that nobody is shown.
+/// A text that nobody is shown, of visible characters: a newline or the like is there by mistake.
 pub(super) fn hidden(value: &Value) -> Read<Hidden> {
-    text(value).map(Hidden::new)
+    let text = text(value)?;
+    if text.chars().any(char::is_control) {
+        return Err("a secret has no control characters, such as a newline".to_owned());
+    }
+    Ok(Hidden::new(text))
 }
 
 /// `name=value,name=value` as header fields take it.
