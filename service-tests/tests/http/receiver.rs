@@ -109,5 +109,5 @@ pub(crate) fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, Value> {
 
 /// An id as it is written.
 pub(crate) fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    id.iter().fold(String::new(), |written, byte| format!("{written}{byte:02x}"))
 }
