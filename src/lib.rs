@@ -31,6 +31,8 @@
 //! `http-client` is [`http`], a client that keeps to the deadline and says whose request it carries; with `tls` it speaks
 //! https.
 //!
+//! `otlp` exports [traces](guide::traces), `alerts` tells webhooks of [errors](guide::alerts).
+//!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.
 
@@ -167,6 +169,10 @@ pub mod guide {
     #[cfg(feature = "validation")]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/input.md"))]
     pub mod input {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/traces.md"))]
+    pub mod traces {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/alerts.md"))]
+    pub mod alerts {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

@@ -7,6 +7,7 @@
 )]
 
 pub mod certificates;
+pub mod child;
 pub mod client;
 pub mod prices;
 pub mod service;

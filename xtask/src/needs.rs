@@ -11,7 +11,7 @@ use crate::run::{Done, Step, target};
 pub(crate) struct Tool {
     /// The program.
     pub(crate) program: &'static str,
-    /// The package that has it: Debian's, or Python's.
+    /// The package that has it: Debian's, or Python's with its version.
     pub(crate) package: &'static str,
     /// What for.
     pub(crate) purpose: &'static str,
@@ -24,7 +24,7 @@ enum Source {
     Install,
     /// Unpacked below the target folder: installing it would start a daemon on a port of ours.
     Unpack,
-    /// A Python that can import the package, in a folder of its own below the target folder.
+    /// A package of Python with its program, or a Python that can import it, in a folder of its own below the target folder.
     Python,
 }
 
@@ -44,8 +44,14 @@ pub(crate) const TOOLS: &[Tool] = &[
     },
     Tool {
         program: "python-grpcio-health-checking",
-        package: "grpcio-health-checking",
+        package: "grpcio-health-checking==1.85.1",
         purpose: "asks for health over gRPC as clients of another language do",
+        source: Source::Python,
+    },
+    Tool {
+        program: "rotel-agent",
+        package: "rotel==0.0.1a15",
+        purpose: "collects traces as others wrote it",
         source: Source::Python,
     },
     Tool {
@@ -143,11 +149,11 @@ fn install(tool: &Tool) -> Done {
         .run()
 }
 
-/// Its program is a name for the Python of the folder, by which it is known to have the package.
+/// Where the package has no such program, it is a name for the Python of the folder, by which that is known to have it.
 fn import(tool: &Tool) -> Done {
     let script = "python3 -m venv --clear \"$1\" \
         && \"$1\"/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \"$2\" \
-        && ln -s python3 \"$1\"/bin/\"$3\"";
+        && ln -s \"$(ls \"$1\"/lib/python3*/site-packages/*/\"$3\" 2>/dev/null || echo python3)\" \"$1\"/bin/\"$3\"";
     let made = Step::new("sh", "-c")
         .argument(script)
         .argument("import")

@@ -57,6 +57,8 @@ pub struct Client {
 struct Limits {
     timeout: Duration,
     body: usize,
+    /// Whether its requests have spans, and tell whose they are.
+    seen: bool,
 }
 
 /// What a [`Client`] is made with.
@@ -73,7 +75,7 @@ impl Default for ClientBuilder {
         Self {
             connect_timeout: Duration::from_secs(3),
             ca_file: None,
-            limits: Limits { timeout: Duration::from_secs(10), body: 4 << 20 },
+            limits: Limits { timeout: Duration::from_secs(10), body: 4 << 20, seen: true },
         }
     }
 }
@@ -101,6 +103,13 @@ impl ClientBuilder {
     /// A PEM file with roots that are trusted beside those of the system.
     pub fn ca_file(mut self, path: impl AsRef<Path>) -> Self {
         self.ca_file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Without spans, and without the fields of a request around it: for telemetry itself.
+    #[cfg(any(feature = "otlp", feature = "alerts"))]
+    pub(crate) fn unseen(mut self) -> Self {
+        self.limits.seen = false;
         self
     }
 
@@ -150,6 +159,13 @@ impl Client {
     /// A POST request.
     pub fn post(&self, url: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::POST, url)
+    }
+
+    /// Whether a request can be sent there.
+    #[cfg(any(feature = "otlp", feature = "alerts"))]
+    #[expect(clippy::unused_self, reason = "it may come to depend on how the client is made")]
+    pub(crate) fn speaks(&self, url: &str) -> Result<(), String> {
+        address(url).map(drop)
     }
 
     /// A request of any method.

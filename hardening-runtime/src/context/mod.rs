@@ -3,6 +3,7 @@
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
 mod outgoing;
+pub(crate) mod trace;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 #[cfg(feature = "tower")]
 pub(crate) use outgoing::is_longer;
 pub use outgoing::{Outgoing, outgoing};
+pub use trace::Trace;
 
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::idempotency::Digest;
@@ -27,6 +29,8 @@ use crate::policy::idempotency::Digest;
 pub struct Request {
     /// The request id, as accepted or made.
     pub id: String,
+    /// The trace that it belongs to.
+    pub trace: Option<Trace>,
     /// The client's address, as far as trusted proxies tell it.
     pub client_ip: Option<IpAddr>,
     /// The route's pattern, such as `/price/{sku}`.
@@ -132,6 +136,12 @@ pub(crate) fn holds(scope: &str) -> Option<bool> {
     REQUEST.try_with(|request| request.principal.as_ref().map(|caller| caller.holds(scope))).ok().flatten()
 }
 
+/// Whether somebody records the trace of the current request; `None` outside a request.
+#[cfg(feature = "otlp")]
+pub(crate) fn is_sampled() -> Option<bool> {
+    REQUEST.try_with(|request| request.trace.as_ref().map(Trace::is_sampled)).ok().flatten()
+}
+
 fn of_request(field: impl FnOnce(&Request) -> Option<String>) -> String {
     REQUEST.try_with(|request| field(request)).ok().flatten().unwrap_or_else(|| "-".to_owned())
 }
@@ -160,6 +170,11 @@ pub fn principal() -> String {
 /// The tenant, `-` outside a request.
 pub fn tenant() -> String {
     of_request(|request| request.tenant.clone())
+}
+
+/// The id of the trace that the request belongs to, `-` outside a request.
+pub fn trace_id() -> String {
+    of_request(|request| request.trace.as_ref().map(Trace::id))
 }
 
 /// The route's pattern, `-` outside a request.

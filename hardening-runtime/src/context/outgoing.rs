@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Trace;
+
 /// What is left of the deadline, and whose request it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
@@ -9,6 +11,10 @@ pub struct Outgoing {
     pub remaining: Option<Duration>,
     /// The request's id.
     pub request_id: Option<String>,
+    /// The place in the trace, as a `traceparent`.
+    pub traceparent: Option<String>,
+    /// What else travels with the trace, as a `tracestate`.
+    pub tracestate: Option<String>,
 }
 
 /// What requests that are sent now should carry. Read it just before sending: what is left gets less.
@@ -23,11 +29,35 @@ pub struct Outgoing {
 /// # }
 /// ```
 pub fn outgoing() -> Outgoing {
-    Outgoing { remaining: super::remaining(), request_id: super::current().map(|request| request.id.clone()) }
+    let request = super::current();
+    let (traceparent, tracestate) =
+        traced(request.as_ref().and_then(|request| request.trace.clone())).unzip();
+    Outgoing {
+        remaining: super::remaining(),
+        request_id: request.as_ref().map(|request| request.id.clone()),
+        traceparent,
+        tracestate: tracestate.flatten(),
+    }
+}
+
+/// The `traceparent` and `tracestate` of what is sent now: from the innermost span that is recorded, else from the request's own.
+fn traced(of_request: Option<Trace>) -> Option<(String, Option<String>)> {
+    let trace = of_request.map(|trace| (trace.span, trace));
+    #[cfg(feature = "otlp")]
+    let trace = match crate::telemetry::traces::current() {
+        Some(place) => {
+            let crate::telemetry::traces::Place { trace, span, sampled, state } = place;
+            Some((span, Trace { id: trace, span, parent: 0, sampled, state }))
+        }
+        None => trace,
+    };
+    let (span, trace) = trace?;
+    Some((trace.parent_of(span), trace.state.as_deref().map(str::to_owned)))
 }
 
 impl Outgoing {
-    /// The headers of an HTTP request: `x-request-timeout-ms`, whole milliseconds rounded down, and `x-request-id`.
+    /// The headers of an HTTP request: `x-request-timeout-ms`, whole milliseconds rounded down, `x-request-id`, `traceparent`
+    /// and `tracestate`.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         self.with_timeout("x-request-timeout-ms", |left| left.as_millis().to_string())
     }
@@ -43,8 +73,13 @@ impl Outgoing {
         show: impl Fn(Duration) -> String,
     ) -> Vec<(&'static str, String)> {
         let timeout = self.remaining.map(|left| (name, show(left)));
-        let id = self.request_id.as_ref().filter(|id| !id.is_empty()).map(|id| ("x-request-id", id.clone()));
-        timeout.into_iter().chain(id).collect()
+        let texts = [
+            ("x-request-id", &self.request_id),
+            ("traceparent", &self.traceparent),
+            ("tracestate", &self.tracestate),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
+        timeout.into_iter().chain(texts.filter(|(_, text)| !text.is_empty())).collect()
     }
 }
 
@@ -113,6 +148,21 @@ mod tests {
             let id = || ("x-request-id", "r-1".to_owned());
             assert_eq!(outgoing().headers(), [("x-request-timeout-ms", "1500".to_owned()), id()]);
             assert_eq!(outgoing().grpc_headers(), [("grpc-timeout", "1500000u".to_owned()), id()]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_place_in_the_trace_goes_on() {
+        let trace = Trace { state: Some("a=1".into()), ..Trace::new(true) };
+        let expected = vec![
+            ("traceparent", format!("00-{}-{}-01", trace.id(), trace.span_id())),
+            ("tracestate", "a=1".to_owned()),
+        ];
+        let request = super::super::Request { trace: Some(trace), ..Default::default() };
+        super::super::scope(std::sync::Arc::new(request), None, async {
+            assert_eq!(outgoing().headers(), expected);
+            assert_eq!(outgoing().grpc_headers(), expected);
         })
         .await;
     }

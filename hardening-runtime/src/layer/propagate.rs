@@ -1,4 +1,4 @@
-//! A client whose requests carry what is left of the deadline, and the request's id.
+//! A client whose requests carry what is left of the deadline, the request's id and the trace.
 
 use std::task::{Context, Poll};
 
@@ -10,8 +10,9 @@ use crate::context;
 
 /// A layer for clients, of HTTP and gRPC: each request says how much time is left for it (`x-request-timeout-ms`, or
 /// `grpc-timeout` where its content type is gRPC's), so that nobody works for an answer that comes too late, and carries the
-/// `x-request-id` of the request that it belongs to. A header that the request has already is left alone, except a timeout that
-/// is longer than what is left.
+/// `x-request-id` of the request that it belongs to, and its place in the trace (`traceparent`, `tracestate`). A header that the
+/// request has already is left alone, except a timeout that is longer than what is left; `tracestate` belongs to the
+/// `traceparent` that stands with it.
 ///
 /// Times are relative, so clocks need not agree.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,11 +63,15 @@ pub(crate) fn tell(headers: &mut HeaderMap) {
     let grpc = kind.is_some_and(|kind| kind.starts_with("application/grpc"));
     let outgoing = context::outgoing();
     let told = if grpc { outgoing.grpc_headers() } else { outgoing.headers() };
+    let traced = headers.contains_key("traceparent");
     for (name, value) in told {
+        if traced && name == "tracestate" {
+            continue;
+        }
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
             continue;
         };
-        let longer = name != "x-request-id"
+        let longer = matches!(name.as_str(), "x-request-timeout-ms" | "grpc-timeout")
             && headers.get(&name).is_some_and(|given| context::is_longer(given.as_bytes(), value.as_bytes()));
         if longer || !headers.contains_key(&name) {
             headers.insert(name, value);

@@ -15,7 +15,9 @@ use super::route::Live;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::nanos;
-use crate::context;
+use crate::context::{self, Trace};
+#[cfg(feature = "alerts")]
+use crate::telemetry::http::is_error;
 use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED};
 
 /// The status written for a request whose client went away before an answer.
@@ -29,6 +31,8 @@ pub(crate) struct Account {
     surface: Surface,
     method: Method,
     uri: Uri,
+    #[cfg(feature = "otlp")]
+    version: http::Version,
     began: Instant,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
@@ -41,6 +45,8 @@ pub(crate) struct Account {
     must_take: bool,
     /// The request's id.
     pub(crate) id: String,
+    /// The trace that it belongs to.
+    pub(crate) trace: Trace,
     /// The client's address, where one is known.
     pub(crate) client: Option<IpAddr>,
     /// When its answer must be ready.
@@ -78,6 +84,8 @@ impl Account {
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
+            #[cfg(feature = "otlp")]
+            version: parts.version,
             began,
             status: None,
             probe: None,
@@ -86,6 +94,7 @@ impl Account {
             open: true,
             must_take: false,
             id,
+            trace: trace_of(server, &parts.headers),
             client,
             deadline: began + server.settings.http.request_timeout,
             live: None,
@@ -176,6 +185,28 @@ impl Account {
                 stats.ended();
             }
         }
+        #[cfg(feature = "alerts")]
+        if self.server.alerts.is_some() && self.surface == Surface::Public && is_error(status) {
+            noted.unwrap_or(stats.unmatched()).failed(&self.id, self.trace.id());
+        }
+        #[cfg(feature = "otlp")]
+        if let (Some(traces), Surface::Public, None, true) =
+            (&self.server.traces, self.surface, self.probe, self.trace.sampled)
+        {
+            let answered = super::server_span::Answered {
+                trace: &self.trace,
+                method: &self.method,
+                uri: &self.uri,
+                version: self.version,
+                route: noted.map(|route| &*route.route).filter(|route| *route != UNMATCHED),
+                https: self.server.tls.is_some(),
+                status: self.status.map(|status| status.as_u16()),
+                client: self.client,
+                request_id: &self.id,
+                took,
+            };
+            super::server_span::record(traces, &answered);
+        }
         if self.server.settings.log.access {
             self.write(route, status, code, took, bytes, whole);
         }
@@ -188,12 +219,13 @@ impl Account {
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
         let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
-        let (request_id, client) = (self.id.as_str(), Shown(self.client));
+        let (request_id, trace_id, client) = (self.id.as_str(), self.trace.id, Shown(self.client));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "hardening::access",
-                    method, route, path, status, grpc_status, duration_ms, bytes, request_id, %client, aborted = !whole, "request"
+                    method, route, path, status, grpc_status, duration_ms, bytes, request_id,
+                    trace_id = %format_args!("{trace_id:032x}"), %client, aborted = !whole, "request"
                 )
             };
         }
@@ -205,6 +237,15 @@ impl Account {
             line!(info);
         }
     }
+}
+
+/// The caller's trace, or one that begins here.
+fn trace_of(server: &Server, headers: &HeaderMap) -> Trace {
+    context::trace::read(headers).unwrap_or_else(|| {
+        let mut trace = Trace::new(false);
+        trace.sampled = server.traces.as_ref().is_some_and(|traces| traces.samples(trace.id));
+        trace
+    })
 }
 
 /// The statuses of gRPC that say that the service is at fault: UNKNOWN, INTERNAL, `DATA_LOSS`.

@@ -35,6 +35,12 @@ pub(crate) fn metrics(server: &Server) -> String {
     if let Some(tls) = &server.tls {
         tls.render(&mut out);
     }
+    if let Some(traces) = &server.traces {
+        traces.render(&mut out);
+    }
+    if let Some(alerts) = &server.alerts {
+        alerts.render(&mut out);
+    }
     server.stats.render(&mut out);
     if let Some(auth) = &server.auth {
         auth.render(&mut out);

@@ -19,6 +19,8 @@ use crate::{clock, layer, lifecycle};
 
 /// How long nothing may be in flight for connections to be left behind that say nothing.
 const QUIET: Duration = Duration::from_millis(300);
+/// How long telemetry may take at the end, of the hooks' time.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Serves, and shuts down when told to. `process` says that the process ends with the service: then everything in
@@ -28,9 +30,11 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { reloader, server, provided, mut hooks, followers, public, admin } = assembled;
+    let Assembled { reloader, exporter, senders, server, provided, mut hooks, followers, public, admin } =
+        assembled;
     let ran = Arc::clone(&server.hooks);
-    let mut tasks = Assembled::spawn(reloader, &server, &provided, public, admin, followers);
+    let mut tasks =
+        Assembled::spawn(reloader, (exporter, senders), &server, &provided, public, admin, followers);
     let plan = plan(&server.settings);
     let mut timeline = Timeline::new(plan);
     // Taken from the time of what comes next, most of which is theirs.
@@ -74,7 +78,17 @@ pub(super) async fn serve(
             report.failed.extend(server.tasks.failed_at_the_end());
             tasks.background.cut();
             let until = instant(timeline.due());
-            tokio::spawn(run_hooks(std::mem::take(&mut hooks), until, Arc::clone(&ran), done.clone()));
+            let (hooks, server, ran) = (std::mem::take(&mut hooks), Arc::clone(&server), Arc::clone(&ran));
+            let done = done.clone();
+            let last_words = LAST_WORDS.min(plan.hooks / 4);
+            tokio::spawn(async move {
+                let speaks = server.traces.is_some() || server.alerts.is_some();
+                let kept = if speaks { last_words } else { Duration::ZERO };
+                run_hooks(hooks, until - kept, ran).await;
+                flush(&server, last_words).await;
+                // Nobody listens any more once the hooks' time is over.
+                let _ = done.send(()).await;
+            });
         }
         server.enter(stage);
     }
@@ -156,7 +170,7 @@ impl HookLog {
 
 /// Runs hooks one after the other. Each may take an equal share of the time that is
 /// left, so that one that hangs takes no turn from the others.
-async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>, done: mpsc::Sender<()>) {
+async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>) {
     let mut left = hooks.len() as u32;
     for (at, hook) in hooks.into_iter().enumerate() {
         let name = hook.name;
@@ -177,6 +191,19 @@ async fn run_hooks(hooks: Vec<Hook>, until: Instant, log: Arc<HookLog>, done: mp
         }
         log.set(at, state);
     }
-    // Nobody listens any more once the hooks' time is over.
-    let _ = done.send(()).await;
+}
+
+/// Sends what telemetry still has to say.
+async fn flush(server: &Server, within: Duration) {
+    let traces = async {
+        if let Some(traces) = &server.traces {
+            traces.flush(within).await;
+        }
+    };
+    let alerts = async {
+        if let Some(alerts) = &server.alerts {
+            alerts.flush(&server.stats, within).await;
+        }
+    };
+    tokio::join!(traces, alerts);
 }

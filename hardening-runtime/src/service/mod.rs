@@ -42,6 +42,8 @@ mod request_id;
 mod route;
 mod running;
 mod server;
+#[cfg(feature = "otlp")]
+mod server_span;
 mod setup;
 mod shed;
 pub mod shutdown;
@@ -61,6 +63,9 @@ mod tls;
 pub(crate) mod unix;
 mod wire;
 mod words;
+
+#[cfg(any(feature = "otlp", feature = "alerts"))]
+pub(crate) use request_id::make as new_id;
 
 pub use json::Json;
 pub use problem::{FieldError, PROBLEM_JSON, Problem};

@@ -240,6 +240,7 @@ async fn run(
     let live = Arc::new(Live {
         server: Arc::clone(server),
         id: account.id.clone(),
+        trace: account.trace.clone(),
         client: account.client,
         // Anybody could write that their own request matters most.
         priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),
@@ -275,7 +276,8 @@ async fn run(
         Ok(Err(never)) => match never {},
         Err(panic) => {
             if !panics::are_told() {
-                tracing::error!(request_id = account.id, panic, "a handler panicked");
+                let trace_id = account.trace.id();
+                tracing::error!(request_id = account.id, trace_id, panic, "a handler panicked");
             }
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR).answer(Some(&account.id))
         }

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::server::Server;
 use super::shed::{Priority, Shed, Usual};
 use crate::Rejected;
-use crate::context::{self, Principal};
+use crate::context::{self, Principal, Trace};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::{RouteStats, UNMATCHED};
 
@@ -30,6 +30,7 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     pub(crate) id: String,
+    pub(crate) trace: Trace,
     pub(crate) client: Option<IpAddr>,
     /// What a trusted proxy says of how much the request matters.
     pub(crate) priority: Option<Priority>,
@@ -57,6 +58,7 @@ impl Live {
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let around = Arc::new(context::Request {
             id: self.id.clone(),
+            trace: Some(self.trace.clone()),
             client_ip: self.client,
             principal: self.principal.clone(),
             route,

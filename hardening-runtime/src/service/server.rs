@@ -21,7 +21,9 @@ use super::tasks::{Tasks, tasks};
 use super::tls::Tls;
 use crate::secret::Known;
 use crate::settings::Settings;
+use crate::telemetry::alerts::Alerts;
 use crate::telemetry::http::HttpStats;
+use crate::telemetry::traces::Traces;
 
 /// One running service.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) hooks: Arc<HookLog>,
     pub(crate) secrets: Vec<Arc<Known>>,
+    pub(crate) traces: Option<Arc<Traces>>,
+    pub(crate) alerts: Option<Arc<Alerts>>,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -57,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) health: Arc<Health>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) auth: Option<Arc<Auth>>,
+    pub(crate) traces: Option<Arc<Traces>>,
+    pub(crate) alerts: Option<Arc<Alerts>>,
     /// Of routes, as set-up code gave them.
     pub(crate) priorities: Vec<(String, Priority)>,
     pub(crate) secrets: Vec<Arc<Known>>,
@@ -73,7 +79,7 @@ pub(crate) enum Surface {
 
 impl Server {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, version, app, health, tls, auth, priorities, secrets } = parts;
+        let Parts { settings, version, app, health, tls, auth, traces, alerts, priorities, secrets } = parts;
         let stats = HttpStats::default();
         if app.grpc.is_some() {
             stats.answers_calls();
@@ -94,6 +100,8 @@ impl Server {
             tasks: Arc::new(Tasks::new(&tasks(), &settings)),
             hooks: Arc::default(),
             secrets,
+            traces,
+            alerts,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

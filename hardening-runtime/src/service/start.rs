@@ -27,6 +27,8 @@ use super::tasks;
 use super::tls::Tls;
 use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
+use crate::telemetry::alerts::{Alerts, Senders};
+use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log, redact};
 
 type Build = Box<
@@ -130,7 +132,11 @@ impl Service {
                 Ok(loaded) => loaded,
                 Err(error) => return failed(&error),
             };
-            log::install(&loaded.settings.log);
+            let traces = match Traces::new(&loaded.settings, self.spec.version) {
+                Ok(traces) => traces,
+                Err(problems) => return failed(&StartError(problems)),
+            };
+            log::install(&loaded.settings.log, traces.as_ref().map(|(traces, _)| traces));
             // Before anything can be connected to.
             let signals = match signals::listen() {
                 Ok(signals) => signals,
@@ -138,7 +144,7 @@ impl Service {
                     return failed(&StartError::one(format!("signals cannot be received: {error}")));
                 }
             };
-            match self.assemble(loaded).await {
+            match self.assemble(loaded, traces).await {
                 Ok(assembled) => assembled.serve(signals).await,
                 Err(error) => failed(&error),
             }
@@ -153,15 +159,10 @@ impl Service {
         match operation {
             Operation::Describe => operate::describe(&self.spec, loaded.as_ref()),
             Operation::Check => match loaded {
-                Ok(loaded) => {
-                    let problems = [Tls::new(&loaded.settings.tls).err(), Auth::new(&loaded.settings).err()];
-                    let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
-                    if problems.is_empty() {
-                        operate::checked(&loaded)
-                    } else {
-                        failed(&StartError(problems))
-                    }
-                }
+                Ok(loaded) => match self.check(&loaded.settings) {
+                    Ok(()) => operate::checked(&loaded),
+                    Err(error) => failed(&error),
+                },
                 Err(error) => failed(&error),
             },
             Operation::Probe => match loaded {
@@ -171,6 +172,17 @@ impl Service {
                 Err(error) => failed(&error),
             },
         }
+    }
+
+    /// What only the start finds out of settings that are read.
+    fn check(&self, settings: &Settings) -> Result<(), StartError> {
+        let problems = [
+            Tls::new(&settings.tls).err(),
+            Auth::new(settings).err(),
+            Traces::new(settings, self.spec.version).err(),
+        ];
+        let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
+        if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }
     }
 
     /// Starts on free ports of the loopback interface, unless settings name others, and without a pre-drain, unless
@@ -186,7 +198,8 @@ impl Service {
         if !loaded.given.contains(&("shutdown", "pre_drain")) {
             loaded.settings.shutdown.pre_drain = std::time::Duration::ZERO;
         }
-        let assembled = self.assemble(loaded).await?;
+        let traces = Traces::new(&loaded.settings, self.spec.version).map_err(StartError)?;
+        let assembled = self.assemble(loaded, traces).await?;
         Running::new(assembled)
     }
 
@@ -203,7 +216,11 @@ impl Service {
         Ok(loaded)
     }
 
-    async fn assemble(self, loaded: Loaded) -> Result<Assembled, StartError> {
+    async fn assemble(
+        self,
+        loaded: Loaded,
+        traces: Option<(Arc<Traces>, Exporter)>,
+    ) -> Result<Assembled, StartError> {
         targets::configure(&loaded, false).map_err(StartError)?;
         facade::install();
         panics::install();
@@ -230,13 +247,25 @@ impl Service {
         let reloader =
             Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone(), auth.clone()));
         let version = self.spec.version;
-        let parts = Parts { settings, version, app, health, tls, auth, priorities, secrets };
+        let (traces, exporter) = traces.unzip();
+        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
+        let parts = Parts { settings, version, app, health, tls, auth, traces, alerts, priorities, secrets };
         let server = Arc::new(Server::new(parts));
         missing.extend(server.tasks.missing(&provided));
         if !missing.is_empty() {
             return Err(StartError(missing));
         }
-        Ok(Assembled { reloader, server, provided: Arc::new(provided), hooks, followers, public, admin })
+        Ok(Assembled {
+            reloader,
+            exporter,
+            senders,
+            server,
+            provided: Arc::new(provided),
+            hooks,
+            followers,
+            public,
+            admin,
+        })
     }
 }
 
@@ -244,6 +273,8 @@ impl Service {
 #[derive(Debug)]
 pub(super) struct Assembled {
     pub(super) reloader: Arc<Reloader>,
+    pub(super) exporter: Option<Exporter>,
+    pub(super) senders: Option<Senders>,
     pub(super) server: Arc<Server>,
     pub(super) provided: Arc<Provided>,
     pub(super) hooks: Vec<Hook>,
@@ -271,6 +302,7 @@ impl Assembled {
     /// Begins to serve: both listeners, the checks, and the facade's upkeep.
     pub(super) fn spawn(
         reloader: Arc<Reloader>,
+        (exporter, senders): (Option<Exporter>, Option<Senders>),
         server: &Arc<Server>,
         provided: &Arc<Provided>,
         public: Listener,
@@ -283,6 +315,18 @@ impl Assembled {
         others.spawn(reloader.watch());
         if let Some(auth) = &server.auth {
             others.spawn(auth.watch());
+        }
+        if let Some(exporter) = exporter {
+            others.spawn(exporter.run());
+        }
+        if let Some(senders) = senders {
+            others.spawn(senders.run());
+            let server = Arc::clone(server);
+            others.spawn(async move {
+                if let Some(alerts) = &server.alerts {
+                    alerts.watch(&server.stats).await;
+                }
+            });
         }
         let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
         let background = tasks::Running::begin(&server.tasks, provided);

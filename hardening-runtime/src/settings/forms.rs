@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hardening_spec::{Rate, units};
+use hardening_spec::{Rate, Ratio, units};
 use ipnet::IpNet;
 
+use super::hidden::Hidden;
 use super::keys::Form;
 use super::value::Value;
 use crate::service::address::unix_path;
@@ -183,6 +184,87 @@ pub(crate) fn rate(rate: Rate) -> String {
     format!("{}/{period}", rate.count)
 }
 
+pub(super) fn share(value: &Value) -> Read<Ratio> {
+    let text = match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        _ => return wrong(Form::Share),
+    };
+    units::ratio(&text).map_err(|why| format!("{why}; write {}", Form::Share.describe()))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the table's functions take references")]
+pub(super) fn show_share(share: &Ratio) -> String {
+    format!("{}%", f64::from(share.millionths) / 10_000.0)
+}
+
+/// An address of the HTTP client, or nothing. What is wrong is said without the text, which may hold a secret.
+pub(super) fn url(value: &Value) -> Read<String> {
+    let text = text(value)?;
+    let uri = text.parse::<http::Uri>().ok();
+    let host = uri.as_ref().and_then(http::Uri::authority).map(http::uri::Authority::as_str);
+    let known =
+        uri.as_ref().and_then(http::Uri::scheme_str).is_some_and(|scheme| matches!(scheme, "http" | "https"));
+    match host {
+        _ if text.is_empty() => Ok(text),
+        Some(host) if known && !host.contains('@') => Ok(text),
+        Some(host) if host.contains('@') => Err("a URL carries no credentials".to_owned()),
+        _ => Err("a URL begins with `http://` or `https://` and names a host".to_owned()),
+    }
+}
+
+/// Addresses of the HTTP client that nobody is shown.
+pub(super) fn urls(value: &Value) -> Read<Vec<Hidden>> {
+    texts(value)?.into_iter().map(|text| url(&Value::Text(text)).map(Hidden::new)).collect()
+}
+
+/// A text that nobody is shown, of visible characters: a newline or the like is there by mistake.
+pub(super) fn hidden(value: &Value) -> Read<Hidden> {
+    let text = text(value)?;
+    if text.chars().any(char::is_control) {
+        return Err("a secret has no control characters, such as a newline".to_owned());
+    }
+    Ok(Hidden::new(text))
+}
+
+/// `name=value,name=value` as header fields take it.
+pub(super) fn fields(value: &Value) -> Read<Hidden> {
+    let text = text(value)?;
+    match fields_of(&text) {
+        Some(_) => Ok(Hidden::new(text)),
+        None => Err("header fields have the form `name=value,name=value`".to_owned()),
+    }
+}
+
+/// Names and values of `name=value,name=value`, with what stands in per cent; the form of `OTEL_EXPORTER_OTLP_HEADERS`.
+pub(crate) fn fields_of(text: &str) -> Option<Vec<(http::HeaderName, http::HeaderValue)>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let field = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        let mut value = http::HeaderValue::from_bytes(&from_per_cent(value.trim())?).ok()?;
+        value.set_sensitive(true);
+        Some((name.trim().parse().ok()?, value))
+    };
+    parts.map(field).collect()
+}
+
+fn from_per_cent(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            out.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            out.push(*byte);
+        }
+    }
+    Some(out)
+}
+
 pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
     match value {
         Value::List(texts) => Ok(texts.clone()),
@@ -290,6 +372,35 @@ mod tests {
     fn rates_show_as_they_are_written() {
         for text in ["100/min", "5/s", "10/250ms", "none"] {
             assert_eq!(show_rate(&rate_or_none(&of(text)).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn fields_are_pairs_with_what_is_reserved_in_per_cent() {
+        let read = |text: &str| {
+            let shown = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+            let pairs = fields_of(text)?;
+            Some(pairs.iter().map(|(name, value)| (name.to_string(), shown(value))).collect::<Vec<_>>())
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            read("a=1, B-c=Bearer%20x%3Dy=z"),
+            Some(vec![pair("a", "1"), pair("b-c", "Bearer x=y=z")])
+        );
+        assert_eq!(read(""), Some(vec![]));
+        for text in ["a", "a b=1", "a=%", "a=%zz", "a=%0a"] {
+            assert_eq!(read(text), None, "{text}");
+            assert!(fields(&of(text)).is_err());
+        }
+        assert_eq!(format!("{:?}", fields(&of("a=hunter2"))), "Ok([redacted])");
+    }
+
+    #[test]
+    fn urls_are_whole_and_never_repeated_in_a_message() {
+        assert_eq!(url(&of("")), Ok(String::new()));
+        assert_eq!(url(&of("https://a:1/b")), Ok("https://a:1/b".to_owned()));
+        for text in ["a:1", "ftp://hunter2/", "http://u:hunter2@a/", "/hunter2"] {
+            assert!(!url(&of(text)).unwrap_err().contains("hunter2"), "{text}");
         }
     }
 

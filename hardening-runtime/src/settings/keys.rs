@@ -4,7 +4,7 @@
 use hardening_spec::units;
 
 use super::value::Value;
-use super::{ClientAuth, Forwarded, LogFormat, Settings, ShedLimit};
+use super::{ClientAuth, Forwarded, Hidden, LogFormat, Settings, ShedLimit};
 use super::{auth, forms};
 
 /// The form of a value.
@@ -22,6 +22,8 @@ pub enum Form {
     Count,
     /// `100/min`, or `none`.
     RateOrNone,
+    /// `25%`.
+    Share,
     /// `true` or `false`.
     Flag,
     /// One of these words.
@@ -48,6 +50,7 @@ impl Form {
             Self::Bytes => "a size such as `1MiB`, `16KiB` or a number of bytes".into(),
             Self::Count => "a whole number of at least 1, such as `100`".into(),
             Self::RateOrNone => "a rate such as `100/min`, or `none`".into(),
+            Self::Share => "a share such as `25%` or `0.25`".into(),
             Self::Flag => "`true` or `false`".into(),
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
@@ -79,7 +82,8 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`] and [`NAMED`].
-pub const SECTIONS: &[&str] = &["service", "http", "shed", "tls", "auth", "log", "health", "shutdown"];
+pub const SECTIONS: &[&str] =
+    &["service", "http", "shed", "tls", "auth", "log", "telemetry", "alerts", "health", "shutdown"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -182,6 +186,21 @@ pub const SETTINGS: &[Setting] = &[
     setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
     setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),
     setting!("log", "redact", Form::Names, "", "Names of fields, headers and parameters whose values are not told, besides `password`, `token` and their like; read at the start.", log.redact, forms::names, |names: &Vec<String>| joined(names)),
+    setting!("telemetry", "otlp_endpoint", Form::Text, "", "The receiver of traces, which speaks OTLP over HTTP, such as `http://collector:4318`; no span is recorded unless set.", telemetry.otlp_endpoint, forms::url, plain),
+    setting!("telemetry", "otlp_headers", Form::Text, "", "Header fields for the receiver, `name=value,name=value`, with what is reserved in per cent; never shown.", telemetry.otlp_headers, forms::fields, Hidden::show),
+    setting!("telemetry", "sampling", Form::Share, "100%", "The share of the traces that begin here which is recorded; of the others their caller decides.", telemetry.sampling, forms::share, forms::show_share),
+    setting!("telemetry", "level", Form::Text, "info", "Which spans are recorded, in the form of `RUST_LOG`.", telemetry.level, forms::log_filter, plain),
+    setting!("telemetry", "queue", Form::Count, "2048", "Spans that may wait for their export; further ones are dropped and counted.", telemetry.queue, forms::count, plain),
+    setting!("telemetry", "export_every", Form::Duration, "5s", "How long a span may wait until others go with it.", telemetry.export_every, forms::duration, time),
+    setting!("telemetry", "export_timeout", Form::Duration, "5s", "The longest that the receiver may take for an answer.", telemetry.export_timeout, forms::duration, time),
+    setting!("alerts", "slack", Form::Texts, "", "Webhooks of Slack that are told of errors; never shown.", alerts.slack, forms::urls, Hidden::show_all),
+    setting!("alerts", "discord", Form::Texts, "", "Webhooks of Discord that are told of errors; never shown.", alerts.discord, forms::urls, Hidden::show_all),
+    setting!("alerts", "json", Form::Texts, "", "Addresses that are told of errors in signed JSON; never shown.", alerts.json, forms::urls, Hidden::show_all),
+    setting!("alerts", "secret", Form::Text, "", "The secret that signs the JSON, with `whsec_` before it in base 64; never shown.", alerts.secret, forms::hidden, Hidden::show),
+    setting!("alerts", "errors", Form::Count, "5", "How many errors of one route or call within `window` make an alert.", alerts.errors, forms::count, plain),
+    setting!("alerts", "window", Form::Duration, "5m", "The time within which they happen.", alerts.window, forms::duration, time),
+    setting!("alerts", "every", Form::Duration, "15m", "At most one message in this time for each route or call.", alerts.every, forms::duration, time),
+    setting!("alerts", "timeout", Form::Duration, "5s", "The longest that one who is told may take.", alerts.timeout, forms::duration, time),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),

@@ -3,11 +3,13 @@
 //! Everything wrong is reported together, each with its file and line or its variable, and nothing
 //! serves before all of it is right.
 
+mod alerts;
 mod apply;
 pub(crate) mod auth;
 mod env;
 mod file;
 pub(crate) mod forms;
+mod hidden;
 pub mod keys;
 mod known;
 mod load;
@@ -15,6 +17,7 @@ mod secrets;
 mod shed;
 mod switches;
 mod task;
+mod telemetry;
 pub(crate) mod value;
 
 use std::time::Duration;
@@ -22,11 +25,14 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
+pub use alerts::Alerts;
 pub use auth::Auth;
+pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, Version, load};
 pub use secrets::SecretReference;
 pub use shed::{Shed, ShedLimit};
 pub use task::Task;
+pub use telemetry::Telemetry;
 use value::Value;
 
 /// Every setting of a service with its value in force.
@@ -44,6 +50,10 @@ pub struct Settings {
     pub auth: Auth,
     /// `[log]`.
     pub log: Log,
+    /// `[telemetry]`.
+    pub telemetry: Telemetry,
+    /// `[alerts]`.
+    pub alerts: Alerts,
     /// `[health]`.
     pub health: Health,
     /// `[shutdown]`.
@@ -274,6 +284,8 @@ impl Default for Settings {
             tls: Tls::default(),
             auth: Auth::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
+            alerts: Alerts::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
             tasks: Vec::new(),

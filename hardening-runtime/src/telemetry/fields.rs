@@ -16,7 +16,6 @@ const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 pub(super) struct Fields {
     out: String,
     names: Vec<String>,
-    request_id: bool,
 }
 
 impl Fields {
@@ -40,8 +39,8 @@ impl Fields {
         out + &self.out
     }
 
-    pub(super) fn has_request_id(&self) -> bool {
-        self.request_id
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
     }
 
     pub(super) fn text(&mut self, name: &str, value: &str) {
@@ -49,7 +48,6 @@ impl Fields {
     }
 
     fn member(&mut self, name: &str, value: &Value) {
-        self.request_id |= name == "request_id";
         let redacted = Value::from(redact::REDACTED);
         let value = if redact::is_secret(name) { &redacted } else { value };
         let prefix = if OURS.contains(&name) { "field." } else { "" };

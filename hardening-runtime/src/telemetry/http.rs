@@ -50,6 +50,9 @@ pub struct RouteStats {
     pub route: Box<str>,
     /// Requests being answered now.
     in_flight: AtomicI64,
+    /// The last request that was answered with an error: its id, and its trace's.
+    #[cfg(feature = "alerts")]
+    failed: Mutex<Option<(String, String)>>,
     methods: [OnceLock<Box<Series>>; METHODS.len()],
     /// How its calls of gRPC ended, by status.
     calls: OnceLock<Box<[AtomicU64; GRPC_CODES.len()]>>,
@@ -123,6 +126,25 @@ impl HttpStats {
         busy.filter(|(_, count)| *count > 0).map(|(route, count)| (route, count.unsigned_abs())).collect()
     }
 
+    /// Of each route the answers that are errors, by their status, and the last request of them.
+    #[cfg(feature = "alerts")]
+    pub(crate) fn errors(&self) -> Vec<RouteErrors> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of_route = |route: &Arc<RouteStats>| {
+            let series: Vec<&Series> =
+                route.methods.iter().filter_map(|series| Some(&**series.get()?)).collect();
+            let count = |status: u16| {
+                let at = usize::from(status) - 100;
+                let count = series.iter().map(|series| series.statuses[at].load(Ordering::Relaxed)).sum();
+                (status, count)
+            };
+            let counts = (500..600).filter(|status| is_error(*status)).map(count);
+            let failed = route.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            (route.route.to_string(), counts.filter(|(_, count)| *count > 0).collect(), failed)
+        };
+        routes.iter().map(of_route).collect()
+    }
+
     /// Every series in Prometheus' text format.
     pub fn render(&self, out: &mut String) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -161,11 +183,29 @@ impl HttpStats {
     }
 }
 
+/// A route, its errors by their status, and the last request of them with its trace.
+#[cfg(feature = "alerts")]
+type RouteErrors = (String, Vec<(u16, u64)>, Option<(String, String)>);
+
+/// Whether a status says that the service failed. 503 says that it refused, as it should when it is full or ends.
+#[cfg(feature = "alerts")]
+pub(crate) fn is_error(status: u16) -> bool {
+    (500..600).contains(&status) && status != 503
+}
+
 impl RouteStats {
+    /// Keeps which request was answered with an error last.
+    #[cfg(feature = "alerts")]
+    pub(crate) fn failed(&self, request: &str, trace: String) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((request.to_owned(), trace));
+    }
+
     fn new(route: &str) -> Self {
         Self {
             route: route.into(),
             in_flight: AtomicI64::new(0),
+            #[cfg(feature = "alerts")]
+            failed: Mutex::default(),
             methods: [const { OnceLock::new() }; METHODS.len()],
             calls: OnceLock::new(),
         }

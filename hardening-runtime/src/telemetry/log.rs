@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::MakeExt;
@@ -12,35 +13,57 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{fmt as lines, registry};
+use tracing_subscriber::{Layer, Registry, fmt as lines, registry};
 
 use super::fields::Fields;
 use super::redact;
+use super::traces::Traces;
 use crate::context;
 use crate::service::panics;
 use crate::settings::{Log, LogFormat};
 
-/// Starts logging to standard output, unless the program has a subscriber already. `RUST_LOG` wins over the
-/// settings' level.
-pub(crate) fn install(log: &Log) {
+/// Starts logging to standard output, and recording spans for `traces`, unless the program has a subscriber already.
+/// `RUST_LOG` wins over the settings' level.
+pub(crate) fn install(log: &Log, traces: Option<&Arc<Traces>>) {
     log.redact.iter().for_each(|name| redact::add_name(name));
     let level =
         std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| log.level.clone());
     let filter = EnvFilter::builder().parse_lossy(level);
+    let installed = match traces {
+        // One filter for all is the cheapest.
+        None => registry().with(filter).with(layer(log)).try_init(),
+        Some(traces) => recording(layer(log).with_filter(filter).boxed(), traces).try_init(),
+    };
+    if installed.is_ok() {
+        panics::tell();
+    }
+}
+
+#[cfg(feature = "otlp")]
+fn recording(log: Box<dyn Layer<Registry> + Send + Sync>, traces: &Arc<Traces>) -> impl SubscriberInitExt {
+    registry().with(log).with(super::traces::layer(traces))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn recording(_: Box<dyn Layer<Registry> + Send + Sync>, traces: &Arc<Traces>) -> Registry {
+    match **traces {}
+}
+
+/// Writes lines in the form that settings ask for.
+fn layer<S>(log: &Log) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let pretty = match log.format {
         LogFormat::Auto => std::io::stdout().is_terminal(),
         LogFormat::Json => false,
         LogFormat::Pretty => true,
     };
-    let base = registry().with(filter);
-    let installed = if pretty {
+    if pretty {
         let ansi = std::io::stdout().is_terminal();
-        base.with(lines::layer().with_ansi(ansi).with_target(false).fmt_fields(plain())).try_init()
+        lines::layer().with_ansi(ansi).with_target(false).fmt_fields(plain()).boxed()
     } else {
-        base.with(lines::layer().fmt_fields(Json).event_format(Json)).try_init()
-    };
-    if installed.is_ok() {
-        panics::tell();
+        lines::layer().fmt_fields(Json).event_format(Json).boxed()
     }
 }
 
@@ -53,8 +76,8 @@ fn plain() -> impl for<'w> FormatFields<'w> + 'static {
     .delimited(" ")
 }
 
-/// Writes each event as one JSON object: time, level, target, the event's fields, the id of the request around
-/// it, and the spans around it with theirs.
+/// Writes each event as one JSON object: time, level, target, the event's fields, the ids of the request around
+/// it and of its trace, and the spans around it with theirs.
 #[derive(Clone, Copy, Debug)]
 struct Json;
 
@@ -76,11 +99,14 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         out.write_str(fields.written())?;
-        if !fields.has_request_id()
-            && let Some(request) = context::current()
-        {
+        if let Some(request) = context::current() {
             let mut own = Fields::default();
-            own.text("request_id", &request.id);
+            if !fields.has("request_id") {
+                own.text("request_id", &request.id);
+            }
+            if let Some(trace) = request.trace.as_ref().filter(|_| !fields.has("trace_id")) {
+                own.text("trace_id", &trace.id());
+            }
             out.write_str(own.written())?;
         }
         if let Some(scope) = ctx.event_scope() {
@@ -125,7 +151,7 @@ impl<'w> FormatFields<'w> for Json {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -176,15 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_a_request_carries_its_id() {
+    fn every_line_of_a_request_carries_its_id_and_that_of_its_trace() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut trace_id = None;
         let lines = logged(|| {
-            let request = Arc::new(context::Request { id: "r-7".to_owned(), ..context::Request::default() });
+            let trace = Some(context::Trace::new(false));
+            trace_id = trace.as_ref().map(context::Trace::id);
+            let request =
+                Arc::new(context::Request { id: "r-7".to_owned(), trace, ..context::Request::default() });
             runtime.block_on(context::scope(request, None, async { tracing::info!("inside") }));
             tracing::info!("outside");
         });
         assert_eq!(lines[0]["request_id"], "r-7");
-        assert_eq!(lines[1].get("request_id"), None);
+        assert_eq!(lines[0]["trace_id"].as_str(), trace_id.as_deref());
+        assert_eq!((lines[1].get("request_id"), lines[1].get("trace_id")), (None, None));
     }
 
     #[test]

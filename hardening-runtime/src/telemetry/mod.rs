@@ -1,5 +1,10 @@
-//! Logs and metrics.
+//! Logs, metrics, traces and alerts.
 
+#[cfg(feature = "alerts")]
+pub(crate) mod alerts;
+#[cfg(all(feature = "service", not(feature = "alerts")))]
+#[path = "no_alerts.rs"]
+pub(crate) mod alerts;
 pub mod calls;
 #[cfg(feature = "service")]
 pub(crate) mod facade;
@@ -12,3 +17,16 @@ pub mod http;
 pub(crate) mod log;
 pub mod redact;
 pub mod text;
+#[cfg(all(feature = "service", not(feature = "otlp")))]
+#[path = "no_otlp.rs"]
+pub(crate) mod traces;
+#[cfg(feature = "otlp")]
+pub(crate) mod traces;
+
+/// The wall clock, in nanoseconds since 1970.
+#[cfg(any(feature = "otlp", feature = "alerts"))]
+pub(crate) fn wall_clock() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "what other machines are told is dated by the wall clock")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}

@@ -2,9 +2,11 @@
 
 mod app;
 mod grpc_app;
+mod receiver;
 mod shapes;
 mod support;
 
+mod alerts;
 mod answers;
 mod bodies;
 mod clients;
@@ -39,4 +41,5 @@ mod tls;
 mod tls_clients;
 mod tls_exchange;
 mod tools;
+mod traces;
 mod unix_sockets;

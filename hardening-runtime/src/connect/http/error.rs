@@ -56,6 +56,23 @@ pub enum Kind {
     Rejected,
 }
 
+impl Kind {
+    /// Its name on spans.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Broken => "broken",
+            Self::TooLarge => "too_large",
+            Self::Json => "json",
+            Self::Status(_) => "status",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
 /// A request without a usable answer.
 ///
 /// It is written without the query and the fields of the request, which may hold secrets.

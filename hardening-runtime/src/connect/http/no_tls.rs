@@ -13,7 +13,7 @@ pub(super) const NOT_SPOKEN: &str =
     "this binary was built without TLS; write `hardening = { …, features = [\"tls\"] }` in Cargo.toml";
 
 /// Makes none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connector;
 
 impl Connector {

@@ -10,6 +10,8 @@ use hyper_util::client::legacy::connect::capture_connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use tracing::field::{Empty, display};
+use tracing::{Instrument as _, Span};
 
 use super::{Client, Error, Kind, Sent};
 use crate::context;
@@ -104,8 +106,12 @@ impl RequestBuilder {
             return Err(fail(Kind::Invalid, Sent::No, Some(why.into())));
         }
         let mut request = Request::new(Full::new(body));
+        let span = if client.limits.seen { span(&method, &uri) } else { Span::none() };
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
-        tell(request.headers_mut());
+        if client.limits.seen {
+            // The other side's span is a child of this request's.
+            span.in_scope(|| tell(request.headers_mut()));
+        }
 
         let own = Instant::now().checked_add(timeout);
         let (cut_at, late) = match (own, context::deadline()) {
@@ -140,15 +146,64 @@ impl RequestBuilder {
                 request: named.clone(),
             })
         };
-        let Some(cut_at) = cut_at else { return answer.await };
-        tokio::time::timeout_at(cut_at, answer).await.unwrap_or_else(|_| {
+        let answer = async {
+            match cut_at {
+                Some(cut_at) => tokio::time::timeout_at(cut_at, answer).await,
+                None => Ok(answer.await),
+            }
+        };
+        let result = answer.instrument(span.clone()).await.unwrap_or_else(|_| {
             let sent = match (answered, had_connection()) {
                 (true, _) => Sent::Yes,
                 (false, true) => Sent::Maybe,
                 (false, false) => Sent::No,
             };
             Err(fail(late, sent, None))
-        })
+        });
+        tell_span(&span, &result);
+        result
+    }
+}
+
+/// The span of a request, by the semantic conventions of OpenTelemetry for HTTP clients; its address is without the query.
+fn span(method: &Method, uri: &Uri) -> Span {
+    let span = tracing::info_span!(
+        "http_client",
+        otel.name = method.as_str(),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = method.as_str(),
+        http.response.status_code = Empty,
+        server.address = uri.host(),
+        server.port = Empty,
+        url.full = Empty,
+        error.type = Empty,
+    );
+    if !span.is_disabled() {
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        span.record("server.port", u64::from(uri.port_u16().unwrap_or(usual)));
+        if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
+            span.record("url.full", display(format_args!("{scheme}://{authority}{}", uri.path())));
+        }
+    }
+    span
+}
+
+fn tell_span(span: &Span, result: &Result<Response, Error>) {
+    if span.is_disabled() {
+        return;
+    }
+    match result {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            span.record("http.response.status_code", u64::from(status));
+            if status >= 400 {
+                span.record("error.type", status.to_string().as_str()).record("otel.status_code", "ERROR");
+            }
+        }
+        Err(error) => {
+            span.record("error.type", error.kind().name()).record("otel.status_code", "ERROR");
+        }
     }
 }
 
