@@ -71,11 +71,12 @@ async fn a_secret_that_stands_where_a_reference_belongs_is_refused_and_not_shown
 
 #[tokio::test]
 async fn what_is_no_secret_stops_the_start() {
+    let large = [b'x'].repeat(65_537);
     for (bytes, part) in [
         (&b""[..], "is empty"),
         (b" \n", "holds nothing but blanks"),
         (b"hunter2\xff", "is no UTF-8"),
-        (&[b'x'; 65_537], "is larger than 64 KiB"),
+        (&large, "is larger than 64 KiB"),
     ] {
         let program = Program::office("guarded");
         let file = program.directory.write("key", bytes);

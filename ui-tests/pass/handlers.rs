@@ -7,7 +7,10 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use hardening::{Rejected, Setup, bulkhead, hardened_service, health_check, rate_limited, retry, timeout};
+use hardening::{
+    Rejected, Setup, Stopping, background, bulkhead, hardened_service, health_check, rate_limited, retry,
+    timeout,
+};
 
 use crate::error::pause;
 
@@ -55,6 +58,20 @@ async fn disk() -> hardening::Result<()> {
 #[allow(clippy::unused_async)]
 async fn r#type(_: &Pool, shop: &Shop) -> Result<(), std::io::Error> {
     if shop.price == 0 { Err(std::io::Error::other("free")) } else { Ok(()) }
+}
+
+const SLOWEST: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[background(restart = 1s..SLOWEST, order = 2)]
+async fn relay(stop: Stopping, pool: &Pool) -> Result<(), String> {
+    stop.requested().await;
+    let Pool = pool;
+    Ok(())
+}
+
+#[background(name = "once", restart = never)]
+async fn warm() -> hardening::Result<()> {
+    Ok(())
 }
 
 #[hardened_service(name = "orders", listen = "127.0.0.1:0", admin = "127.0.0.1:0", grace = 40s)]

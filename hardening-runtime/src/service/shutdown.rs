@@ -311,8 +311,9 @@ mod tests {
                 (T0 + 4 * S, Event::TasksDone),
             ],
         );
-        use Stage::{Draining, Hooks, Tasks};
-        assert_eq!(stages, [Draining, Draining, Draining, Tasks, Tasks, Hooks]);
+        let expected =
+            [Stage::Draining, Stage::Draining, Stage::Draining, Stage::Tasks, Stage::Tasks, Stage::Hooks];
+        assert_eq!(stages, expected);
         assert_eq!(timeline.due(), T0 + 9 * S);
         assert!(!timeline.cut_tasks());
     }

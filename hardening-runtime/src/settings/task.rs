@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn pauses_are_ranges_or_never() {
         let of = |text: &str| restart(&Value::Text(text.to_owned()));
-        let range = DurationRange::new(Duration::from_secs(1), Duration::from_secs(60));
+        let range = DurationRange::new(Duration::from_secs(1), Duration::from_mins(1));
         assert_eq!(of("1s..60s"), Ok(Some(range)));
         assert_eq!(of("never"), Ok(None));
         for text in ["0s", "0s..1s", "2s..1s", "soon", ""] {

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     const S: Nanos = 1_000_000_000;
-    const RANGE: DurationRange = DurationRange { from: Duration::from_secs(1), to: Duration::from_secs(60) };
+    const RANGE: DurationRange = DurationRange { from: Duration::from_secs(1), to: Duration::from_mins(1) };
 
     #[test]
     fn pauses_double_up_to_the_last_and_are_spread_over_their_upper_half() {
@@ -65,7 +65,7 @@ mod tests {
             course.failed(Duration::from_secs(59), 0.0);
         }
         assert_eq!(course.failed(Duration::from_secs(59), 0.0), Next::Restart(16 * S));
-        assert_eq!(course.failed(Duration::from_secs(60), 0.0), Next::Restart(S / 2));
+        assert_eq!(course.failed(Duration::from_mins(1), 0.0), Next::Restart(S / 2));
     }
 
     #[test]

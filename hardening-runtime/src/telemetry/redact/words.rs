@@ -35,7 +35,7 @@ pub(super) fn is_secret(name: &str) -> bool {
 /// Every word.
 #[cfg(test)]
 pub(super) fn all() -> Vec<&'static str> {
-    (0..=u8::MAX).flat_map(|last| ending_with(last)).copied().collect()
+    (0..=u8::MAX).flat_map(ending_with).copied().collect()
 }
 
 /// Whether `name` is `word` or ends with it, after a sign or as a part of `camelCase`. `word` is lower case with `_`

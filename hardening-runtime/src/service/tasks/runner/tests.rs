@@ -10,7 +10,7 @@ use crate::settings::Settings;
 
 type Run = fn(&Provided, Stopping) -> Result<TaskFuture, MissingProvision>;
 
-const RANGE: DurationRange = DurationRange { from: Duration::from_secs(1), to: Duration::from_secs(60) };
+const RANGE: DurationRange = DurationRange { from: Duration::from_secs(1), to: Duration::from_mins(1) };
 
 const fn task(name: &'static str, order: u32, run: Run) -> BackgroundTask {
     BackgroundTask { name, restart: Some(RANGE), order, krate: "test", file: file!(), line: line!(), run }
@@ -40,7 +40,7 @@ static FAILING: BackgroundTask = task("failing", 0, |_, _| {
             1..=4 => panic!("no connection with password=hunter2"),
             5 => Err("refused".to_owned()),
             6 => {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 Err("refused".to_owned())
             }
             _ => Ok(()),
