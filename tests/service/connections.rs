@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::support::{Answer, PATIENCE, get, read_all, start};
+use super::support::{Answer, PATIENCE, read_all, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;

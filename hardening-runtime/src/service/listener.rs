@@ -130,8 +130,8 @@ pub(crate) async fn accept(server: Arc<Server>, surface: Surface, listener: List
         }
     }
     for (stream, peer) in listener.close() {
-        // Nobody comes after them.
-        hall.enters(stream, peer, None);
+        // Nobody comes after them who could want their places.
+        hall.enters(stream, peer);
     }
     while !hall.tasks.is_empty() {
         hall.one_left().await;
@@ -169,7 +169,7 @@ impl Hall {
         let stats = self.server.connections.of(self.surface);
         let who = self.who(peer);
         let slots = &self.slots;
-        let idle = |id| slots.get(&id).map_or(None, |slot| slot.idle());
+        let idle = |id| slots.get(&id).and_then(|slot| slot.idle());
         match self.places.judge(who, idle, clock::now()) {
             Verdict::Enter => {}
             Verdict::Displace(gone) => {
@@ -184,21 +184,18 @@ impl Hall {
                 return;
             }
         }
-        self.enters(stream, peer, Some(who));
+        let (id, slot) = self.enters(stream, peer);
+        self.places.enter(id, who);
+        self.slots.insert(id, slot);
+        self.tell();
     }
 
-    /// `who` is the peer whose place it is; `None` for one that needs none.
-    fn enters(&mut self, stream: Stream, peer: Peer, who: Option<Option<IpAddr>>) {
+    fn enters(&mut self, stream: Stream, peer: Peer) -> (Id, Arc<Slot>) {
         let slot = Slot::new();
         let serving = one(&self.server, self.surface, &self.builder, stream, peer, Arc::clone(&slot));
         let id = self.tasks.spawn(serving).id();
-        if let Some(who) = who {
-            self.places.enter(id, who);
-            self.slots.insert(id, slot);
-        }
-        let stats = self.server.connections.of(self.surface);
-        stats.accepted.fetch_add(1, Ordering::Relaxed);
-        stats.open.store(self.places.len() as u64, Ordering::Relaxed);
+        self.server.connections.of(self.surface).accepted.fetch_add(1, Ordering::Relaxed);
+        (id, slot)
     }
 
     /// By whom places are counted: `None` for a proxy, behind which many are.
@@ -235,6 +232,10 @@ impl Hall {
         };
         self.places.leave(id);
         self.slots.remove(&id);
+        self.tell();
+    }
+
+    fn tell(&self) {
         self.server.connections.of(self.surface).open.store(self.places.len() as u64, Ordering::Relaxed);
     }
 }

@@ -187,7 +187,9 @@ mod tests {
                 Verdict::Refuse => return Err(()),
             };
             gone.sort_unstable();
-            gone.iter().for_each(|id| self.places.leave(*id));
+            for id in &gone {
+                self.places.leave(*id);
+            }
             self.places.enter(self.next, peer);
             self.idle.insert(self.next, idle);
             self.next += 1;

@@ -17,7 +17,7 @@ use tower_service::Service;
 use super::body::{BodyFate, Fated};
 use super::problem::Problem;
 use super::server::Server;
-use super::shed::{Priority, Shed, Usual};
+use super::shed::{Overloaded, Priority, Shed, Usual};
 use crate::Rejected;
 use crate::context::{self, Principal, Trace};
 use crate::policy::idempotency::Digest;
@@ -162,7 +162,7 @@ where
         let usual = &known.usual[usize::from(!request.method().is_safe())];
         let place = match Shed::admit(&live, known.priority, usual) {
             Ok(place) => place,
-            Err(refusal) => return Box::pin(std::future::ready(Ok(refusal))),
+            Err(Overloaded) => return Box::pin(std::future::ready(Ok(Overloaded::answer(&live.id)))),
         };
         drop(known);
         let around = live.around(route, request.headers());

@@ -23,9 +23,9 @@ async fn hello(client: &mut Client) {
     assert_eq!(client.reply().await.status, 200);
 }
 
-async fn counted(running: &Running, result: &str) -> f64 {
+async fn counted(running: &Running, result: &str) -> Option<f64> {
     let series = format!("http_connections_total{{listener=\"public\",result=\"{result}\"}}");
-    value(&scrape(running).await, &series).expect("a series")
+    value(&scrape(running).await, &series)
 }
 
 #[tokio::test]
@@ -46,8 +46,8 @@ async fn the_longest_idle_of_the_peer_that_has_most_gives_way() {
     for client in [&mut two, &mut three].into_iter().chain(&mut one[1..]) {
         hello(client).await;
     }
-    assert_eq!(counted(&running, "displaced").await, 1.0);
-    assert_eq!(counted(&running, "refused").await, 0.0);
+    assert_eq!(counted(&running, "displaced").await, Some(1.0));
+    assert_eq!(counted(&running, "refused").await, Some(0.0));
     let open =
         || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(4.0) };
     until("four are open", open).await;
@@ -59,7 +59,7 @@ async fn an_idle_connection_of_http2_gives_way_with_a_word() {
     let idle = Http2::connect(running.addr).await;
     assert_eq!(idle.ask("GET", "/hello", &[], "").await.status, 200);
     assert_eq!(get(running.addr, "/hello").await.status, 200);
-    assert_eq!(counted(&running, "displaced").await, 1.0);
+    assert_eq!(counted(&running, "displaced").await, Some(1.0));
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn who_is_answered_never_gives_way_and_the_newcomer_is_refused_at_once() {
     assert_eq!(told["type"], "urn:hardening:problem:overloaded");
     assert_eq!((reply.header("connection"), reply.header("retry-after")), (Some("close"), Some("1")));
     assert_eq!(newcomer.rest().await, "");
-    assert_eq!(counted(&running, "refused").await, 1.0);
+    assert_eq!(counted(&running, "refused").await, Some(1.0));
     assert_eq!(
         get(running.admin_addr, "/livez").await.status,
         200,
@@ -103,7 +103,7 @@ async fn under_tls_a_newcomer_without_a_place_is_cut() {
     busy.send(request("GET", "/large", &[], "")).await;
     busy.reply_to_head().await;
     assert!(connect(running.addr, &config).await.is_err());
-    assert_eq!(counted(&running, "refused").await, 1.0);
+    assert_eq!(counted(&running, "refused").await, Some(1.0));
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_peer_whose_heads_never_end_keeps_nobody_out() {
     for client in &mut good {
         hello(client).await;
     }
-    assert!(counted(&running, "refused").await >= 25.0);
+    assert!(counted(&running, "refused").await >= Some(25.0));
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn those_behind_a_trusted_proxy_are_not_one_peer() {
         client.reply_to_head().await;
         busy.push(client);
     }
-    assert_eq!(counted(&running, "refused").await, 0.0, "all places may be the proxy's");
+    assert_eq!(counted(&running, "refused").await, Some(0.0), "all places may be the proxy's");
     problem(&get(running.addr, "/hello").await, 503);
 }
 

@@ -46,7 +46,7 @@ async fn what_two_readers_could_read_differently_is_refused() {
     ] {
         let bytes = format!("{head}0\r\n\r\n{HIDDEN}");
         let answers = statuses(running.addr, bytes.as_bytes()).await;
-        assert!(matches!(answers.as_slice(), [400] | [413]), "{what}: {answers:?}");
+        assert!(matches!(answers.as_slice(), [400 | 413]), "{what}: {answers:?}");
     }
     for (what, body) in [
         ("a size that is no number", "zz\r\n\r\n"),

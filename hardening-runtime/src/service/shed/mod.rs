@@ -70,15 +70,15 @@ impl Shed {
         self.routes.get(pattern).copied().unwrap_or_default()
     }
 
-    /// Lets a request in, with a place that it gives back.
+    /// Lets a request in, with a place that it gives back if there is a limit.
     ///
     /// # Errors
-    /// The answer to one that is refused.
+    /// When it is refused.
     pub(crate) fn admit(
         live: &Arc<Live>,
         priority: Priority,
         usual: &Arc<Usual>,
-    ) -> Result<Option<Place>, Response> {
+    ) -> Result<Option<Place>, Overloaded> {
         let this = &live.server.shed;
         let limit = match &this.limit {
             Limit::Off => return Ok(None),
@@ -99,7 +99,7 @@ impl Shed {
             })),
             Told::Leave => {
                 this.refused[priority as usize].fetch_add(1, Ordering::Relaxed);
-                Err(overloaded().answer(Some(&live.id)))
+                Err(Overloaded)
             }
         }
     }
@@ -158,9 +158,17 @@ impl Drop for Place {
     }
 }
 
-fn overloaded() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-        .kind("urn:hardening:problem:overloaded")
-        .detail("The service is working on as much as it can at once.")
-        .retry_after(AGAIN)
+/// The service has enough to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overloaded;
+
+impl Overloaded {
+    /// The answer to the request of this id.
+    pub(crate) fn answer(id: &str) -> Response {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+            .kind("urn:hardening:problem:overloaded")
+            .detail("The service is working on as much as it can at once.")
+            .retry_after(AGAIN)
+            .answer(Some(id))
+    }
 }
