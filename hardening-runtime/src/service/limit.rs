@@ -1,9 +1,10 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
-use std::fmt::Write as _;
 use std::hash::Hash;
+use std::ops::Range;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use hardening_spec::{Rate, RateLimitSpec};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -38,7 +39,7 @@ struct Limit {
     /// In header fields.
     name: &'static str,
     limiter: Limiter,
-    burst: u32,
+    burst: HeaderValue,
     policy: HeaderValue,
 }
 
@@ -68,7 +69,7 @@ impl Limit {
         let window = rate.per.mul_f64(f64::from(burst) / f64::from(rate.count));
         let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
         let policy = HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
-        Some(Self { name, limiter: Limiter::new(name, spec), burst, policy })
+        Some(Self { name, limiter: Limiter::new(name, spec), burst: HeaderValue::from(burst), policy })
     }
 
     fn charge<K: Hash + ?Sized>(&self, key: &K) -> Verdict {
@@ -146,28 +147,39 @@ impl Limits {
 
     /// Tells the caller where they stand with each limit, and in the older fields with the one that is nearest to its end.
     pub(crate) fn tell(&self, standing: &Standing, headers: &mut HeaderMap) {
-        let (mut policies, mut states) = (None, String::new());
+        // One piece of text, of which each field has its part: every answer carries these.
+        let mut text = BytesMut::with_capacity(64);
+        let (mut policies, mut nearest) =
+            (None, None::<((bool, u32), &HeaderValue, Range<usize>, Range<usize>)>);
         for (limit, verdict) in self.told(standing) {
             policies = Some(match policies {
                 None => limit.policy.clone(),
                 Some(before) => joined(&before, &limit.policy),
             });
-            if !states.is_empty() {
-                states.push_str(", ");
+            text.extend_from_slice(if text.is_empty() { b"\"" } else { b", \"" });
+            text.extend_from_slice(limit.name.as_bytes());
+            text.extend_from_slice(b"\";r=");
+            let remaining = decimal(verdict.remaining.into(), &mut text);
+            text.extend_from_slice(b";t=");
+            let reset = decimal(whole_seconds(verdict.reset), &mut text);
+            let end = (verdict.refused.is_none(), verdict.remaining);
+            if nearest.as_ref().is_none_or(|(before, ..)| end < *before) {
+                nearest = Some((end, &limit.burst, remaining, reset));
             }
-            let (name, left, reset) = (limit.name, verdict.remaining, whole_seconds(verdict.reset));
-            // Writing into a string cannot fail.
-            let _ = write!(states, "\"{name}\";r={left};t={reset}");
         }
-        let nearest = |(_, verdict): &(&Limit, &Verdict)| (verdict.refused.is_none(), verdict.remaining);
-        let Some((limit, verdict)) = self.told(standing).min_by_key(nearest) else { return };
-        if let (Some(policies), Ok(states)) = (policies, HeaderValue::try_from(states)) {
-            headers.insert(RATE_LIMIT_POLICY, policies);
-            headers.insert(RATE_LIMIT, states);
-        }
-        headers.insert(X_LIMIT, HeaderValue::from(limit.burst));
-        headers.insert(X_REMAINING, HeaderValue::from(verdict.remaining));
-        headers.insert(X_RESET, HeaderValue::from(whole_seconds(verdict.reset)));
+        let (Some(policies), Some((_, burst, remaining, reset))) = (policies, nearest) else { return };
+        let text = text.freeze();
+        let mut tell = |name, part| {
+            // Digits and names of limits are always header text.
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(part)) {
+                headers.insert(name, value);
+            }
+        };
+        tell(X_REMAINING, remaining);
+        tell(X_RESET, reset);
+        tell(RATE_LIMIT, 0..text.len());
+        headers.insert(RATE_LIMIT_POLICY, policies);
+        headers.insert(X_LIMIT, burst.clone());
     }
 
     /// Writes what each decided.
@@ -198,6 +210,22 @@ impl Limits {
             }
         }
     }
+}
+
+/// Writes a number; answers where it stands.
+fn decimal(mut number: u64, text: &mut BytesMut) -> Range<usize> {
+    let (mut digits, mut at) = ([0; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let begin = text.len();
+    text.extend_from_slice(&digits[at..]);
+    begin..text.len()
 }
 
 /// Two members of a list.
