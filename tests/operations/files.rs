@@ -54,7 +54,11 @@ async fn unknown_keys_are_refused() {
     refused(
         "[http]\nlisten = '127.0.0.1:0'\nbody_limti = '1MiB'",
         3,
-        &["[http] body_limti", "did you mean `body_limit`?", "known: `listen`, `admin`, `socket_mode`, `connections`"],
+        &[
+            "[http] body_limti",
+            "did you mean `body_limit`?",
+            "known: `listen`, `admin`, `socket_mode`, `connections`",
+        ],
     )
     .await;
     refused(

@@ -7,6 +7,7 @@ mod path;
 mod query;
 #[cfg(feature = "validation")]
 mod valid;
+mod value;
 
 pub use self::form::Form;
 pub use self::path::Path;
