@@ -8,6 +8,7 @@ mod admin;
 mod body;
 mod client;
 mod connection;
+mod console;
 mod deadline;
 mod drain;
 mod headers;

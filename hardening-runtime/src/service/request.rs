@@ -26,6 +26,7 @@ use super::server::{Server, Surface};
 use super::wire::Conn;
 use super::{admin, deadline, host, panics};
 use crate::policy::idempotency::Digest;
+use crate::telemetry::recent;
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -39,12 +40,13 @@ pub(crate) async fn answer(
     let http = &server.settings.http;
     let client = Client::of(&parts.headers, conn.peer.ip(), &http.trusted_proxies);
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
-    let origin = server.headers.allowed(&parts.headers);
+    // No page of another origin reads what the admin listener answers.
+    let origin = (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten();
     let old_http = parts.version < Version::HTTP_2;
     let mut standing = None;
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
-        None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
+        None if surface == Surface::Admin => admin::answer(&server, &parts, body, client, &account.id).await,
         None => run(&server, parts, body, &mut account).await,
     };
     let headers = response.headers_mut();
@@ -97,6 +99,7 @@ fn refuse(
     if let Some(limit) = &server.limit {
         *standing = limit.charge(client);
         if let Some(wait) = standing.and_then(|standing| standing.refused) {
+            recent::refused("http client", "rate_limited");
             return problem(&limit::refusal(wait), account);
         }
     }

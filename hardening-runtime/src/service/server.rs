@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::console::Console;
 use super::headers::Headers;
 use super::health::Health;
 use super::limit::ClientLimit;
@@ -26,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) limit: Option<ClientLimit>,
     pub(crate) headers: Headers,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) console: Console,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -49,6 +51,7 @@ impl Server {
         router: Router,
         health: Arc<Health>,
         tls: Option<Arc<Tls>>,
+        console: Console,
     ) -> Self {
         Self {
             version,
@@ -59,6 +62,7 @@ impl Server {
             limit: ClientLimit::new(&settings.http),
             headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
             tls,
+            console,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

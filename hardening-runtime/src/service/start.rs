@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::console::Console;
 use super::drain::{self, HookLog};
 use super::health::{self, Health};
 use super::listener;
@@ -189,12 +190,12 @@ impl Service {
     }
 
     async fn assemble(self, loaded: Loaded) -> Result<Assembled, StartError> {
-        targets::configure(&loaded, false).map_err(StartError)?;
+        targets::configure(&loaded, |_| false).map_err(StartError)?;
         facade::install();
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let Loaded { settings, version, .. } = loaded;
+        let settings = loaded.settings.clone();
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let public = listener::bind(&settings.http.listen, "http.listen").await.map_err(StartError::one)?;
@@ -212,8 +213,10 @@ impl Service {
             return Err(StartError(missing));
         }
         let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone()));
-        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls));
+        let reloader = Arc::new(Reloader::new(self.sources, loaded, tls.clone()));
+        let loopback = admin.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let console = Console::new(Arc::clone(&reloader), loopback);
+        let server = Arc::new(Server::new(settings, self.spec.version, app.0, health, tls, console));
         Ok(Assembled {
             reloader,
             server,
@@ -242,6 +245,7 @@ impl Assembled {
     async fn serve(self, signals: Signals) -> ExitCode {
         let limit = plan(&self.server.settings).watchdog();
         let (server, ran) = (Arc::clone(&self.server), Arc::clone(&self.ran));
+        self.server.console.drains_by(signals.ask());
         let signals = signals.guard(limit, move || drain::still_running(&server, &ran));
         announce(&self);
         let report = drain::serve(self, signals, true).await;

@@ -5,6 +5,7 @@ use hardening_spec::units;
 
 use super::forms;
 use super::value::Value;
+use super::admin::{Open, SHORTEST_TOKEN, Token};
 use super::{ClientAuth, Forwarded, LogFormat, Settings};
 
 /// The form of a value.
@@ -26,6 +27,8 @@ pub enum Form {
     Choice(&'static [&'static str]),
     /// A string.
     Text,
+    /// A secret text that is never shown.
+    Token,
     /// A list of strings.
     Texts,
     /// A list of addresses or ranges of addresses.
@@ -44,6 +47,7 @@ impl Form {
             Self::Flag => "`true` or `false`".into(),
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
+            Self::Token => format!("a text of at least {SHORTEST_TOKEN} visible characters, such as a reference `secret://file/run/secrets/admin`"),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
@@ -70,7 +74,7 @@ pub struct Setting {
 }
 
 /// The tables that exist besides [`OF_CALLS`].
-pub const SECTIONS: [&str; 6] = ["service", "http", "tls", "log", "health", "shutdown"];
+pub const SECTIONS: [&str; 7] = ["service", "http", "tls", "log", "health", "shutdown", "admin"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -148,6 +152,9 @@ pub const SETTINGS: &[Setting] = &[
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),
     setting!("shutdown", "hooks", Form::Duration, "5s", "The longest that all shutdown hooks together may take.", shutdown.hooks, forms::duration, time),
     setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),
+    setting!("admin", "token", Form::Token, "", "What must be sent to act in the console; without one nobody can.", admin.token, Token::read, Token::show),
+    setting!("admin", "open", Form::Choice(Open::WORDS), "loopback", "Who may read the console without the token: everybody where the admin listener is bound to a `loopback` address, everybody who reaches it (`always`), or nobody (`never`).", admin.open, Open::read, Open::show),
+    setting!("admin", "hosts", Form::Texts, "", "The names under which browsers may reach the console, besides addresses and `localhost`.", admin.hosts, forms::texts, |hosts: &Vec<String>| joined(hosts)),
 ];
 
 /// The settings of one section.

@@ -3,6 +3,7 @@
 //! Everything wrong is reported together, each with its file and line or its variable, and nothing
 //! serves before all of it is right.
 
+pub mod admin;
 mod apply;
 mod env;
 mod file;
@@ -11,6 +12,7 @@ pub mod keys;
 mod known;
 mod load;
 mod switches;
+pub(crate) mod origins;
 pub(crate) mod value;
 
 use std::time::Duration;
@@ -18,8 +20,8 @@ use std::time::Duration;
 use hardening_spec::{CallSpec, Rate};
 use ipnet::IpNet;
 
-pub(crate) use load::{Call, Sources, Version, load};
-use value::Value;
+pub(crate) use load::{Call, Sources, Version, load, load_with, reload_with};
+use value::{Entry, Value};
 
 /// Every setting of a service with its value in force.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Settings {
     pub health: Health,
     /// `[shutdown]`.
     pub shutdown: Shutdown,
+    /// `[admin]`.
+    pub admin: admin::Admin,
 }
 
 /// `[service]`.
@@ -246,6 +250,7 @@ impl Default for Settings {
             log: Log::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
+            admin: admin::Admin::default(),
         };
         for setting in keys::SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
             // A test of the table keeps every default a value of its form.
@@ -283,6 +288,8 @@ pub(crate) struct Loaded {
     pub(crate) given: Vec<(&'static str, &'static str)>,
     /// Those of them whose value came by a reference and must not be shown.
     pub(crate) hidden: Vec<(&'static str, &'static str)>,
+    /// What every source says, later ones over earlier ones.
+    pub(crate) entries: Vec<Entry>,
     /// The file as it was before it was read.
     pub(crate) version: Version,
 }

@@ -10,4 +10,6 @@ pub mod histogram;
 pub mod http;
 #[cfg(feature = "service")]
 pub(crate) mod log;
+#[cfg(feature = "service")]
+pub(crate) mod recent;
 pub mod text;

@@ -60,6 +60,16 @@ impl KeyedBreakers {
         self.rules.mode.set(mode as u64);
     }
 
+    /// Closes the circuit of every key.
+    pub(crate) fn close(&self) {
+        self.circuits.every(CircuitBreaker::close);
+    }
+
+    /// Has the circuit of every key begin afresh, in the mode that settings give.
+    pub(crate) fn renew(&self, now: Nanos) {
+        self.circuits.every(|circuit| circuit.renew(now));
+    }
+
     /// Circuits in each state.
     pub(crate) fn states(&self, now: Nanos) -> [u64; CircuitState::ALL.len()] {
         let mut states = [0; CircuitState::ALL.len()];
@@ -77,6 +87,15 @@ impl KeyedBreakers {
 impl KeyedBreakers {
     pub(crate) fn reset(&self, now: Nanos) {
         self.circuits.every(|circuit| circuit.reset(now));
+    }
+}
+
+impl CircuitBreaker {
+    /// Closes it, forgets its window, and gives it the mode that settings give.
+    pub(crate) fn renew(&self, now: Nanos) {
+        self.close();
+        self.give_mode(self.rules.mode());
+        self.reuse(now);
     }
 }
 

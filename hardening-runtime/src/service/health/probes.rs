@@ -50,9 +50,14 @@ impl Health {
         }
         if verbose {
             body["checks"] =
-                self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect();
+                self.list(now, errors);
         }
         (status, body.to_string())
+    }
+
+    /// Every check with its last report.
+    pub(crate) fn list(&self, now: Nanos, errors: bool) -> Value {
+        self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect()
     }
 }
 
