@@ -59,7 +59,7 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
     };
     let line = |line: u32| json!(format!("the settings given in code:{line}"));
     assert_eq!(of("http", "body_limit"), (json!("2MiB"), line(3)));
-    assert_eq!(of("http", "idle_timeout"), (json!("75s"), json!("default")));
+    assert_eq!(of("http", "idle_timeout"), (json!("1m15s"), json!("default")));
     assert_eq!(of("http", "uri_limit"), (json!("[redacted]"), line(4)), "what a reference stands for");
     assert_eq!(of("admin", "token"), (json!("[redacted]"), line(6)));
     let timeout = number(&configuration, "app::price", "timeout", "after");

@@ -71,7 +71,7 @@ pub(crate) struct Console {
 
 impl Console {
     pub(super) fn new(reloader: Arc<Reloader>, loopback: bool) -> Self {
-        let tries = RateLimitSpec { keyed: true, max_keys: CLIENTS, ..RateLimitSpec::new(WRONG_TOKENS) };
+        let tries = RateLimitSpec { burst: Some(WRONG_TOKENS.count), keyed: true, max_keys: CLIENTS, ..RateLimitSpec::new(WRONG_TOKENS) };
         Self {
             reloader,
             loopback,
