@@ -27,7 +27,7 @@ enum Source {
 }
 
 /// What all tests together need besides cargo.
-pub(crate) const TOOLS: [Tool; 2] = [
+pub(crate) const TOOLS: [Tool; 5] = [
     Tool {
         program: "valgrind",
         package: "valgrind",
@@ -39,6 +39,24 @@ pub(crate) const TOOLS: [Tool; 2] = [
         package: "prometheus",
         purpose: "judges what /metrics answers",
         source: Source::Unpack,
+    },
+    Tool {
+        program: "chromium",
+        package: "chromium",
+        purpose: "looks at the console",
+        source: Source::Install,
+    },
+    Tool {
+        program: "node",
+        package: "nodejs",
+        purpose: "drives chromium",
+        source: Source::Install,
+    },
+    Tool {
+        program: "npm",
+        package: "npm",
+        purpose: "brings what drives chromium",
+        source: Source::Install,
     },
 ];
 
@@ -139,7 +157,7 @@ mod tests {
     fn the_line_to_type_names_every_missing_package() {
         let line = by_hand(&TOOLS);
         assert!(
-            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus\n"),
+            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus chromium nodejs npm\n"),
             "{line}"
         );
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: what all tests need, then all tests.
 
-use crate::needs;
+use crate::{needs, packages};
 use crate::run::{Done, Step};
 
 /// Tells tests whether a missing tool is a failure (`required`) or ends them early (`optional`).
@@ -12,6 +12,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         return plan.tests().run();
     }
     needs::provide()?;
+    packages::provide()?;
     // The policies alone, without the server; cheap, and what the tests build is left as it is.
     Step::cargo("check --quiet --package hardening --no-default-features").run()?;
     plan.tests().run()

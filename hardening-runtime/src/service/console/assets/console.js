@@ -27,6 +27,7 @@ function svg(tag, attributes, ...children) {
 }
 function put(node, text) { if (node.textContent !== text) node.textContent = text; }
 const badge = (text, kind = "") => el("span", { class: `badge ${kind}` }, text);
+const plain = (text) => (text || "").replaceAll("`", "");
 const words = (name) => String(name).replaceAll("_", " ");
 
 // Rows stay while what they show stays, so that focus does and nothing flickers.
@@ -122,7 +123,7 @@ function spark(name) {
   }
   const top = Math.max(1, ...rates), shift = KEPT - 1 - rates.length;
   const points = rates.map((n, at) => `${at ? "L" : "M"}${shift + at} ${(21 - (19 * n) / top).toFixed(1)}`);
-  return svg("svg", { class: "spark", viewBox: `0 0 ${KEPT - 1} 22`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { d: points.join("") || "M0 21" }));
+  return svg("svg", { class: "spark", viewBox: `0 0 ${KEPT - 1} 22`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "base", d: `M0 21H${KEPT - 1}` }), svg("path", { d: points.join("") }));
 }
 function bar(kind, label, parts, width) {
   const drawn = svg("svg", { class: kind, viewBox: `0 0 ${width} 10`, preserveAspectRatio: "none", role: "img", "aria-label": label });
@@ -140,16 +141,18 @@ function shares(outcomes) {
   return { label: `${percent(good)} good, ${percent(bad)} failed, ${percent(refused)} refused`, parts, bad, all };
 }
 function line(circuit, current) {
-  const changes = state.transitions.filter((change) => change.circuit === circuit && change.age_ms < LINE * 1000);
-  let to = LINE, now = current;
+  // As long as the service is up, from one minute to ten.
+  const all = Math.min(LINE, Math.max(60, state.service.uptime_ms / 1000));
+  const changes = state.transitions.filter((change) => change.circuit === circuit && change.age_ms < all * 1000);
+  let to = all, now = current;
   const parts = [];
   for (const change of changes) {
-    const from = LINE - change.age_ms / 1000;
+    const from = all - change.age_ms / 1000;
     parts.push([from, to, STATES[now] || "calm"]);
     [to, now] = [from, change.from];
   }
-  parts.push([Math.max(0, LINE - state.service.uptime_ms / 1000), to, STATES[now] || "calm"]);
-  return bar("line", `${words(current)}, ${changes.length} changes in ten minutes`, parts, LINE);
+  parts.push([Math.max(0, all - state.service.uptime_ms / 1000), to, STATES[now] || "calm"]);
+  return bar("line", `${words(current)}, ${changes.length} changes in ${ago(all * 1000)}`, parts, all);
 }
 
 // Sections
@@ -332,7 +335,7 @@ function group(id, title, small) {
   let made = [...$("groups").children].find((known) => known.dataset.key === id);
   if (!made) {
     const table = el("table", {}, el("caption", { class: "unseen" }, title), el("thead", {}, el("tr", {}, ...["Key", "Value", "Origin"].map((head) => el("th", { scope: "col" }, head)), el("th", { scope: "col", class: "acting" }, "Actions"))), el("tbody"));
-    made = el("details", {}, el("summary", {}, title, el("small", {}, small)), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table));
+    made = el("details", {}, el("summary", {}, title, el("small", {}, small)), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": title }, table));
     made.dataset.key = id;
     $("groups").append(made);
   }
@@ -343,7 +346,7 @@ function showConfiguration() {
   const all = configuration;
   for (const name of new Set(all.settings.map((setting) => setting.section))) {
     rows(group(`s ${name}`, `[${name}]`, "of the service; changes come into force with a start"), all.settings.filter((setting) => setting.section === name), (setting) => setting.key, (setting) => [
-      { head: true, text: setting.key, small: setting.doc },
+      { head: true, text: setting.key, small: plain(setting.doc) },
       { text: setting.value || "–", small: setting.waits === null ? "" : `with the next start: ${setting.waits}`, kind: "mono text" },
       origin(setting), { text: "", kind: "acting" },
     ]);
@@ -357,7 +360,7 @@ function showConfiguration() {
       for (const value of policy.values) lines.push({ ...value, key: `${policy.policy}.${value.key}`, of: policy });
     }
     rows(group(`${kind} ${call.name}`, call.name, `${kind === "calls" ? "call" : "shared policy"} · ${call.place}`), lines, (one) => one.key, (one) => [
-      { head: true, text: one.key, small: one.doc || "" },
+      { head: true, text: one.key, small: plain(one.doc) },
       { text: one.value === "" ? "–" : one.value, small: one.source === "console" && one.configured !== undefined ? `configured: ${one.configured}` : "", kind: "mono text" },
       origin(one),
       { kind: "acting", key: JSON.stringify([one.value, one.source]), make: () => actions(call.name, one) },
@@ -388,8 +391,8 @@ function actions(call, one) {
     if (one.policy.switched_here) made.push(act("Reset…", `${one.key} of ${call}`, () => unset(one.policy.switch)));
   } else if (one.path && one.of.on) {
     made.push(act("Change…", `${one.key} of ${call}`, () => ask({
-      title: `Change ${one.key} of ${call}`, text: one.doc || "", confirm: "Apply",
-      fields: [{ name: "value", label: one.key, value: one.value, hint: one.form }],
+      title: `Change ${one.key} of ${call}`, text: plain(one.doc), confirm: "Apply",
+      fields: [{ name: "value", label: one.key, value: one.value, hint: plain(one.form) }],
       run: (given) => send("set", { path: one.path, value: given.value }),
     })));
     if (one.source === "console") made.push(act("Reset…", `${one.key} of ${call}`, () => unset(one.path)));
@@ -456,9 +459,9 @@ $("form").addEventListener("submit", async (event) => {
   }
   $("confirm").disabled = false;
 });
-async function call(method, path, asked) {
+async function call(method, path, asked, known = token) {
   const headers = { accept: "application/json" };
-  if (token) headers.authorization = `Bearer ${token}`;
+  if (known) headers.authorization = `Bearer ${known}`;
   if (asked) headers["content-type"] = "application/json";
   const answer = await fetch(`/console/api/${path}`, { method, headers, body: asked && JSON.stringify(asked), cache: "no-store", credentials: "omit", redirect: "error", signal: AbortSignal.timeout(8000) });
   const read = await answer.json();
@@ -481,13 +484,11 @@ function enter() {
     title: "Enter the admin token", text: "It stays in this tab until the tab is closed, and is sent to this service alone.", confirm: "Use it",
     fields: [{ name: "token", label: "Token", secret: true }],
     run: async (given) => {
-      const before = token;
-      token = given.token.trim();
-      try {
-        if (!token) throw new Error("Write the token.");
-        if (!/^[\x21-\x7e]+$/.test(token)) throw new Error("This is not the token: it has other characters than a token can have.");
-        await call("POST", "actions/verify", {});
-      } catch (problem) { token = before; throw problem; }
+      const tried = given.token.trim();
+      if (!tried) throw new Error("Write the token.");
+      if (!/^[\x21-\x7e]+$/.test(tried)) throw new Error("This is not the token: it has other characters than a token can have.");
+      await call("POST", "actions/verify", {}, tried);
+      token = tried;
       sessionStorage.setItem("hardening-token", token);
       say("The token is right: actions are possible.");
       look();
