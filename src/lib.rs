@@ -131,6 +131,8 @@ pub mod guide {
     pub mod operations {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
     pub mod tls {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/console.md"))]
+    pub mod console {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

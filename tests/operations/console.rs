@@ -124,6 +124,25 @@ async fn every_action_is_in_the_audit_and_the_token_nowhere() {
 }
 
 #[tokio::test]
+async fn a_token_is_exchanged_while_the_service_runs() {
+    let settings = |token: &str| format!("[admin]\ntoken = '{token}'\n");
+    let service = Program::office("office").file(&settings(TOKEN)).serve().await;
+    let other = "another-token-of-the-operator";
+    let verify = async |token: &str| act(service.admin_addr, token, "verify", &json!({})).await.0;
+    assert_eq!((verify(TOKEN).await, verify(other).await), (200, 401));
+    service.write_settings(&settings(other));
+    reloaded(&service, "applied", 1).await;
+    assert_eq!((verify(TOKEN).await, verify(other).await), (401, 200));
+    // One that is none leaves the one before.
+    service.write_settings(&settings("short"));
+    reloaded(&service, "refused", 1).await;
+    assert_eq!(verify(other).await, 200);
+    service.signal("TERM");
+    let end = service.ended().await;
+    assert!(!format!("{end:?}").contains(other) && !format!("{end:?}").contains("`short`"), "{end:#?}");
+}
+
+#[tokio::test]
 async fn a_token_that_is_too_short_is_refused_without_its_text() {
     for (program, place) in [
         (Program::office("office").with("HARDENING_ADMIN__TOKEN", "hunter2"), "HARDENING_ADMIN__TOKEN"),

@@ -173,6 +173,34 @@ mod tests {
     }
 
     #[test]
+    fn every_key_s_circuit_is_closed_or_begins_afresh() {
+        let keyed = KeyedBreakers::new("keyed", CircuitBreakerSpec { max_keys: 9, ..spec() }, None);
+        for key in [1, 2] {
+            fail(&keyed, key, SECOND);
+        }
+        assert_eq!(keyed.states(SECOND), [0, 2, 0, 0, 0, 0]);
+        keyed.close();
+        assert_eq!(keyed.states(SECOND), [2, 0, 0, 0, 0, 0]);
+        assert_eq!(keyed.transitions(CircuitState::Open, CircuitState::Closed), 2);
+        // Closed twice is closed once.
+        keyed.close();
+        assert_eq!(keyed.transitions(CircuitState::Open, CircuitState::Closed), 2);
+        keyed.tune(&CircuitBreakerSpec { consecutive: None, ..spec() }, None);
+        fail(&keyed, 1, SECOND);
+        fail(&keyed, 2, SECOND);
+        keyed.tune(&spec(), None);
+        keyed.circuit(1, SECOND).update(|word| Some(Word { mode: Mode::ForcedOpen, ..word }));
+        let counted = |key| keyed.circuit(key, SECOND).window_counts(SECOND).0;
+        assert_eq!((counted(1), counted(2)), (1, 1));
+        keyed.renew(SECOND);
+        assert_eq!((keyed.states(SECOND), counted(1), counted(2)), ([2, 0, 0, 0, 0, 0], 0, 0));
+        assert_eq!(keyed.transitions(CircuitState::ForcedOpen, CircuitState::Closed), 1);
+        fail(&keyed, 1, SECOND);
+        keyed.renew(SECOND);
+        assert_eq!(keyed.transitions(CircuitState::Open, CircuitState::Closed), 3);
+    }
+
+    #[test]
     fn a_circuit_is_handed_on_when_it_says_nothing() {
         let keyed = KeyedBreakers::new("keyed", CircuitBreakerSpec { max_keys: 9, ..spec() }, None);
         let idle = |key, now| keyed.circuit(key, now).is_idle(now);

@@ -1,5 +1,7 @@
 //! What whoever has the token can do.
 
+use std::sync::atomic::Ordering;
+
 use hardening_spec::CircuitMode;
 use serde_json::Value as Json;
 
@@ -144,7 +146,7 @@ fn circuit(console: &Console, action: Action, asked: &Json, deed: &mut Deed) -> 
 fn drain(server: &Server, console: &Console, deed: &mut Deed) -> Result<(), String> {
     let stage = *server.stages().borrow();
     deed.was = format!("{stage:?}");
-    if stage != Stage::Serving {
+    if stage != Stage::Serving || console.drains.swap(true, Ordering::AcqRel) {
         return Err("the shutdown has begun already".to_owned());
     }
     let asked = console.drain.get().is_some_and(|events| events.send(Event::Terminate).is_ok());

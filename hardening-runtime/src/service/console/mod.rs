@@ -10,6 +10,7 @@ mod audit;
 mod configuration;
 mod state;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub(crate) struct Console {
     audit: Audit,
     tries: Limiter,
     drain: OnceLock<mpsc::UnboundedSender<Event>>,
+    /// Whether it was asked for: a second word would skip ahead, as a second signal does.
+    drains: AtomicBool,
 }
 
 impl Console {
@@ -79,6 +82,7 @@ impl Console {
             audit: Audit::default(),
             tries: Limiter::new("console", tries),
             drain: OnceLock::new(),
+            drains: AtomicBool::new(false),
         }
     }
 

@@ -42,7 +42,7 @@ function rows(body, items, keyOf, cellsOf) {
     cellsOf(item).forEach((content, column) => cell(row, column, content));
   });
   known.forEach((row) => row.remove());
-  const none = body.closest("table").parentElement.querySelector(".none") || body.closest("section").querySelector(":scope > .none");
+  const none = body.closest(".scroll").querySelector(".none");
   if (none) none.hidden = items.length > 0;
 }
 // A cell is a text, or { head, small, text, kind, key, make }; what is made is made again when its key changes.
@@ -56,6 +56,29 @@ function cell(row, column, content) {
   made.dataset.key = key;
   if (is.make) made.replaceChildren(...[is.make()].flat());
   else made.replaceChildren(String(is.text), ...(is.small ? [el("small", {}, is.small)] : []));
+}
+
+// The tables: id, title, what they show, and heads; # is a number, ~ is left out where it is narrow, ! is for who may act.
+const TABLES = [
+  ["calls", "Calls", "Rate, latency and shares are those of the last 30 seconds; counts are those since the start.", "Call|Rate#|Last minute~|p50#|p99#|In flight#|Shares|Outcomes", "This program has no call under a policy."],
+  ["circuits", "Circuit breakers", "States now, outcomes in the window, and what they were: ten minutes at most, newest at the right.", "Circuit|State|Timeline~|In the window#|Failed#|Slow#|Last change|Actions!"],
+  ["limits", "Rate limits", "What each limit admits, and what it decided.", "Limit|Rate#|Burst#|Keys#|Allowed#|Refused#|Refused /s#|Actions!"],
+  ["bulkheads", "Bulkheads", "Places taken, and callers that wait for one.", "Bulkhead|Taken|In flight#|Places#|Waiting#|Queue#|Longest wait#|Actions!"],
+  ["checks", "Health checks", "The last report of each check.", "Check|State|Decides|Last run|Error"],
+  ["tasks", "Background tasks", "What runs beside requests.", "Task|State|Restarts#|Last error"],
+  ["audit", "Audit", "What was asked for in the console, newest first; the log has it under the target hardening::audit.", "Time|Action|Result|What|Change|Who|Request", "Nothing yet."],
+];
+const KINDS = { "#": "n", "~": "wide", "!": "acting" };
+function heads(text) {
+  return el("thead", {}, el("tr", {}, ...text.split("|").map((head) => el("th", { scope: "col", class: KINDS[head.slice(-1)] || "" }, head.replace(/[#~!]$/, "")))));
+}
+for (const [id, title, shows, columns, none] of TABLES) {
+  const label = `${id}-title`;
+  const made = el("section", { id, "aria-labelledby": label, hidden: !none },
+    el("h2", { id: label }, title),
+    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-labelledby": label }, el("table", {}, el("caption", {}, shows), heads(columns), el("tbody")), ...(none ? [el("p", { class: "none" }, none)] : [])));
+  if (id === "audit") $("main").append(made);
+  else $("main").insertBefore(made, $("events"));
 }
 
 // Numbers
@@ -334,7 +357,7 @@ function origin(value) { return { key: value.origin, kind: "text", make: () => (
 function group(id, title, small) {
   let made = [...$("groups").children].find((known) => known.dataset.key === id);
   if (!made) {
-    const table = el("table", {}, el("caption", { class: "unseen" }, title), el("thead", {}, el("tr", {}, ...["Key", "Value", "Origin"].map((head) => el("th", { scope: "col" }, head)), el("th", { scope: "col", class: "acting" }, "Actions"))), el("tbody"));
+    const table = el("table", {}, el("caption", { class: "unseen" }, title), heads("Key|Value|Origin|Actions!"), el("tbody"));
     made = el("details", {}, el("summary", {}, title, el("small", {}, small)), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": title }, table));
     made.dataset.key = id;
     $("groups").append(made);
