@@ -49,7 +49,9 @@ async fn what_the_console_sets_outlives_a_reload_of_the_file_and_not_the_process
     assert_eq!(told(&service, "price").await, "4: failed");
     assert_eq!(done(&service, "set", set(6)).await["was"], "4");
     assert_eq!(told(&service, "price").await, "6: failed");
-    service.write_settings("[call.\"office::price\".retry]\nattempts = 5\n[call.\"office::timed\".timeout]\nafter = '1s'\n");
+    service.write_settings(
+        "[call.\"office::price\".retry]\nattempts = 5\n[call.\"office::timed\".timeout]\nafter = '1s'\n",
+    );
     reloaded(&service, "applied", 1).await;
     assert_eq!(told(&service, "price").await, "6: failed", "the console is above the file");
     // A file that is broken by now stands in nobody's way, and nothing of it comes into force.
@@ -78,7 +80,10 @@ async fn a_reload_that_breaks_a_rule_with_what_the_console_set_changes_nothing()
     reloaded(&service, "refused", 1).await;
     service.signal("TERM");
     let log = service.ended().await.log();
-    let named = log.iter().any(|line| line["message"].as_str().is_some_and(|said| said.contains("office::price")) && line["level"] == "ERROR");
+    let named = log.iter().any(|line| {
+        line["message"].as_str().is_some_and(|said| said.contains("office::price"))
+            && line["level"] == "ERROR"
+    });
     assert!(named, "{log:#?}");
 }
 
@@ -103,7 +108,8 @@ async fn every_action_is_in_the_audit_and_the_token_nowhere() {
     let log = end.log();
     let audit: Vec<_> = log.iter().filter(|line| line["target"] == "hardening::audit").collect();
     let told = |at: usize, key: &str| audit[at][key].as_str().unwrap_or_default().to_owned();
-    let seen: Vec<_> = (0..audit.len()).map(|at| (told(at, "action"), told(at, "result"), told(at, "who"))).collect();
+    let seen: Vec<_> =
+        (0..audit.len()).map(|at| (told(at, "action"), told(at, "result"), told(at, "who"))).collect();
     let row = |action: &str, result: &str, who: &str| (action.to_owned(), result.to_owned(), who.to_owned());
     let admin = "admin token";
     assert_eq!(
@@ -147,7 +153,10 @@ async fn a_token_that_is_too_short_is_refused_without_its_text() {
     for (program, place) in [
         (Program::office("office").with("HARDENING_ADMIN__TOKEN", "hunter2"), "HARDENING_ADMIN__TOKEN"),
         (Program::office("office").file("[admin]\ntoken = 'hunter2'\n"), "hardening.toml:2"),
-        (Program::office("office").with("T", "hunter2").file("[admin]\ntoken = '${T}'\n"), "hardening.toml:2"),
+        (
+            Program::office("office").with("T", "hunter2").file("[admin]\ntoken = '${T}'\n"),
+            "hardening.toml:2",
+        ),
     ] {
         let end = program.run().await;
         end.refused(&[place, "at least 16"]);

@@ -46,18 +46,8 @@ pub(crate) const TOOLS: [Tool; 5] = [
         purpose: "looks at the console",
         source: Source::Install,
     },
-    Tool {
-        program: "node",
-        package: "nodejs",
-        purpose: "drives chromium",
-        source: Source::Install,
-    },
-    Tool {
-        program: "npm",
-        package: "npm",
-        purpose: "brings what drives chromium",
-        source: Source::Install,
-    },
+    Tool { program: "node", package: "nodejs", purpose: "drives chromium", source: Source::Install },
+    Tool { program: "npm", package: "npm", purpose: "brings what drives chromium", source: Source::Install },
 ];
 
 /// The search path with the programs that [`provide`] unpacks.
@@ -157,7 +147,9 @@ mod tests {
     fn the_line_to_type_names_every_missing_package() {
         let line = by_hand(&TOOLS);
         assert!(
-            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus chromium nodejs npm\n"),
+            line.contains(
+                "apt-get install --yes --no-install-recommends valgrind prometheus chromium nodejs npm\n"
+            ),
             "{line}"
         );
     }

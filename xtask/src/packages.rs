@@ -28,7 +28,8 @@ pub(crate) fn provide() -> Done {
 /// `name@version` of each line of `dependencies`.
 fn packages(text: &str) -> Vec<String> {
     let dependencies = text.split_once("\"dependencies\"").map_or("", |(_, rest)| rest);
-    let pairs = dependencies.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once("\": \""));
+    let pairs =
+        dependencies.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once("\": \""));
     pairs.map(|(name, version)| format!("{}@{}", name.trim_matches('"'), version.trim_matches('"'))).collect()
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: what all tests need, then all tests.
 
-use crate::{needs, packages};
 use crate::run::{Done, Step};
+use crate::{needs, packages};
 
 /// Tells tests whether a missing tool is a failure (`required`) or ends them early (`optional`).
 const TOOLS: &str = "HARDENING_TEST_TOOLS";

@@ -29,7 +29,11 @@ impl Token {
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let text = forms::text(value).map_err(|_| format!("write {}", Form::Token.describe()))?;
         let fits = text.len() >= SHORTEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if text.is_empty() || fits { Ok(Self(text)) } else { Err(format!("write {}", Form::Token.describe())) }
+        if text.is_empty() || fits {
+            Ok(Self(text))
+        } else {
+            Err(format!("write {}", Form::Token.describe()))
+        }
     }
 
     /// Whether there is one.

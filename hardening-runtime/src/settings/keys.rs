@@ -3,9 +3,9 @@
 
 use hardening_spec::units;
 
+use super::admin::{Open, SHORTEST_TOKEN, Token};
 use super::forms;
 use super::value::Value;
-use super::admin::{Open, SHORTEST_TOKEN, Token};
 use super::{ClientAuth, Forwarded, LogFormat, Settings};
 
 /// The form of a value.
@@ -47,7 +47,9 @@ impl Form {
             Self::Flag => "`true` or `false`".into(),
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
-            Self::Token => format!("a text of at least {SHORTEST_TOKEN} visible characters, such as a reference `secret://file/run/secrets/admin`"),
+            Self::Token => format!(
+                "a text of at least {SHORTEST_TOKEN} visible characters, such as a reference `secret://file/run/secrets/admin`"
+            ),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }

@@ -11,8 +11,8 @@ pub(crate) mod forms;
 pub mod keys;
 mod known;
 mod load;
-mod switches;
 pub(crate) mod origins;
+mod switches;
 pub(crate) mod value;
 
 use std::time::Duration;

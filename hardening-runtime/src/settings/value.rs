@@ -87,7 +87,10 @@ pub(crate) struct Entry {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value may be what a reference stands for.
-        f.debug_struct("Entry").field("path", &self.path).field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("path", &self.path)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 

@@ -72,12 +72,16 @@ async fn only_the_token_acts_and_wrong_ones_are_slowed_and_noted() {
     let state = operator.state().await;
     assert_eq!(state["access"]["can_act"], true);
     let audit = state["audit"].as_array().expect("records");
-    let seen: Vec<_> = audit.iter().rev().map(|entry| (&entry["action"], &entry["result"], &entry["who"])).collect();
+    let seen: Vec<_> =
+        audit.iter().rev().map(|entry| (&entry["action"], &entry["result"], &entry["who"])).collect();
     let (verify, denied, unknown) = (json!("verify"), json!("denied"), json!("unknown"));
     let (applied, admin) = (json!("applied"), json!("admin token"));
     let refused = (&verify, &denied, &unknown);
     assert_eq!(seen, [refused, refused, refused, (&verify, &applied, &admin)]);
-    assert!(audit.iter().all(|entry| entry["client"] == "127.0.0.1" && entry["request_id"] != ""), "{audit:#?}");
+    assert!(
+        audit.iter().all(|entry| entry["client"] == "127.0.0.1" && entry["request_id"] != ""),
+        "{audit:#?}"
+    );
     assert!(!state.to_string().contains(WRONG) && !state.to_string().contains(TOKEN));
     running.shutdown().await;
 }
@@ -186,10 +190,15 @@ async fn bodies_that_are_too_long_or_no_object_are_refused() {
 
 #[tokio::test]
 async fn a_token_that_is_none_stops_the_start_and_is_not_repeated() {
-    for token in ["'short-secret'", "'with a blank inside it'", "1234567890123456789", "['hunter2-hunter2-hunter2']"] {
+    for token in
+        ["'short-secret'", "'with a blank inside it'", "1234567890123456789", "['hunter2-hunter2-hunter2']"]
+    {
         let started = orders().with_settings(format!("[admin]\ntoken = {token}\n")).start().await;
         let error = started.expect_err("a refusal").to_string();
-        assert!(error.contains("[admin] token") && !error.contains(token.trim_matches(['\'', '[', ']'])), "{error}");
+        assert!(
+            error.contains("[admin] token") && !error.contains(token.trim_matches(['\'', '[', ']'])),
+            "{error}"
+        );
         assert!(token.starts_with('1') || error.contains("at least 16"), "{error}");
     }
 }

@@ -5,7 +5,7 @@ use hardening_service_tests::client::get;
 use hardening_service_tests::service::{scrape, value};
 use serde_json::{Value, json};
 
-use super::app::{Operator, named, number, start, start_with, TOKEN};
+use super::app::{Operator, TOKEN, named, number, start, start_with};
 
 #[tokio::test]
 async fn a_circuit_is_forced_and_given_back() {
@@ -17,7 +17,10 @@ async fn a_circuit_is_forced_and_given_back() {
     assert_eq!((&done["was"], &done["now"]), (&json!("automatic"), &json!("forced_open")));
     assert_eq!((get(running.addr, "/report").await.status, circuit.state()), (503, CircuitState::ForcedOpen));
     let state = operator.state().await;
-    assert_eq!((&state["overrides"], &named(&state["circuits"], "app::report")["state"]), (&json!(1), &json!("forced_open")));
+    assert_eq!(
+        (&state["overrides"], &named(&state["circuits"], "app::report")["state"]),
+        (&json!(1), &json!("forced_open"))
+    );
     assert_eq!(state["transitions"][0]["circuit"], "app::report");
     operator.set(&mode, json!("disabled")).await;
     assert_eq!((get(running.addr, "/report").await.status, circuit.state()), (200, CircuitState::Disabled));
@@ -34,7 +37,10 @@ async fn a_circuit_is_forced_and_given_back() {
     // A reset takes back what code and console forced.
     operator.set(&mode, json!("forced_open")).await;
     let done = operator.does("reset", json!({ "circuit": "app::report" })).await;
-    assert_eq!((&done["now"], circuit.state(), circuit.window()), (&json!("closed"), CircuitState::Closed, (0, 0, 0)));
+    assert_eq!(
+        (&done["now"], circuit.state(), circuit.window()),
+        (&json!("closed"), CircuitState::Closed, (0, 0, 0))
+    );
     circuit.force_open();
     operator.does("reset", json!({ "circuit": "app::report" })).await;
     assert_eq!((circuit.state(), &operator.state().await["overrides"]), (CircuitState::Closed, &json!(0)));
@@ -49,7 +55,9 @@ async fn a_shared_circuit_is_forced_for_all_that_share_it() {
     let operator = Operator::of(&running);
     operator.set(&["policy", "WAREHOUSE", "mode"], json!("forced_open")).await;
     assert_eq!(get(running.addr, "/ship/well").await.status, 503);
-    let own = operator.act("set", json!({ "path": ["call", "app::ship", "circuit_breaker", "mode"], "value": "disabled" })).await;
+    let own = operator
+        .act("set", json!({ "path": ["call", "app::ship", "circuit_breaker", "mode"], "value": "disabled" }))
+        .await;
     assert_eq!(own.status, 422);
     assert!(own.json()["detail"].to_string().contains("[policy.WAREHOUSE]"), "{own:#?}");
     operator.unset(&["policy", "WAREHOUSE", "mode"]).await;
@@ -112,7 +120,11 @@ async fn rules_are_those_of_a_start_and_nothing_is_half_done() {
         (&recalled("retry", "idempotent"), json!(false), "only be written at the attribute"),
         (&recalled("bulkhead", "max"), json!(2), "this call has no `bulkhead`"),
         (&["call", "app::recaled", "retry", "attempts"], json!(2), "did you mean `app::recalled`?"),
-        (&["call", "app::once", "requires", "enabled"], json!(false), "stands at the attribute and nowhere else"),
+        (
+            &["call", "app::once", "requires", "enabled"],
+            json!(false),
+            "stands at the attribute and nowhere else",
+        ),
         (&["call", "app::once", "idempotent", "enabled"], json!(false), "cannot be switched off"),
         (&["policies", "requires"], json!(false), "cannot be switched off"),
         (&["policies", "idempotent"], json!(false), "cannot be switched off"),
@@ -141,10 +153,9 @@ async fn rules_are_those_of_a_start_and_nothing_is_half_done() {
 
 #[tokio::test]
 async fn the_console_is_the_topmost_layer_and_all_of_it_goes_at_once() {
-    let running = start_with(&format!(
-        "[admin]\ntoken = '{TOKEN}'\n[call.\"app::recalled\".retry]\nattempts = 4\n"
-    ))
-    .await;
+    let running =
+        start_with(&format!("[admin]\ntoken = '{TOKEN}'\n[call.\"app::recalled\".retry]\nattempts = 4\n"))
+            .await;
     let operator = Operator::of(&running);
     let attempts = ["call", "app::recalled", "retry", "attempts"];
     let done = operator.set(&attempts, json!(5)).await;

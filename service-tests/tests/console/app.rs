@@ -1,6 +1,5 @@
 //! A service with a call for each test, and a client of the console.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -31,15 +30,27 @@ pub(crate) async fn orders() -> Router {
     Router::new()
         .route("/price", get(|| async { price().await.map(|()| "priced") }))
         .route("/stock", get(|| async { stock().await.map(|()| "there") }))
-        .route("/pay/{how}", get(|Path(how): Path<String>| async move { pay(how == "well").await.map(|()| "paid") }))
-        .route("/ship/{how}", get(|Path(how): Path<String>| async move { ship(how == "well").await.map(|()| "shipped") }))
+        .route(
+            "/pay/{how}",
+            get(|Path(how): Path<String>| async move { pay(how == "well").await.map(|()| "paid") }),
+        )
+        .route(
+            "/ship/{how}",
+            get(|Path(how): Path<String>| async move { ship(how == "well").await.map(|()| "shipped") }),
+        )
         .route("/search", get(|| async { search().await.map(|()| "found") }))
         .route("/partner", get(|| async { partner().await.map(|()| "answered") }))
         .route("/report", get(|| async { report().await.map(|()| "written") }))
         .route("/narrow", get(|| async { narrow().await.map(|()| "through") }))
         .route("/switched", get(|| async { switched().await.map(|()| "through") }))
         .route("/recalled", get(|| async { recalled().await.map(|()| "through") }))
-        .route("/odd", get(|| async { odd().await; "odd" }))
+        .route(
+            "/odd",
+            get(|| async {
+                odd().await;
+                "odd"
+            }),
+        )
         .route("/once", get(|| async { once(7).await.map(|_| "done") }))
 }
 
@@ -111,12 +122,14 @@ async fn once(number: u32) -> Result<u32, Rejected> {
     Ok(number)
 }
 
-/// Whether the warehouse answers its check.
-pub(crate) static WAREHOUSE_UP: AtomicBool = AtomicBool::new(true);
-
 #[health_check(every = 100ms, timeout = 1s, down_after = 1)]
 async fn warehouse() -> Result<(), BoxError> {
-    if WAREHOUSE_UP.load(Ordering::Relaxed) { Ok(()) } else { Err(format!("refused {MARKUP}").into()) }
+    Err(format!("refused {MARKUP}").into())
+}
+
+#[health_check(every = 100ms, timeout = 1s)]
+async fn ledger() -> Result<(), BoxError> {
+    Ok(())
 }
 
 /// The service with the token, and without the limit of clients.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hardening::Running;
@@ -11,7 +10,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::app::{MARKUP, Operator, TOKEN, WAREHOUSE_UP, start_with};
+use super::app::{MARKUP, Operator, TOKEN, start_with};
 
 /// Where `cargo xtask test` puts what the script needs.
 fn tools() -> PathBuf {
@@ -29,9 +28,16 @@ fn browser() -> Option<(PathBuf, PathBuf)> {
     let there = packages.iter().all(|package| package.is_dir());
     let all = found("chromium").zip(found("node")).filter(|_| there);
     let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    assert!(all.is_some() || !required, "chromium, node or the packages in {} are missing", tools().display());
+    assert!(
+        all.is_some() || !required,
+        "chromium, node or the packages in {} are missing",
+        tools().display()
+    );
     if all.is_none() {
-        eprintln!("chromium, node or the packages in {} are not here, so no browser looks", tools().display());
+        eprintln!(
+            "chromium, node or the packages in {} are not here, so no browser looks",
+            tools().display()
+        );
     }
     all
 }
@@ -73,7 +79,6 @@ async fn a_person_at_the_keyboard_sees_and_steers_the_service() {
         "admin.token = '{TOKEN}'\nservice.commit = '<b>3f2c1d0</b>'\nshutdown.pre_drain = '3s'\n"
     ))
     .await;
-    WAREHOUSE_UP.store(false, Ordering::Relaxed);
     let clients = traffic(&running);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/console.mjs");
     let script = Command::new(node)
@@ -91,14 +96,15 @@ async fn a_person_at_the_keyboard_sees_and_steers_the_service() {
         .kill_on_drop(true)
         .spawn()
         .expect("node runs");
-    let ended = timeout(Duration::from_secs(150), script.wait_with_output()).await.expect("in time").expect("an end");
+    let ended =
+        timeout(Duration::from_secs(150), script.wait_with_output()).await.expect("in time").expect("an end");
     let (said, complained) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{said}\n{complained}");
     println!("{said}");
     drop(clients);
-    WAREHOUSE_UP.store(true, Ordering::Relaxed);
     assert!(running.ended().await.is_clean());
-    for name in ["light", "dark", "light-whole", "dark-whole", "narrow", "dialog", "wrong-token", "draining"] {
+    for name in ["light", "dark", "light-whole", "dark-whole", "narrow", "dialog", "wrong-token", "draining"]
+    {
         let picture = std::fs::read(pictures.join(name).with_extension("png")).expect("a picture");
         assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{name}: {} bytes", picture.len());
     }

@@ -1,12 +1,10 @@
 //! What the console shows.
 
-use std::sync::atomic::Ordering;
-
 use hardening_service_tests::client::get;
 use hardening_service_tests::service::until;
 use serde_json::{Value, json};
 
-use super::app::{MARKUP, Operator, TOKEN, WAREHOUSE_UP, named, number, start, start_with};
+use super::app::{MARKUP, Operator, TOKEN, named, number, start, start_with};
 
 #[tokio::test]
 async fn calls_limits_and_events_are_shown_as_they_are_counted() {
@@ -63,7 +61,10 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
     assert_eq!(of("http", "uri_limit"), (json!("[redacted]"), line(4)), "what a reference stands for");
     assert_eq!(of("admin", "token"), (json!("[redacted]"), line(6)));
     let timeout = number(&configuration, "app::price", "timeout", "after");
-    assert_eq!((&timeout["value"], &timeout["origin"], &timeout["source"]), (&json!("400ms"), &line(8), &json!("file")));
+    assert_eq!(
+        (&timeout["value"], &timeout["origin"], &timeout["source"]),
+        (&json!("400ms"), &line(8), &json!("file"))
+    );
     let attempts = number(&configuration, "app::recalled", "retry", "attempts");
     assert_eq!((&attempts["value"], &attempts["source"]), (&json!("3"), &json!("attribute")));
     assert!(attempts["origin"].as_str().expect("a place").contains("console/app.rs:"), "{attempts:#}");
@@ -71,7 +72,8 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
     let known = number(&configuration, "app::recalled", "retry", "idempotent");
     assert_eq!(known["path"], Value::Null, "stands at the attribute alone");
     let shared = &named(&configuration["calls"], "app::ship")["policies"];
-    let shared = shared.as_array().expect("policies").iter().find(|entry| entry["policy"] == "circuit_breaker");
+    let shared =
+        shared.as_array().expect("policies").iter().find(|entry| entry["policy"] == "circuit_breaker");
     assert_eq!(shared.expect("a breaker")["shared"], "WAREHOUSE");
     assert!(!configuration.to_string().contains(TOKEN));
     running.shutdown().await;
@@ -81,12 +83,11 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
 async fn checks_are_shown_with_their_errors_and_names_as_they_are() {
     let running = start().await;
     let operator = Operator::of(&running);
-    WAREHOUSE_UP.store(false, Ordering::Relaxed);
-    until("down", || async { named(&operator.state().await["checks"], "warehouse")["error"].is_string() }).await;
+    until("down", || async { named(&operator.state().await["checks"], "warehouse")["error"].is_string() })
+        .await;
     let state = operator.state().await;
     let check = named(&state["checks"], "warehouse");
     assert_eq!((&check["up"], &check["error"]), (&json!(false), &json!(format!("refused {MARKUP}"))));
-    WAREHOUSE_UP.store(true, Ordering::Relaxed);
     named(&state["calls"], MARKUP);
     running.shutdown().await;
 }

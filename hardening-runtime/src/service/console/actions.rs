@@ -72,9 +72,8 @@ fn unset(console: &Console, asked: &Json, deed: &mut Deed) -> Result<(), String>
 }
 
 fn unset_all(console: &Console, deed: &mut Deed) -> Result<(), String> {
-    let paths: Vec<_> = console.reloader.look(|in_force| {
-        in_force.console.iter().map(|entry| entry.path.clone()).collect()
-    });
+    let paths: Vec<_> =
+        console.reloader.look(|in_force| in_force.console.iter().map(|entry| entry.path.clone()).collect());
     deed.what = paths.iter().map(|path| path.join(".")).collect::<Vec<_>>().join(", ");
     console.reloader.set(Vec::clear).map_err(|problems| problems.join("\n"))?;
     paths.iter().for_each(|path| settle(console, path));
@@ -98,7 +97,8 @@ fn change(console: &Console, path: &[String], entry: Option<Entry>) -> Result<()
 /// Gives a circuit the mode that settings say, also where code had forced another.
 fn settle(console: &Console, path: &[String]) {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let (["call", name, "circuit_breaker", "mode" | "enabled"] | ["policy", name, "mode" | "enabled"]) = path[..]
+    let (["call", name, "circuit_breaker", "mode" | "enabled"] | ["policy", name, "mode" | "enabled"]) =
+        path[..]
     else {
         return;
     };

@@ -74,7 +74,12 @@ pub(crate) struct Console {
 
 impl Console {
     pub(super) fn new(reloader: Arc<Reloader>, loopback: bool) -> Self {
-        let tries = RateLimitSpec { burst: Some(WRONG_TOKENS.count), keyed: true, max_keys: CLIENTS, ..RateLimitSpec::new(WRONG_TOKENS) };
+        let tries = RateLimitSpec {
+            burst: Some(WRONG_TOKENS.count),
+            keyed: true,
+            max_keys: CLIENTS,
+            ..RateLimitSpec::new(WRONG_TOKENS)
+        };
         Self {
             reloader,
             loopback,
@@ -129,7 +134,9 @@ impl Console {
             return Ok(known);
         }
         if admin.token.is_set() {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED).detail("Reading needs the token of `[admin] token`."));
+            return Err(
+                Problem::new(StatusCode::UNAUTHORIZED).detail("Reading needs the token of `[admin] token`.")
+            );
         }
         Err(Problem::new(StatusCode::FORBIDDEN).detail(
             "The admin listener is bound to an address that others reach, so reading needs a token: set `[admin] token`, \
@@ -144,7 +151,10 @@ impl Console {
             return Ok(());
         }
         let (status, why) = if admin.token.is_set() {
-            (StatusCode::UNAUTHORIZED, "Actions need the token of `[admin] token`, as `authorization: Bearer …`.")
+            (
+                StatusCode::UNAUTHORIZED,
+                "Actions need the token of `[admin] token`, as `authorization: Bearer …`.",
+            )
         } else {
             (
                 StatusCode::FORBIDDEN,
@@ -176,7 +186,13 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// Answers a request to one of the console's paths.
-pub(super) async fn answer(server: &Server, parts: &Parts, body: Incoming, client: Client, id: &str) -> Response {
+pub(super) async fn answer(
+    server: &Server,
+    parts: &Parts,
+    body: Incoming,
+    client: Client,
+    id: &str,
+) -> Response {
     let request = Asked { parts, client, id };
     let mut response = match answered(server, &request, body).await {
         Ok(response) => response,
@@ -203,7 +219,9 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
         only(parts, &[Method::GET, Method::HEAD])?;
         return Ok(written(StatusCode::OK, kind, (*text).to_owned()));
     }
-    let Some(path) = path.strip_prefix("/console/api/") else { return Err(Problem::new(StatusCode::NOT_FOUND)) };
+    let Some(path) = path.strip_prefix("/console/api/") else {
+        return Err(Problem::new(StatusCode::NOT_FOUND));
+    };
     access::check_origin(parts)?;
     match path {
         "state" => {
@@ -214,7 +232,10 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
         "configuration" => {
             only(parts, &[Method::GET])?;
             console.may_read(request).await?;
-            Ok(json(StatusCode::OK, &console.reloader.look(|in_force| configuration::of(&console.reloader, in_force))))
+            Ok(json(
+                StatusCode::OK,
+                &console.reloader.look(|in_force| configuration::of(&console.reloader, in_force)),
+            ))
         }
         _ => {
             let action = path.strip_prefix("actions/").and_then(Action::named);

@@ -23,7 +23,8 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
     let now = clock::now();
     let mut sites: Vec<&'static Site> = catalogue::sites().collect();
     sites.sort_by_key(|site| site.name());
-    let sites: Vec<(&'static Site, &'static State)> = sites.into_iter().map(|site| (site, site.shown())).collect();
+    let sites: Vec<(&'static Site, &'static State)> =
+        sites.into_iter().map(|site| (site, site.shown())).collect();
     let admin = console.admin();
     let (refusals, missed) = recent::refusals();
     let (revision, overrides) = console.reloader.look(|in_force| (in_force.revision, in_force.console.len()));
@@ -158,7 +159,13 @@ fn limits(sites: &[(&'static Site, &'static State)]) -> Value {
             let policy = if at == 0 { "rate_limited".to_owned() } else { format!("rate_limited_{}", at + 1) };
             let name = if at == 0 { state.name.to_owned() } else { format!("{} ({policy})", state.name) };
             let declared = site.declared().rate_limits[at];
-            limit(&name, json!(["call", state.name, policy]), charged.limiter, site.own().rate_limits[at], declared)
+            limit(
+                &name,
+                json!(["call", state.name, policy]),
+                charged.limiter,
+                site.own().rate_limits[at],
+                declared,
+            )
         })
     });
     let shared = shared::policies().into_iter().filter_map(|policy| {

@@ -49,8 +49,7 @@ impl Health {
             body["draining"] = Value::Bool(true);
         }
         if verbose {
-            body["checks"] =
-                self.list(now, errors);
+            body["checks"] = self.list(now, errors);
         }
         (status, body.to_string())
     }
