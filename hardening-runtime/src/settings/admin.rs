@@ -64,6 +64,17 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Names as a `Host` header has them, without what else an address of a page has.
+pub(super) fn read_hosts(value: &Value) -> Result<Vec<String>, String> {
+    let wrong = || format!("write {}", Form::Hosts.describe());
+    let hosts = forms::texts(value).map_err(|_| wrong())?;
+    let is_name = |host: &String| {
+        !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    if hosts.iter().all(is_name) { Ok(hosts) } else { Err(wrong()) }
+}
+
 /// Who may read the console without the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Open {
@@ -117,6 +128,15 @@ mod tests {
             assert!(why.contains("at least 16") && !why.contains(wrong), "{why}");
         }
         assert!(Token::read(&Value::Int(1_234_567_890_123_456)).unwrap_err().contains("at least 16"));
+    }
+
+    #[test]
+    fn hosts_are_names_alone() {
+        let read = |host: &str| read_hosts(&Value::List(vec![host.to_owned()])).is_ok();
+        assert!(read("console.example.org") && read("console"));
+        for wrong in ["https://console.example.org", "console.example.org:9090", "*", "", "a b"] {
+            assert!(!read(wrong), "{wrong}");
+        }
     }
 
     #[test]

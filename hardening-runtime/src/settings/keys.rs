@@ -3,7 +3,7 @@
 
 use hardening_spec::units;
 
-use super::admin::{Open, SHORTEST_TOKEN, Token};
+use super::admin::{Open, SHORTEST_TOKEN, Token, read_hosts};
 use super::forms;
 use super::value::Value;
 use super::{ClientAuth, Forwarded, LogFormat, Settings};
@@ -31,6 +31,8 @@ pub enum Form {
     Token,
     /// A list of strings.
     Texts,
+    /// A list of host names.
+    Hosts,
     /// A list of addresses or ranges of addresses.
     Networks,
 }
@@ -51,6 +53,9 @@ impl Form {
                 "a text of at least {SHORTEST_TOKEN} visible characters, such as a reference `secret://file/run/secrets/admin`"
             ),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
+            Self::Hosts => {
+                "a list of names without scheme and port such as `[\"console.example.org\"]`".into()
+            }
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
     }
@@ -156,7 +161,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),
     setting!("admin", "token", Form::Token, "", "What must be sent to act in the console; without one nobody can.", admin.token, Token::read, Token::show),
     setting!("admin", "open", Form::Choice(Open::WORDS), "loopback", "Who may read the console without the token: everybody where the admin listener is bound to a `loopback` address, everybody who reaches it (`always`), or nobody (`never`).", admin.open, Open::read, Open::show),
-    setting!("admin", "hosts", Form::Texts, "", "The names under which browsers may reach the console, besides addresses and `localhost`.", admin.hosts, forms::texts, |hosts: &Vec<String>| joined(hosts)),
+    setting!("admin", "hosts", Form::Hosts, "", "The names under which browsers may reach the console, besides addresses and `localhost`.", admin.hosts, read_hosts, |hosts: &Vec<String>| joined(hosts)),
 ];
 
 /// The settings of one section.
