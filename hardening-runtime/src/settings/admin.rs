@@ -52,7 +52,6 @@ impl Token {
         difference == 0
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, clippy::unused_self, reason = "the table's signature")]
     pub(super) fn show(&self) -> String {
         if self.is_set() { "[redacted]".to_owned() } else { String::new() }
     }

@@ -1,6 +1,6 @@
 //! Who may read, and who may act.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hardening_service_tests::client::get;
 use hardening_service_tests::service::{scrape, value};
@@ -61,7 +61,7 @@ async fn only_the_token_acts_and_wrong_ones_are_slowed_and_noted() {
     let running = start().await;
     let none = Operator::with(&running, None).act("verify", json!({})).await;
     assert_eq!((none.status, none.header("www-authenticate")), (401, Some("Bearer")));
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let wrong = Operator::with(&running, Some(WRONG)).act("verify", json!({})).await;
     assert_eq!(wrong.status, 401);
     assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());

@@ -35,7 +35,7 @@ async fn a_circuit_is_forced_and_given_back() {
     // What is configured anyway is no override.
     operator.set(&mode, json!("automatic")).await;
     assert_eq!((circuit.state(), &operator.state().await["overrides"]), (CircuitState::Closed, &json!(0)));
-    circuit.open_for(std::time::Duration::from_secs(60));
+    circuit.open_for(std::time::Duration::from_mins(1));
     assert_eq!(get(running.addr, "/report").await.status, 503);
     let done = operator.does("close", json!({ "circuit": "app::report" })).await;
     assert_eq!((&done["was"], &done["now"]), (&json!("open"), &json!("closed")));

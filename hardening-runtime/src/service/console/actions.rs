@@ -76,7 +76,9 @@ fn unset_all(console: &Console, deed: &mut Deed) -> Result<(), String> {
         console.reloader.look(|in_force| in_force.console.iter().map(|entry| entry.path.clone()).collect());
     deed.what = paths.iter().map(|path| path.join(".")).collect::<Vec<_>>().join(", ");
     console.reloader.set(Vec::clear).map_err(|problems| problems.join("\n"))?;
-    paths.iter().for_each(|path| settle(console, path));
+    for path in &paths {
+        settle(console, path);
+    }
     Ok(())
 }
 
@@ -114,7 +116,7 @@ fn settle(console: &Console, path: &[String]) {
 
 fn circuit(console: &Console, action: Action, asked: &Json, deed: &mut Deed) -> Result<(), String> {
     let name = asked["circuit"].as_str().ok_or("`circuit` is the name of one")?;
-    deed.what = name.to_owned();
+    name.clone_into(&mut deed.what);
     let circuits = named(name).ok_or_else(|| format!("there is no circuit `{name}`"))?;
     deed.was = states(circuits);
     if action == Action::Reset {

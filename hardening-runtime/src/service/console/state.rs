@@ -161,7 +161,7 @@ fn limits(sites: &[(&'static Site, &'static State)]) -> Value {
             let declared = site.declared().rate_limits[at];
             limit(
                 &name,
-                json!(["call", state.name, policy]),
+                &json!(["call", state.name, policy]),
                 charged.limiter,
                 site.own().rate_limits[at],
                 declared,
@@ -172,14 +172,14 @@ fn limits(sites: &[(&'static Site, &'static State)]) -> Value {
         let Metered::Limiter(limiter) = policy.metered() else { return None };
         let name = policy.place().name;
         let spec = policy.effective().rate_limits[0];
-        Some(limit(name, json!(["policy", name]), limiter, spec, policy.declared().rate_limits[0]))
+        Some(limit(name, &json!(["policy", name]), limiter, spec, policy.declared().rate_limits[0]))
     });
     own.chain(shared).collect()
 }
 
 fn limit(
     name: &str,
-    path: Value,
+    path: &Value,
     limiter: &Limiter,
     spec: Option<RateLimitSpec>,
     declared: Option<RateLimitSpec>,
@@ -204,13 +204,13 @@ fn bulkheads(sites: &[(&'static Site, &'static State)]) -> Value {
     let own = sites.iter().filter(|(_, state)| !state.shares_bulkhead).filter_map(|(site, state)| {
         let occupied = state.bulkhead.occupancy()?;
         let path = json!(["call", state.name, "bulkhead"]);
-        Some(bulkhead(state.name, path, occupied, site.own().bulkhead, site.declared().bulkhead))
+        Some(bulkhead(state.name, &path, occupied, site.own().bulkhead, site.declared().bulkhead))
     });
     let shared = shared::policies().into_iter().filter_map(|policy| {
         let Metered::Bulkhead(one) = policy.metered() else { return None };
         let name = policy.place().name;
         let declared = policy.declared().bulkhead;
-        Some(bulkhead(name, json!(["policy", name]), occupied(one), policy.effective().bulkhead, declared))
+        Some(bulkhead(name, &json!(["policy", name]), occupied(one), policy.effective().bulkhead, declared))
     });
     own.chain(shared).collect()
 }
@@ -221,7 +221,7 @@ fn occupied(bulkhead: &Bulkhead) -> (u32, u32, u32) {
 
 fn bulkhead(
     name: &str,
-    path: Value,
+    path: &Value,
     (places, running, waiting): (u32, u32, u32),
     spec: Option<BulkheadSpec>,
     declared: Option<BulkheadSpec>,
