@@ -9,6 +9,7 @@ mod support;
 
 mod calls;
 mod configuration;
+mod console;
 mod describe;
 mod environment;
 mod files;

@@ -5,6 +5,7 @@ mod expand;
 mod lint;
 mod mutants;
 mod needs;
+mod packages;
 mod run;
 mod search;
 mod test;

@@ -72,6 +72,14 @@ pub(crate) const TOOLS: &[Tool] = &[
         purpose: "looks for weaknesses of the service's TLS",
         source: Source::Install,
     },
+    Tool {
+        program: "chromium",
+        package: "chromium",
+        purpose: "looks at the console",
+        source: Source::Install,
+    },
+    Tool { program: "node", package: "nodejs", purpose: "drives chromium", source: Source::Install },
+    Tool { program: "npm", package: "npm", purpose: "brings what drives chromium", source: Source::Install },
 ];
 
 /// The search path with the programs that [`provide`] unpacks.
@@ -200,7 +208,8 @@ mod tests {
     fn the_line_to_type_names_every_missing_package() {
         let line = by_hand(TOOLS);
         assert!(
-            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan\n"),
+            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan chromium nodejs npm
+"),
             "{line}"
         );
     }

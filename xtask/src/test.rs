@@ -1,7 +1,7 @@
 //! `cargo xtask test`: what all tests need, then all tests.
 
-use crate::needs;
 use crate::run::{Done, Step};
+use crate::{needs, packages};
 
 /// Tells tests whether a missing tool is a failure (`required`) or ends them early (`optional`).
 const TOOLS: &str = "HARDENING_TEST_TOOLS";
@@ -12,6 +12,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         return plan.tests().run();
     }
     needs::provide()?;
+    packages::provide()?;
     // The policies alone, without the server; cheap, and what the tests build is left as it is.
     Step::cargo("check --quiet --package hardening --no-default-features").run()?;
     plan.tests().run()

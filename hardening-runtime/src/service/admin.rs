@@ -1,17 +1,29 @@
-//! The admin listener: metrics, and health with its reasons.
+//! The admin listener: metrics, the console, and health with its reasons.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
+use hyper::body::Incoming;
 
+use super::client::Client;
+use super::console;
 use super::problem::Problem;
 use super::server::Server;
 use crate::telemetry::text::Family;
 use crate::telemetry::{calls, facade};
 
 /// Answers everything but probes.
-pub(crate) fn answer(server: &Server, parts: &Parts, id: &str) -> Response {
+pub(crate) async fn answer(
+    server: &Server,
+    parts: &Parts,
+    body: Incoming,
+    client: Client,
+    id: &str,
+) -> Response {
+    if console::is_path(parts.uri.path()) {
+        return console::answer(server, parts, body, client, id).await;
+    }
     if parts.uri.path() != "/metrics" {
         return Problem::new(StatusCode::NOT_FOUND).answer(Some(id));
     }
@@ -52,6 +64,7 @@ pub(crate) fn metrics(server: &Server) -> String {
     server.tasks.render(&mut out);
     crate::secret::render(&server.secrets, &mut out);
     super::ending::render(server, &mut out);
+    server.console.render(&mut out);
     let mut family = Family::gauge(&mut out, "build_info", "What is running.");
     let labels = [
         ("version", server.version),

@@ -218,22 +218,6 @@ impl Limits {
     }
 }
 
-/// Writes a number; answers where it stands.
-fn decimal(mut number: u64, text: &mut BytesMut) -> Range<usize> {
-    let (mut digits, mut at) = ([0; 20], 20);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    let begin = text.len();
-    text.extend_from_slice(&digits[at..]);
-    begin..text.len()
-}
-
 /// Two members of a list.
 fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
     let list = [before.as_bytes(), b", ", next.as_bytes()].concat();

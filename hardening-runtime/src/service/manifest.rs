@@ -134,7 +134,7 @@ fn described(loaded: Option<&Loaded>, wanted: fn(&Call) -> bool) -> Vec<Value> {
 }
 
 /// A call's policies, each with every number, as settings write them.
-fn policies(spec: &CallSpec) -> Value {
+pub(super) fn policies(spec: &CallSpec) -> Value {
     let mut all = Map::new();
     if let Some(scope) = spec.requires {
         all.insert("requires".into(), json!({ "scope": scope }));

@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod client;
 mod connection;
+mod console;
 mod deadline;
 mod drain;
 mod ending;

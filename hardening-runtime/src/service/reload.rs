@@ -3,8 +3,9 @@
 //! All of the new settings come into force or none of them. The numbers of every policy change in place, so that states
 //! stay: an open circuit stays open. What belongs to the server itself comes into force with the next start.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -12,6 +13,7 @@ use tokio::time::sleep;
 use super::auth::{self, Auth};
 use super::targets;
 use super::tls::{self, Tls};
+use crate::settings::value::Entry;
 use crate::settings::{self, Loaded, Settings, Sources, Version, keys};
 use crate::telemetry::text::Family;
 
@@ -22,31 +24,100 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
 static APPLIED: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
-/// Where settings come from, and those that the server was started with.
-#[derive(Debug)]
+/// Where settings come from, those that the service was started with, and those in force.
 pub(super) struct Reloader {
     sources: Sources,
     started_with: Settings,
-    version: Version,
     tls: Option<Arc<Tls>>,
     auth: Option<Arc<Auth>>,
+    in_force: Mutex<InForce>,
+}
+
+/// What was loaded last, with what was set in the console.
+#[derive(Clone)]
+pub(super) struct InForce {
+    pub(super) loaded: Loaded,
+    /// What was set in the console, each path once.
+    pub(super) console: Vec<Entry>,
+    /// Grows with each change.
+    pub(super) revision: u64,
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The sources hold what references stand for.
+        f.debug_struct("Reloader").finish_non_exhaustive()
+    }
 }
 
 impl Reloader {
     pub(super) fn new(
         sources: Sources,
-        started_with: Settings,
-        version: Version,
+        loaded: Loaded,
         tls: Option<Arc<Tls>>,
         auth: Option<Arc<Auth>>,
     ) -> Self {
-        Self { sources, started_with, version, tls, auth }
+        let started_with = loaded.settings.clone();
+        let in_force = Mutex::new(InForce { loaded, console: Vec::new(), revision: 0 });
+        Self { sources, started_with, tls, auth, in_force }
+    }
+
+    /// What is in force, while `look` looks at it.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&InForce) -> R) -> R {
+        look(&self.in_force())
+    }
+
+    /// Those that the service was started with: what is no number of a policy is that of the start.
+    pub(super) fn started_with(&self) -> &Settings {
+        &self.started_with
+    }
+
+    /// What would be loaded without the console; `None` where that breaks a rule.
+    pub(super) fn without(&self, loaded: &Loaded) -> Option<Loaded> {
+        let (_, calls) = targets::all();
+        settings::reload_with(&self.sources, &calls, loaded, &[]).ok()
+    }
+
+    /// Whether what the console says at a path changes nothing.
+    pub(super) fn says_nothing(&self, path: &[String]) -> bool {
+        let in_force = self.in_force();
+        let others: Vec<Entry> =
+            in_force.console.iter().filter(|entry| entry.path != path).cloned().collect();
+        let (_, calls) = targets::all();
+        let specs = |loaded: &Loaded| -> Vec<_> {
+            loaded.overrides.iter().map(|change| (change.call, change.spec)).collect()
+        };
+        settings::reload_with(&self.sources, &calls, &in_force.loaded, &others)
+            .is_ok_and(|without| specs(&without) == specs(&in_force.loaded))
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is set in the console, all of it or nothing, by the rules of a start.
+    ///
+    /// # Errors
+    /// With everything that is wrong with the settings that would be in force.
+    pub(super) fn set(&self, change: impl FnOnce(&mut Vec<Entry>)) -> Result<usize, Vec<String>> {
+        let mut in_force = self.in_force();
+        let mut console = in_force.console.clone();
+        change(&mut console);
+        let (_, calls) = targets::all();
+        let loaded = settings::reload_with(&self.sources, &calls, &in_force.loaded, &console)
+            .map_err(|problems| problems.0)?;
+        // What the console spoke of and speaks of no longer is as it was; what nobody speaks of is left alone.
+        let before: Vec<usize> = in_force.loaded.overrides.iter().map(|change| change.call).collect();
+        let changed = targets::configure(&loaded, |at| before.contains(&at))?;
+        let revision = in_force.revision + 1;
+        *in_force = InForce { loaded, console, revision };
+        Ok(changed)
     }
 
     /// Reloads until it is dropped. From its call on, and not from its first poll, SIGHUP does not end the process.
     pub(super) fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = Hangups::new();
-        let mut file = Watched::new(self.version);
+        let mut file = Watched::new(self.look(|in_force| in_force.loaded.version));
         // What was exchanged since the start read it is news.
         let mut certificate = Watched::new(self.tls.as_ref().map(|tls| tls.began_with()));
         let mut callers = Watched::new(self.auth.as_ref().map(|auth| auth.began_with()));
@@ -111,9 +182,10 @@ impl Reloader {
     /// Reads every source again and puts the policies' numbers in force, or says why not.
     fn reload(&self, cause: &'static str) {
         let (_, calls) = targets::all();
-        let done = settings::load(&self.sources, &calls)
+        let mut in_force = self.in_force();
+        let done = settings::load_with(&self.sources, &calls, &in_force.console)
             .map_err(|problems| problems.0)
-            .and_then(|loaded| targets::configure(&loaded, true).map(|changed| (loaded, changed)));
+            .and_then(|loaded| targets::configure(&loaded, |_| true).map(|changed| (loaded, changed)));
         match done {
             Ok((loaded, changed)) => {
                 APPLIED.fetch_add(1, Ordering::Relaxed);
@@ -122,6 +194,8 @@ impl Reloader {
                     tracing::warn!("{warning}");
                 }
                 self.name_what_waits(&loaded);
+                in_force.loaded = loaded;
+                in_force.revision += 1;
             }
             Err(problems) => {
                 REFUSED.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +217,10 @@ impl Reloader {
         }
         for setting in keys::SETTINGS {
             let hidden = loaded.hidden.contains(&(setting.section, setting.key));
+            // Who may do what in the console is read at each request.
+            if setting.section == "admin" {
+                continue;
+            }
             // The service listens where it listens, whatever a test or the file says.
             let of_start = matches!(setting.key, "listen" | "admin" | "pre_drain")
                 && !loaded.given.contains(&(setting.section, setting.key));

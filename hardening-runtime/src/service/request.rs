@@ -31,6 +31,7 @@ use super::shed::Priority;
 use super::wire::Conn;
 use super::{admin, deadline, grpc, host, panics};
 use crate::policy::idempotency::Digest;
+use crate::telemetry::recent;
 
 /// As many fields as are added to every answer: room for all of them is made once.
 const FIELDS: usize = 12;
@@ -48,13 +49,14 @@ pub(crate) async fn answer(
     let client = Client::of(&parts.headers, conn.peer, &http.trusted_proxies);
     let mut account = Account::open(&server, &conn, surface, &parts, id, client.ip);
     let grpc = account.is_grpc();
-    let origin = server.headers.allowed(&parts.headers);
+    // No page of another origin reads what the admin listener answers.
+    let origin = (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten();
     let old_http = parts.version < Version::HTTP_2;
     let mut standing = Standing::default();
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
         None if grpc::asks_health(&parts) => grpc::health(&server, &parts, body, &mut account).await,
-        None if surface == Surface::Admin => admin::answer(&server, &parts, &account.id),
+        None if surface == Surface::Admin => admin::answer(&server, &parts, body, client, &account.id).await,
         None => match identify(&server, &parts, client, &mut account, &mut standing).await {
             Ok(caller) => run(&server, parts, body, client, caller, &mut account).await,
             Err(response) => response,
@@ -125,6 +127,7 @@ fn refuse(
         return Some(response);
     }
     if let Some(wait) = server.limits.charge(client, standing) {
+        recent::refused("http client", "rate_limited");
         return problem(&limit::refusal(wait), account);
     }
     // Of a call of gRPC each message has a limit of its own.

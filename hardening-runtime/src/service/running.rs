@@ -48,6 +48,7 @@ impl Running {
             |error: std::io::Error| super::StartError::one(format!("a listener has no address: {error}"));
         let (addr, admin_addr) = assembled.addresses().map_err(unbound)?;
         let (events, received) = mpsc::unbounded_channel();
+        assembled.server.console.drains_by(events.clone());
         let task = tokio::spawn(drain::serve(assembled, received, false));
         Ok(Self { addr: addr.port(), admin_addr: admin_addr.port(), events, task })
     }

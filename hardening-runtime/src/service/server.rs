@@ -7,6 +7,7 @@ use axum::Router;
 use tokio::sync::{Notify, watch};
 
 use super::auth::Auth;
+use super::console::Console;
 use super::drain::HookLog;
 use super::grpc;
 use super::headers::Headers;
@@ -46,6 +47,7 @@ pub(crate) struct Server {
     pub(crate) secrets: Vec<Arc<Known>>,
     pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) alerts: Option<Arc<Alerts>>,
+    pub(crate) console: Console,
     stage: watch::Sender<Stage>,
     /// Read for each request; `stage` would take its lock.
     closing: AtomicBool,
@@ -61,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) health: Arc<Health>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) auth: Option<Arc<Auth>>,
+    pub(crate) console: Console,
     pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) alerts: Option<Arc<Alerts>>,
     /// Of routes, as set-up code gave them.
@@ -79,7 +82,8 @@ pub(crate) enum Surface {
 
 impl Server {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, version, app, health, tls, auth, traces, alerts, priorities, secrets } = parts;
+        let Parts { settings, version, app, health, tls, auth, console, traces, alerts, priorities, secrets } =
+            parts;
         let stats = HttpStats::default();
         if app.grpc.is_some() {
             stats.answers_calls();
@@ -102,6 +106,7 @@ impl Server {
             secrets,
             traces,
             alerts,
+            console,
             stage: watch::Sender::new(Stage::Serving),
             closing: AtomicBool::new(false),
             cut: AtomicBool::new(false),

@@ -20,6 +20,8 @@ struct Guarded {
 /// The signals of a process, from its first moments on.
 pub(super) struct Signals {
     events: mpsc::UnboundedReceiver<Event>,
+    /// What is asked for without a signal, as if one came.
+    asked: mpsc::UnboundedSender<Event>,
     guarded: Arc<Mutex<Option<Guarded>>>,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct Signals {
 pub(super) fn listen() -> io::Result<Signals> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, received) = mpsc::unbounded_channel();
+    let (asked, mut asks) = mpsc::unbounded_channel();
     let (ready, is_ready) = std_mpsc::channel();
     let guarded = Arc::new(Mutex::new(None::<Guarded>));
     let guards = Arc::clone(&guarded);
@@ -40,7 +43,11 @@ pub(super) fn listen() -> io::Result<Signals> {
             Err(error) => return drop(ready.send(Err(error))),
         };
         drop(ready.send(Ok(())));
-        let first = source.next().await;
+        // The sender may be gone without a word.
+        let first = tokio::select! {
+            event = source.next() => event,
+            Some(event) = asks.recv() => event,
+        };
         let Some(guarded) = guards.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             tracing::info!("stopped before it served");
             std::process::exit(0);
@@ -51,6 +58,7 @@ pub(super) fn listen() -> io::Result<Signals> {
         loop {
             tokio::select! {
                 event = source.next() => drop(events.send(event)),
+                Some(event) = asks.recv() => drop(events.send(event)),
                 () = tokio::time::sleep_until(limit) => {
                     let running = (guarded.still_running)().join(", ");
                     let running = crate::telemetry::redact::text(&running);
@@ -62,10 +70,15 @@ pub(super) fn listen() -> io::Result<Signals> {
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(run))?;
     is_ready.recv().map_err(io::Error::other)??;
-    Ok(Signals { events: received, guarded })
+    Ok(Signals { events: received, asked, guarded })
 }
 
 impl Signals {
+    /// Where to ask for what a signal asks for; its watchdog counts as well.
+    pub(super) fn ask(&self) -> mpsc::UnboundedSender<Event> {
+        self.asked.clone()
+    }
+
     /// From now on the service serves: what signals ask for, each time one comes. From the first one on a watchdog counts:
     /// after `limit` it names what is `still_running` and ends the process by force, whatever the service is stuck in.
     pub(super) fn guard(

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::address::{Bound, unix_path};
 use super::auth::Auth;
+use super::console::Console;
 use super::drain;
 use super::ending;
 use super::health::{self, Health};
@@ -221,13 +222,13 @@ impl Service {
         loaded: Loaded,
         traces: Option<(Arc<Traces>, Exporter)>,
     ) -> Result<Assembled, StartError> {
-        targets::configure(&loaded, false).map_err(StartError)?;
+        targets::configure(&loaded, |_| false).map_err(StartError)?;
         facade::install();
         panics::install();
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let Loaded { settings, version, .. } = loaded;
+        let settings = loaded.settings.clone();
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
@@ -244,12 +245,18 @@ impl Service {
         let mut missing: Vec<String> = of_checks.map(|missing| missing.to_string()).collect();
         let (secrets, followers) = secrets.into_parts();
         let health = Arc::new(Health::new(&checks));
-        let reloader =
-            Arc::new(Reloader::new(self.sources, settings.clone(), version, tls.clone(), auth.clone()));
+        let reloader = Arc::new(Reloader::new(self.sources, loaded, tls.clone(), auth.clone()));
+        // Whoever may open the file is on this machine.
+        let near = admin.bound().is_ok_and(|bound| match bound {
+            Bound::Port(address) => address.ip().to_canonical().is_loopback(),
+            Bound::File(_) => true,
+        });
+        let console = Console::new(Arc::clone(&reloader), near);
         let version = self.spec.version;
         let (traces, exporter) = traces.unzip();
         let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
-        let parts = Parts { settings, version, app, health, tls, auth, traces, alerts, priorities, secrets };
+        let parts =
+            Parts { settings, version, app, health, tls, auth, console, traces, alerts, priorities, secrets };
         let server = Arc::new(Server::new(parts));
         missing.extend(server.tasks.missing(&provided));
         if !missing.is_empty() {
@@ -288,6 +295,7 @@ impl Assembled {
     async fn serve(self, signals: Signals) -> ExitCode {
         let limit = plan(&self.server.settings).watchdog();
         let server = Arc::clone(&self.server);
+        self.server.console.drains_by(signals.ask());
         let signals = signals.guard(limit, move || ending::still_running(&server));
         announce(&self);
         let report = drain::serve(self, signals, true).await;

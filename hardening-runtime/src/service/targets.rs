@@ -78,19 +78,35 @@ pub(super) fn all() -> (Vec<Target>, Vec<Call>) {
     (targets, calls)
 }
 
-/// Gives the calls and policies that settings speak of their numbers, all or none, and with `all_others` the others those
-/// that are declared; answers how many changed.
+/// What settings make of a call, or of a shared policy; without what a call shares.
+pub(super) fn effective(loaded: &Loaded, section: &str, name: &str) -> Option<CallSpec> {
+    let (_, calls) = all();
+    let at = calls.iter().position(|call| call.section() == section && call.name == name)?;
+    let change = loaded.overrides.iter().find(|change| change.call == at);
+    Some(change.map_or(calls[at].declared, |change| change.spec))
+}
+
+/// The policies and keys of a call, or of a shared policy, whose value must not be shown.
+pub(super) fn hidden(loaded: &Loaded, section: &str, name: &str) -> Vec<(String, String)> {
+    let (_, calls) = all();
+    let at = calls.iter().position(|call| call.section() == section && call.name == name);
+    let change = loaded.overrides.iter().find(|change| Some(change.call) == at);
+    change.map(|change| change.hidden.clone()).unwrap_or_default()
+}
+
+/// Gives the calls and policies that settings speak of their numbers, all or none, and those of the others that `declared`
+/// names by their place the ones that are declared; answers how many changed.
 ///
 /// # Errors
 /// With everything that cannot change while the process runs.
-pub(super) fn configure(loaded: &Loaded, all_others: bool) -> Result<usize, Vec<String>> {
+pub(super) fn configure(loaded: &Loaded, declared: impl Fn(usize) -> bool) -> Result<usize, Vec<String>> {
     let (targets, _) = all();
     let wanted: Vec<CallSpec> = targets
         .iter()
         .enumerate()
         .map(|(at, target)| {
             let change = loaded.overrides.iter().find(|change| change.call == at);
-            let other = || if all_others { target.declared() } else { target.in_force() };
+            let other = || if declared(at) { target.declared() } else { target.in_force() };
             change.map_or_else(other, |change| change.spec)
         })
         .collect();

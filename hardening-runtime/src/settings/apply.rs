@@ -4,7 +4,7 @@ use hardening_spec::CallSpec;
 use hardening_spec::rules::{self, Finding, Severity};
 use hardening_spec::settings::{self as calls_settings, Raw, SetError};
 
-use super::keys::{self, SECTIONS};
+use super::keys::{self, Form, SECTIONS};
 use super::known::{is_call, is_policy, place_of, unknown_call, unknown_policy, unknown_section};
 use super::load::Call;
 use super::switches::Switches;
@@ -18,14 +18,14 @@ const NO_SUCH_TABLE: &str = "no such table; a section holds keys and values";
 
 pub(super) fn apply(
     mut settings: Settings,
-    entries: &[Entry],
+    entries: Vec<Entry>,
     calls: &[Call],
     problems: &mut Vec<String>,
 ) -> Loaded {
     let mut changes: Vec<_> = calls.iter().map(Change::new).collect();
     let (mut given, mut hidden) = (Vec::new(), Vec::new());
     let mut switches = Switches::default();
-    for entry in entries {
+    for entry in &entries {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
         let done = match path.as_slice() {
             path if entry.value == Value::Table => empty_table(path, calls),
@@ -69,7 +69,7 @@ pub(super) fn apply(
         changes.into_iter().enumerate().map(|(at, change)| change.done(at, &switches)).collect();
     for (call, change) in calls.iter().zip(&changes) {
         for finding in rules::check(&change.spec, &|_, _| true) {
-            let place = place_of(call, &finding, entries);
+            let place = place_of(call, &finding, &entries);
             // The rules between a call's own numbers and those of a policy that it shares are those of the policy.
             if call.shares.iter().any(|(policy, _)| *policy == finding.policy) {
                 continue;
@@ -82,7 +82,7 @@ pub(super) fn apply(
         }
     }
     let overrides = changes.into_iter().filter(|change| change.spec != calls[change.call].declared).collect();
-    Loaded { settings, overrides, warnings, given, hidden, version: None }
+    Loaded { settings, overrides, warnings, given, hidden, entries, version: None }
 }
 
 /// What says what to write says what was written too.
@@ -129,6 +129,10 @@ fn service_setting(
         Ok(()) => Ok((setting.section, setting.key)),
         Err(_) if entry.secret => {
             Err(format!("what the reference stands for does not fit; write {}", setting.form.describe()))
+        }
+        // Nor is it repeated where it stands as it is.
+        Err(_) if setting.form == Form::Token => {
+            Err(format!("this token does not fit: {}", setting.form.describe()))
         }
         Err(why) => Err(why),
     }

@@ -3,6 +3,7 @@
 
 use hardening_spec::units;
 
+use super::admin::{Open, SHORTEST_TOKEN, Token, read_hosts};
 use super::value::Value;
 use super::{ClientAuth, Forwarded, Hidden, LogFormat, Settings, ShedLimit};
 use super::{auth, forms};
@@ -30,12 +31,16 @@ pub enum Form {
     Choice(&'static [&'static str]),
     /// A string.
     Text,
+    /// A secret text that is never shown.
+    Token,
     /// A list of strings.
     Texts,
     /// A list of patterns of routes.
     Routes,
     /// A list of names.
     Names,
+    /// A list of host names.
+    Hosts,
     /// A list of addresses or ranges of addresses.
     Networks,
 }
@@ -54,9 +59,15 @@ impl Form {
             Self::Flag => "`true` or `false`".into(),
             Self::Choice(words) => format!("one of {}", hardening_spec::keys::list(words)),
             Self::Text => "a string".into(),
+            Self::Token => format!(
+                "a text of at least {SHORTEST_TOKEN} visible characters, such as a reference `secret://file/run/secrets/admin`"
+            ),
             Self::Texts => "a list such as `[\"https://example.org\"]`".into(),
             Self::Routes => "a list of patterns of routes such as `[\"/orders/{id}\"]`".into(),
             Self::Names => "a list of names such as `[\"iban\"]`".into(),
+            Self::Hosts => {
+                "a list of names without scheme and port such as `[\"console.example.org\"]`".into()
+            }
             Self::Networks => "a list of addresses or ranges such as `[\"10.0.0.0/8\"]`".into(),
         }
     }
@@ -83,7 +94,7 @@ pub struct Setting {
 
 /// The tables that exist besides [`OF_CALLS`] and [`NAMED`].
 pub const SECTIONS: &[&str] =
-    &["service", "http", "shed", "tls", "auth", "log", "telemetry", "alerts", "health", "shutdown"];
+    &["service", "http", "shed", "tls", "auth", "log", "telemetry", "alerts", "health", "shutdown", "admin"];
 
 /// The tables that speak of calls and their policies: `[call."name".policy]`, `[policy.NAME]` of one that calls share, and
 /// the switches of `[policies]`.
@@ -207,6 +218,9 @@ pub const SETTINGS: &[Setting] = &[
     setting!("shutdown", "tasks", Form::Duration, "3s", "The longest that all background tasks together may take to end; nothing where there are none.", shutdown.tasks, forms::duration, time),
     setting!("shutdown", "hooks", Form::Duration, "5s", "The longest that all shutdown hooks together may take.", shutdown.hooks, forms::duration, time),
     setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),
+    setting!("admin", "token", Form::Token, "", "What must be sent to act in the console; without one nobody can.", admin.token, Token::read, Token::show),
+    setting!("admin", "open", Form::Choice(Open::WORDS), "loopback", "Who may read the console without the token: everybody where the admin listener is bound to a `loopback` address, everybody who reaches it (`always`), or nobody (`never`).", admin.open, Open::read, Open::show),
+    setting!("admin", "hosts", Form::Hosts, "", "The names under which browsers may reach the console, besides addresses and `localhost`.", admin.hosts, read_hosts, |hosts: &Vec<String>| joined(hosts)),
 ];
 
 /// The settings of one section.

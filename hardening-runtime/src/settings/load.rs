@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use hardening_spec::CallSpec;
 
-use super::value::Entry;
+use super::value::{Entry, Origin};
 use super::{Loaded, Settings, apply, env, file};
 
 /// One call site, or one policy that calls share, as far as settings need it.
@@ -92,16 +92,51 @@ impl fmt::Display for Problems {
 /// # Errors
 /// With everything that is wrong in any of them.
 pub(crate) fn load(sources: &Sources, calls: &[Call]) -> Result<Loaded, Problems> {
+    load_with(sources, calls, &[])
+}
+
+/// Reads every source, with what was set in the console over all of them.
+///
+/// # Errors
+/// With everything that is wrong in any of them.
+pub(crate) fn load_with(sources: &Sources, calls: &[Call], console: &[Entry]) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let version = sources.version();
     unique_names(calls, &mut problems);
-    let entries = gather(sources, calls, &mut problems);
+    let mut entries = gather(sources, calls, &mut problems);
+    entries.extend_from_slice(console);
+    applied(sources, calls, entries, version, problems)
+}
+
+/// The settings in force with something else set in the console: no source is read again, so that one that is broken
+/// by now stands in nobody's way.
+///
+/// # Errors
+/// With everything that is wrong.
+pub(crate) fn reload_with(
+    sources: &Sources,
+    calls: &[Call],
+    in_force: &Loaded,
+    console: &[Entry],
+) -> Result<Loaded, Problems> {
+    let others = in_force.entries.iter().filter(|entry| entry.origin != Origin::Console);
+    let entries = others.chain(console).cloned().collect();
+    applied(sources, calls, entries, in_force.version, Vec::new())
+}
+
+fn applied(
+    sources: &Sources,
+    calls: &[Call],
+    entries: Vec<Entry>,
+    version: Version,
+    mut problems: Vec<String>,
+) -> Result<Loaded, Problems> {
     let mut settings = Settings::default();
     settings.service.name.clone_from(&sources.name);
     settings.http.listen.clone_from(&sources.listen);
     settings.http.admin.clone_from(&sources.admin);
     settings.shutdown.grace = sources.grace;
-    let mut loaded = apply::apply(settings, &entries, calls, &mut problems);
+    let mut loaded = apply::apply(settings, entries, calls, &mut problems);
     loaded.version = version;
     if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
 }

@@ -3,6 +3,7 @@
 //! Everything wrong is reported together, each with its file and line or its variable, and nothing
 //! serves before all of it is right.
 
+pub mod admin;
 mod alerts;
 mod apply;
 pub(crate) mod auth;
@@ -13,6 +14,7 @@ mod hidden;
 pub mod keys;
 mod known;
 mod load;
+pub(crate) mod origins;
 mod secrets;
 mod shed;
 mod switches;
@@ -28,12 +30,12 @@ use ipnet::IpNet;
 pub use alerts::Alerts;
 pub use auth::Auth;
 pub use hidden::Hidden;
-pub(crate) use load::{Call, Sources, Version, load};
+pub(crate) use load::{Call, Sources, Version, load, load_with, reload_with};
 pub use secrets::SecretReference;
 pub use shed::{Shed, ShedLimit};
 pub use task::Task;
 pub use telemetry::Telemetry;
-use value::Value;
+use value::{Entry, Value};
 
 /// Every setting of a service with its value in force.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ pub struct Settings {
     pub health: Health,
     /// `[shutdown]`.
     pub shutdown: Shutdown,
+    /// `[admin]`.
+    pub admin: admin::Admin,
     /// `[task."name"]`.
     pub tasks: Vec<Task>,
     /// `[secrets]`.
@@ -288,6 +292,7 @@ impl Default for Settings {
             alerts: Alerts::default(),
             health: Health::default(),
             shutdown: Shutdown::default(),
+            admin: admin::Admin::default(),
             tasks: Vec::new(),
             secrets: Vec::new(),
         };
@@ -332,6 +337,8 @@ pub(crate) struct Loaded {
     pub(crate) given: Vec<(&'static str, &'static str)>,
     /// Those of them whose value came by a reference and must not be shown.
     pub(crate) hidden: Vec<(&'static str, &'static str)>,
+    /// What every source says, later ones over earlier ones.
+    pub(crate) entries: Vec<Entry>,
     /// The file as it was before it was read.
     pub(crate) version: Version,
 }

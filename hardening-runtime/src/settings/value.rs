@@ -36,7 +36,7 @@ impl Value {
     }
 
     /// The value for a message; `None` for what is no single value.
-    pub(super) fn shown(&self) -> Option<String> {
+    pub(crate) fn shown(&self) -> Option<String> {
         Some(match self {
             Self::Int(value) => value.to_string(),
             Self::Float(value) => value.to_string(),
@@ -59,6 +59,8 @@ pub(crate) enum Origin {
     },
     /// An environment variable.
     Environment(String),
+    /// Somebody with the admin token.
+    Console,
 }
 
 impl fmt::Display for Origin {
@@ -66,12 +68,13 @@ impl fmt::Display for Origin {
         match self {
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Environment(name) => f.write_str(name),
+            Self::Console => f.write_str("the console"),
         }
     }
 }
 
 /// One key of one source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Entry {
     /// `["http", "listen"]` or `["call", name, policy, key]`; a call's policy alone has three.
     pub(crate) path: Vec<String>,
@@ -81,6 +84,16 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
     /// Whether the value came by a reference and must not be shown.
     pub(crate) secret: bool,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The value may be what a reference stands for.
+        f.debug_struct("Entry")
+            .field("path", &self.path)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Replaces `${NAME}` by the environment's value, and a whole text `secret://env/NAME` or

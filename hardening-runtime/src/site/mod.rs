@@ -136,7 +136,9 @@ impl Site {
     /// off, one that the attributes do not declare is not added.
     pub fn configure(&'static self, spec: &CallSpec) {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = Some(*spec);
-        for state in [self.state.get(), self.beginning.get().map(|state| &**state)].into_iter().flatten() {
+        // What a scrape showed before the first call is shown no more after it.
+        let beginning = || self.beginning.get().map(|state| &**state);
+        if let Some(state) = self.state.get().or_else(beginning) {
             state.tune(spec, &self.uses);
         }
     }

@@ -105,7 +105,10 @@ impl Call<'_> {
     /// Why the call was refused.
     #[cold]
     fn reason(&mut self, _: &Cut) -> Rejected {
-        self.refusal.into_rejected(self.state)
+        let rejected = self.refusal.into_rejected(self.state);
+        #[cfg(feature = "service")]
+        crate::telemetry::recent::refused(self.state.name, rejected.kind());
+        rejected
     }
 
     /// Runs the fallback under its own limit and finishes the call with it.

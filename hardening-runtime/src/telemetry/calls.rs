@@ -166,6 +166,11 @@ impl CallMetrics {
         if outcome == CallOutcome::Success { counted + self.calls(outcome) } else { counted }
     }
 
+    /// How long they took.
+    pub(crate) fn duration(&self) -> &Histogram {
+        &self.duration
+    }
+
     /// Attempts that were repeated.
     pub fn retries(&self) -> u64 {
         self.retries.iter().map(|count| count.load(Ordering::Relaxed)).sum()
@@ -245,13 +250,13 @@ fn policies_metered() -> impl Iterator<Item = (&'static str, Metered)> {
 
 /// A circuit, or those of one call's keys.
 #[derive(Clone, Copy)]
-enum Circuits<'a> {
+pub(crate) enum Circuits<'a> {
     One(&'static CircuitBreaker),
     Keyed(&'static str, &'a KeyedBreakers),
 }
 
 impl Circuits<'_> {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::One(breaker) => breaker.name(),
             Self::Keyed(name, _) => name,
@@ -260,7 +265,7 @@ impl Circuits<'_> {
 }
 
 /// Those of the calls, then those that are shared.
-fn circuits_of<'a>(states: &[&'a State]) -> Vec<Circuits<'a>> {
+pub(crate) fn circuits_of<'a>(states: &[&'a State]) -> Vec<Circuits<'a>> {
     let own = states.iter().filter_map(|state| match (state.breaker.one, &state.breaker.other) {
         (Some(breaker), _) if breaker.name() == state.name => Some(Circuits::One(breaker)),
         (_, Some(OtherBreakers::Keyed(keyed))) => Some(Circuits::Keyed(state.name, keyed)),

@@ -15,6 +15,8 @@ pub mod histogram;
 pub mod http;
 #[cfg(feature = "service")]
 pub(crate) mod log;
+#[cfg(feature = "service")]
+pub(crate) mod recent;
 pub mod redact;
 pub mod text;
 #[cfg(all(feature = "service", not(feature = "otlp")))]

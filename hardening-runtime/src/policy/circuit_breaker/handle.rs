@@ -139,17 +139,7 @@ impl Circuit {
 
     /// Closes the circuit with an empty window; nothing happens if it is closed already.
     pub fn close(self) {
-        let breaker = self.0;
-        let closing = |word: Word| match word.phase {
-            Phase::Closed | Phase::Opening => None,
-            Phase::Open | Phase::HalfOpen => Some(word.closed()),
-        };
-        if let Some(before) = breaker.update(closing) {
-            breaker.streak.store(0, Ordering::Release);
-            breaker.window.clear(before.closed().generation);
-            let from = if before.phase == Phase::Open { CircuitState::Open } else { CircuitState::HalfOpen };
-            breaker.rules.transitions.happened(breaker.rules.name, from, CircuitState::Closed);
-        }
+        self.0.close();
     }
 
     /// How long it refuses every call from now on, where it is open.
@@ -200,6 +190,20 @@ impl CircuitBreaker {
         let generation = Word::unpack(self.word.load(Ordering::Acquire)).generation;
         let counts = self.window.counts(generation, now);
         (counts.calls, counts.failed, counts.slow)
+    }
+
+    /// Closes it with an empty window, if it is open or half-open.
+    pub(crate) fn close(&self) {
+        let closing = |word: Word| match word.phase {
+            Phase::Closed | Phase::Opening => None,
+            Phase::Open | Phase::HalfOpen => Some(word.closed()),
+        };
+        if let Some(before) = self.update(closing) {
+            self.streak.store(0, Ordering::Release);
+            self.window.clear(before.closed().generation);
+            let from = if before.phase == Phase::Open { CircuitState::Open } else { CircuitState::HalfOpen };
+            self.rules.transitions.happened(self.rules.name, from, CircuitState::Closed);
+        }
     }
 
     /// Puts it into the mode that attributes or settings give.

@@ -60,6 +60,16 @@ impl KeyedBreakers {
         self.rules.mode.set(mode as u64);
     }
 
+    /// Closes the circuit of every key.
+    pub(crate) fn close(&self) {
+        self.circuits.every(CircuitBreaker::close);
+    }
+
+    /// Has the circuit of every key begin afresh, in the mode that settings give.
+    pub(crate) fn renew(&self, now: Nanos) {
+        self.circuits.every(|circuit| circuit.renew(now));
+    }
+
     /// Circuits in each state.
     pub(crate) fn states(&self, now: Nanos) -> [u64; CircuitState::ALL.len()] {
         let mut states = [0; CircuitState::ALL.len()];
@@ -77,6 +87,15 @@ impl KeyedBreakers {
 impl KeyedBreakers {
     pub(crate) fn reset(&self, now: Nanos) {
         self.circuits.every(|circuit| circuit.reset(now));
+    }
+}
+
+impl CircuitBreaker {
+    /// Closes it, forgets its window, and gives it the mode that settings give.
+    pub(crate) fn renew(&self, now: Nanos) {
+        self.close();
+        self.give_mode(self.rules.mode());
+        self.reuse(now);
     }
 }
 
@@ -151,6 +170,34 @@ mod tests {
         assert_eq!(keyed.states(SECOND), [0, 0, 0, 2, 0, 0]);
         keyed.set_mode(Mode::Automatic);
         assert_eq!(keyed.states(SECOND), [2, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn every_key_s_circuit_is_closed_or_begins_afresh() {
+        let keyed = KeyedBreakers::new("keyed", CircuitBreakerSpec { max_keys: 9, ..spec() }, None);
+        for key in [1, 2] {
+            fail(&keyed, key, SECOND);
+        }
+        assert_eq!(keyed.states(SECOND), [0, 2, 0, 0, 0, 0]);
+        keyed.close();
+        assert_eq!(keyed.states(SECOND), [2, 0, 0, 0, 0, 0]);
+        assert_eq!(keyed.transitions(CircuitState::Open, CircuitState::Closed), 2);
+        // Closed twice is closed once.
+        keyed.close();
+        assert_eq!(keyed.transitions(CircuitState::Open, CircuitState::Closed), 2);
+        keyed.tune(&CircuitBreakerSpec { consecutive: None, ..spec() }, None);
+        fail(&keyed, 1, SECOND);
+        fail(&keyed, 2, SECOND);
+        keyed.tune(&spec(), None);
+        keyed.circuit(1, SECOND).update(|word| Some(Word { mode: Mode::ForcedOpen, ..word }));
+        let counted = |key| keyed.circuit(key, SECOND).window_counts(SECOND).0;
+        assert_eq!((counted(1), counted(2)), (1, 1));
+        keyed.renew(SECOND);
+        assert_eq!((keyed.states(SECOND), counted(1), counted(2)), ([2, 0, 0, 0, 0, 0], 0, 0));
+        assert_eq!(keyed.transitions(CircuitState::ForcedOpen, CircuitState::Closed), 1);
+        fail(&keyed, 1, SECOND);
+        keyed.renew(SECOND);
+        assert_eq!(keyed.transitions(CircuitState::Open, CircuitState::Closed), 3);
     }
 
     #[test]

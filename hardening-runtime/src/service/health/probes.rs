@@ -50,10 +50,14 @@ impl Health {
             body["draining"] = Value::Bool(true);
         }
         if verbose {
-            body["checks"] =
-                self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect();
+            body["checks"] = self.list(now, errors);
         }
         (status, body)
+    }
+
+    /// Every check with its last report.
+    pub(crate) fn list(&self, now: Nanos, errors: bool) -> Value {
+        self.checks.iter().map(|state| describe(state.check, &state.report(), now, errors)).collect()
     }
 }
 

@@ -109,7 +109,7 @@ mod tests {
         let rsa = format!(r#""kty":"RSA","e":"AQAB","n":"{}""#, "u".repeat(341) + "w");
         let weak = format!(r#""kty":"RSA","e":"AQAB","n":"{}""#, "u".repeat(170) + "w");
         for (members, fits) in [
-            (format!(r#"{{{EC}}}"#), true),
+            (format!(r"{{{EC}}}"), true),
             (format!(r#"{{{EC},"use":"sig","alg":"ES256"}}"#), true),
             (format!(r#"{{{EC},"key_ops":["verify"]}}"#), true),
             (format!(r#"{{{EC},"use":"enc"}}"#), false),

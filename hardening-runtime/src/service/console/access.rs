@@ -1,0 +1,170 @@
+//! Who may read the console and who may act in it. Decisions alone; nothing here waits or writes.
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode, header};
+
+use crate::service::problem::Problem;
+use crate::settings::admin::{Admin, Open};
+
+/// Whether a request names a host that nobody else can resolve to this address: an address, `localhost`, or one of
+/// `names`. Without this a page of another server could read and act here under its own name (DNS rebinding).
+///
+/// # Errors
+/// With the answer to it.
+pub(super) fn check_host(parts: &Parts, names: &[String]) -> Result<(), Problem> {
+    let mut hosts = hosts(parts).peekable();
+    if hosts.peek().is_none() {
+        return Err(refused("The request names no host."));
+    }
+    if hosts.all(|host| is_ours(host, names)) {
+        return Ok(());
+    }
+    Err(refused(
+        "The console is reached by an address, by `localhost`, or by a name of the setting `[admin] hosts`; this request \
+         names another host.",
+    ))
+}
+
+/// Whether a request comes from the console's own page, or from no browser at all.
+///
+/// # Errors
+/// With the answer to it.
+pub(super) fn check_origin(parts: &Parts) -> Result<(), Problem> {
+    match hosts(parts).next() {
+        Some(own) if is_same_site(&parts.headers, own) => Ok(()),
+        _ => Err(refused("The console answers its own page alone; this request comes from another one.")),
+    }
+}
+
+/// The hosts that a request names, the one that counts first.
+fn hosts(parts: &Parts) -> impl Iterator<Item = &str> {
+    let said = parts.headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    [parts.uri.authority().map(Authority::as_str), said].into_iter().flatten()
+}
+
+fn refused(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN).detail(detail)
+}
+
+fn is_ours(host: &str, names: &[String]) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// What is no browser sends neither of the two fields.
+fn is_same_site(headers: &HeaderMap, own: &str) -> bool {
+    let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let site = said("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let origin = said("origin").is_none_or(|origin| {
+        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(own))
+    });
+    site && origin
+}
+
+/// The token that a request carries; `None` where it carries none.
+pub(super) fn token(headers: &HeaderMap) -> Option<&[u8]> {
+    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    Some(match given.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+        // Another scheme's is a wrong one.
+        _ => b"",
+    })
+}
+
+/// Whether the console can be read without the token, on a listener that is or is not bound to a loopback address.
+pub(super) const fn is_open(admin: &Admin, loopback: bool) -> bool {
+    match admin.open {
+        Open::Always => true,
+        Open::Loopback => loopback,
+        Open::Never => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(uri: &str, fields: &[(&str, &str)]) -> bool {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        check_host(&parts, &["ops.example".to_owned()]).is_ok() && check_origin(&parts).is_ok()
+    }
+
+    #[test]
+    fn only_hosts_that_nobody_else_resolves_reach_the_console() {
+        for (host, fine) in [
+            ("127.0.0.1:9090", true),
+            ("[::1]:9090", true),
+            ("[::1]", true),
+            ("10.1.2.3", true),
+            ("localhost:9090", true),
+            ("LOCALHOST", true),
+            ("ops.example", true),
+            ("OPS.example:443", true),
+            ("evil.example:9090", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("ops.example.evil.example", false),
+            ("", false),
+        ] {
+            assert_eq!(asked("/console", &[("host", host)]), fine, "{host}");
+        }
+        assert!(!asked("/console", &[]));
+        assert!(asked("http://127.0.0.1:9090/console", &[]), "HTTP/2 names it in the target");
+        assert!(!asked("http://evil.example/console", &[("host", "127.0.0.1")]));
+        assert!(!asked("http://127.0.0.1/console", &[("host", "evil.example")]));
+    }
+
+    #[test]
+    fn a_page_of_another_origin_may_not_call() {
+        let own = ("host", "127.0.0.1:9090");
+        for (field, value, fine) in [
+            ("origin", "http://127.0.0.1:9090", true),
+            ("origin", "https://127.0.0.1:9090", true),
+            ("origin", "http://127.0.0.1:8080", false),
+            ("origin", "http://evil.example", false),
+            ("origin", "null", false),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "none", true),
+            ("sec-fetch-site", "same-site", false),
+            ("sec-fetch-site", "cross-site", false),
+        ] {
+            assert_eq!(asked("/console/api/state", &[own, (field, value)]), fine, "{field}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_token_comes_as_a_bearer_s() {
+        let given = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            token(&headers).map(<[u8]>::to_vec)
+        };
+        assert_eq!(given("Bearer abc"), Some(b"abc".to_vec()));
+        assert_eq!(given("bearer  abc "), Some(b"abc".to_vec()));
+        assert_eq!(given("Basic YTpi"), Some(Vec::new()));
+        assert_eq!(given("x"), Some(Vec::new()));
+        assert_eq!(token(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn without_a_token_the_loopback_alone_is_read() {
+        let admin = |open| Admin { open, ..Admin::default() };
+        let read = |open| (is_open(&admin(open), true), is_open(&admin(open), false));
+        assert_eq!(read(Open::Loopback), (true, false));
+        assert_eq!(read(Open::Always), (true, true));
+        assert_eq!(read(Open::Never), (false, false));
+    }
+}

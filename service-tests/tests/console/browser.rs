@@ -1,0 +1,123 @@
+//! The page in a real browser; its pictures stay below the target folder, in `tmp/console`.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use hardening::Running;
+use hardening_service_tests::client::get;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::app::{MARKUP, Operator, TOKEN, start_with};
+
+/// Where `cargo xtask test` puts what the script needs.
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder").join("tools/browser")
+}
+
+fn found(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The browser and the interpreter of the script; `None`, said aloud, where they may be missing.
+fn browser() -> Option<(PathBuf, PathBuf)> {
+    let packages = ["playwright-core", "axe-core"].map(|name| tools().join("node_modules").join(name));
+    let there = packages.iter().all(|package| package.is_dir());
+    let all = found("chromium").zip(found("node")).filter(|_| there);
+    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
+    assert!(
+        all.is_some() || !required,
+        "chromium, node or the packages in {} are missing",
+        tools().display()
+    );
+    if all.is_none() {
+        eprintln!(
+            "chromium, node or the packages in {} are not here, so no browser looks",
+            tools().display()
+        );
+    }
+    all
+}
+
+/// Calls of every kind until it is dropped.
+fn traffic(running: &Running) -> JoinSet<()> {
+    let mut clients = JoinSet::new();
+    let address = running.addr;
+    for (path, pause) in [
+        ("/price", 15),
+        ("/price", 23),
+        ("/stock", 20),
+        ("/stock", 30),
+        ("/ship/well", 60),
+        ("/ship/badly", 900),
+        ("/search", 12),
+        ("/search", 12),
+        ("/partner", 45),
+        ("/report", 400),
+        ("/odd", 700),
+    ] {
+        clients.spawn(async move {
+            loop {
+                get(address, path).await;
+                sleep(Duration::from_millis(pause)).await;
+            }
+        });
+    }
+    clients
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_at_the_keyboard_sees_and_steers_the_service() {
+    let Some((chromium, node)) = browser() else { return };
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
+    let _ = std::fs::remove_dir_all(&pictures);
+    std::fs::create_dir_all(&pictures).expect("a folder");
+    let mut running = start_with(&format!(
+        "admin.token = '{TOKEN}'\nservice.commit = '<b>3f2c1d0</b>'\nshutdown.pre_drain = '3s'\n"
+    ))
+    .await;
+    let clients = traffic(&running);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/console.mjs");
+    let script = Command::new(node)
+        .arg(script)
+        .env("CONSOLE", format!("http://{}", running.admin_addr))
+        .env("SERVICE", format!("http://{}", running.addr))
+        .env("TOKEN", TOKEN)
+        .env("MARKUP", MARKUP)
+        .env("TOOLS", tools())
+        .env("PICTURES", &pictures)
+        .env("CHROMIUM", chromium)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node runs");
+    let ended =
+        timeout(Duration::from_secs(150), script.wait_with_output()).await.expect("in time").expect("an end");
+    let (said, complained) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{said}\n{complained}");
+    println!("{said}");
+    drop(clients);
+    assert!(running.ended().await.is_clean());
+    for name in ["light", "dark", "light-whole", "dark-whole", "narrow", "dialog", "wrong-token", "draining"]
+    {
+        let picture = std::fs::read(pictures.join(name).with_extension("png")).expect("a picture");
+        assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{name}: {} bytes", picture.len());
+    }
+}
+
+/// What the script of the browser does is not done to a service that nobody may steer.
+#[tokio::test]
+async fn the_page_is_small() {
+    let running = start_with("").await;
+    let mut all = 0;
+    for path in ["/console", "/console/console.css", "/console/console.js", "/console/icon.svg"] {
+        all += Operator::with(&running, None).ask("GET", path, &[], "").await.body.len();
+    }
+    assert!(all < 50 * 1024, "{all} bytes");
+    running.shutdown().await;
+}
