@@ -186,7 +186,10 @@ impl Account {
             }
         }
         #[cfg(feature = "alerts")]
-        if self.server.alerts.is_some() && self.surface == Surface::Public && is_error(status) {
+        if self.server.alerts.is_some()
+            && self.surface == Surface::Public
+            && (is_error(status) || code.is_some_and(is_fault))
+        {
             noted.unwrap_or(stats.unmatched()).failed(&self.id, self.trace.id());
         }
         #[cfg(feature = "otlp")]
@@ -201,6 +204,7 @@ impl Account {
                 route: noted.map(|route| &*route.route).filter(|route| *route != UNMATCHED),
                 https: self.server.tls.is_some(),
                 status: self.status.map(|status| status.as_u16()),
+                grpc: code.map(|code| (code, is_fault(code))),
                 client: self.client,
                 request_id: &self.id,
                 took,

@@ -20,6 +20,8 @@ pub(super) struct Answered<'a> {
     pub(super) https: bool,
     /// `None` for a client that went away before the answer.
     pub(super) status: Option<u16>,
+    /// How a call of gRPC ended, and whether the service is at fault.
+    pub(super) grpc: Option<(u8, bool)>,
     pub(super) client: Option<IpAddr>,
     pub(super) request_id: &'a str,
     pub(super) took: Duration,
@@ -27,7 +29,8 @@ pub(super) struct Answered<'a> {
 
 /// Records the span of a request that has just been answered. The query, which may hold secrets, is left out.
 pub(super) fn record(traces: &Traces, answered: &Answered<'_>) {
-    let Answered { trace, method, uri, version, route, https, status, client, request_id, took } = *answered;
+    let Answered { trace, method, uri, version, route, https, status, grpc, client, request_id, took } =
+        *answered;
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
     let known = known.into_iter().find(|known| *known == method.as_str());
     let ended = wall_clock();
@@ -68,6 +71,14 @@ pub(super) fn record(traces: &Traces, answered: &Answered<'_>) {
             }
         }
         None => record.set("error.type", "client_went_away"),
+    }
+    if let Some((code, fault)) = grpc {
+        record.set("rpc.system", "grpc");
+        record.set("rpc.grpc.status_code", i64::from(code));
+        if fault {
+            record.set("error.type", code.to_string().as_str());
+            record.status = Status::Error(String::new());
+        }
     }
     traces.take(record);
 }

@@ -207,10 +207,8 @@ type Reading = (Key, Vec<(String, u64)>, Option<(String, String)>);
 
 /// The errors of every route and call so far.
 fn read(stats: &HttpStats) -> Vec<Reading> {
-    let routes = stats.errors().into_iter().map(|(route, statuses, example)| {
-        let statuses = statuses.into_iter().map(|(status, count)| (status.to_string(), count)).collect();
-        (Key::Route(route), statuses, example)
-    });
+    let routes = stats.errors().into_iter();
+    let routes = routes.map(|(route, statuses, example)| (Key::Route(route), statuses, example));
     let calls = sites().map(|site| {
         let state = site.shown();
         let count = |outcome: CallOutcome| (outcome.name().to_owned(), state.metrics.calls(outcome));
