@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::app::Dependencies;
+use super::grpc_app;
+use super::receiver::{Receiver, attributes};
 use hardening_service_tests::client::{get as ask, get_with};
 use hardening_service_tests::service::{scrape, until, value};
 
@@ -269,4 +271,30 @@ async fn addresses_and_secrets_are_checked_at_the_start_and_never_repeated() {
     let service = alerting().with_settings(format!("[alerts]\n{alerts}"));
     let running = service.start().await.unwrap();
     assert!(!format!("{running:?}").contains("hush"), "{running:?}");
+}
+
+#[tokio::test]
+async fn a_call_of_grpc_that_the_service_failed_is_an_error_to_all_of_telemetry() {
+    let (told, receiver) = (Listener::start(&[]).await, Receiver::start(&[]).await);
+    let settings = format!(
+        "[alerts]\nslack = ['http://{}/a']\n[telemetry]\notlp_endpoint = '{}'\nexport_every = '50ms'",
+        told.addr,
+        receiver.url()
+    );
+    let (running, _) = grpc_app::start(&settings).await;
+    let mut client = grpc_app::client(&running);
+    for _ in 0..5 {
+        grpc_app::quote(&mut client, "panic").await.unwrap_err();
+    }
+    let heard = told.hears("the route /shop.v1.Prices/Quote", 1).await;
+    let line = heard[0].json()["text"].as_str().unwrap().to_owned();
+    assert!(line.contains("(INTERNAL 5)"), "{line}");
+    for span in receiver.spans(5).await {
+        let said = attributes(&span.attributes);
+        assert_eq!(
+            (&said["rpc.grpc.status_code"], &said["http.response.status_code"]),
+            (&13.into(), &200.into())
+        );
+        assert_eq!(span.status.map(|status| status.code), Some(2));
+    }
 }
