@@ -60,7 +60,7 @@ async fn r#type(_: &Pool, shop: &Shop) -> Result<(), std::io::Error> {
     if shop.price == 0 { Err(std::io::Error::other("free")) } else { Ok(()) }
 }
 
-const SLOWEST: std::time::Duration = std::time::Duration::from_secs(60);
+const SLOWEST: std::time::Duration = std::time::Duration::from_mins(1);
 
 #[background(restart = 1s..SLOWEST, order = 2)]
 async fn relay(stop: Stopping, pool: &Pool) -> Result<(), String> {

@@ -61,11 +61,13 @@ impl KeyedBreakers {
     }
 
     /// Closes the circuit of every key.
+    #[cfg(feature = "service")]
     pub(crate) fn close(&self) {
         self.circuits.every(CircuitBreaker::close);
     }
 
     /// Has the circuit of every key begin afresh, in the mode that settings give.
+    #[cfg(feature = "service")]
     pub(crate) fn renew(&self, now: Nanos) {
         self.circuits.every(|circuit| circuit.renew(now));
     }
@@ -92,6 +94,7 @@ impl KeyedBreakers {
 
 impl CircuitBreaker {
     /// Closes it, forgets its window, and gives it the mode that settings give.
+    #[cfg(feature = "service")]
     pub(crate) fn renew(&self, now: Nanos) {
         self.close();
         self.give_mode(self.rules.mode());

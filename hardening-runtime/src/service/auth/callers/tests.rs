@@ -3,7 +3,7 @@ use super::*;
 const KEY: &str = "a-key-of-twenty-four-and-more";
 
 fn hex(key: &str) -> String {
-    Sha::of(key).0.iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha::of(key).0.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn file(rest: &str) -> String {
