@@ -211,9 +211,9 @@ impl Hall {
         let socket = match stream {
             // Shaking hands to say no is work.
             Stream::Tcp(_) if tls => return,
-            Stream::Tcp(stream) => Socket::Plain(stream),
+            Stream::Tcp(stream) => Socket::new(stream),
             #[cfg(unix)]
-            Stream::Unix(stream) => Socket::Unix(stream),
+            Stream::Unix(stream) => Socket::new(stream),
         };
         let telling =
             connection::turn_away(Arc::clone(&self.server), self.surface, Conn::new(socket, peer, None));
@@ -271,8 +271,8 @@ fn one(
         let (socket, principal) = match (stream, tls) {
             // The start refuses TLS at a Unix socket.
             #[cfg(unix)]
-            (Stream::Unix(stream), _) => (Socket::Unix(stream), None),
-            (Stream::Tcp(stream), None) => (Socket::Plain(stream), None),
+            (Stream::Unix(stream), _) => (Socket::new(stream), None),
+            (Stream::Tcp(stream), None) => (Socket::new(stream), None),
             (Stream::Tcp(stream), Some(tls)) => match shaken(&server, tls, stream, &slot).await {
                 Some(shaken) => shaken,
                 None => return,

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::account::Account;
-use super::auth::Caller;
+use super::auth::{Auth, Caller};
 use super::body::{Bounded, Counted};
 use super::client::Client;
 use super::headers::Headers;
@@ -55,9 +55,14 @@ pub(crate) async fn answer(
     let mut standing = Standing::default();
     let mut response = match refuse(&server, surface, &parts, &body, client, &mut account, &mut standing) {
         Some(response) => response,
-        None if grpc::asks_health(&parts) => grpc::health(&server, &parts, body, &mut account).await,
-        None if surface == Surface::Admin => admin::answer(&server, &parts, body, client, &account.id).await,
-        None => match identify(&server, &parts, client, &mut account, &mut standing).await {
+        // What is rare is in a box of its own, so that every other request is smaller.
+        None if grpc::asks_health(&parts) => {
+            Box::pin(grpc::health(&server, &parts, body, &mut account)).await
+        }
+        None if surface == Surface::Admin => {
+            Box::pin(admin::answer(&server, &parts, body, client, &account.id)).await
+        }
+        None => match identify(&server, &parts, client, &account, &mut standing).await {
             Ok(caller) => run(&server, parts, body, client, caller, &mut account).await,
             Err(response) => response,
         },
@@ -159,26 +164,13 @@ async fn identify(
     server: &Server,
     parts: &Parts,
     client: Client,
-    account: &mut Account,
+    account: &Account,
     standing: &mut Standing,
 ) -> Result<Option<Caller>, Response> {
     let certificate = account.conn.principal.as_ref();
     let caller = match &server.auth {
         None => certificate.map(|principal| Caller { principal: principal.clone(), tenant: None }),
-        Some(auth) => {
-            let judged = tokio::select! {
-                biased;
-                judged = auth.judge(&parts.headers, certificate) => judged,
-                () = tokio::time::sleep_until(account.deadline) => return Err(late().answer(Some(&account.id))),
-                () = server.is_cut() => return Err(closing().answer(Some(&account.id))),
-            };
-            judged.map_err(|refusal| {
-                if refusal.is_the_callers() {
-                    server.limits.fine(client, standing);
-                }
-                refusal.problem().answer(Some(&account.id))
-            })?
-        }
+        Some(auth) => Box::pin(judge(auth, server, parts, client, account, standing)).await?,
     };
     if let Some(caller) = &caller
         && let Some(wait) =
@@ -187,6 +179,29 @@ async fn identify(
         return Err(limit::refusal(wait).answer(Some(&account.id)));
     }
     Ok(caller)
+}
+
+/// Whom the credentials name, within the deadline.
+async fn judge(
+    auth: &Auth,
+    server: &Server,
+    parts: &Parts,
+    client: Client,
+    account: &Account,
+    standing: &mut Standing,
+) -> Result<Option<Caller>, Response> {
+    let judged = tokio::select! {
+        biased;
+        judged = auth.judge(&parts.headers, account.conn.principal.as_ref()) => judged,
+        () = tokio::time::sleep_until(account.deadline) => return Err(late().answer(Some(&account.id))),
+        () = server.is_cut() => return Err(closing().answer(Some(&account.id))),
+    };
+    judged.map_err(|refusal| {
+        if refusal.is_the_callers() {
+            server.limits.fine(client, standing);
+        }
+        refusal.problem().answer(Some(&account.id))
+    })
 }
 
 fn oversized(parts: &Parts, uri_limit: u64, header_limit: u64) -> Option<Problem> {
@@ -263,10 +278,12 @@ async fn run(
     let body = if grpc { grpc::bounded(server, body, &live) } else { bounded(server, body, &live) };
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(Arc::clone(&live));
-    // axum's own limit of 2 MB would stand below what the setting allows.
-    DefaultBodyLimit::disable().apply(&mut request);
+    if !request.body().is_end_stream() {
+        // axum's own limit of 2 MB would stand below what the setting allows.
+        DefaultBodyLimit::disable().apply(&mut request);
+    }
     let mut router = server.grpc.as_ref().filter(|_| grpc).unwrap_or(&server.router).clone();
-    let routed = panics::caught(Place::Handler, async move { router.call(request).await });
+    let routed = panics::caught(Place::Handler, router.call(request));
     let outcome = tokio::select! {
         biased;
         routed = routed => routed,
@@ -274,8 +291,9 @@ async fn run(
         () = server.is_cut() => return closing().answer(Some(&account.id)),
     };
     match outcome {
-        Ok(Ok(response)) if grpc => grpc::answered(response, &live, account.ends()).await,
-        Ok(Ok(response)) => as_problem(response, &live).await,
+        Ok(Ok(response)) if grpc => Box::pin(grpc::answered(response, &live, account.ends())).await,
+        Ok(Ok(response)) if response.status().as_u16() < 400 => response,
+        Ok(Ok(response)) => Box::pin(as_problem(response, &live)).await,
         Ok(Err(never)) => match never {},
         Err(panic) => {
             if !panics::are_told() {

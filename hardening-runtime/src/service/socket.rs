@@ -1,59 +1,90 @@
-//! A connection's bytes, plain or under TLS, shared by whoever reads and whoever writes.
+//! A connection's bytes, plain or under TLS, shared by whoever reads, whoever writes, and whoever ends it.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-#[cfg(feature = "tls")]
 use std::pin::Pin;
-#[cfg(feature = "tls")]
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::ReadBuf;
-#[cfg(feature = "tls")]
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 
-/// One accepted connection.
+/// One accepted connection. Its reader and its writer are one task's, so nobody waits for the lock.
 #[derive(Debug)]
-pub(crate) enum Socket {
-    Plain(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
-    /// Its reader and its writer are one task's, so nobody waits for the lock.
-    #[cfg(feature = "tls")]
-    Tls(Mutex<Box<TlsStream<TcpStream>>>),
+pub(crate) struct Socket(Mutex<Box<dyn Stream>>);
+
+/// What speaks on the wire.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {
+    /// The system's socket.
+    fn raw(&self) -> SockRef<'_>;
+
+    /// What is on the wire, under TLS unopened.
+    fn bare(&mut self) -> &mut (dyn AsyncRead + Unpin);
+
+    /// Whether the other end can be sent a reset.
+    fn can_reset(&self) -> bool {
+        true
+    }
+}
+
+impl Stream for TcpStream {
+    fn raw(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+
+    fn bare(&mut self) -> &mut (dyn AsyncRead + Unpin) {
+        self
+    }
+}
+
+#[cfg(unix)]
+impl Stream for UnixStream {
+    fn raw(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+
+    fn bare(&mut self) -> &mut (dyn AsyncRead + Unpin) {
+        self
+    }
+
+    fn can_reset(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Stream for TlsStream<TcpStream> {
+    fn raw(&self) -> SockRef<'_> {
+        SockRef::from(self.get_ref().0)
+    }
+
+    fn bare(&mut self) -> &mut (dyn AsyncRead + Unpin) {
+        self.get_mut().0
+    }
 }
 
 impl Socket {
-    #[cfg(feature = "tls")]
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self::Tls(Mutex::new(Box::new(stream)))
+    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
+        Self(Mutex::new(Box::new(stream)))
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Box<dyn Stream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => poll_read_plain(stream, cx, buf),
-            #[cfg(unix)]
-            Self::Unix(stream) => poll_read_plain(stream, cx, buf),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut **lock(stream)).poll_read(cx, buf),
-        }
+        Pin::new(&mut **self.stream()).poll_read(cx, buf)
     }
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => poll_write_plain(stream, cx, || stream.try_write(buf)),
-            #[cfg(unix)]
-            Self::Unix(stream) => poll_write_plain(stream, cx, || stream.try_write(buf)),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut **lock(stream)).poll_write(cx, buf),
-        }
+        Pin::new(&mut **self.stream()).poll_write(cx, buf)
     }
 
     pub(crate) fn poll_write_vectored(
@@ -61,27 +92,12 @@ impl Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => poll_write_plain(stream, cx, || stream.try_write_vectored(bufs)),
-            #[cfg(unix)]
-            Self::Unix(stream) => poll_write_plain(stream, cx, || stream.try_write_vectored(bufs)),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut **lock(stream)).poll_write_vectored(cx, bufs),
-        }
+        Pin::new(&mut **self.stream()).poll_write_vectored(cx, bufs)
     }
 
     /// What was written is on its way.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(_) => {
-                let _ = cx;
-                Poll::Ready(Ok(()))
-            }
-            #[cfg(unix)]
-            Self::Unix(_) => Poll::Ready(Ok(())),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => Pin::new(&mut **lock(stream)).poll_flush(cx),
-        }
+        Pin::new(&mut **self.stream()).poll_flush(cx)
     }
 
     /// Writes all of it.
@@ -96,19 +112,16 @@ impl Socket {
     /// Says that nothing more comes, and reads on: closing a socket with unread bytes would reset it, and the client could
     /// lose the answer that ends the connection. Ends when the client has closed its side too.
     pub(crate) async fn close(&self) {
-        #[cfg(feature = "tls")]
-        if let Self::Tls(stream) = self {
-            // The word that the end is meant, and no cut.
-            let _ = poll_fn(|cx| Pin::new(&mut **lock(stream)).poll_shutdown(cx)).await;
-        }
-        if self.end().is_err() {
+        // Under TLS the word that the end is meant, and no cut.
+        let _ = poll_fn(|cx| Pin::new(&mut **self.stream()).poll_shutdown(cx)).await;
+        if self.stream().raw().shutdown(Shutdown::Write).is_err() {
             return;
         }
         let mut scratch = [0; 4096];
         loop {
             let read = poll_fn(|cx| {
                 let mut buf = ReadBuf::new(&mut scratch);
-                self.poll_read_bare(cx, &mut buf).map_ok(|()| buf.filled().len())
+                Pin::new(self.stream().bare()).poll_read(cx, &mut buf).map_ok(|()| buf.filled().len())
             });
             if read.await.is_ok_and(|read| read > 0) {
                 continue;
@@ -117,102 +130,13 @@ impl Socket {
         }
     }
 
-    /// Says that nothing more comes.
-    fn end(&self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Self::Unix(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => SockRef::from(lock(stream).get_ref().0).shutdown(Shutdown::Write),
-        }
-    }
-
     /// Gives up what was written and not taken: the system would keep it for as long as the client says that it is still
     /// there. The client sees a reset once the socket is dropped.
     pub(crate) fn abandon(&self) {
-        let now = Some(std::time::Duration::ZERO);
-        // A socket that cannot is closed as any other.
-        let _ = match self {
-            Self::Plain(stream) => SockRef::from(stream).set_linger(now),
-            #[cfg(unix)]
-            Self::Unix(_) => Ok(()),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => SockRef::from(lock(stream).get_ref().0).set_linger(now),
-        };
-    }
-
-    /// Reads what is on the wire, under TLS without opening it.
-    fn poll_read_bare(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => poll_read_plain(stream, cx, buf),
-            #[cfg(unix)]
-            Self::Unix(stream) => poll_read_plain(stream, cx, buf),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => poll_read_plain(lock(stream).get_ref().0, cx, buf),
-        }
-    }
-}
-
-/// What the sockets of both kinds can do without being owned.
-trait Shared {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    fn try_read_buf(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize>;
-}
-
-macro_rules! shared {
-    ($stream:ty) => {
-        impl Shared for $stream {
-            fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                <$stream>::poll_read_ready(self, cx)
-            }
-
-            fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                <$stream>::poll_write_ready(self, cx)
-            }
-
-            fn try_read_buf(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
-                <$stream>::try_read_buf(self, buf)
-            }
-        }
-    };
-}
-
-shared!(TcpStream);
-#[cfg(unix)]
-shared!(UnixStream);
-
-#[cfg(feature = "tls")]
-fn lock(stream: &Mutex<Box<TlsStream<TcpStream>>>) -> MutexGuard<'_, Box<TlsStream<TcpStream>>> {
-    stream.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn poll_read_plain(
-    stream: &impl Shared,
-    cx: &mut Context<'_>,
-    buf: &mut ReadBuf<'_>,
-) -> Poll<io::Result<()>> {
-    loop {
-        ready!(stream.poll_read_ready(cx))?;
-        match stream.try_read_buf(buf) {
-            Ok(_) => return Poll::Ready(Ok(())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Poll::Ready(Err(error)),
-        }
-    }
-}
-
-fn poll_write_plain(
-    stream: &impl Shared,
-    cx: &mut Context<'_>,
-    mut write: impl FnMut() -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(stream.poll_write_ready(cx))?;
-        match write() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return Poll::Ready(result),
+        let stream = self.stream();
+        if stream.can_reset() {
+            // A socket that cannot is closed as any other.
+            let _ = stream.raw().set_linger(Some(Duration::ZERO));
         }
     }
 }

@@ -130,7 +130,7 @@ impl Tls {
         self.handshakes[ended as usize].fetch_add(1, Ordering::Relaxed);
         let stream = stream?;
         let principal = stream.get_ref().1.peer_certificates().and_then(identity::of);
-        Some((Socket::tls(stream), principal))
+        Some((Socket::new(stream), principal))
     }
 
     /// Writes its metrics.
