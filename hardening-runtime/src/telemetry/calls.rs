@@ -167,6 +167,7 @@ impl CallMetrics {
     }
 
     /// How long they took.
+    #[cfg(feature = "service")]
     pub(crate) fn duration(&self) -> &Histogram {
         &self.duration
     }
