@@ -182,6 +182,14 @@ try {
   const told = wrong.filter((line) => !line.includes("net::ERR_"));
   assert.deepEqual(told, [], "no errors, no warnings, no violations");
   console.log(JSON.stringify({ first_call_ms: loads.map(Math.round), open_shown_ms: shown, chromium: browser.version() }));
+} catch (failure) {
+  for (const context of browser.contexts()) {
+    for (const page of context.pages()) {
+      await picture(page, "failed");
+      console.log(`the dialog says: ${await page.locator("#wrong").textContent()}; the browser: ${wrong}`);
+    }
+  }
+  throw failure;
 } finally {
   await browser.close();
 }

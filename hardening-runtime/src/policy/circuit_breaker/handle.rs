@@ -193,6 +193,7 @@ impl CircuitBreaker {
     }
 
     /// Closes it with an empty window, if it is open or half-open.
+    #[cold]
     pub(crate) fn close(&self) {
         let closing = |word: Word| match word.phase {
             Phase::Closed | Phase::Opening => None,

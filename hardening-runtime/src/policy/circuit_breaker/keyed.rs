@@ -61,13 +61,13 @@ impl KeyedBreakers {
     }
 
     /// Closes the circuit of every key.
-    #[cfg(feature = "service")]
+    #[cfg(any(feature = "service", test))]
     pub(crate) fn close(&self) {
         self.circuits.every(CircuitBreaker::close);
     }
 
     /// Has the circuit of every key begin afresh, in the mode that settings give.
-    #[cfg(feature = "service")]
+    #[cfg(any(feature = "service", test))]
     pub(crate) fn renew(&self, now: Nanos) {
         self.circuits.every(|circuit| circuit.renew(now));
     }
@@ -92,6 +92,7 @@ impl KeyedBreakers {
     }
 }
 
+#[cfg(any(feature = "service", test))]
 impl CircuitBreaker {
     /// Closes it, forgets its window, and gives it the mode that settings give.
     #[cfg(feature = "service")]

@@ -324,7 +324,7 @@ function showChecks() {
   });
   rows(body("tasks"), section("tasks", state.tasks), (task) => task.name, (task) => [
     { head: true, text: task.name },
-    { key: task.up, make: () => badge(task.up ? "running" : "down", task.up ? "good" : "bad") },
+    { key: task.state, make: () => badge(words(task.state), task.up ? "good" : task.state === "waiting" ? "warn" : "bad") },
     { text: count(task.restarts), kind: "n" },
     { text: task.error || "", kind: "text bad-text" },
   ]);
@@ -466,7 +466,8 @@ function ask(asked) {
   (first || $(asked.danger ? "cancel" : "confirm")).focus();
 }
 $("cancel").addEventListener("click", () => $("dialog").close());
-$("dialog").addEventListener("close", () => $("fields").replaceChildren());
+// The word that it closed comes later, and it may be open again by then.
+$("dialog").addEventListener("close", () => { if (!$("dialog").open) $("fields").replaceChildren(); });
 $("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if ($("confirm").disabled) return;
