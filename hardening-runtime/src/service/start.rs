@@ -181,6 +181,7 @@ impl Service {
             Tls::new(&settings.tls).err(),
             Auth::new(settings).err(),
             Traces::new(settings, self.spec.version).err(),
+            Alerts::new(settings).err(),
         ];
         let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
         if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }
@@ -231,6 +232,7 @@ impl Service {
         let settings = loaded.settings.clone();
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
+        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let http = &settings.http;
         let bound = async |address, setting| listener::bind(address, http.socket_mode, setting).await;
@@ -254,7 +256,6 @@ impl Service {
         let console = Console::new(Arc::clone(&reloader), near);
         let version = self.spec.version;
         let (traces, exporter) = traces.unzip();
-        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
         let parts =
             Parts { settings, version, app, health, tls, auth, console, traces, alerts, priorities, secrets };
         let server = Arc::new(Server::new(parts));
