@@ -132,7 +132,10 @@ async fn what_is_wrong_with_a_secret_is_said_in_full() {
             "[secrets]\napi_key = 'hunter2'",
             "hardening.toml:2: [secrets] api_key is wrong: write a reference such as `secret://file/run/secrets/key`",
         ),
-        ("[admin]\ntoken = 'hunter2'", "hardening.toml:2: [admin] token is wrong: this token does not fit: a text of"),
+        (
+            "[admin]\ntoken = 'hunter2'",
+            "hardening.toml:2: [admin] token is wrong: this token does not fit: a text of",
+        ),
     ] {
         let end = Program::quickstart().file(file).with("HARDENING", "check").run().await;
         end.refused(&[expected]);

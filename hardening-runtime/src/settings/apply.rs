@@ -64,7 +64,12 @@ pub(super) fn apply(
         if let Err(why) = done {
             // After the name of a secret and a colon, the filter of what is told takes what follows for the secret.
             let says = if path.last().is_some_and(|key| is_secret(key)) { " is wrong:" } else { ":" };
-            problems.push(format!("{}: {}{says} {}", entry.origin, shown_path(&path), with_value(why, entry)));
+            problems.push(format!(
+                "{}: {}{says} {}",
+                entry.origin,
+                shown_path(&path),
+                with_value(why, entry)
+            ));
         }
     }
     let mut warnings = Vec::new();
