@@ -220,7 +220,10 @@ mod tests {
         assert!(next.expect("it is asked again").is("key 2"));
         let (_, refused) = clumsy(1, Duration::from_secs(30)).await;
         let refused = refused.unwrap_err().to_string();
-        assert!(refused.contains("`secret://clumsy/key`") && refused.contains("nobody thought of this"), "{refused}");
+        assert!(
+            refused.contains("`secret://clumsy/key`") && refused.contains("nobody thought of this"),
+            "{refused}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
