@@ -37,7 +37,7 @@ async fn i_63_an_open_stream_finishes_within_the_drain() {
     drop(sender);
     assert_eq!(answers.message().await.unwrap(), None, "it ends well");
     let report = running.shutdown().await;
-    assert!(report.is_clean(), "{report:?}");
+    assert!(requests(&report).is_empty() && report.failed.is_empty(), "{report:?}");
 }
 
 #[tokio::test]
