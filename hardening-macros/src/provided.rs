@@ -54,10 +54,20 @@ pub(crate) fn arguments(function: &Function, noun: &str, stops: bool, errors: &m
                 ),
             ),
             FnArg::Typed(typed) => match &*typed.ty {
+                Type::Reference(reference) if stops && is_stopping(&reference.elem) => errors.at(
+                    &typed.ty,
+                    "nobody provides a `Stopping`: take it by value, `stop: Stopping`",
+                ),
                 Type::Reference(reference) if reference.mutability.is_none() => {
                     arguments.push(Argument::Provided(reference.elem.clone()));
                 }
-                ty if stops && is_stopping(ty) => arguments.push(Argument::Stopping),
+                ty if stops && is_stopping(ty) => {
+                    if arguments.iter().any(|argument| matches!(argument, Argument::Stopping)) {
+                        let message = format!("{noun} takes one `Stopping`: write `stop.clone()` where another is needed");
+                        errors.at(ty, message);
+                    }
+                    arguments.push(Argument::Stopping);
+                }
                 ty => {
                     let target = if let Type::Reference(reference) = ty { &reference.elem } else { ty };
                     let target = target.to_token_stream();

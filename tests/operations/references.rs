@@ -119,3 +119,26 @@ async fn what_a_reference_stands_for_is_in_no_refusal() {
         assert!(refusal.contains("what the reference stands for does not fit"), "{at}: {refusal}");
     }
 }
+
+/// The filter of what is told takes what follows a secret's name and a colon for the secret.
+#[tokio::test]
+async fn what_is_wrong_with_a_secret_is_said_in_full() {
+    for (file, expected) in [
+        (
+            "[secrets]\ndb_password = 'secret://file/nowhere'",
+            "hardening.toml:2: [secrets] db_password is wrong: the secret file `/nowhere` cannot be read",
+        ),
+        (
+            "[secrets]\napi_key = 'hunter2'",
+            "hardening.toml:2: [secrets] api_key is wrong: write a reference such as `secret://file/run/secrets/key`",
+        ),
+        (
+            "[admin]\ntoken = 'hunter2'",
+            "hardening.toml:2: [admin] token is wrong: this token does not fit: a text of",
+        ),
+    ] {
+        let end = Program::quickstart().file(file).with("HARDENING", "check").run().await;
+        end.refused(&[expected]);
+        assert!(!format!("{end:?}").contains("hunter2"), "{end:?}");
+    }
+}

@@ -44,6 +44,22 @@ async fn a_changed_file_changes_numbers_and_keeps_states() {
 }
 
 #[tokio::test]
+async fn what_would_not_start_is_not_put_in_force_either() {
+    let service = Program::office("office").file("").serve().await;
+    service.write_settings("[call.\"office::price\".retry]\nattempts = 5\n\n[shutdown]\ndrain = '1h'");
+    reloaded(&service, "refused", 1).await;
+    assert_eq!(told(&service, "price").await, "3: failed", "all of it or none of it");
+    service.signal("TERM");
+    let log = service.ended().await.log();
+    let said = |line: &serde_json::Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|said| said.contains("shutdown.drain 1h") && said.contains("stay in force"))
+    };
+    assert!(log.iter().any(said), "{log:?}");
+}
+
+#[tokio::test]
 async fn a_file_with_one_mistake_changes_nothing() {
     let service = Program::office("office").file("").serve().await;
     service.write_settings(

@@ -30,6 +30,22 @@ async fn check_says_1_to_a_wrong_one_with_everything_that_is_wrong() {
     end.refused(&["shutdown.pre_drain 5s", "shutdown.grace 9s"]);
 }
 
+/// What a section needs of the binary is found out at the start, after the settings are read.
+#[tokio::test]
+async fn check_refuses_what_the_start_refuses_in_every_section() {
+    for (settings, part) in [
+        ("[alerts]\njson = ['http://127.0.0.1:1/hook']", "[alerts]"),
+        ("[telemetry]\notlp_endpoint = 'http://127.0.0.1:1'", "[telemetry]"),
+        ("[auth]\napi_keys = 'callers.toml'", "[auth]"),
+    ] {
+        let program = || Program::quickstart().file(settings);
+        let start = program().run().await;
+        start.refused(&[part]);
+        let check = program().with("HARDENING", "check").run().await;
+        assert_eq!(check.refusals(), start.refusals(), "{settings}");
+    }
+}
+
 #[tokio::test]
 async fn check_warns_of_what_is_doubtful() {
     let program = Program::quickstart().file("[call.price.circuit_breaker]\nmin_calls = 3");

@@ -171,6 +171,28 @@ fn background_tasks_are_plain_functions_of_what_is_provided() {
 }
 
 #[test]
+fn a_task_takes_one_stopping_by_value() {
+    one(
+        quote!(
+            #[background]
+            async fn relay(stop: &Stopping) -> R {
+                Ok(())
+            }
+        ),
+        "nobody provides a `Stopping`: take it by value, `stop: Stopping`",
+    );
+    one(
+        quote!(
+            #[background]
+            async fn relay(stop: Stopping, pool: &Pool, again: hardening::Stopping) -> R {
+                Ok(())
+            }
+        ),
+        "takes one `Stopping`: write `stop.clone()` where another is needed",
+    );
+}
+
+#[test]
 fn services_are_set_up_by_one_function() {
     one(
         quote!(

@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 
 use super::provider::Provider;
 use super::{Known, Secret, SecretError, SecretHandle, SecretProvider, file, parts, read, trimmed, variable};
-use crate::service::LOOK_EVERY;
-use crate::service::Watched;
+use crate::service::panics::{self, Place};
+use crate::service::{LOOK_EVERY, Watched};
 use crate::settings::SecretReference;
 use crate::telemetry::redact;
 
@@ -151,18 +151,86 @@ async fn follow_file(path: PathBuf, version_read: Version, known: Arc<Known>, ne
 async fn follow(provider: Arc<dyn Provider>, path: String, known: Arc<Known>, newest: Sender) {
     loop {
         // Spread, so that many instances do not ask at once.
-        sleep(provider.every().mul_f64(0.9 + 0.2 * fastrand::f64()).max(Duration::from_millis(10))).await;
+        let pause = provider.every().as_secs_f64() * (0.9 + 0.2 * fastrand::f64());
+        // What no clock can hold is for ever.
+        let pause = Duration::try_from_secs_f64(pause).unwrap_or(Duration::MAX);
+        sleep(pause.max(Duration::from_millis(10))).await;
         known.take(&newest, ask(&*provider, &path).await);
     }
 }
 
 async fn ask(provider: &dyn Provider, path: &str) -> Result<Secret<String>, String> {
-    match timeout(PATIENCE, provider.fetch(path)).await {
-        Ok(Ok(secret)) => {
+    // A call that panics before it waits is caught as well.
+    let fetched = panics::caught(Place::Elsewhere, async { provider.fetch(path).await });
+    match timeout(PATIENCE, fetched).await {
+        Ok(Ok(Ok(secret))) => {
             let bytes = secret.expose().clone().into_bytes();
             trimmed(bytes, "what the provider answered").map(Secret::new)
         }
-        Ok(Err(error)) => Err(redact::text(&error.to_string()).into_owned()),
+        Ok(Ok(Err(error))) => Err(redact::text(&error.to_string()).into_owned()),
+        Ok(Err(panic)) => Err(format!("the provider panicked: {panic}")),
         Err(_) => Err("the provider did not answer within 10s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::service::BoxError;
+
+    /// Panics when it is asked for the second time, and answers each other time with how often it was asked.
+    struct Clumsy {
+        asked: AtomicU32,
+        every: Duration,
+    }
+
+    impl SecretProvider for Clumsy {
+        fn scheme(&self) -> &'static str {
+            "clumsy"
+        }
+
+        async fn fetch(&self, path: &str) -> Result<Secret<String>, BoxError> {
+            let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+            assert!(asked != 1, "nobody thought of this");
+            Ok(Secret::new(format!("{path} {asked}")))
+        }
+
+        fn every(&self) -> Duration {
+            self.every
+        }
+    }
+
+    async fn clumsy(asked: u32, every: Duration) -> (Secrets, Result<SecretHandle, SecretError>) {
+        let mut secrets = Secrets::default();
+        secrets.add(Clumsy { asked: AtomicU32::new(asked), every }).unwrap();
+        let handle = secrets.get("secret://clumsy/key").await;
+        (secrets, handle)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_panics_is_asked_again() {
+        let (_secrets, handle) = clumsy(0, Duration::from_secs(30)).await;
+        let mut handle = handle.unwrap();
+        assert!(handle.current().is("key 0"));
+        sleep(Duration::from_secs(40)).await;
+        assert!(handle.known.is_stale() && handle.current().is("key 0"));
+        let next = timeout(Duration::from_mins(5), handle.changed()).await;
+        assert!(next.expect("it is asked again").is("key 2"));
+        let (_, refused) = clumsy(1, Duration::from_secs(30)).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("`secret://clumsy/key`") && refused.contains("nobody thought of this"),
+            "{refused}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_may_say_never() {
+        let (mut secrets, handle) = clumsy(0, Duration::MAX).await;
+        assert!(handle.unwrap().current().is("key 0"));
+        let ended = timeout(Duration::from_hours(24), secrets.followers.join_next()).await;
+        assert!(ended.is_err(), "{ended:?}");
     }
 }

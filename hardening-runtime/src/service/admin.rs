@@ -11,7 +11,7 @@ use super::console;
 use super::problem::Problem;
 use super::server::Server;
 use crate::telemetry::text::Family;
-use crate::telemetry::{calls, facade};
+use crate::telemetry::{calls, facade, runtime};
 
 /// Answers everything but probes.
 pub(crate) async fn answer(
@@ -72,6 +72,7 @@ pub(crate) fn metrics(server: &Server) -> String {
         ("rustc", env!("HARDENING_RUSTC")),
     ];
     family.sample(&labels, 1);
+    runtime::render(&mut out);
     facade::render(&mut out);
     out
 }

@@ -13,7 +13,8 @@ use super::running::Report;
 use super::server::Server;
 use super::setup::Hook;
 use super::shutdown::{Event, Stage, Timeline};
-use super::start::{Assembled, plan};
+use super::start::Assembled;
+use super::whole::plan;
 use crate::telemetry::redact;
 use crate::{clock, layer, lifecycle};
 

@@ -62,6 +62,7 @@ mod tls;
 mod tls;
 #[cfg(unix)]
 pub(crate) mod unix;
+mod whole;
 mod wire;
 mod words;
 

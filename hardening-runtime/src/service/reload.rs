@@ -1,6 +1,6 @@
 //! Settings that change while the service runs: on SIGHUP, and when the file changes.
 //!
-//! All of the new settings come into force or none of them. The numbers of every policy change in place, so that states
+//! All of the new settings come into force or none of them; what would not start does not. The numbers of every policy change in place, so that states
 //! stay: an open circuit stays open. What belongs to the server itself comes into force with the next start.
 
 use std::fmt;
@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::auth::{self, Auth};
 use super::targets;
 use super::tls::{self, Tls};
+use super::whole;
 use crate::settings::value::Entry;
 use crate::settings::{self, Loaded, Settings, Sources, Version, keys};
 use crate::telemetry::text::Family;
@@ -185,6 +186,7 @@ impl Reloader {
         let mut in_force = self.in_force();
         let done = settings::load_with(&self.sources, &calls, &in_force.console)
             .map_err(|problems| problems.0)
+            .and_then(|loaded| whole::check(&loaded.settings).map(|()| loaded).map_err(|why| vec![why]))
             .and_then(|loaded| targets::configure(&loaded, |_| true).map(|changed| (loaded, changed)));
         match done {
             Ok((loaded, changed)) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::address::{Bound, unix_path};
+use super::address::Bound;
 use super::auth::Auth;
 use super::console::Console;
 use super::drain;
@@ -20,12 +20,12 @@ use super::reload::Reloader;
 use super::running::Running;
 use super::server::{Parts, Server, Surface};
 use super::setup::{Hook, Provided, Setup};
-use super::shutdown::Plan;
 use super::signals::{self, Signals};
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
 use super::tasks;
 use super::tls::Tls;
+use super::whole;
 use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::alerts::{Alerts, Senders};
@@ -181,6 +181,7 @@ impl Service {
             Tls::new(&settings.tls).err(),
             Auth::new(settings).err(),
             Traces::new(settings, self.spec.version).err(),
+            Alerts::new(settings).err(),
         ];
         let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
         if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }
@@ -206,14 +207,11 @@ impl Service {
 
     fn load(&self) -> Result<Loaded, StartError> {
         let (_, calls) = targets::all();
-        let loaded = settings::load(&self.sources, &calls).map_err(|problems| StartError(problems.0))?;
-        plan(&loaded.settings).check().map_err(StartError::one)?;
-        if !loaded.settings.tls.is_off() && unix_path(&loaded.settings.http.listen).is_some() {
-            return Err(StartError::one(
-                "`http.listen` is a Unix socket, where nobody speaks TLS: write an address and a port there, or take \
-                 `[tls]` away",
-            ));
-        }
+        let mut problems = whole::twins();
+        let loaded = settings::load(&self.sources, &calls);
+        problems.extend(loaded.as_ref().err().into_iter().flat_map(|wrong| wrong.0.iter().cloned()));
+        let (Ok(loaded), true) = (loaded, problems.is_empty()) else { return Err(StartError(problems)) };
+        whole::check(&loaded.settings).map_err(StartError::one)?;
         Ok(loaded)
     }
 
@@ -231,6 +229,7 @@ impl Service {
         let settings = loaded.settings.clone();
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
+        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let http = &settings.http;
         let bound = async |address, setting| listener::bind(address, http.socket_mode, setting).await;
@@ -254,7 +253,6 @@ impl Service {
         let console = Console::new(Arc::clone(&reloader), near);
         let version = self.spec.version;
         let (traces, exporter) = traces.unzip();
-        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
         let parts =
             Parts { settings, version, app, health, tls, auth, console, traces, alerts, priorities, secrets };
         let server = Arc::new(Server::new(parts));
@@ -293,7 +291,7 @@ pub(super) struct Assembled {
 
 impl Assembled {
     async fn serve(self, signals: Signals) -> ExitCode {
-        let limit = plan(&self.server.settings).watchdog();
+        let limit = whole::plan(&self.server.settings).watchdog();
         let server = Arc::clone(&self.server);
         self.server.console.drains_by(signals.ask());
         let signals = signals.guard(limit, move || ending::still_running(&server));
@@ -356,18 +354,6 @@ pub(super) struct Tasks {
 impl Drop for Tasks {
     fn drop(&mut self) {
         self.public.abort();
-    }
-}
-
-/// The plan of a shutdown under these settings.
-pub(super) fn plan(settings: &Settings) -> Plan {
-    let shutdown = &settings.shutdown;
-    Plan {
-        pre_drain: shutdown.pre_drain,
-        drain: settings.drain(),
-        tasks: if tasks::any(settings) { shutdown.tasks } else { std::time::Duration::ZERO },
-        hooks: shutdown.hooks,
-        grace: shutdown.grace,
     }
 }
 

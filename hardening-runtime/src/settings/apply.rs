@@ -10,6 +10,7 @@ use super::load::Call;
 use super::switches::Switches;
 use super::value::{Entry, Value};
 use super::{CallOverride, Loaded, Settings, secrets, task};
+use crate::telemetry::redact::is_secret;
 
 const TABLES_OF_CALLS: &str = "write `[call.\"name\".policy]` and below it `key = value`";
 const TABLES_OF_POLICIES: &str = "write `[policy.NAME]` and below it `key = value`";
@@ -61,7 +62,14 @@ pub(super) fn apply(
             [] => Ok(()),
         };
         if let Err(why) = done {
-            problems.push(format!("{}: {}: {}", entry.origin, shown_path(&path), with_value(why, entry)));
+            // After the name of a secret and a colon, the filter of what is told takes what follows for the secret.
+            let says = if path.last().is_some_and(|key| is_secret(key)) { " is wrong:" } else { ":" };
+            problems.push(format!(
+                "{}: {}{says} {}",
+                entry.origin,
+                shown_path(&path),
+                with_value(why, entry)
+            ));
         }
     }
     let mut warnings = Vec::new();

@@ -29,6 +29,7 @@ use ipnet::IpNet;
 
 pub use alerts::Alerts;
 pub use auth::Auth;
+pub(crate) use env::env_name;
 pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, Version, load, load_with, reload_with};
 pub use secrets::SecretReference;

@@ -1,5 +1,6 @@
 //! gRPC while the service stops: what was accepted is finished, and what cannot be is told so.
 
+use hardening::Report;
 use hardening_service_tests::certificates::{Authority, connect};
 use hardening_service_tests::prices::{PricesClient, text};
 use hardening_service_tests::service::{scrape, until, value};
@@ -11,8 +12,14 @@ use tonic::{Code, Request};
 
 use super::grpc_app::{client, quote, start};
 
+/// The requests that were cut off. Calls are counted for the whole process, in which other tests run beside this one.
+fn requests(report: &Report) -> Vec<&str> {
+    let named = report.still_running.iter().map(String::as_str);
+    named.filter(|named| !named.contains("× call ")).collect()
+}
+
 #[tokio::test]
-async fn i_67_an_open_stream_finishes_within_the_drain() {
+async fn i_63_an_open_stream_finishes_within_the_drain() {
     let (running, _) = start("[shutdown]\ndrain = '15s'").await;
     let mut client = client(&running);
     let (sender, receiver) = mpsc::channel(1);
@@ -30,7 +37,7 @@ async fn i_67_an_open_stream_finishes_within_the_drain() {
     drop(sender);
     assert_eq!(answers.message().await.unwrap(), None, "it ends well");
     let report = running.shutdown().await;
-    assert!(report.is_clean(), "{report:?}");
+    assert!(requests(&report).is_empty() && report.failed.is_empty(), "{report:?}");
 }
 
 #[tokio::test]
@@ -43,7 +50,7 @@ async fn what_outlasts_the_drain_is_told_that_the_service_is_gone_and_is_named()
     let report = tokio::spawn(running.shutdown());
     let status = stream.message().await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "The service is shutting down."));
-    assert_eq!(report.await.unwrap().still_running, ["1 × /shop.v1.Prices/Feed"]);
+    assert_eq!(requests(&report.await.unwrap()), ["1 × /shop.v1.Prices/Feed"]);
     assert_eq!(seen.working(), 0);
 }
 
@@ -54,7 +61,8 @@ async fn a_call_that_is_never_answered_is_told_as_well() {
     let stuck = tokio::spawn(async move { quote(&mut client, "stuck").await });
     until("inside", || async { seen.working() == 1 }).await;
     let report = running.shutdown().await;
-    assert_eq!(report.still_running, ["1 × /shop.v1.Prices/Quote"]);
+    assert_eq!(requests(&report), ["1 × /shop.v1.Prices/Quote"]);
+    assert!(report.still_running.iter().any(|named| named.ends_with("× call prices.quote")), "{report:?}");
     assert_eq!(stuck.await.unwrap().unwrap_err().code(), Code::Unavailable);
 }
 

@@ -98,7 +98,7 @@ async fn a_deadline_ends_watching() {
 
 #[tokio::test]
 async fn a_thousand_who_watch_see_the_drain_at_once_and_do_not_hold_it() {
-    let (running, _) = start("[shutdown]\npre_drain = '2s'\n[http]\nrate_limit = '1/h'").await;
+    let (running, _) = start("[shutdown]\npre_drain = '5s'\n[http]\nrate_limit = '1/h'").await;
     ready(&running).await;
     let mut watching = Vec::new();
     for _ in 0..10 {
@@ -117,7 +117,7 @@ async fn a_thousand_who_watch_see_the_drain_at_once_and_do_not_hold_it() {
     for one in &mut watching {
         assert_eq!(next(one).await.unwrap(), Some(ServingStatus::NotServing));
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "while it still serves: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "while it still serves: {:?}", began.elapsed());
     let mut prices = super::grpc_app::client(&running);
     let answer = prices.quote(Request::new(text("still"))).await.unwrap();
     assert_eq!(answer.into_inner().service, "still", "who watches takes nothing of the limit either");
@@ -126,7 +126,7 @@ async fn a_thousand_who_watch_see_the_drain_at_once_and_do_not_hold_it() {
     }
     let report = ended(running).await;
     assert!(report.is_clean(), "{report:?}");
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     drop(idle);
 }
 

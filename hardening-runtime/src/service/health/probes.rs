@@ -126,6 +126,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn i_68_no_instance_is_unready_for_a_dependency_that_all_of_them_share() {
+        let instances = [(); 3].map(|()| Health::new(&[&OWN, &SHARED]));
+        for health in &instances {
+            health.set_up();
+            health.checks()[0].record(Ok(()));
+        }
+        // It was never there, it goes, and its report grows old.
+        for step in 0..3 {
+            for health in &instances {
+                assert_eq!(statuses(health), [200, 200, 200], "{step}");
+                if step == 1 {
+                    health.checks()[1].record(Ok(()));
+                }
+                health.checks()[1].record(Err("gone".to_owned()));
+                assert_eq!(statuses(health), [200, 200, 200], "{step}");
+                assert_eq!(health.list(clock::now(), false)[1]["up"], false);
+            }
+            tokio::time::advance(Duration::from_secs(16)).await;
+        }
+        // What is an instance's own takes out that one alone.
+        instances[0].checks()[0].record(Err("disk full".to_owned()));
+        assert_eq!(instances.each_ref().map(|health| statuses(health)[1]), [503, 200, 200]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn i_69_an_old_report_counts_as_down_for_shared_dependencies_only() {
         let health = Health::new(&[&OWN, &SHARED]);
         health.set_up();

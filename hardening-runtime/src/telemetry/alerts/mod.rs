@@ -86,7 +86,7 @@ impl Alerts {
             }
             Ok(key) => key.into(),
             Err(why) => {
-                problems.push(format!("[alerts] secret: {why}"));
+                problems.push(format!("[alerts] secret is wrong: {why}"));
                 Arc::default()
             }
         };

@@ -130,4 +130,26 @@ mod tests {
             assert!(told <= happened);
         }
     }
+
+    #[test]
+    fn i_74_an_episode_is_told_of_once_by_each_instance_that_saw_it() {
+        let mut random = fastrand::Rng::with_seed(74);
+        for instances in 1..=5 {
+            // Ten minutes of errors, spread over the instances by chance.
+            let mut all: Vec<Errors> = (0..instances).map(|_| Errors::default()).collect();
+            let mut told = vec![0; instances];
+            for second in 0..600 {
+                let at = random.usize(0..instances);
+                for (n, errors) in all.iter_mut().enumerate() {
+                    let more = u64::from(n == at);
+                    told[n] += usize::from(errors.step(&RULE, second * S, more).is_some());
+                }
+            }
+            // Long after it, nothing is left to say.
+            for errors in &mut all {
+                assert_eq!(errors.step(&RULE, 3600 * S, 0), None);
+            }
+            assert_eq!(told, vec![1; instances], "no store, so each of {instances} says it");
+        }
+    }
 }

@@ -207,11 +207,16 @@ fn scheme(text: &str, at: usize) -> Option<Range<usize>> {
         head.eq_ignore_ascii_case(scheme).then_some(at + scheme.len())
     })?;
     let credential = credential(&text[start..]);
-    let mut letters = credential.bytes().skip(1);
-    let odd =
-        letters.any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"=+/".contains(&byte));
-    (credential.len() >= 8 && odd).then(|| start..start + credential.len())
+    // A sentence ends in dots.
+    let word = credential.trim_end_matches('.');
+    let odd = word.bytes().skip(1).any(|byte| !byte.is_ascii_lowercase());
+    let found = word.len() >= SHORTEST && odd || word.len() >= LONGEST_WORD;
+    found.then(|| start..start + credential.len())
 }
+
+/// The shortest credential after its scheme, and how long a text of nothing but letters must be to be no word.
+const SHORTEST: usize = 6;
+const LONGEST_WORD: usize = 20;
 
 /// `eyJ….….…`
 fn web_token(text: &str, at: usize) -> Option<Range<usize>> {

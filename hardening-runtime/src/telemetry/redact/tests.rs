@@ -114,6 +114,9 @@ fn secrets_in_texts() {
         // Forms.
         ("sent Bearer abcd1234efgh to x", "sent Bearer [redacted] to x"),
         ("sent basic dXNlcjpwYXNz", "sent basic [redacted]"),
+        ("sent Bearer hunter2.", "sent Bearer [redacted]"),
+        ("sent bearer very-secret-token, again", "sent bearer [redacted], again"),
+        ("Bearer abcdefghijklmnopqrstuvwx", "Bearer [redacted]"),
         ("got eyJhbGciOiJI.eyJzdWIiOiIx.c2ln now", "got [redacted] now"),
         ("a -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- b", "a [redacted] b"),
         ("a -----BEGIN PRIVATE KEY-----\nMII", "a [redacted]"),
@@ -134,6 +137,8 @@ fn what_is_no_secret_stays_and_is_not_copied() {
         "secret::Error and token::Kind",
         "what `secret://file/run/secrets/key` refers to",
         "Bearer authentication is missing; basic understanding",
+        "Bearer is basic and basic...",
+        "no Bearer authentication.",
         "https://a.example:443/@scope/pkg?x=1",
         "http://[::1]:80/a@b",
         "password authentication failed for user \"app\"",

@@ -1,0 +1,69 @@
+//! What only the whole tells: settings of several sections together, judged at the start and at each reload, and names
+//! that are there twice.
+
+use std::time::Duration;
+
+use super::address::unix_path;
+use super::shutdown::Plan;
+use super::{health, tasks};
+use crate::settings::{Settings, env_name};
+
+/// The plan of a shutdown under these settings.
+pub(super) fn plan(settings: &Settings) -> Plan {
+    let shutdown = &settings.shutdown;
+    Plan {
+        pre_drain: shutdown.pre_drain,
+        drain: settings.drain(),
+        tasks: if tasks::any(settings) { shutdown.tasks } else { Duration::ZERO },
+        hooks: shutdown.hooks,
+        grace: shutdown.grace,
+    }
+}
+
+/// Whether a service can start with settings each of which is right.
+///
+/// # Errors
+/// With what does not fit together.
+pub(super) fn check(settings: &Settings) -> Result<(), String> {
+    plan(settings).check()?;
+    if !settings.tls.is_off() && unix_path(&settings.http.listen).is_some() {
+        return Err(
+            "`http.listen` is a Unix socket, where nobody speaks TLS: write an address and a port there, or take \
+             `[tls]` away"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Health checks and background tasks that nothing could tell apart.
+pub(super) fn twins() -> Vec<String> {
+    let checks = health::checks();
+    let tasks = tasks::tasks();
+    let mut problems = Vec::new();
+    for (at, check) in checks.iter().enumerate() {
+        if let Some(other) = checks[..at].iter().find(|other| other.name == check.name) {
+            problems.push(format!(
+                "two health checks are named `{}`, at {}:{} and {}:{}: write `name = \"…\"` in the `#[health_check]` of one",
+                check.name, other.file, other.line, check.file, check.line
+            ));
+        }
+    }
+    for (at, task) in tasks.iter().enumerate() {
+        let variable = env_name(task.name);
+        let before = &tasks[..at];
+        let (other, what) = if let Some(other) = before.iter().find(|other| other.name == task.name) {
+            (other, format!("two background tasks are named `{}`", task.name))
+        } else if let Some(other) = before.iter().find(|other| env_name(other.name) == variable) {
+            let both = format!("the background tasks `{}` and `{}` are both", other.name, task.name);
+            (other, format!("{both} `HARDENING_TASK__{variable}__…` in the environment"))
+        } else {
+            continue;
+        };
+        problems.push(format!(
+            "{what}, at {}:{} and {}:{}: write `name = \"…\"` in the `#[background]` of one",
+            other.file, other.line, task.file, task.line
+        ));
+    }
+    problems
+}
