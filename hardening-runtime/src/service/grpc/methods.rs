@@ -1,7 +1,8 @@
 //! The one layer around every gRPC service: it learns which methods there are, and opens the request's context.
 //!
 //! Whoever calls chooses the path, so a method gets counts of its own only when its service shows that there is one: by
-//! an answer other than UNIMPLEMENTED, or by taking its time, which nothing does that is not there.
+//! an answer other than UNIMPLEMENTED, or by taking its time, which nothing does that is not there. Who may not call, or is
+//! one too many, is refused before the service is asked.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,18 +15,24 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
+use http::StatusCode;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::code_of;
-use crate::context;
+use crate::service::problem::Problem;
 use crate::service::route::Live;
 use crate::service::server::Server;
+use crate::service::shed::{Overloaded, Place, Shed, Usual};
+use crate::{Rejected, context};
 use crate::telemetry::http::RouteStats;
 
 /// Methods of one service with counts of their own; there may be an interceptor that answers for those that are not there.
 const MOST: usize = 128;
 const UNIMPLEMENTED: u8 = 12;
+/// What failed says nothing about how long an answer takes: UNKNOWN, `DEADLINE_EXCEEDED`, INTERNAL, UNAVAILABLE,
+/// `DATA_LOSS`.
+const FAILED: [u8; 5] = [2, 4, 13, 14, 15];
 
 /// The services, ready to be called.
 pub(in crate::service) fn prepared(services: Router) -> Router {
@@ -60,7 +67,11 @@ impl<S> Layer<S> for NoteMethod {
     type Service = Noted<S>;
 
     fn layer(&self, inner: S) -> Noted<S> {
-        Noted { inner, methods: Arc::new(Methods([const { OnceLock::new() }; MOST])) }
+        Noted {
+            inner,
+            methods: Arc::new(Methods([const { OnceLock::new() }; MOST])),
+            usual: Arc::default(),
+        }
     }
 }
 
@@ -69,20 +80,31 @@ impl<S> Layer<S> for NoteMethod {
 struct Noted<S> {
     inner: S,
     methods: Arc<Methods>,
+    /// How long calls of methods without counts of their own usually take.
+    usual: Arc<Usual>,
 }
 
 /// The methods that there are, in the order in which they were first called.
 #[derive(Debug)]
-struct Methods([OnceLock<Arc<RouteStats>>; MOST]);
+struct Methods([OnceLock<Method>; MOST]);
+
+/// One method.
+#[derive(Debug)]
+struct Method {
+    stats: Arc<RouteStats>,
+    /// How long its calls usually take.
+    usual: Arc<Usual>,
+}
 
 impl Methods {
-    fn find(&self, path: &str) -> Option<&Arc<RouteStats>> {
-        self.0.iter().map_while(OnceLock::get).find(|known| &*known.route == path)
+    fn find(&self, path: &str) -> Option<&Method> {
+        self.0.iter().map_while(OnceLock::get).find(|known| &*known.stats.route == path)
     }
 
     /// The counts of the method with this path, which there is.
     fn learn(&self, server: &Server, path: &str) -> Arc<RouteStats> {
-        let mut slots = self.0.iter().map(|slot| slot.get_or_init(|| server.stats.route(path)));
+        let method = || Method { stats: server.stats.route(path), usual: Arc::default() };
+        let mut slots = self.0.iter().map(|slot| &slot.get_or_init(method).stats);
         slots.find(|known| &*known.route == path).map_or_else(|| other(server, path), Arc::clone)
     }
 }
@@ -120,8 +142,20 @@ where
             return Box::pin(self.inner.call(request));
         };
         let path = request.uri().path().to_owned();
-        let known = match self.methods.find(&path) {
-            Some(known) => Some(known),
+        let method = self.methods.find(&path);
+        // Whoever calls chooses the path, but only its own service answers to it.
+        let route = matched.then_some(path.as_str());
+        if let Some(refused) = refused(&live, route) {
+            return turned_away(&live, method, route, refused);
+        }
+        let priority = live.server.shed.of(&path);
+        let usual = method.map_or(&self.usual, |method| &method.usual);
+        let place = match Shed::admit(&live, priority, usual) {
+            Ok(place) => place,
+            Err(Overloaded) => return turned_away(&live, method, route, Overloaded::answer(&live.id)),
+        };
+        let known = match method {
+            Some(method) => Some(&method.stats),
             None if !matched => Some(live.server.stats.unmatched()),
             None => None,
         };
@@ -129,12 +163,43 @@ where
         let deadline = Some(live.deadline);
         if let Some(known) = known {
             live.matched(known);
-            Box::pin(context::scope(around, deadline, self.inner.call(request)))
+            Box::pin(context::scope(around, deadline, counted(place, self.inner.call(request))))
         } else {
-            let (handler, methods) = (self.inner.call(request), Arc::clone(&self.methods));
+            let (handler, methods) = (counted(place, self.inner.call(request)), Arc::clone(&self.methods));
             Box::pin(context::scope(around, deadline, learning(handler, methods, live, path)))
         }
     }
+}
+
+/// What is said to somebody who may not call.
+fn refused(live: &Live, route: Option<&str>) -> Option<Response> {
+    let auth = live.server.auth.as_ref()?;
+    let admitted = auth.admits(live.principal.as_ref(), route);
+    (!admitted).then(|| Problem::from(&Rejected::Unauthenticated).answer(Some(&live.id)))
+}
+
+/// The refusal of a call whose method is not asked, and so not learnt.
+fn turned_away(live: &Live, method: Option<&Method>, route: Option<&str>, answer: Response) -> Answer {
+    match (method, route) {
+        (Some(method), _) => live.matched(&method.stats),
+        (None, Some(path)) => live.matched(&other(&live.server, path)),
+        (None, None) => live.matched(live.server.stats.unmatched()),
+    }
+    Box::pin(std::future::ready(Ok(answer)))
+}
+
+/// Keeps the place of a call until the head of its answer is ready.
+async fn counted<F>(place: Option<Place>, handler: F) -> F::Output
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
+    let answer = handler.await;
+    if let (Some(place), Ok(answer)) = (place, &answer) {
+        // Over HTTP every answer of gRPC is a success.
+        let failed = code_of(answer.headers()).is_some_and(|code| FAILED.contains(&code));
+        place.answered(if failed { StatusCode::INTERNAL_SERVER_ERROR } else { answer.status() });
+    }
+    answer
 }
 
 /// Runs what may be a method's first call, and learns whether it is one.

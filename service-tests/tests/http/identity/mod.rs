@@ -3,6 +3,7 @@
 mod gate;
 mod issuer;
 
+mod calls;
 mod certificates;
 mod keys;
 mod limits;
