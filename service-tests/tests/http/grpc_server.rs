@@ -238,3 +238,17 @@ async fn the_admin_listener_serves_no_services() {
     let status = quote(&mut PricesClient::new(channel(running.admin_addr)), "a").await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
 }
+
+#[tokio::test]
+async fn paths_below_a_service_make_no_series_of_their_own() {
+    let (running, _) = start("[http]\nrate_limit = 'none'").await;
+    let client = Http2::connect(running.addr).await;
+    for number in 0..20 {
+        for path in [format!("/shop.v1.Prices/deep-{number}/x"), format!("/shop.v1.Prices/deep-{number}")] {
+            let reply = client.ask("POST", &path, &[GRPC], "").await;
+            assert_eq!(reply.header("grpc-status"), Some("12"), "{path}");
+        }
+    }
+    let metrics = scrape(&running).await;
+    assert!(!metrics.contains("deep-") && metrics.contains("/shop.v1.Prices/other"), "{metrics}");
+}

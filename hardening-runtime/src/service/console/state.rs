@@ -51,7 +51,7 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
         "limits": limits(&sites),
         "bulkheads": bulkheads(&sites),
         "checks": server.health.list(now, true),
-        "tasks": tasks(),
+        "tasks": server.tasks.describe(true),
         "transitions": recent::transitions().iter().rev().map(|change| json!({
             "number": change.number,
             "age_ms": millis(now.saturating_sub(change.at)),
@@ -70,12 +70,6 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
         "refusals_not_listed": missed,
         "audit": console.audit.list(now),
     })
-}
-
-/// The tasks that run beside requests, each with `name`, `up`, `restarts` and `error`; the page shows them where there
-/// are some.
-fn tasks() -> Value {
-    Value::Array(Vec::new())
 }
 
 const fn millis(time: Nanos) -> u64 {

@@ -24,8 +24,8 @@ use crate::service::problem::Problem;
 use crate::service::route::Live;
 use crate::service::server::Server;
 use crate::service::shed::{Overloaded, Place, Shed, Usual};
-use crate::{Rejected, context};
 use crate::telemetry::http::RouteStats;
+use crate::{Rejected, context};
 
 /// Methods of one service with counts of their own; there may be an interceptor that answers for those that are not there.
 const MOST: usize = 128;
@@ -67,11 +67,7 @@ impl<S> Layer<S> for NoteMethod {
     type Service = Noted<S>;
 
     fn layer(&self, inner: S) -> Noted<S> {
-        Noted {
-            inner,
-            methods: Arc::new(Methods([const { OnceLock::new() }; MOST])),
-            usual: Arc::default(),
-        }
+        Noted { inner, methods: Arc::new(Methods([const { OnceLock::new() }; MOST])), usual: Arc::default() }
     }
 }
 
@@ -102,19 +98,17 @@ impl Methods {
     }
 
     /// The counts of the method with this path, which there is.
-    fn learn(&self, server: &Server, path: &str) -> Arc<RouteStats> {
+    fn learn(&self, server: &Server, path: &str, pattern: &MatchedPath) -> Arc<RouteStats> {
         let method = || Method { stats: server.stats.route(path), usual: Arc::default() };
         let mut slots = self.0.iter().map(|slot| &slot.get_or_init(method).stats);
-        slots.find(|known| &*known.route == path).map_or_else(|| other(server, path), Arc::clone)
+        slots.find(|known| &*known.route == path).map_or_else(|| other(server, pattern), Arc::clone)
     }
 }
 
-/// The counts that all other methods of a service share.
-fn other(server: &Server, path: &str) -> Arc<RouteStats> {
-    match path.rsplit_once('/') {
-        Some((service, _)) if !service.is_empty() => server.stats.route(&format!("{service}/other")),
-        _ => Arc::clone(server.stats.unmatched()),
-    }
+/// The counts that all other methods of a service share. The router's pattern names it, and nothing that a caller chooses.
+fn other(server: &Server, pattern: &MatchedPath) -> Arc<RouteStats> {
+    let service = pattern.as_str().split("/{").next().unwrap_or_default();
+    server.stats.route(&format!("{service}/other"))
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -133,40 +127,42 @@ where
     }
 
     fn call(&mut self, request: Request) -> Answer {
-        let matched = request.extensions().get::<MatchedPath>().is_some();
+        let pattern = request.extensions().get::<MatchedPath>();
         if let Some(asks) = request.extensions().get::<Asks>() {
-            asks.0.store(matched, Ordering::Release);
+            asks.0.store(pattern.is_some(), Ordering::Release);
             return Box::pin(async { Ok(Response::default()) });
         }
         let Some(live) = request.extensions().get::<Arc<Live>>().cloned() else {
             return Box::pin(self.inner.call(request));
         };
         let path = request.uri().path().to_owned();
+        let pattern = pattern.cloned();
         let method = self.methods.find(&path);
         // Whoever calls chooses the path, but only its own service answers to it.
-        let route = matched.then_some(path.as_str());
-        if let Some(refused) = refused(&live, route) {
-            return turned_away(&live, method, route, refused);
+        if let Some(refused) = refused(&live, pattern.is_some().then_some(path.as_str())) {
+            return turned_away(&live, method, pattern.as_ref(), refused);
         }
         let priority = live.server.shed.of(&path);
         let usual = method.map_or(&self.usual, |method| &method.usual);
         let place = match Shed::admit(&live, priority, usual) {
             Ok(place) => place,
-            Err(Overloaded) => return turned_away(&live, method, route, Overloaded::answer(&live.id)),
+            Err(Overloaded) => {
+                return turned_away(&live, method, pattern.as_ref(), Overloaded::answer(&live.id));
+            }
         };
-        let known = match method {
-            Some(method) => Some(&method.stats),
-            None if !matched => Some(live.server.stats.unmatched()),
-            None => None,
-        };
-        let around = live.around(matched.then(|| path.clone()), request.headers());
+        let around = live.around(pattern.is_some().then(|| path.clone()), request.headers());
         let deadline = Some(live.deadline);
-        if let Some(known) = known {
-            live.matched(known);
-            Box::pin(context::scope(around, deadline, counted(place, self.inner.call(request))))
-        } else {
-            let (handler, methods) = (counted(place, self.inner.call(request)), Arc::clone(&self.methods));
-            Box::pin(context::scope(around, deadline, learning(handler, methods, live, path)))
+        let known = method.map(|method| &method.stats);
+        match (known, pattern) {
+            (None, Some(pattern)) => {
+                let handler = counted(place, self.inner.call(request));
+                let methods = Arc::clone(&self.methods);
+                Box::pin(context::scope(around, deadline, learning(handler, methods, live, path, pattern)))
+            }
+            (known, _) => {
+                live.matched(known.unwrap_or(live.server.stats.unmatched()));
+                Box::pin(context::scope(around, deadline, counted(place, self.inner.call(request))))
+            }
         }
     }
 }
@@ -179,10 +175,15 @@ fn refused(live: &Live, route: Option<&str>) -> Option<Response> {
 }
 
 /// The refusal of a call whose method is not asked, and so not learnt.
-fn turned_away(live: &Live, method: Option<&Method>, route: Option<&str>, answer: Response) -> Answer {
-    match (method, route) {
+fn turned_away(
+    live: &Live,
+    method: Option<&Method>,
+    pattern: Option<&MatchedPath>,
+    answer: Response,
+) -> Answer {
+    match (method, pattern) {
         (Some(method), _) => live.matched(&method.stats),
-        (None, Some(path)) => live.matched(&other(&live.server, path)),
+        (None, Some(pattern)) => live.matched(&other(&live.server, pattern)),
         (None, None) => live.matched(live.server.stats.unmatched()),
     }
     Box::pin(std::future::ready(Ok(answer)))
@@ -203,7 +204,13 @@ where
 }
 
 /// Runs what may be a method's first call, and learns whether it is one.
-async fn learning<F>(handler: F, methods: Arc<Methods>, live: Arc<Live>, path: String) -> F::Output
+async fn learning<F>(
+    handler: F,
+    methods: Arc<Methods>,
+    live: Arc<Live>,
+    path: String,
+    pattern: MatchedPath,
+) -> F::Output
 where
     F: Future<Output = Result<Response, Infallible>>,
 {
@@ -213,7 +220,8 @@ where
     let first = first.await;
     let missing =
         matches!(&first, Ok(Poll::Ready(Ok(answer))) if code_of(answer.headers()) == Some(UNIMPLEMENTED));
-    let stats = if missing { other(&live.server, &path) } else { methods.learn(&live.server, &path) };
+    let stats =
+        if missing { other(&live.server, &pattern) } else { methods.learn(&live.server, &path, &pattern) };
     live.matched(&stats);
     match first {
         Ok(Poll::Ready(answer)) => answer,

@@ -23,7 +23,8 @@ async fn quote(running: &hardening::Running, key: Option<&'static str>) -> Resul
 #[tokio::test]
 async fn where_callers_must_be_known_a_call_of_grpc_is_no_way_around() {
     let files = Authority::new();
-    let settings = format!("{}required = true\n[http]\nrate_limit = 'none'", install(&files, &entry("till", TILL, "")));
+    let settings =
+        format!("{}required = true\n[http]\nrate_limit = 'none'", install(&files, &entry("till", TILL, "")));
     let (running, _) = grpc_app::start(&settings).await;
     let status = quote(&running, None).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
