@@ -30,6 +30,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     accepts: Option<Media>,
+    /// The methods that there are, as `Allow` has them.
+    allows: Option<&'static str>,
 }
 
 /// What a body may be.
@@ -68,6 +70,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             accepts: None,
+            allows: None,
         }
     }
 
@@ -119,6 +122,11 @@ impl Problem {
         Self { accepts: Some(wanted), ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail) }
     }
 
+    /// 405, with the methods that there are in `Allow`.
+    pub(super) fn other_method(allowed: &'static str) -> Self {
+        Self { allows: Some(allowed), ..Self::new(StatusCode::METHOD_NOT_ALLOWED) }
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -147,6 +155,9 @@ impl Problem {
         if let Some(media) = self.accepts {
             headers.insert(header::ACCEPT, HeaderValue::from_static(media.name()));
         }
+        if let Some(allowed) = self.allows {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -159,7 +170,7 @@ impl Problem {
 
 /// Seconds rounded up, at least 1.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
 }
 
 impl IntoResponse for Problem {

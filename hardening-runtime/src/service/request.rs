@@ -209,9 +209,7 @@ fn size(headers: &HeaderMap) -> u64 {
 
 fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &str) -> Response {
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED).answer(Some(id));
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-        return response;
+        return Problem::other_method("GET,HEAD").answer(Some(id));
     }
     let asked =
         parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));

@@ -181,6 +181,7 @@ impl Service {
             Tls::new(&settings.tls).err(),
             Auth::new(settings).err(),
             Traces::new(settings, self.spec.version).err(),
+            Alerts::new(settings).err(),
         ];
         let problems: Vec<String> = problems.into_iter().flatten().flatten().collect();
         if problems.is_empty() { Ok(()) } else { Err(StartError(problems)) }

@@ -112,10 +112,10 @@ async fn the_console_answers_until_the_drain_is_over() {
 async fn tasks_are_shown_with_their_errors_and_no_secret() {
     let running = start().await;
     let operator = Operator::of(&running);
-    until("failed", || async { named(&operator.state().await["tasks"], "app::broken")["error"].is_string() })
+    until("failed", || async { named(&operator.state().await["tasks"], "broken")["error"].is_string() })
         .await;
     let state = operator.state().await;
-    let (relay, broken) = (named(&state["tasks"], "app::relay"), named(&state["tasks"], "app::broken"));
+    let (relay, broken) = (named(&state["tasks"], "relay"), named(&state["tasks"], "broken"));
     assert_eq!((&relay["up"], &relay["restarts"]), (&json!(true), &json!(0)));
     let why = broken["error"].as_str().expect("an error");
     assert!(why.contains("lost") && !why.contains("hunter2"), "{why}");

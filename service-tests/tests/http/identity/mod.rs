@@ -7,6 +7,7 @@ mod calls;
 mod certificates;
 mod keys;
 mod limits;
+mod odd;
 mod rotation;
 mod secrecy;
 mod tokens;
