@@ -54,7 +54,7 @@ async fn a_call_that_is_never_answered_is_told_as_well() {
     let stuck = tokio::spawn(async move { quote(&mut client, "stuck").await });
     until("inside", || async { seen.working() == 1 }).await;
     let report = running.shutdown().await;
-    assert_eq!(report.still_running, ["1 × /shop.v1.Prices/Quote"]);
+    assert_eq!(report.still_running, ["1 × /shop.v1.Prices/Quote", "1 × call prices.quote"]);
     assert_eq!(stuck.await.unwrap().unwrap_err().code(), Code::Unavailable);
 }
 
