@@ -30,8 +30,24 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     accepts: Option<Media>,
-    /// The methods that there are, as `Allow` has them.
-    allows: Option<&'static str>,
+    allows: Option<Methods>,
+}
+
+/// The methods that there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Methods {
+    Read,
+    Post,
+}
+
+impl Methods {
+    /// As `Allow` has them.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "GET,HEAD",
+            Self::Post => "POST",
+        }
+    }
 }
 
 /// What a body may be.
@@ -123,7 +139,7 @@ impl Problem {
     }
 
     /// 405, with the methods that there are in `Allow`.
-    pub(super) fn other_method(allowed: &'static str) -> Self {
+    pub(super) fn other_method(allowed: Methods) -> Self {
         Self { allows: Some(allowed), ..Self::new(StatusCode::METHOD_NOT_ALLOWED) }
     }
 
@@ -156,7 +172,7 @@ impl Problem {
             headers.insert(header::ACCEPT, HeaderValue::from_static(media.name()));
         }
         if let Some(allowed) = self.allows {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed.name()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

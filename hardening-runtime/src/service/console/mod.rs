@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use self::audit::{Action, Asker, Audit, Deed, Outcome};
 use super::client::Client;
 use super::limit;
-use super::problem::Problem;
+use super::problem::{Methods, Problem};
 use super::reload::Reloader;
 use super::server::Server;
 use super::shutdown::Event;
@@ -216,7 +216,7 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
     access::check_host(parts, &names)?;
     let path = parts.uri.path();
     if let Some((_, kind, text)) = FILES.iter().find(|(known, _, _)| *known == path) {
-        only(parts, "GET,HEAD")?;
+        only(parts, Methods::Read)?;
         return Ok(written(StatusCode::OK, kind, (*text).to_owned()));
     }
     let Some(path) = path.strip_prefix("/console/api/") else {
@@ -225,12 +225,12 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
     access::check_origin(parts)?;
     match path {
         "state" => {
-            only(parts, "GET,HEAD")?;
+            only(parts, Methods::Read)?;
             let known = console.may_read(request).await?;
             Ok(json(StatusCode::OK, &state::of(server, console, known)))
         }
         "configuration" => {
-            only(parts, "GET,HEAD")?;
+            only(parts, Methods::Read)?;
             console.may_read(request).await?;
             Ok(json(
                 StatusCode::OK,
@@ -240,7 +240,7 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
         _ => {
             let action = path.strip_prefix("actions/").and_then(Action::named);
             let Some(action) = action else { return Err(Problem::new(StatusCode::NOT_FOUND)) };
-            only(parts, "POST")?;
+            only(parts, Methods::Post)?;
             console.may_act(request, action).await?;
             let asked = read(server, parts, body).await?;
             let done = actions::run(server, console, action, &asked);
@@ -262,8 +262,8 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
 
 /// # Errors
 /// 405, for every other method.
-fn only(parts: &Parts, methods: &'static str) -> Result<(), Problem> {
-    if methods.split(',').any(|method| parts.method == method) {
+fn only(parts: &Parts, methods: Methods) -> Result<(), Problem> {
+    if methods.name().split(',').any(|method| parts.method == method) {
         return Ok(());
     }
     Err(Problem::other_method(methods))
