@@ -21,10 +21,19 @@ pub fn now() -> Nanos {
 }
 
 /// Seconds since 1970 by the wall clock, which may jump: for what others date by it.
-#[cfg(any(feature = "tls", feature = "auth"))]
-#[expect(clippy::disallowed_methods, reason = "certificates, keys and tokens are dated by the wall clock")]
+#[cfg(any(feature = "tls", feature = "auth", feature = "alerts"))]
 pub(crate) fn wall_clock() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_1970().as_secs()
+}
+
+/// The time since 1970 by the wall clock.
+#[cfg(feature = "service")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what others read is dated by the wall clock; nothing else is decided by it"
+)]
+pub(crate) fn since_1970() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A length of time in nanoseconds; more than 584 years is [`NEVER`].

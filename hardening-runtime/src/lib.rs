@@ -8,6 +8,8 @@ pub mod clock;
 #[cfg(feature = "http-client")]
 pub mod connect;
 pub mod context;
+#[cfg(feature = "service")]
+mod files;
 #[cfg(feature = "tower")]
 pub mod layer;
 pub mod lifecycle;

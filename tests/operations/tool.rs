@@ -28,6 +28,9 @@ async fn check_says_1_to_a_wrong_one_with_everything_that_is_wrong() {
     assert_eq!(end.said, Vec::<String>::new());
     let end = Program::quickstart().file("shutdown.grace = '9s'").with("HARDENING", "check").run().await;
     end.refused(&["shutdown.pre_drain 5s", "shutdown.grace 9s"]);
+    // What only the start would find.
+    let end = Program::quickstart().file("[alerts]\njson = ['https://alerts.example']");
+    end.with("HARDENING", "check").run().await.refused(&["[alerts]"]);
 }
 
 /// What a section needs of the binary is found out at the start, after the settings are read.

@@ -1,8 +1,8 @@
 //! Reads secrets, and again when they change.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hardening_spec::keys::list;
 use hardening_spec::suggest::nearest;
@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::provider::Provider;
 use super::{Known, Secret, SecretError, SecretHandle, SecretProvider, file, parts, read, trimmed, variable};
+use crate::files::{Version, version};
 use crate::service::panics::{self, Place};
 use crate::service::{LOOK_EVERY, Watched};
 use crate::settings::SecretReference;
@@ -118,18 +119,6 @@ impl Secrets {
             "settings name no secret `{wanted}`{near}; write `{wanted} = \"secret://file/…\"` below `[secrets]`"
         )))
     }
-}
-
-/// What tells one version of a file from another, through every link on the way to it.
-type Version = Option<(Option<SystemTime>, u64, u64)>;
-
-fn version(path: &Path) -> Version {
-    let about = std::fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    let id = std::os::unix::fs::MetadataExt::ino(&about);
-    #[cfg(not(unix))]
-    let id = 0;
-    Some((about.modified().ok(), about.len(), id))
 }
 
 async fn follow_file(path: PathBuf, version_read: Version, known: Arc<Known>, newest: Sender) {

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::client::Client;
 use super::console;
-use super::problem::Problem;
+use super::problem::{Methods, Problem};
 use super::server::Server;
 use crate::telemetry::text::Family;
 use crate::telemetry::{calls, facade, runtime};
@@ -28,9 +28,7 @@ pub(crate) async fn answer(
         return Problem::new(StatusCode::NOT_FOUND).answer(Some(id));
     }
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED).answer(Some(id));
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-        return response;
+        return Problem::other_method(Methods::Read).answer(Some(id));
     }
     let mut response = Response::new(Body::from(metrics(server)));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

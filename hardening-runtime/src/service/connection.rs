@@ -32,13 +32,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Head and URI are judged by our own limits, which answer with a problem; this bounds what is buffered for it.
-    let head = (http.header_limit + http.uri_limit + 8192) as usize;
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(head.max(8192))
-        .max_headers(256);
+    let head = http.header_limit.saturating_add(http.uri_limit).saturating_add(8192);
+    let head = usize::try_from(head).unwrap_or(usize::MAX);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head).max_headers(256);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -266,6 +262,15 @@ mod tests {
     use super::*;
 
     const S: Nanos = 1_000_000_000;
+
+    #[test]
+    fn limits_of_any_size_are_limits() {
+        let mut http = crate::settings::Settings::default().http;
+        (http.header_limit, http.uri_limit) = (u64::MAX, u64::MAX);
+        let _ = builder(&http);
+        (http.header_limit, http.uri_limit) = (1, 1);
+        let _ = builder(&http);
+    }
 
     #[test]
     fn each_wait_has_its_own_limit() {

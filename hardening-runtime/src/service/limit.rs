@@ -68,7 +68,8 @@ impl Limit {
         let burst = burst.unwrap_or(rate.count);
         let spec = RateLimitSpec { burst: Some(burst), keyed: true, max_keys, ..RateLimitSpec::new(rate) };
         // The time in which a used-up burst comes back.
-        let window = rate.per.mul_f64(f64::from(burst) / f64::from(rate.count));
+        let window = rate.per.as_secs_f64() * f64::from(burst) / f64::from(rate.count);
+        let window = Duration::try_from_secs_f64(window).unwrap_or(Duration::MAX);
         let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
         let policy = HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
         Some(Self { name, limiter: Limiter::new(name, spec), shown: HeaderValue::from(burst), policy })
@@ -345,6 +346,12 @@ mod tests {
         assert_eq!(limits.charge_caller("bob", Some("shop"), &mut standing), None, "the third of the tenant");
         assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fourth");
         assert_eq!(limits.charge_caller("cid", Some("store"), &mut standing), None);
+    }
+
+    #[test]
+    fn the_longest_rate_and_the_largest_burst_are_a_limit() {
+        let rate = Rate::new(1, Duration::from_nanos(u64::MAX));
+        assert!(Limit::new("client", Some(rate), Some(u32::MAX), u32::MAX).is_some());
     }
 
     #[test]

@@ -30,6 +30,24 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     accepts: Option<Media>,
+    allows: Option<Methods>,
+}
+
+/// The methods that there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Methods {
+    Read,
+    Post,
+}
+
+impl Methods {
+    /// As `Allow` has them.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "GET,HEAD",
+            Self::Post => "POST",
+        }
+    }
 }
 
 /// What a body may be.
@@ -68,6 +86,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             accepts: None,
+            allows: None,
         }
     }
 
@@ -119,6 +138,11 @@ impl Problem {
         Self { accepts: Some(wanted), ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail) }
     }
 
+    /// 405, with the methods that there are in `Allow`.
+    pub(super) fn other_method(allowed: Methods) -> Self {
+        Self { allows: Some(allowed), ..Self::new(StatusCode::METHOD_NOT_ALLOWED) }
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -147,6 +171,9 @@ impl Problem {
         if let Some(media) = self.accepts {
             headers.insert(header::ACCEPT, HeaderValue::from_static(media.name()));
         }
+        if let Some(allowed) = self.allows {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed.name()));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -159,7 +186,7 @@ impl Problem {
 
 /// Seconds rounded up, at least 1.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
 }
 
 impl IntoResponse for Problem {

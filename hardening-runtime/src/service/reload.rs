@@ -14,8 +14,9 @@ use super::auth::{self, Auth};
 use super::targets;
 use super::tls::{self, Tls};
 use super::whole;
+use crate::files::Version;
 use crate::settings::value::Entry;
-use crate::settings::{self, Loaded, Settings, Sources, Version, keys};
+use crate::settings::{self, Loaded, Settings, Sources, keys};
 use crate::telemetry::text::Family;
 
 /// How often the file is looked at. A change counts once two looks in a row agree, so that a file that is being written is

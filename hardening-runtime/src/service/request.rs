@@ -23,7 +23,7 @@ use super::health::{Probe, probe_of};
 use super::limit::{self, Standing};
 use super::panics::Place;
 use super::plain::as_problem;
-use super::problem::Problem;
+use super::problem::{Methods, Problem};
 use super::request_id::{self, REQUEST_ID};
 use super::route::{IDEMPOTENCY_KEY, Live};
 use super::server::{Server, Surface};
@@ -224,9 +224,7 @@ fn size(headers: &HeaderMap) -> u64 {
 
 fn probed(server: &Server, surface: Surface, probe: Probe, parts: &Parts, id: &str) -> Response {
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED).answer(Some(id));
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-        return response;
+        return Problem::other_method(Methods::Read).answer(Some(id));
     }
     let asked =
         parts.uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));

@@ -1,8 +1,8 @@
 //! Request ids: accepted when well-formed, else made.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use http::{HeaderMap, HeaderName};
+
+use crate::clock::since_1970;
 
 /// The header that carries it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,8 +22,7 @@ fn well_formed(id: &[u8]) -> bool {
 
 /// A UUID version 7 (RFC 9562): milliseconds since 1970, then random bits, so that ids sort by time.
 pub(crate) fn make() -> String {
-    #[expect(clippy::disallowed_methods, reason = "a UUIDv7 holds the time of day")]
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let millis = since_1970().as_millis() as u64;
     uuid_v7(millis, fastrand::u16(..), fastrand::u64(..))
 }
 

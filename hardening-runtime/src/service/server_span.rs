@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::{Method, Uri, Version};
 
+use crate::clock::{nanos, since_1970};
 use crate::context::Trace;
+use crate::telemetry::redact;
 use crate::telemetry::traces::{Kind, Record, Status, Traces};
-use crate::telemetry::{redact, wall_clock};
 
 /// What is said of a request that has been answered.
 pub(super) struct Answered<'a> {
@@ -33,7 +34,7 @@ pub(super) fn record(traces: &Traces, answered: &Answered<'_>) {
         *answered;
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
     let known = known.into_iter().find(|known| *known == method.as_str());
-    let ended = wall_clock();
+    let ended = nanos(since_1970());
     // What clients may send without bound is not part of a name.
     let named = known.unwrap_or("HTTP");
     let mut record = Record {

@@ -5,6 +5,13 @@ use serde_path_to_error::Path;
 
 use super::problem::Problem;
 
+/// The longest name of a field in an answer, in characters: keys of maps are the client's.
+const LONGEST_NAME: usize = 200;
+/// The longest message, in characters, and how much of its beginning stays of a longer one: it begins with what the client
+/// wrote and ends with what was wanted.
+const LONGEST: usize = 1000;
+const BEGINNING: usize = 150;
+
 /// The problem of a value that does not fit where it stands.
 pub(super) fn unfit(place: &str, message: &str) -> Problem {
     wrong(Problem::validation(), place, message)
@@ -12,9 +19,25 @@ pub(super) fn unfit(place: &str, message: &str) -> Problem {
 
 /// The same under another status.
 pub(super) fn wrong(problem: Problem, place: &str, message: &str) -> Problem {
-    let field = blamed(place, message);
-    let message = &with_nearest(message);
-    if field.is_empty() { problem.detail(message.clone()) } else { problem.field(field, message.as_str()) }
+    let field = short_name(&blamed(place, message));
+    let message = shortened(with_nearest(message));
+    if field.is_empty() { problem.detail(message) } else { problem.field(field, message) }
+}
+
+/// The name of a field as an answer has room for it.
+pub(super) fn short_name(field: &str) -> String {
+    field.chars().take(LONGEST_NAME).collect()
+}
+
+/// A message holds what the client wrote, which may be as long as a body.
+fn shortened(message: String) -> String {
+    let count = message.chars().count();
+    if count <= LONGEST {
+        return message;
+    }
+    let beginning = message.chars().take(BEGINNING);
+    let end = message.chars().skip(count - (LONGEST - BEGINNING));
+    beginning.chain(std::iter::once('…')).chain(end).collect()
 }
 
 /// The path as JavaScript would write it, empty for the whole.
@@ -139,6 +162,30 @@ mod tests {
             let end = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
             assert_eq!(told, format!("{message}{end}"));
         }
+    }
+
+    #[test]
+    fn of_what_the_client_wrote_no_more_is_told_than_is_of_use() {
+        let long = "é".repeat(500_000);
+        for (message, start, end) in [
+            (
+                format!("unknown field `{long}`, expected `sku` or `quantity`"),
+                "unknown field `é",
+                "é`, expected `sku` or `quantity`",
+            ),
+            (
+                format!("invalid type: string \"{long}\", expected a number"),
+                "invalid type: string \"é",
+                "é\", expected a number",
+            ),
+        ] {
+            let body = String::from_utf8(unfit(&long, &message).body(None)).unwrap();
+            assert!(body.len() < 4000, "{}", body.len());
+            let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let told = told["errors"][0]["message"].as_str().unwrap();
+            assert!(told.starts_with(start) && told.ends_with(end) && told.contains('…'), "{told}");
+        }
+        assert_eq!(shortened("x".repeat(LONGEST)), "x".repeat(LONGEST));
     }
 
     #[test]

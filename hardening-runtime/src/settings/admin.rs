@@ -1,7 +1,8 @@
 //! `[admin]`: who may read the console, and who may act in it.
 
 use std::fmt;
-use std::hint::black_box;
+
+use subtle::ConstantTimeEq as _;
 
 use super::forms;
 use super::keys::Form;
@@ -41,15 +42,9 @@ impl Token {
         !self.0.is_empty()
     }
 
-    /// Whether `given` is the token, in a time that tells nothing of where they differ. Without a token nothing is.
+    /// Whether `given` is the token, in a time that tells nothing but whether their lengths differ. Without a token nothing is.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
-        let expected = self.0.as_bytes();
-        let mut difference = usize::from(expected.len() != given.len() || expected.is_empty());
-        for (at, byte) in expected.iter().enumerate() {
-            let other = given.get(at).copied().unwrap_or(!byte);
-            difference = black_box(difference | usize::from(byte ^ other));
-        }
-        difference == 0
+        self.is_set() && self.0.as_bytes().ct_eq(given).into()
     }
 
     pub(super) fn show(&self) -> String {

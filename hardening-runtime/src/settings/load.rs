@@ -1,12 +1,13 @@
 //! All sources into one set of settings, or every problem at once.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hardening_spec::CallSpec;
 
 use super::value::{Entry, Origin};
 use super::{Loaded, Settings, apply, env, file};
+use crate::files::{Version, version};
 
 /// One call site, or one policy that calls share, as far as settings need it.
 #[derive(Clone, Debug)]
@@ -49,14 +50,10 @@ pub(crate) struct Sources {
     pub(crate) overrides: Option<String>,
 }
 
-/// What tells one version of a file from another; `None` for no file.
-pub(crate) type Version = Option<(Option<SystemTime>, u64)>;
-
 impl Sources {
     /// The file as it is now.
     pub(crate) fn version(&self) -> Version {
-        let about = std::fs::metadata(&self.file.as_ref()?.0).ok()?;
-        Some((about.modified().ok(), about.len()))
+        version(&self.file.as_ref()?.0)
     }
 
     /// The environment of the process, and the file that it or the attribute names.

@@ -31,7 +31,7 @@ pub use alerts::Alerts;
 pub use auth::Auth;
 pub(crate) use env::env_name;
 pub use hidden::Hidden;
-pub(crate) use load::{Call, Sources, Version, load, load_with, reload_with};
+pub(crate) use load::{Call, Sources, load, load_with, reload_with};
 pub use secrets::SecretReference;
 pub use shed::{Shed, ShedLimit};
 pub use task::Task;
@@ -341,5 +341,5 @@ pub(crate) struct Loaded {
     /// What every source says, later ones over earlier ones.
     pub(crate) entries: Vec<Entry>,
     /// The file as it was before it was read.
-    pub(crate) version: Version,
+    pub(crate) version: crate::files::Version,
 }

@@ -26,11 +26,3 @@ pub mod text;
 pub(crate) mod traces;
 #[cfg(feature = "otlp")]
 pub(crate) mod traces;
-
-/// The wall clock, in nanoseconds since 1970.
-#[cfg(any(feature = "otlp", feature = "alerts"))]
-pub(crate) fn wall_clock() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "what other machines are told is dated by the wall clock")]
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
-}

@@ -5,10 +5,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
-use hardening::{BoxError, Rejected, Running};
+use hardening::{BoxError, Rejected, Running, Stopping};
 use hardening::{
-    bulkhead, circuit_breaker, hardened, hardened_service, health_check, idempotent, policy, rate_limited,
-    requires, retry, timeout,
+    background, bulkhead, circuit_breaker, hardened, hardened_service, health_check, idempotent, policy,
+    rate_limited, requires, retry, timeout,
 };
 use hardening_service_tests::client::{Reply, ask, request};
 use serde_json::{Value, json};
@@ -52,6 +52,17 @@ pub(crate) async fn orders() -> Router {
             }),
         )
         .route("/once", get(|| async { once(7).await.map(|_| "done") }))
+}
+
+#[background(restart = 10s..60s)]
+async fn relay(stop: Stopping) -> Result<(), BoxError> {
+    stop.requested().await;
+    Ok(())
+}
+
+#[background(restart = 1h..2h)]
+async fn broken() -> Result<(), BoxError> {
+    Err(format!("lost {MARKUP} password=hunter2").into())
 }
 
 const DOWN: Rejected = Rejected::StoreUnavailable { store: "warehouse" };

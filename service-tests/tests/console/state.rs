@@ -37,7 +37,7 @@ async fn calls_limits_and_events_are_shown_as_they_are_counted() {
     let shared = named(&state["circuits"], "WAREHOUSE");
     assert_eq!((&shared["path"], &shared["state"]), (&json!(["policy", "WAREHOUSE"]), &json!("closed")));
     assert_eq!(state["service"]["stage"], "Serving");
-    assert_eq!(state["tasks"], json!([]));
+    assert_eq!(state["tasks"].as_array().map(Vec::len), Some(2));
     running.shutdown().await;
 }
 
@@ -106,4 +106,19 @@ async fn the_console_answers_until_the_drain_is_over() {
     let mut running = running;
     assert!(running.ended().await.is_clean());
     assert!(matches!(slow.await.expect("an answer").status, 200), "what was accepted is answered");
+}
+
+#[tokio::test]
+async fn tasks_are_shown_with_their_errors_and_no_secret() {
+    let running = start().await;
+    let operator = Operator::of(&running);
+    until("failed", || async { named(&operator.state().await["tasks"], "broken")["error"].is_string() })
+        .await;
+    let state = operator.state().await;
+    let (relay, broken) = (named(&state["tasks"], "relay"), named(&state["tasks"], "broken"));
+    assert_eq!((&relay["up"], &relay["restarts"]), (&json!(true), &json!(0)));
+    let why = broken["error"].as_str().expect("an error");
+    assert!(why.contains("lost") && !why.contains("hunter2"), "{why}");
+    assert_eq!(broken["up"], json!(false));
+    running.shutdown().await;
 }

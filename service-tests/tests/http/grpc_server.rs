@@ -238,3 +238,43 @@ async fn the_admin_listener_serves_no_services() {
     let status = quote(&mut PricesClient::new(channel(running.admin_addr)), "a").await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
 }
+
+#[tokio::test]
+async fn paths_below_a_service_make_no_series_of_their_own() {
+    let (running, _) = start("[http]\nrate_limit = 'none'").await;
+    let client = Http2::connect(running.addr).await;
+    for number in 0..20 {
+        for path in [format!("/shop.v1.Prices/deep-{number}/x"), format!("/shop.v1.Prices/deep-{number}")] {
+            let reply = client.ask("POST", &path, &[GRPC], "").await;
+            assert_eq!(reply.header("grpc-status"), Some("12"), "{path}");
+        }
+    }
+    let metrics = scrape(&running).await;
+    assert!(!metrics.contains("deep-") && metrics.contains("/shop.v1.Prices/other"), "{metrics}");
+}
+
+#[tokio::test]
+async fn calls_beyond_what_the_service_works_on_at_once_are_refused_and_may_come_again() {
+    let (running, seen) = start("[shed]\nlimit = 'fixed'\nmax = 1\n[shutdown]\ndrain = '1s'").await;
+    let mut client = client(&running);
+    assert_eq!(quote(&mut client, "first").await.unwrap(), "first");
+    let mut another = client.clone();
+    let stuck = tokio::spawn(async move { quote(&mut another, "stuck").await });
+    until("inside", || async { seen.working() == 1 }).await;
+    for _ in 0..3 {
+        let status = quote(&mut client, "one too many").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(status.metadata().contains_key("grpc-retry-pushback-ms"), "{status:?}");
+    }
+    stuck.abort();
+    until("room", || {
+        let mut client = client.clone();
+        async move { quote(&mut client, "again").await.is_ok() }
+    })
+    .await;
+    // A stream counts until it begins.
+    let mut stream = client.feed(Request::new(text("100000"))).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+    assert_eq!(quote(&mut client, "beside it").await.unwrap(), "beside it");
+    assert!(value(&scrape(&running).await, "http_shed_total{class=\"normal\"}") >= Some(3.0));
+}

@@ -297,3 +297,18 @@ async fn a_body_of_another_kind_is_told_which_one_is_taken() {
     assert_eq!(named(&send(&running, "/form", form, "text=a&colour=1").await, 422)[0].0, "colour");
     assert_eq!(named(&send(&running, "/form", form, "text=toolong").await, 422)[0].0, "text");
 }
+
+#[tokio::test]
+async fn what_is_told_of_input_is_short_however_long_the_input_is() {
+    let running = counter().with_settings("[http]\nrate_limit = 'none'").start().await.unwrap();
+    let long = "://".repeat(300_000);
+    let key = format!(r#"{{"customerCode":"abc","lines":[],"{long}":1}}"#);
+    let value = format!(r#"{{"customerCode":"abc","lines":"{long}"}}"#);
+    let number = format!(r#"{{"customerCode":"abc","lines":[{{"lineQuantity":"{long}"}}]}}"#);
+    for body in [key, value, number] {
+        let reply = send(&running, "/orders", "application/json", &body).await;
+        problem(&reply, 422);
+        assert!(reply.body.len() < 5000, "{} bytes", reply.body.len());
+    }
+    running.shutdown().await;
+}

@@ -13,7 +13,7 @@ mod tokens;
 mod tokens;
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -24,10 +24,9 @@ use self::tokens::Tokens;
 use super::problem::Problem;
 use crate::clock::wall_clock;
 use crate::context::Principal;
+pub(super) use crate::files::Version;
+use crate::files::version;
 use crate::settings::{self, Settings};
-
-/// When the file of callers was changed last, and its length.
-pub(super) type Version = Option<(SystemTime, u64)>;
 
 /// Somebody who is known.
 #[derive(Clone, Debug)]
@@ -232,11 +231,6 @@ impl Auth {
             tokens.render(out);
         }
     }
-}
-
-fn version(path: &str) -> Version {
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.modified().ok()?, file.len()))
 }
 
 fn load(path: &str) -> Result<Callers, Vec<String>> {

@@ -148,11 +148,13 @@ fn circuit(console: &Console, action: Action, asked: &Json, deed: &mut Deed) -> 
 fn drain(server: &Server, console: &Console, deed: &mut Deed) -> Result<(), String> {
     let stage = *server.stages().borrow();
     deed.was = format!("{stage:?}");
+    let Some(events) = console.drain.get() else {
+        return Err("nobody takes the word to shut down".to_owned());
+    };
     if stage != Stage::Serving || console.drains.swap(true, Ordering::AcqRel) {
         return Err("the shutdown has begun already".to_owned());
     }
-    let asked = console.drain.get().is_some_and(|events| events.send(Event::Terminate).is_ok());
-    if !asked {
+    if events.send(Event::Terminate).is_err() {
         return Err("nobody takes the word to shut down".to_owned());
     }
     "shutting down".clone_into(&mut deed.now);

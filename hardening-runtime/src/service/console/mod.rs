@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::response::Response;
 use hardening_spec::{Rate, RateLimitSpec};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use self::audit::{Action, Asker, Audit, Deed, Outcome};
 use super::client::Client;
 use super::limit;
-use super::problem::Problem;
+use super::problem::{Methods, Problem};
 use super::reload::Reloader;
 use super::server::Server;
 use super::shutdown::Event;
@@ -216,7 +216,7 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
     access::check_host(parts, &names)?;
     let path = parts.uri.path();
     if let Some((_, kind, text)) = FILES.iter().find(|(known, _, _)| *known == path) {
-        only(parts, &[Method::GET, Method::HEAD])?;
+        only(parts, Methods::Read)?;
         return Ok(written(StatusCode::OK, kind, (*text).to_owned()));
     }
     let Some(path) = path.strip_prefix("/console/api/") else {
@@ -225,12 +225,12 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
     access::check_origin(parts)?;
     match path {
         "state" => {
-            only(parts, &[Method::GET])?;
+            only(parts, Methods::Read)?;
             let known = console.may_read(request).await?;
             Ok(json(StatusCode::OK, &state::of(server, console, known)))
         }
         "configuration" => {
-            only(parts, &[Method::GET])?;
+            only(parts, Methods::Read)?;
             console.may_read(request).await?;
             Ok(json(
                 StatusCode::OK,
@@ -240,7 +240,7 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
         _ => {
             let action = path.strip_prefix("actions/").and_then(Action::named);
             let Some(action) = action else { return Err(Problem::new(StatusCode::NOT_FOUND)) };
-            only(parts, &[Method::POST])?;
+            only(parts, Methods::Post)?;
             console.may_act(request, action).await?;
             let asked = read(server, parts, body).await?;
             let done = actions::run(server, console, action, &asked);
@@ -262,12 +262,11 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
 
 /// # Errors
 /// 405, for every other method.
-fn only(parts: &Parts, methods: &[Method]) -> Result<(), Problem> {
-    if methods.contains(&parts.method) {
+fn only(parts: &Parts, methods: Methods) -> Result<(), Problem> {
+    if methods.name().split(',').any(|method| parts.method == method) {
         return Ok(());
     }
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED).detail(format!("Write {}.", names.join(" or "))))
+    Err(Problem::other_method(methods))
 }
 
 /// What an action was sent with; nothing is an empty object.

@@ -1,7 +1,8 @@
 //! The one layer around every gRPC service: it learns which methods there are, and opens the request's context.
 //!
 //! Whoever calls chooses the path, so a method gets counts of its own only when its service shows that there is one: by
-//! an answer other than UNIMPLEMENTED, or by taking its time, which nothing does that is not there.
+//! an answer other than UNIMPLEMENTED, or by taking its time, which nothing does that is not there. Who may not call, or is
+//! one too many, is refused before the service is asked.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,18 +15,24 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
+use http::StatusCode;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::code_of;
-use crate::context;
+use crate::service::problem::Problem;
 use crate::service::route::Live;
 use crate::service::server::Server;
+use crate::service::shed::{Overloaded, Place, Shed, Usual};
 use crate::telemetry::http::RouteStats;
+use crate::{Rejected, context};
 
 /// Methods of one service with counts of their own; there may be an interceptor that answers for those that are not there.
 const MOST: usize = 128;
 const UNIMPLEMENTED: u8 = 12;
+/// What failed says nothing about how long an answer takes: UNKNOWN, `DEADLINE_EXCEEDED`, INTERNAL, UNAVAILABLE,
+/// `DATA_LOSS`.
+const FAILED: [u8; 5] = [2, 4, 13, 14, 15];
 
 /// The services, ready to be called.
 pub(in crate::service) fn prepared(services: Router) -> Router {
@@ -60,7 +67,7 @@ impl<S> Layer<S> for NoteMethod {
     type Service = Noted<S>;
 
     fn layer(&self, inner: S) -> Noted<S> {
-        Noted { inner, methods: Arc::new(Methods([const { OnceLock::new() }; MOST])) }
+        Noted { inner, methods: Arc::new(Methods([const { OnceLock::new() }; MOST])), usual: Arc::default() }
     }
 }
 
@@ -69,30 +76,39 @@ impl<S> Layer<S> for NoteMethod {
 struct Noted<S> {
     inner: S,
     methods: Arc<Methods>,
+    /// How long calls of methods without counts of their own usually take.
+    usual: Arc<Usual>,
 }
 
 /// The methods that there are, in the order in which they were first called.
 #[derive(Debug)]
-struct Methods([OnceLock<Arc<RouteStats>>; MOST]);
+struct Methods([OnceLock<Method>; MOST]);
+
+/// One method.
+#[derive(Debug)]
+struct Method {
+    stats: Arc<RouteStats>,
+    /// How long its calls usually take.
+    usual: Arc<Usual>,
+}
 
 impl Methods {
-    fn find(&self, path: &str) -> Option<&Arc<RouteStats>> {
-        self.0.iter().map_while(OnceLock::get).find(|known| &*known.route == path)
+    fn find(&self, path: &str) -> Option<&Method> {
+        self.0.iter().map_while(OnceLock::get).find(|known| &*known.stats.route == path)
     }
 
     /// The counts of the method with this path, which there is.
-    fn learn(&self, server: &Server, path: &str) -> Arc<RouteStats> {
-        let mut slots = self.0.iter().map(|slot| slot.get_or_init(|| server.stats.route(path)));
-        slots.find(|known| &*known.route == path).map_or_else(|| other(server, path), Arc::clone)
+    fn learn(&self, server: &Server, path: &str, pattern: &MatchedPath) -> Arc<RouteStats> {
+        let method = || Method { stats: server.stats.route(path), usual: Arc::default() };
+        let mut slots = self.0.iter().map(|slot| &slot.get_or_init(method).stats);
+        slots.find(|known| &*known.route == path).map_or_else(|| other(server, pattern), Arc::clone)
     }
 }
 
-/// The counts that all other methods of a service share.
-fn other(server: &Server, path: &str) -> Arc<RouteStats> {
-    match path.rsplit_once('/') {
-        Some((service, _)) if !service.is_empty() => server.stats.route(&format!("{service}/other")),
-        _ => Arc::clone(server.stats.unmatched()),
-    }
+/// The counts that all other methods of a service share. The router's pattern names it, and nothing that a caller chooses.
+fn other(server: &Server, pattern: &MatchedPath) -> Arc<RouteStats> {
+    let service = pattern.as_str().split("/{").next().unwrap_or_default();
+    server.stats.route(&format!("{service}/other"))
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -111,34 +127,90 @@ where
     }
 
     fn call(&mut self, request: Request) -> Answer {
-        let matched = request.extensions().get::<MatchedPath>().is_some();
+        let pattern = request.extensions().get::<MatchedPath>();
         if let Some(asks) = request.extensions().get::<Asks>() {
-            asks.0.store(matched, Ordering::Release);
+            asks.0.store(pattern.is_some(), Ordering::Release);
             return Box::pin(async { Ok(Response::default()) });
         }
         let Some(live) = request.extensions().get::<Arc<Live>>().cloned() else {
             return Box::pin(self.inner.call(request));
         };
         let path = request.uri().path().to_owned();
-        let known = match self.methods.find(&path) {
-            Some(known) => Some(known),
-            None if !matched => Some(live.server.stats.unmatched()),
-            None => None,
+        let pattern = pattern.cloned();
+        let method = self.methods.find(&path);
+        // Whoever calls chooses the path, but only its own service answers to it.
+        if let Some(refused) = refused(&live, pattern.is_some().then_some(path.as_str())) {
+            return turned_away(&live, method, pattern.as_ref(), refused);
+        }
+        let priority = live.server.shed.of(&path);
+        let usual = method.map_or(&self.usual, |method| &method.usual);
+        let place = match Shed::admit(&live, priority, usual) {
+            Ok(place) => place,
+            Err(Overloaded) => {
+                return turned_away(&live, method, pattern.as_ref(), Overloaded::answer(&live.id));
+            }
         };
-        let around = live.around(matched.then(|| path.clone()), request.headers());
+        let around = live.around(pattern.is_some().then(|| path.clone()), request.headers());
         let deadline = Some(live.deadline);
-        if let Some(known) = known {
-            live.matched(known);
-            Box::pin(context::scope(around, deadline, self.inner.call(request)))
-        } else {
-            let (handler, methods) = (self.inner.call(request), Arc::clone(&self.methods));
-            Box::pin(context::scope(around, deadline, learning(handler, methods, live, path)))
+        let known = method.map(|method| &method.stats);
+        match (known, pattern) {
+            (None, Some(pattern)) => {
+                let handler = counted(place, self.inner.call(request));
+                let methods = Arc::clone(&self.methods);
+                Box::pin(context::scope(around, deadline, learning(handler, methods, live, path, pattern)))
+            }
+            (known, _) => {
+                live.matched(known.unwrap_or(live.server.stats.unmatched()));
+                Box::pin(context::scope(around, deadline, counted(place, self.inner.call(request))))
+            }
         }
     }
 }
 
+/// What is said to somebody who may not call.
+fn refused(live: &Live, route: Option<&str>) -> Option<Response> {
+    let auth = live.server.auth.as_ref()?;
+    let admitted = auth.admits(live.principal.as_ref(), route);
+    (!admitted).then(|| Problem::from(&Rejected::Unauthenticated).answer(Some(&live.id)))
+}
+
+/// The refusal of a call whose method is not asked, and so not learnt.
+fn turned_away(
+    live: &Live,
+    method: Option<&Method>,
+    pattern: Option<&MatchedPath>,
+    answer: Response,
+) -> Answer {
+    match (method, pattern) {
+        (Some(method), _) => live.matched(&method.stats),
+        (None, Some(pattern)) => live.matched(&other(&live.server, pattern)),
+        (None, None) => live.matched(live.server.stats.unmatched()),
+    }
+    Box::pin(std::future::ready(Ok(answer)))
+}
+
+/// Keeps the place of a call until the head of its answer is ready.
+async fn counted<F>(place: Option<Place>, handler: F) -> F::Output
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
+    let answer = handler.await;
+    if let (Some(place), Ok(answer)) = (place, &answer) {
+        // Over HTTP every answer of gRPC is a success.
+        let failed = code_of(answer.headers()).is_some_and(|code| FAILED.contains(&code));
+        place.answered(if failed { StatusCode::INTERNAL_SERVER_ERROR } else { answer.status() });
+    }
+    answer
+}
+
 /// Runs what may be a method's first call, and learns whether it is one.
-async fn learning<F>(handler: F, methods: Arc<Methods>, live: Arc<Live>, path: String) -> F::Output
+async fn learning<F>(
+    handler: F,
+    methods: Arc<Methods>,
+    live: Arc<Live>,
+    path: String,
+    pattern: MatchedPath,
+) -> F::Output
 where
     F: Future<Output = Result<Response, Infallible>>,
 {
@@ -148,7 +220,8 @@ where
     let first = first.await;
     let missing =
         matches!(&first, Ok(Poll::Ready(Ok(answer))) if code_of(answer.headers()) == Some(UNIMPLEMENTED));
-    let stats = if missing { other(&live.server, &path) } else { methods.learn(&live.server, &path) };
+    let stats =
+        if missing { other(&live.server, &pattern) } else { methods.learn(&live.server, &path, &pattern) };
     live.matched(&stats);
     match first {
         Ok(Poll::Ready(answer)) => answer,

@@ -8,12 +8,11 @@ use serde_json::Value;
 
 use super::super::json::{self, Json};
 use super::super::problem::Problem;
+use super::super::words::short_name;
 use super::{Form, Path, Query};
 
 /// The most fields that one answer names.
 const MOST: usize = 50;
-/// The longest name of a field in an answer, in characters: keys of maps are the client's.
-const LONGEST: usize = 200;
 
 /// Input that keeps the rules of its type: around [`Json`], [`Query`], [`Path`] or [`Form`].
 ///
@@ -106,7 +105,7 @@ where
         problem = problem.detail(format!("{more} more fields are wrong."));
     }
     for (path, error) in broken.into_iter().take(MOST) {
-        let field: String = as_sent(&path.to_string(), &sent).chars().take(LONGEST).collect();
+        let field = short_name(&as_sent(&path.to_string(), &sent));
         problem = if field.is_empty() && more == 0 {
             problem.detail(error.message().to_owned())
         } else {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -13,10 +12,11 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::clock::wall_clock;
+use crate::files;
 use crate::settings::{self, ClientAuth};
 
-/// When each file was changed last, and its length.
-pub(crate) type Version = [Option<(SystemTime, u64)>; 3];
+/// Each file as it was.
+pub(crate) type Version = [files::Version; 3];
 
 /// What files gave.
 #[derive(Debug)]
@@ -27,10 +27,7 @@ pub(super) struct Loaded {
 }
 
 pub(super) fn version(tls: &settings::Tls) -> Version {
-    [&tls.certificate, &tls.key, &tls.client_ca].map(|path| {
-        let file = fs::metadata(path).ok()?;
-        Some((file.modified().ok()?, file.len()))
-    })
+    [&tls.certificate, &tls.key, &tls.client_ca].map(files::version)
 }
 
 /// Reads everything; every file is looked at, whatever the others are like.

@@ -150,7 +150,7 @@ impl Alerts {
             });
             let message = Arc::new(Message {
                 id: crate::service::new_id(),
-                at: super::wall_clock() / 1_000_000_000,
+                at: clock::wall_clock(),
                 service: self.service.clone(),
                 key,
                 told,

@@ -7,11 +7,12 @@ use super::REDACTED;
 
 type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
 
-/// `text` with each secret replaced.
+/// `text` with each secret replaced, in a time that grows with its length alone.
 pub(super) fn told<'t>(text: &'t str, is_secret: IsSecret<'_>) -> Cow<'t, str> {
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);
-    while let Some(secret) = next(text, at, is_secret) {
+    let (mut urls, mut words) = (Urls::default(), Words::default());
+    while let Some(secret) = next(text, at, is_secret, &mut urls, &mut words) {
         at = secret.end.max(at + 1);
         if &text[secret.clone()] != REDACTED {
             out.push_str(&text[copied..secret.start]);
@@ -27,20 +28,26 @@ pub(super) fn told<'t>(text: &'t str, is_secret: IsSecret<'_>) -> Cow<'t, str> {
 }
 
 /// The first secret that is found at or after `from`.
-fn next(text: &str, from: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
+fn next(
+    text: &str,
+    from: usize,
+    is_secret: IsSecret<'_>,
+    urls: &mut Urls,
+    words: &mut Words,
+) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = from;
     loop {
         at += bytes[at..].iter().position(|byte| BEGINS[usize::from(*byte)])?;
         let after = bytes.get(at + 1).copied().unwrap_or_default();
         let found = match bytes[at] {
-            b':' if text[at..].starts_with("://") => user_information(text, at + 3),
+            b':' if text[at..].starts_with("://") => urls.user_information(text, at + 3),
             b'=' | b':' => named(text, at, is_secret),
             b',' if at > 0 && bytes[at - 1] == b'"' => pair(text, at, is_secret),
             b'b' | b'B' if matches!(after, b'e' | b'a' | b'E' | b'A') && starts_word(bytes, at) => {
                 scheme(text, at)
             }
-            b'e' if after == b'y' && starts_word(bytes, at) => web_token(text, at),
+            b'e' if after == b'y' && starts_word(bytes, at) => words.web_token(text, at),
             b'-' if after == b'-' && text[at..].starts_with("-----BEGIN ") => private_key(text, at),
             _ => None,
         };
@@ -67,18 +74,32 @@ fn starts_word(bytes: &[u8], at: usize) -> bool {
     at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
 }
 
-/// `user:password@` of what follows a URL's `://`.
-fn user_information(text: &str, from: usize) -> Option<Range<usize>> {
-    let rest = &text[from..];
-    let url = &rest[..rest.find(ends_url).unwrap_or(rest.len())];
-    let authority = &url[..url.find(['/', '?', '#']).unwrap_or(url.len())];
-    if let Some(end) = authority.rfind('@') {
-        return Some(from..from + end);
+/// What is known of the word without a space that URLs stand in, so that it is looked through once.
+#[derive(Default)]
+struct Urls {
+    end: usize,
+    last_at: Option<usize>,
+}
+
+impl Urls {
+    /// `user:password@` of what follows a URL's `://`.
+    fn user_information(&mut self, text: &str, from: usize) -> Option<Range<usize>> {
+        if from >= self.end {
+            let rest = &text[from..];
+            self.end = from + rest.find(ends_url).unwrap_or(rest.len());
+            self.last_at = text[from..self.end].rfind('@').map(|at| from + at);
+        }
+        let last_at = self.last_at.filter(|at| *at >= from)?;
+        let url = &text[from..self.end];
+        let authority = &url[..url.find(['/', '?', '#']).unwrap_or(url.len())];
+        if let Some(end) = authority.rfind('@') {
+            return Some(from..from + end);
+        }
+        // `user:pass/word@host`, which should have been escaped: what stands for the port is no number.
+        let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+        let odd = !authority.starts_with('[') && !port.bytes().all(|byte| byte.is_ascii_digit());
+        odd.then_some(from..last_at)
     }
-    // `user:pass/word@host`, which should have been escaped: what stands for the port is no number.
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let odd = !authority.starts_with('[') && !port.bytes().all(|byte| byte.is_ascii_digit());
-    url.rfind('@').filter(|_| odd).map(|end| from..from + end)
 }
 
 fn ends_url(c: char) -> bool {
@@ -218,14 +239,30 @@ fn scheme(text: &str, at: usize) -> Option<Range<usize>> {
 const SHORTEST: usize = 6;
 const LONGEST_WORD: usize = 20;
 
-/// `eyJ….….…`
-fn web_token(text: &str, at: usize) -> Option<Range<usize>> {
-    let token = credential(&text[at..]);
-    if !token.starts_with("eyJ") {
-        return None;
+/// Web tokens that are looked for in one word: whoever writes more of what only begins like one hides nothing of others.
+const TRIES: u32 = 8;
+
+/// What is known of the word that may be a web token, so that it is not looked through at each of its letters.
+#[derive(Default)]
+struct Words {
+    end: usize,
+    tries: u32,
+}
+
+impl Words {
+    /// `eyJ….….…`
+    fn web_token(&mut self, text: &str, at: usize) -> Option<Range<usize>> {
+        if !text[at..].starts_with("eyJ") {
+            return None;
+        }
+        if at >= self.end {
+            (self.end, self.tries) = (at + credential(&text[at..]).len(), TRIES);
+        }
+        self.tries = self.tries.checked_sub(1)?;
+        let token = &text[at..self.end];
+        let long = token.split('.').take(2).all(|part| part.len() >= 8);
+        (long && token.matches('.').count() >= 2).then_some(at..self.end)
     }
-    let long = token.split('.').take(2).all(|part| part.len() >= 8);
-    (long && token.matches('.').count() >= 2).then(|| at..at + token.len())
 }
 
 fn credential(text: &str) -> &str {

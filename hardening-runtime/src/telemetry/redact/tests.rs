@@ -224,3 +224,27 @@ fn a_planted_value_never_survives_its_name() {
         }
     }
 }
+
+#[test]
+fn a_long_text_costs_time_in_proportion_to_its_length() {
+    for part in [
+        "://",
+        "://a:b/",
+        "://a/@",
+        "-eyJ",
+        ".eyJabcdefgh",
+        "eyJabcdefgh-",
+        "=",
+        "\"token\",",
+        "bearer ",
+        "-----BEGIN ",
+        ":[",
+        "password\\",
+    ] {
+        let long = part.repeat((512 << 10) / part.len());
+        let began = crate::clock::now();
+        let _ = text(&long).len();
+        let took = std::time::Duration::from_nanos(crate::clock::now() - began);
+        assert!(took < std::time::Duration::from_secs(5), "{part:?} took {took:?}");
+    }
+}

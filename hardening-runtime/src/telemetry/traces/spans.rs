@@ -19,8 +19,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::Traces;
 use super::record::{Attribute, Event, Kind, MOST_ATTRIBUTES, Record, Status};
+use crate::clock::{nanos, since_1970};
 use crate::context::{self, trace};
-use crate::telemetry::{redact, wall_clock};
+use crate::telemetry::redact;
 
 /// What makes connections of the exporter itself; its spans would be exported, and make more.
 const MACHINERY: [&str; 6] = ["h2", "hyper", "hyper_util", "rustls", "tokio_util", "tower"];
@@ -112,7 +113,7 @@ where
                 parent,
                 state: place.state.clone(),
                 name: Cow::Borrowed(attributes.metadata().name()),
-                began: wall_clock(),
+                began: nanos(since_1970()),
                 ..Record::default()
             };
             attributes.record(&mut Visitor(&mut record));
@@ -144,7 +145,7 @@ where
                 Some(Attribute::Text(text)) => text,
                 _ => event.metadata().name().to_owned(),
             };
-            open.record.happened(Event { at: wall_clock(), name, attributes });
+            open.record.happened(Event { at: nanos(since_1970()), name, attributes });
         }
     }
 

@@ -3,9 +3,11 @@
 mod gate;
 mod issuer;
 
+mod calls;
 mod certificates;
 mod keys;
 mod limits;
+mod odd;
 mod rotation;
 mod secrecy;
 mod tokens;

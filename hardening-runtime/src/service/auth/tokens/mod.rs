@@ -24,6 +24,9 @@ use crate::clock::{self, nanos, wall_clock};
 use crate::settings;
 use crate::telemetry::text::Family;
 
+/// The least time between two fetches: an issuer is not asked without a pause, whatever settings say.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// What tokens are judged by.
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -72,9 +75,9 @@ impl Tokens {
         let source = Source::new(auth).map_err(|problem| vec![problem])?;
         let refresh = source.refresh(auth.jwks_refresh);
         let times = Times {
-            refresh: nanos(refresh),
+            refresh: nanos(refresh.max(SHORTEST)),
             stale: nanos(auth.jwks_stale),
-            cooldown: nanos(auth.jwks_cooldown),
+            cooldown: nanos(auth.jwks_cooldown.max(SHORTEST)),
         };
         let mut cache = Cache::new(times);
         // A file is there at the start; an issuer may come later than we do.
