@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use super::client::Client;
 use super::console;
 use super::problem::Problem;
+use super::pools;
 use super::server::Server;
 use crate::telemetry::text::Family;
-use crate::telemetry::{calls, facade};
+use crate::telemetry::{calls, facade, runtime};
 
 /// Answers everything but probes.
 pub(crate) async fn answer(
@@ -64,6 +65,8 @@ pub(crate) fn metrics(server: &Server) -> String {
     server.tasks.render(&mut out);
     crate::secret::render(&server.secrets, &mut out);
     super::ending::render(server, &mut out);
+    pools::render(&server.pools, &mut out);
+    runtime::render(&mut out);
     server.console.render(&mut out);
     let mut family = Family::gauge(&mut out, "build_info", "What is running.");
     let labels = [

@@ -18,6 +18,8 @@ pub(crate) mod log;
 #[cfg(feature = "service")]
 pub(crate) mod recent;
 pub mod redact;
+#[cfg(feature = "service")]
+pub(crate) mod runtime;
 pub mod text;
 #[cfg(all(feature = "service", not(feature = "otlp")))]
 #[path = "no_otlp.rs"]

@@ -18,11 +18,12 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::app::ANSWER;
+use crate::grpc;
 
 /// No request takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Where the clients go, and how.
@@ -35,7 +36,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    async fn connect(&self, protocol: &str) -> std::io::Result<Box<dyn Stream>> {
+    pub(crate) async fn connect(&self, protocol: &str) -> std::io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect(self.addr).await?;
         stream.set_nodelay(true)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
@@ -50,6 +51,8 @@ impl Target {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) took: Vec<Duration>,
+    /// Calls of gRPC among them.
+    pub(crate) calls: usize,
     pub(crate) connections: u32,
     pub(crate) failures: Vec<String>,
 }
@@ -71,16 +74,17 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// 100 requests a second over 20 connections of HTTP/1.1, and 100 over 5 of HTTP/2.
+    /// 80 requests a second over 16 connections of HTTP/1.1, 60 over 3 of HTTP/2, and 60 calls of gRPC over 3 more.
     pub(crate) fn start(target: &Target) -> Self {
         let (stop, stopped) = watch::channel(false);
         let tally = Arc::default();
         let mut clients = JoinSet::new();
-        for _ in 0..20 {
+        for _ in 0..16 {
             clients.spawn(old(target.clone(), Arc::clone(&tally), stopped.clone()));
         }
-        for _ in 0..5 {
+        for _ in 0..3 {
             clients.spawn(new(target.clone(), Arc::clone(&tally), stopped.clone()));
+            clients.spawn(grpc::caller(target.clone(), Arc::clone(&tally), stopped.clone()));
         }
         Self { tally, stop, clients }
     }
@@ -115,7 +119,7 @@ async fn right(answer: impl Future<Output = hyper::Result<Response<Incoming>>>) 
     timeout(PATIENCE, whole).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
-fn note(tally: &Mutex<Tally>, began: Instant, result: &Result<bool, String>) {
+pub(crate) fn note(tally: &Mutex<Tally>, began: Instant, result: &Result<bool, String>) {
     let mut tally = tally.lock().unwrap();
     match result {
         Ok(_) => tally.took.push(began.elapsed()),

@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use super::code_of;
 use crate::context;
-use crate::service::route::Live;
+use crate::service::route::{Live, Made};
 use crate::service::server::Server;
 use crate::telemetry::http::RouteStats;
 
@@ -27,9 +27,12 @@ use crate::telemetry::http::RouteStats;
 const MOST: usize = 128;
 const UNIMPLEMENTED: u8 = 12;
 
-/// The services, ready to be called.
-pub(in crate::service) fn prepared(services: Router) -> Router {
-    services.layer(NoteMethod).with_state(())
+/// The services, ready to be called, and how many of their methods can have counts of their own.
+pub(in crate::service) fn prepared(services: Router) -> (Router, usize) {
+    let made = Made::default();
+    let services = services.layer(NoteMethod(made.clone())).with_state(());
+    // Each service's other methods share one more.
+    (services, made.count() * (MOST + 1))
 }
 
 /// Whether there is a service of this name.
@@ -53,13 +56,14 @@ pub(super) async fn serves(services: &Router, name: &str) -> bool {
 struct Asks(Arc<AtomicBool>);
 
 /// Makes a [`Noted`] of each service.
-#[derive(Clone, Copy, Debug)]
-struct NoteMethod;
+#[derive(Clone, Debug)]
+struct NoteMethod(Made);
 
 impl<S> Layer<S> for NoteMethod {
     type Service = Noted<S>;
 
     fn layer(&self, inner: S) -> Noted<S> {
+        self.0.one_more();
         Noted { inner, methods: Arc::new(Methods([const { OnceLock::new() }; MOST])) }
     }
 }
@@ -89,8 +93,9 @@ impl Methods {
 
 /// The counts that all other methods of a service share.
 fn other(server: &Server, path: &str) -> Arc<RouteStats> {
-    match path.rsplit_once('/') {
-        Some((service, _)) if !service.is_empty() => server.stats.route(&format!("{service}/other")),
+    // A path of more parts leads to the service as well, and the client has chosen them.
+    match path.strip_prefix('/').and_then(|path| path.split_once('/')) {
+        Some((service, _)) if !service.is_empty() => server.stats.route(&format!("/{service}/other")),
         _ => Arc::clone(server.stats.unmatched()),
     }
 }
