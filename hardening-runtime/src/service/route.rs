@@ -104,10 +104,14 @@ struct NoteRoute(Made);
 /// The routes, ready to be asked, and a number that is not below that of their patterns: there is a service for each method
 /// of each, and one for all others.
 pub(crate) fn prepared(routes: Router) -> (Router, usize) {
-    let made = Made::default();
-    // `with_state` builds each route's services once instead of at each request.
-    let routes = routes.layer(NoteRoute(made.clone())).with_state(());
-    (routes, made.count())
+    let noted = |routes: Router| {
+        let made = Made::default();
+        // `with_state` builds each route's services once instead of at each request.
+        let routes = routes.layer(NoteRoute(made.clone())).with_state(());
+        (routes, made.count())
+    };
+    let (routes, count) = noted(routes);
+    (routes, count.saturating_sub(noted(Router::new()).1))
 }
 
 impl<S> Layer<S> for NoteRoute {

@@ -108,7 +108,7 @@ impl Server {
         let (router, routes) = route::prepared(app.http);
         let (grpc, methods) = app.grpc.map(grpc::prepared).unzip();
         let methods = methods.unwrap_or(0);
-        let stats = HttpStats::new(routes + methods + PROBES + SPARE_ROUTES);
+        let stats = HttpStats::new(routes + PROBES + SPARE_ROUTES, methods);
         if grpc.is_some() {
             stats.answers_calls();
         }

@@ -47,6 +47,8 @@ pub struct HttpStats {
     routes: Mutex<Vec<Arc<RouteStats>>>,
     /// Routes that have counts of their own, at most.
     most: usize,
+    /// How many of these answer calls of gRPC alone.
+    callable: usize,
     unmatched: Arc<RouteStats>,
     in_flight: AtomicI64,
 }
@@ -56,6 +58,8 @@ pub struct HttpStats {
 pub struct RouteStats {
     /// The route's pattern.
     pub route: Box<str>,
+    /// Whether it is a method of gRPC.
+    callable: bool,
     /// Requests being answered now.
     in_flight: AtomicI64,
     /// The last request that was answered with an error: its id, and its trace's.
@@ -112,27 +116,27 @@ impl Series {
 
 impl Default for HttpStats {
     fn default() -> Self {
-        Self::new(1000)
+        Self::new(1000, 0)
     }
 }
 
 impl HttpStats {
-    /// Counts for `most` routes; those that come later share one.
-    pub fn new(most: usize) -> Self {
-        let unmatched = Arc::new(RouteStats::new(UNMATCHED));
+    /// Counts for this many routes, and this many methods of gRPC; those that come later share one.
+    pub fn new(routes: usize, callable: usize) -> Self {
+        let unmatched = Arc::new(RouteStats::new(UNMATCHED, false));
         // Exists from the start, so that the first scrape shows the families.
         unmatched.series("GET");
-        let routes = Mutex::new(vec![Arc::clone(&unmatched)]);
-        Self { routes, most, unmatched, in_flight: AtomicI64::new(0) }
+        let (most, routes) = (routes, Mutex::new(vec![Arc::clone(&unmatched)]));
+        Self { routes, most: most + callable, callable, unmatched, in_flight: AtomicI64::new(0) }
     }
 
     /// How many series [`HttpStats::render`] can ever write.
     pub fn most_series(&self) -> usize {
         // Those that share one are one more, and so are those that no route matches.
-        let routes = self.most + 2;
+        let routes = self.most - self.callable + 2;
         let of_method = STATUSES as usize + 1 + BOUNDS.len() + 3;
-        let calls = if self.unmatched.calls.get().is_some() { GRPC_CODES.len() } else { 0 };
-        routes * (METHODS.len() * of_method + calls) + 1
+        let calls = GRPC_CODES.len();
+        routes * (METHODS.len() * of_method + calls) + self.callable * (2 * of_method + calls) + 1
     }
 
     /// How many routes have counts of their own, at most.
@@ -142,17 +146,29 @@ impl HttpStats {
 
     /// The counts of the route with this pattern, or those that share one when there are too many.
     pub fn route(&self, pattern: &str) -> Arc<RouteStats> {
+        self.found(pattern, false)
+    }
+
+    /// The counts of the method of gRPC with this path, or those that share one when there are too many.
+    #[cfg(feature = "grpc")]
+    pub fn method(&self, path: &str) -> Arc<RouteStats> {
+        self.found(path, true)
+    }
+
+    fn found(&self, pattern: &str, callable: bool) -> Arc<RouteStats> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |pattern: &str| routes.iter().find(|known| &*known.route == pattern).map(Arc::clone);
         if let Some(known) = known(pattern) {
             return known;
         }
-        // The one that no route matches is there always.
-        let pattern = if routes.len() > self.most { OTHER } else { pattern };
-        if let Some(known) = known(pattern) {
+        let many = routes.iter().filter(|known| known.callable == callable).count();
+        // The one for what no route matches is there always.
+        let room = if callable { many < self.callable } else { many <= self.most - self.callable };
+        let added = if room { RouteStats::new(pattern, callable) } else { RouteStats::new(OTHER, false) };
+        if let (false, Some(known)) = (room, known(OTHER)) {
             return known;
         }
-        let added = Arc::new(RouteStats::new(pattern));
+        let added = Arc::new(added);
         routes.push(Arc::clone(&added));
         added
     }
@@ -276,9 +292,10 @@ impl RouteStats {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((request.to_owned(), trace));
     }
 
-    fn new(route: &str) -> Self {
+    fn new(route: &str, callable: bool) -> Self {
         Self {
             route: route.into(),
+            callable,
             in_flight: AtomicI64::new(0),
             #[cfg(feature = "alerts")]
             failed: Mutex::default(),
@@ -298,7 +315,10 @@ impl RouteStats {
     }
 
     fn series(&self, method: &str) -> &Series {
-        let at = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
+        let other = METHODS.len() - 1;
+        let at = METHODS.iter().position(|known| *known == method).unwrap_or(other);
+        // A method of gRPC is called by POST, whatever a client may send besides.
+        let at = if self.callable && METHODS[at] != "POST" { other } else { at };
         self.methods[at].get_or_init(Box::default)
     }
 
@@ -371,7 +391,7 @@ mod tests {
 
     #[test]
     fn neither_routes_nor_statuses_grow_beyond_their_bounds() {
-        let stats = HttpStats::new(3);
+        let stats = HttpStats::new(3, 0);
         stats.answers_calls();
         for route in 0..1000 {
             let route = stats.route(&format!("/{route}"));

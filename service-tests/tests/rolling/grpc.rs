@@ -1,6 +1,5 @@
 //! Clients of gRPC: twenty calls a second on one connection, without waiting for one another; each fifth is a stream.
 
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -16,11 +15,15 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 
 use crate::app::ANSWER;
-use crate::load::{PATIENCE, Tally, Target, note};
+use crate::load::{PATIENCE, Tally, Target, note, sent};
 
-/// One connection, which nobody makes anew behind the client's back, as a channel would.
+/// One connection, and where it leads.
 #[derive(Clone)]
-struct Connection(http2::SendRequest<Body>);
+struct Connection {
+    sender: http2::SendRequest<Body>,
+    target: Target,
+    tally: Arc<Mutex<Tally>>,
+}
 
 impl Service<http::Request<Body>> for Connection {
     type Response = http::Response<Incoming>;
@@ -28,13 +31,13 @@ impl Service<http::Request<Body>> for Connection {
     type Future = BoxFuture<Self::Response, hyper::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.0.poll_ready(cx)
+        self.sender.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
         *request.uri_mut() = format!("http://test{path}").parse().expect("an address");
-        Box::pin(self.0.send_request(request))
+        Box::pin(sent(self.sender.clone(), request, self.target.clone(), Arc::clone(&self.tally)))
     }
 }
 
@@ -85,15 +88,11 @@ pub(crate) async fn caller(target: Target, tally: Arc<Mutex<Tally>>, mut stopped
                 }
             },
         };
-        let (client, tally) = (PricesClient::new(Connection(sender.clone())), Arc::clone(&tally));
-        // The request is handed over before anything else is done: the connection was looked at just now, and may be told to end.
-        let mut answer = Box::pin(call(client, at % 5 == 0));
-        let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
+        let connection =
+            Connection { sender: sender.clone(), target: target.clone(), tally: Arc::clone(&tally) };
+        let (client, tally) = (PricesClient::new(connection), Arc::clone(&tally));
         calls.spawn(async move {
-            let result = match first {
-                Poll::Ready(result) => result,
-                Poll::Pending => answer.await,
-            };
+            let result = call(client, at % 5 == 0).await;
             note(&tally, began, &result);
             tally.lock().unwrap().calls += usize::from(result.is_ok());
         });

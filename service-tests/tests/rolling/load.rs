@@ -54,6 +54,8 @@ pub(crate) struct Tally {
     /// Calls of gRPC among them.
     pub(crate) calls: usize,
     pub(crate) connections: u32,
+    /// Requests that a connection handed back, because it was told to end before anything of them was sent.
+    pub(crate) unsent: usize,
     pub(crate) failures: Vec<String>,
 }
 
@@ -156,6 +158,30 @@ async fn old(target: Target, tally: Arc<Mutex<Tally>>, mut stopped: watch::Recei
     }
 }
 
+/// Sends over HTTP/2. A client finds out that its connection is to end while requests wait in its own queue for it; what it hands
+/// back was never sent, and goes over a new connection, as every pool of connections does it. What was sent is never repeated.
+pub(crate) async fn sent<B>(
+    mut sender: http2::SendRequest<B>,
+    request: Request<B>,
+    target: Target,
+    tally: Arc<Mutex<Tally>>,
+) -> hyper::Result<Response<Incoming>>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut failed = match sender.try_send_request(request).await {
+        Ok(answer) => return Ok(answer),
+        Err(failed) => failed,
+    };
+    let Some(unsent) = failed.take_message() else { return Err(failed.into_error()) };
+    let Ok(stream) = target.connect("h2").await else { return Err(failed.into_error()) };
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    tally.lock().unwrap().unsent += 1;
+    sender.send_request(unsent).await
+}
+
 /// A client of HTTP/2: twenty requests a second, without waiting for one another.
 async fn new(target: Target, tally: Arc<Mutex<Tally>>, mut stopped: watch::Receiver<bool>) {
     let mut ticks = interval(Duration::from_millis(50));
@@ -166,7 +192,7 @@ async fn new(target: Target, tally: Arc<Mutex<Tally>>, mut stopped: watch::Recei
         tokio::select! { _ = stopped.changed() => break, _ = ticks.tick() => {} }
         let began = Instant::now();
         // A connection that is told to end takes no new request.
-        let (mut sender, left) = match open.take().filter(|(sender, _)| sender.is_ready()) {
+        let (sender, left) = match open.take().filter(|(sender, _)| sender.is_ready()) {
             Some(open) => open,
             None => match target.connect("h2").await {
                 Ok(stream) => {
@@ -182,9 +208,11 @@ async fn new(target: Target, tally: Arc<Mutex<Tally>>, mut stopped: watch::Recei
                 }
             },
         };
-        let (answer, tally) = (sender.send_request(request()), Arc::clone(&tally));
+        let kept = Some(sender.clone());
+        let answer = sent(sender, request(), target.clone(), Arc::clone(&tally));
+        let tally = Arc::clone(&tally);
         requests.spawn(async move { note(&tally, began, &right(answer).await) });
-        open = (left > 1).then_some((sender, left - 1));
+        open = kept.filter(|_| left > 1).map(|sender| (sender, left - 1));
     }
     requests.join_all().await;
 }

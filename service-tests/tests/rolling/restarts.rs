@@ -35,10 +35,11 @@ async fn i_63_twenty_restarts_of_two_instances_lose_no_request() {
     let tally = load.end().await;
     let (requests, p50, p99) = (tally.took.len(), tally.percentile(50), tally.percentile(99));
     println!(
-        "{RESTARTS} restarts: {requests} requests, {} of them gRPC, over {} connections, {} failed, p50 {p50:?}, \
+        "{RESTARTS} restarts: {requests} requests, {} of them gRPC, over {} connections, {} unsent at first, {} failed, p50 {p50:?}, \
          p99 {p99:?}",
         tally.calls,
         tally.connections,
+        tally.unsent,
         tally.failures.len()
     );
     assert_eq!(tally.failures, Vec::<String>::new());

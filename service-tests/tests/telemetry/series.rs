@@ -68,7 +68,7 @@ const FAMILIES: [&str; 64] = [
     "shutdown_stage{stage=\"serving\"}",
     "tls_certificate_expiry_seconds",
     "tls_certificate_reloads_total{result=\"applied\"}",
-    "tls_handshakes_total{result=\"completed\"}",
+    "tls_handshakes_total{result=\"done\"}",
     "tokio_alive_tasks",
     "tokio_global_queue_depth",
     "tokio_worker_busy_seconds_total{worker=\"0\"}",
@@ -134,7 +134,9 @@ async fn i_75_series_never_exceed_the_number_that_the_start_printed() {
                 let method = format!("M{}", at % 1000);
                 client.ask(&method, "/items/1", &[], "").await;
             }
-            client.ask("GET", &format!("/fails/{}", 200 + at % 800), &[("idempotency-key", &at.to_string())], "").await;
+            if at < 1000 {
+                client.ask("GET", &format!("/fails/{}", 200 + at % 800), &[], "").await;
+            }
         }
     };
     tokio::join!(ask(&clients[0], 0), ask(&clients[1], 1), ask(&clients[2], 2), ask(&clients[3], 3));

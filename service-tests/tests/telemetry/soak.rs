@@ -27,9 +27,8 @@ const ROUNDS: usize = 8;
 /// between them.
 const MARGIN: i64 = 1536;
 
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("HARDENING_LOG__ACCESS", "false"),
-    ("HARDENING_LOG__LEVEL", "error"),
     ("HARDENING_HTTP__RATE_LIMIT", "1000000/s"),
     ("HARDENING_ADMIN__TOKEN", "correct-horse-battery-staple"),
     // One heap that gives back what is free at its end, so that the process's memory is what the service holds.

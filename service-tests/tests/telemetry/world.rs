@@ -63,6 +63,7 @@ impl World {
             "{tls}[auth]\napi_keys = {callers:?}\nissuer = 'https://id.example'\naudience = ['orders']\n\
              jwks = 'http://{others}/keys'\n[telemetry]\notlp_endpoint = 'http://{others}'\nexport_every = '100ms'\n\
              [alerts]\njson = ['http://{others}/alerts']\nslack = ['http://{others}/slack']\nevery = '1s'\n\
+             secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n\
              [secrets]\nkey = 'secret://file{key}'\n{more}"
         );
         let file = authority.file("settings.toml", &settings);

@@ -29,10 +29,15 @@ const UNIMPLEMENTED: u8 = 12;
 
 /// The services, ready to be called, and how many of their methods can have counts of their own.
 pub(in crate::service) fn prepared(services: Router) -> (Router, usize) {
-    let made = Made::default();
-    let services = services.layer(NoteMethod(made.clone())).with_state(());
+    let noted = |services: Router| {
+        let made = Made::default();
+        let services = services.layer(NoteMethod(made.clone())).with_state(());
+        (services, made.count())
+    };
+    let (services, count) = noted(services);
+    let none = noted(Router::new().fallback(async || {})).1;
     // Each service's other methods share one more.
-    (services, made.count() * (MOST + 1))
+    (services, count.saturating_sub(none) * (MOST + 1))
 }
 
 /// Whether there is a service of this name.
@@ -86,7 +91,7 @@ impl Methods {
 
     /// The counts of the method with this path, which there is.
     fn learn(&self, server: &Server, path: &str) -> Arc<RouteStats> {
-        let mut slots = self.0.iter().map(|slot| slot.get_or_init(|| server.stats.route(path)));
+        let mut slots = self.0.iter().map(|slot| slot.get_or_init(|| server.stats.method(path)));
         slots.find(|known| &*known.route == path).map_or_else(|| other(server, path), Arc::clone)
     }
 }
@@ -95,7 +100,7 @@ impl Methods {
 fn other(server: &Server, path: &str) -> Arc<RouteStats> {
     // A path of more parts leads to the service as well, and the client has chosen them.
     match path.strip_prefix('/').and_then(|path| path.split_once('/')) {
-        Some((service, _)) if !service.is_empty() => server.stats.route(&format!("/{service}/other")),
+        Some((service, _)) if !service.is_empty() => server.stats.method(&format!("/{service}/other")),
         _ => Arc::clone(server.stats.unmatched()),
     }
 }
