@@ -42,7 +42,7 @@ const FAMILIES: [&str; 64] = [
     "hardening_in_flight{call=\"app::saved\"}",
     "hardening_queue_depth{call=\"app::narrow\"}",
     "hardening_rate_limit_decisions_total{limiter=\"app::limited\",decision=\"overflow\"}",
-    "hardening_rate_limit_decisions_total{limiter=\"app::PARTNERS\",decision=\"refused\"}",
+    "hardening_rate_limit_decisions_total{limiter=\"PARTNERS\",decision=\"refused\"}",
     "hardening_retries_total{call=\"app::retried\",reason=\"failure\"}",
     "hardening_retry_budget_remaining{budget=\"app::retried\"}",
     "hardening_settings_reloads_total{result=\"applied\"}",
