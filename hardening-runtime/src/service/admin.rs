@@ -8,8 +8,8 @@ use hyper::body::Incoming;
 
 use super::client::Client;
 use super::console;
-use super::problem::Problem;
 use super::pools;
+use super::problem::Problem;
 use super::server::Server;
 use crate::telemetry::text::Family;
 use crate::telemetry::{calls, facade, runtime};

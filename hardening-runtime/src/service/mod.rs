@@ -18,6 +18,7 @@ mod console;
 mod deadline;
 mod drain;
 mod ending;
+mod farewell;
 #[cfg(not(feature = "grpc"))]
 #[path = "no_grpc.rs"]
 mod grpc;
@@ -71,9 +72,9 @@ mod words;
 pub(crate) use request_id::make as new_id;
 
 pub use json::Json;
+pub use pools::{PoolState, PoolWaits};
 pub use problem::{FieldError, PROBLEM_JSON, Problem};
 pub(crate) use reload::{LOOK_EVERY, Watched};
-pub use pools::{PoolState, PoolWaits};
 pub use running::{Report, Running};
 pub use setup::{HookResult, MissingProvision, Provided, Setup};
 pub use shed::Priority;

@@ -46,7 +46,8 @@ impl fmt::Debug for Pool {
 
 /// Writes their metrics. The states of a pool add up to the most that there may be.
 pub(super) fn render(pools: &[Pool], out: &mut String) {
-    let mut family = Family::gauge(out, "db_pool_connections", "Places of a pool of connections by their state.");
+    let mut family =
+        Family::gauge(out, "db_pool_connections", "Places of a pool of connections by their state.");
     for pool in pools {
         // The program's own code: what it panics with must not take the other metrics away.
         let Ok(PoolState { in_use, idle, max }) = catch_unwind(AssertUnwindSafe(|| (pool.state)())) else {

@@ -26,7 +26,14 @@ pub struct Setup {
 impl Setup {
     pub(super) fn new(settings: Settings) -> Self {
         let secrets = Secrets::new(settings.secrets.clone());
-        Self { settings, provided: Provided::default(), hooks: Vec::new(), priorities: Vec::new(), pools: Vec::new(), secrets }
+        Self {
+            settings,
+            provided: Provided::default(),
+            hooks: Vec::new(),
+            priorities: Vec::new(),
+            pools: Vec::new(),
+            secrets,
+        }
     }
 
     /// The settings in force.

@@ -13,7 +13,13 @@ use super::world::{KEY, World};
 /// A program of Prometheus', or nothing where it is not here and need not be.
 fn spawned(mut command: Command) -> Option<Child> {
     let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    match command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn() {
+    match command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+    {
         Ok(child) => Some(child),
         Err(error) if required => panic!("it cannot run: {error}"),
         Err(_) => {
@@ -30,10 +36,22 @@ async fn use_it(world: &World) {
         client.ask("GET", "/hello", &[("x-api-key", KEY)], "").await;
         client.ask("GET", "/saved", &[], "").await;
     }
-    for path in ["/items/1", "/items/2", "/missing", "/panic", "/timeout", "/retried", "/fails/503", "/waited", "/livez"] {
+    for path in [
+        "/items/1",
+        "/items/2",
+        "/missing",
+        "/panic",
+        "/timeout",
+        "/retried",
+        "/fails/503",
+        "/waited",
+        "/livez",
+    ] {
         client.ask("GET", path, &[], "").await;
     }
-    client.ask("POST", "/shop.v1.Prices/Quote", &[("content-type", "application/grpc")], &b"\0\0\0\0\0"[..]).await;
+    client
+        .ask("POST", "/shop.v1.Prices/Quote", &[("content-type", "application/grpc")], &b"\0\0\0\0\0"[..])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +83,17 @@ async fn asked(prometheus: std::net::SocketAddr, question: &str) -> Option<f64> 
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

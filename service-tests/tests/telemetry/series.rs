@@ -90,9 +90,15 @@ async fn every_family_is_there_right_after_the_start() {
     let missing = FAMILIES.iter().filter(|start| !known.iter().any(|series| series.starts_with(**start)));
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new(), "not in\n{metrics}");
     for line in metrics.lines().filter(|line| AT_ZERO.iter().any(|start| line.starts_with(start))) {
-        let gauges = ["hardening_circuit_state", "hardening_concurrency_limit", "hardening_retry_budget", "hardening_spans"];
+        let gauges = [
+            "hardening_circuit_state",
+            "hardening_concurrency_limit",
+            "hardening_retry_budget",
+            "hardening_spans",
+        ];
         let (series, value) = line.rsplit_once(' ').unwrap();
-        let moves = gauges.iter().any(|gauge| series.starts_with(gauge)) || series.contains("route=\"/readyz\"");
+        let moves =
+            gauges.iter().any(|gauge| series.starts_with(gauge)) || series.contains("route=\"/readyz\"");
         assert!(moves || value == "0", "{line}");
     }
 }
@@ -112,7 +118,10 @@ async fn said(world: World) -> (usize, usize) {
 async fn i_75_series_never_exceed_the_number_that_the_start_printed() {
     const GRPC: (&str, &str) = ("content-type", "application/grpc");
     let world = World::start(&[("HARDENING_LOG__ACCESS", "false"), LIMIT[0]], "").await;
-    let (began, starting) = { let metrics = world.scrape().await; (series(&metrics).len(), metrics) };
+    let (began, starting) = {
+        let metrics = world.scrape().await;
+        (series(&metrics).len(), metrics)
+    };
     let mut clients = Vec::new();
     for _ in 0..4 {
         clients.push(world.client().await);
@@ -140,7 +149,9 @@ async fn i_75_series_never_exceed_the_number_that_the_start_printed() {
         }
     };
     tokio::join!(ask(&clients[0], 0), ask(&clients[1], 1), ask(&clients[2], 2), ask(&clients[3], 3));
-    for path in ["/panic", "/retried", "/hedged", "/saved", "/timeout", "/partner", "/waited", "/priced/1", "/livez"] {
+    for path in
+        ["/panic", "/retried", "/hedged", "/saved", "/timeout", "/partner", "/waited", "/priced/1", "/livez"]
+    {
         clients[0].ask("GET", path, &[("x-api-key", KEY)], "").await;
     }
     let mut old = world.old_client().await;
@@ -158,7 +169,9 @@ async fn i_75_series_never_exceed_the_number_that_the_start_printed() {
     // None of it belongs to anything but the routes that the program has.
     let growing = ["http_request", "grpc_requests", "auth_jwks_age"];
     let fixed = |metrics: &str| -> BTreeSet<String> {
-        let fixed = series(metrics).into_iter().filter(|series| !growing.iter().any(|start| series.starts_with(start)));
+        let fixed = series(metrics)
+            .into_iter()
+            .filter(|series| !growing.iter().any(|start| series.starts_with(start)));
         fixed.map(str::to_owned).collect()
     };
     assert_eq!(fixed(&metrics), fixed(&starting));
@@ -167,7 +180,8 @@ async fn i_75_series_never_exceed_the_number_that_the_start_printed() {
         .filter_map(|series| series.split_once("route=\"")?.1.split_once('"').map(|(route, _)| route))
         .collect();
     assert!(routes.len() < 24, "{routes:#?}");
-    let statuses = ended.iter().filter(|series| series.contains("method=\"GET\",route=\"/fails/{status}\",status="));
+    let statuses =
+        ended.iter().filter(|series| series.contains("method=\"GET\",route=\"/fails/{status}\",status="));
     assert_eq!(statuses.count(), 25, "24 of them, and one for all others");
     let (now, ended) = (ended.len(), world);
     let (first, most) = said(ended).await;
