@@ -30,8 +30,9 @@ impl Service<http::Request<Body>> for Connection {
     type Error = hyper::Error;
     type Future = BoxFuture<Self::Response, hyper::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.sender.poll_ready(cx)
+    /// A connection that has ended meanwhile hands its request back.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
