@@ -85,7 +85,7 @@ async fn retried() -> Result<&'static str, Rejected> {
 #[hedged(after = 2ms, idempotent)]
 async fn twice() -> Result<&'static str, Rejected> {
     static RUNS: AtomicU32 = AtomicU32::new(0);
-    if RUNS.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+    if RUNS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
         sleep(Duration::from_millis(20)).await;
     }
     Ok("answered")

@@ -200,7 +200,7 @@ async fn after_rounds_of_everything_memory_tasks_and_descriptors_are_what_they_w
     let mut soak = Soak { world, requests: 0 };
     let start = soak.held(f64::INFINITY, usize::MAX).await;
     for _ in 0..WARM_UP {
-        soak.round().await;
+        Box::pin(soak.round()).await;
     }
     // The service keeps a connection to each of those that it tells of traces and errors, with a task or two.
     let (tasks, descriptors) = (start.tasks + 6.0, start.descriptors + 4);
@@ -210,7 +210,7 @@ async fn after_rounds_of_everything_memory_tasks_and_descriptors_are_what_they_w
     let began = Instant::now();
     let mut all = vec![before];
     for _ in 0..ROUNDS {
-        soak.round().await;
+        Box::pin(soak.round()).await;
         all.push(soak.held(tasks, descriptors).await);
     }
     let after = all[ROUNDS];
