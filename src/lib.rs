@@ -96,8 +96,8 @@ pub use hardening_runtime::policy::circuit_breaker::{Circuit, CircuitState, Ille
 pub use hardening_runtime::secret::{Secret, SecretError, SecretHandle, SecretProvider};
 #[cfg(feature = "service")]
 pub use hardening_runtime::service::{
-    BoxError, FieldError, IntoApp, Json, Priority, Problem, Report, Result, Running, Service, Setup,
-    StartError, Stopping,
+    BoxError, FieldError, IntoApp, Json, PoolState, PoolWaits, Priority, Problem, Report, Result, Running,
+    Service, Setup, StartError, Stopping,
 };
 pub use hardening_runtime::{Rejected, catalogue, context, telemetry};
 

@@ -71,8 +71,18 @@ impl Child {
 
     /// Asks it to end.
     pub async fn terminate(&self) {
-        let id = self.process.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().await.unwrap().success());
+        self.signal("TERM").await;
+    }
+
+    /// Sends it the signal of this name.
+    pub async fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("it runs")
     }
 
     /// Waits for its end.

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 
 use super::client::Client;
 use super::console;
+use super::pools;
 use super::problem::{Methods, Problem};
 use super::server::Server;
 use crate::telemetry::text::Family;
@@ -62,6 +63,8 @@ pub(crate) fn metrics(server: &Server) -> String {
     server.tasks.render(&mut out);
     crate::secret::render(&server.secrets, &mut out);
     super::ending::render(server, &mut out);
+    pools::render(&server.pools, &mut out);
+    runtime::render(&mut out);
     server.console.render(&mut out);
     let mut family = Family::gauge(&mut out, "build_info", "What is running.");
     let labels = [

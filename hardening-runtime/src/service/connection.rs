@@ -101,7 +101,7 @@ async fn speak(
 ) -> Spoken {
     let answer =
         service_fn(|incoming| request::answer(Arc::clone(server), Arc::clone(conn), surface, incoming));
-    let mut http = pin!(builder.serve_connection(TokioIo::new(Wire(Arc::clone(conn))), answer));
+    let mut http = pin!(builder.serve_connection(TokioIo::new(Wire::new(Arc::clone(conn))), answer));
     let mut stages = server.stages();
     let (mut told, mut drains_since, mut displaced) = (false, None, false);
     let limits = Limits::new(&server.settings.http);
@@ -117,6 +117,7 @@ async fn speak(
                 }
                 _ => {
                     told = true;
+                    conn.ends();
                     http.as_mut().graceful_shutdown();
                 }
             }
@@ -135,6 +136,7 @@ async fn speak(
                     return Spoken::Dropped;
                 }
                 // What it began to answer meanwhile is answered.
+                conn.ends();
                 http.as_mut().graceful_shutdown();
                 timer.as_mut().reset(Instant::now() + FIRST_WORD);
             }

@@ -18,6 +18,7 @@ mod console;
 mod deadline;
 mod drain;
 mod ending;
+mod farewell;
 #[cfg(not(feature = "grpc"))]
 #[path = "no_grpc.rs"]
 mod grpc;
@@ -36,12 +37,14 @@ mod operate;
 pub(crate) mod panics;
 mod places;
 mod plain;
+pub(crate) mod pools;
 mod problem;
 mod reload;
 mod request;
 mod request_id;
 mod route;
 mod running;
+mod series;
 mod server;
 #[cfg(feature = "otlp")]
 mod server_span;
@@ -70,6 +73,7 @@ mod words;
 pub(crate) use request_id::make as new_id;
 
 pub use json::Json;
+pub use pools::{PoolState, PoolWaits};
 pub use problem::{FieldError, PROBLEM_JSON, Problem};
 pub(crate) use reload::{LOOK_EVERY, Watched};
 pub use running::{Report, Running};

@@ -31,8 +31,8 @@ pub(super) fn code_of(_: &HeaderMap) -> Option<u8> {
     None
 }
 
-pub(super) fn prepared(routes: Router) -> Router {
-    routes
+pub(super) fn prepared(routes: Router) -> (Router, usize) {
+    (routes, 0)
 }
 
 #[expect(clippy::unused_async, reason = "the signature of the one that is there")]

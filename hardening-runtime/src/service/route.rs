@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -81,14 +83,42 @@ impl Fated for Live {
     }
 }
 
+/// How many services a layer was put around.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Made(Arc<AtomicUsize>);
+
+impl Made {
+    pub(crate) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Makes a [`Noted`] of each route.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoteRoute;
+#[derive(Clone, Debug)]
+struct NoteRoute(Made);
+
+/// The routes, ready to be asked, and a number that is not below that of their patterns: there is a service for each method
+/// of each, and one for all others.
+pub(crate) fn prepared(routes: Router) -> (Router, usize) {
+    let noted = |routes: Router| {
+        let made = Made::default();
+        // `with_state` builds each route's services once instead of at each request.
+        let routes = routes.layer(NoteRoute(made.clone())).with_state(());
+        (routes, made.count())
+    };
+    let (routes, count) = noted(routes);
+    (routes, count.saturating_sub(noted(Router::new()).1))
+}
 
 impl<S> Layer<S> for NoteRoute {
     type Service = Noted<S>;
 
     fn layer(&self, inner: S) -> Noted<S> {
+        self.0.one_more();
         Noted { inner, known: Arc::new(OnceLock::new()) }
     }
 }

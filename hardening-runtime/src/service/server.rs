@@ -13,7 +13,8 @@ use super::grpc;
 use super::headers::Headers;
 use super::health::Health;
 use super::limit::Limits;
-use super::route::NoteRoute;
+use super::pools::Pool;
+use super::route;
 use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
 use super::slot::ConnectionStats;
@@ -25,6 +26,12 @@ use crate::settings::Settings;
 use crate::telemetry::alerts::Alerts;
 use crate::telemetry::http::HttpStats;
 use crate::telemetry::traces::Traces;
+
+/// Routes with counts of their own beyond those that are seen at the start: a router inside a fallback service has some.
+const SPARE_ROUTES: usize = 32;
+
+/// The paths of probes, which are counted as routes are.
+const PROBES: usize = 7;
 
 /// One running service.
 #[derive(Debug)]
@@ -45,6 +52,7 @@ pub(crate) struct Server {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) hooks: Arc<HookLog>,
     pub(crate) secrets: Vec<Arc<Known>>,
+    pub(crate) pools: Vec<Pool>,
     pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) alerts: Option<Arc<Alerts>>,
     pub(crate) console: Console,
@@ -69,6 +77,7 @@ pub(crate) struct Parts {
     /// Of routes, as set-up code gave them.
     pub(crate) priorities: Vec<(String, Priority)>,
     pub(crate) secrets: Vec<Arc<Known>>,
+    pub(crate) pools: Vec<Pool>,
 }
 
 /// Which listener a request came in on.
@@ -82,17 +91,31 @@ pub(crate) enum Surface {
 
 impl Server {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, version, app, health, tls, auth, console, traces, alerts, priorities, secrets } =
-            parts;
-        let stats = HttpStats::default();
-        if app.grpc.is_some() {
+        let Parts {
+            settings,
+            version,
+            app,
+            health,
+            tls,
+            auth,
+            console,
+            traces,
+            alerts,
+            priorities,
+            secrets,
+            pools,
+        } = parts;
+        let (router, routes) = route::prepared(app.http);
+        let (grpc, methods) = app.grpc.map(grpc::prepared).unzip();
+        let methods = methods.unwrap_or(0);
+        let stats = HttpStats::new(routes + PROBES + SPARE_ROUTES, methods);
+        if grpc.is_some() {
             stats.answers_calls();
         }
         Self {
             version,
-            // `with_state` builds each route's services once instead of at each request.
-            router: app.http.layer(NoteRoute).with_state(()),
-            grpc: app.grpc.map(grpc::prepared),
+            router,
+            grpc,
             health,
             stats,
             limits: Limits::new(&settings.http),
@@ -104,6 +127,7 @@ impl Server {
             tasks: Arc::new(Tasks::new(&tasks(), &settings)),
             hooks: Arc::default(),
             secrets,
+            pools,
             traces,
             alerts,
             console,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::pools::{Pool, PoolState, PoolWaits};
 use super::shed::Priority;
 use super::spec::BoxError;
 use crate::secret::{SecretError, SecretHandle, SecretProvider, Secrets};
@@ -18,13 +19,21 @@ pub struct Setup {
     provided: Provided,
     pub(super) hooks: Vec<Hook>,
     pub(super) priorities: Vec<(String, Priority)>,
+    pub(super) pools: Vec<Pool>,
     secrets: Secrets,
 }
 
 impl Setup {
     pub(super) fn new(settings: Settings) -> Self {
         let secrets = Secrets::new(settings.secrets.clone());
-        Self { settings, provided: Provided::default(), hooks: Vec::new(), priorities: Vec::new(), secrets }
+        Self {
+            settings,
+            provided: Provided::default(),
+            hooks: Vec::new(),
+            priorities: Vec::new(),
+            pools: Vec::new(),
+            secrets,
+        }
     }
 
     /// The settings in force.
@@ -53,6 +62,21 @@ impl Setup {
     /// priority are refused first. `pattern` is the route's, as the router has it; `[shed]` of the settings wins over it.
     pub fn priority(&mut self, pattern: impl Into<String>, priority: Priority) {
         self.priorities.push((pattern.into(), priority));
+    }
+
+    /// Shows a pool of connections in `db_pool_connections{pool,state}`: each time the metrics are read, `state` is asked, which must
+    /// not wait. What is answered takes down how long somebody waited for a connection, in `db_pool_wait_seconds{pool}`. A second
+    /// pool of one name takes the place of the first and goes on with its waits.
+    pub fn pool(
+        &mut self,
+        name: impl Into<String>,
+        state: impl Fn() -> PoolState + Send + Sync + 'static,
+    ) -> PoolWaits {
+        let name = name.into();
+        let before = self.pools.iter().position(|pool| pool.name == name);
+        let waits = before.map_or_else(PoolWaits::default, |at| self.pools.remove(at).waits);
+        self.pools.push(Pool { name, state: Box::new(state), waits: waits.clone() });
+        waits
     }
 
     /// The secret of a name in `[secrets]`, or of a reference such as `secret://file/run/secrets/key`. It is read now, and

@@ -18,6 +18,7 @@ use super::operate::{self, Operation};
 use super::panics;
 use super::reload::Reloader;
 use super::running::Running;
+use super::series::Series;
 use super::server::{Parts, Server, Surface};
 use super::setup::{Hook, Provided, Setup};
 use super::signals::{self, Signals};
@@ -238,6 +239,7 @@ impl Service {
         let mut setup = Setup::new(settings.clone());
         let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
         let priorities = std::mem::take(&mut setup.priorities);
+        let pools = std::mem::take(&mut setup.pools);
         let (provided, hooks, secrets) = setup.into_parts();
         let checks = health::checks();
         let of_checks = checks.iter().filter_map(|check| (check.run)(&provided).err());
@@ -253,8 +255,20 @@ impl Service {
         let console = Console::new(Arc::clone(&reloader), near);
         let version = self.spec.version;
         let (traces, exporter) = traces.unzip();
-        let parts =
-            Parts { settings, version, app, health, tls, auth, console, traces, alerts, priorities, secrets };
+        let parts = Parts {
+            settings,
+            version,
+            app,
+            health,
+            tls,
+            auth,
+            console,
+            traces,
+            alerts,
+            priorities,
+            secrets,
+            pools,
+        };
         let server = Arc::new(Server::new(parts));
         missing.extend(server.tasks.missing(&provided));
         if !missing.is_empty() {
@@ -381,6 +395,13 @@ fn announce(assembled: &Assembled) {
             "serving"
         );
     }
+    let series = Series::of(&assembled.server, assembled.hooks.len());
+    tracing::info!(
+        series = series.now,
+        series_at_most = series.most,
+        routes_at_most = assembled.server.stats.most_routes(),
+        "the metrics of this service are bounded"
+    );
 }
 
 /// The one place where a refusal to start is said: standard error, a line each, and exit code 1.

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::address::Peer;
+use super::farewell::Farewell;
 use super::socket::Socket;
 use crate::clock::{self, Nanos};
 use crate::context::Principal;
@@ -54,6 +55,8 @@ pub(crate) struct Conn {
     in_first_line: AtomicBool,
     /// The status with which the HTTP machinery refused what it read; 0 while it has not.
     refused: AtomicU16,
+    /// Whether the client is told that it ends.
+    ends: AtomicBool,
 }
 
 impl Conn {
@@ -71,6 +74,7 @@ impl Conn {
             preface: AtomicU8::new(0),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
+            ends: AtomicBool::new(false),
         }
     }
 
@@ -124,6 +128,11 @@ impl Conn {
     /// The status with which the HTTP machinery refused what it read.
     pub(crate) fn refused(&self) -> Option<u16> {
         Some(self.refused.load(Ordering::Acquire)).filter(|status| *status > 0)
+    }
+
+    /// The client is about to be told that it ends.
+    pub(crate) fn ends(&self) {
+        self.ends.store(self.is_http2(), Ordering::Release);
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -213,11 +222,33 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 /// The bytes of a [`Conn`] as hyper reads and writes them. Shutting it down does nothing: the connection's own
 /// task ends the connection, after it has said what there is to say.
 #[derive(Debug)]
-pub(crate) struct Wire(pub(crate) Arc<Conn>);
+pub(crate) struct Wire {
+    conn: Arc<Conn>,
+    farewell: Farewell,
+}
+
+impl Wire {
+    pub(crate) fn new(conn: Arc<Conn>) -> Self {
+        Self { conn, farewell: Farewell::default() }
+    }
+
+    /// Writes as much as the end of the connection allows.
+    fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let may = self.farewell.may_write(cx, bytes);
+        if may.is_pending() {
+            // What was written before it is on its way.
+            let _ = self.conn.socket.poll_flush(cx)?;
+        }
+        let may = ready!(may);
+        let result = self.conn.socket.poll_write(cx, &bytes[..may]);
+        self.conn.wrote(&result);
+        result
+    }
+}
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let conn = &self.0;
+        let conn = &self.conn;
         let before = buf.filled().len();
         ready!(conn.socket.poll_read(cx, buf))?;
         conn.saw(&buf.filled()[before..]);
@@ -226,8 +257,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let conn = &self.0;
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.conn.ends.load(Ordering::Acquire) {
+            return self.poll_write_last(cx, buf);
+        }
+        let conn = &self.conn;
         if conn.keeps_back(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
@@ -237,11 +271,16 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let conn = &self.0;
+        if self.conn.ends.load(Ordering::Acquire)
+            && let Some(first) = bufs.iter().find(|buf| !buf.is_empty())
+        {
+            return self.poll_write_last(cx, first);
+        }
+        let conn = &self.conn;
         if let [only] = bufs
             && conn.keeps_back(only)
         {
@@ -257,9 +296,9 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = self.0.socket.poll_flush(cx);
+        let result = self.conn.socket.poll_flush(cx);
         // Under TLS what was written may be kept until here.
-        self.0.wrote(&result);
+        self.conn.wrote(&result);
         result
     }
 

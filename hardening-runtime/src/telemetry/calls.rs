@@ -229,6 +229,13 @@ fn calls(out: &mut String, states: &[&State]) {
     }
 }
 
+/// How many series of budgets for retries there can be: one for each call that is repeated, and for each that is shared.
+#[cfg(feature = "service")]
+pub(crate) fn budgets() -> usize {
+    let own = sites().map(Site::shown).filter(|state| state.retry.is_some() && !state.shares_budget);
+    own.count() + policies_metered().filter(|(_, metered)| matches!(metered, Metered::Budget(_))).count()
+}
+
 /// The limits of one call, as settings name them.
 fn own_limits(state: &State) -> impl Iterator<Item = (String, &'static Limiter)> {
     let own = state.limits().filter(|charged| charged.limiter.name() == state.name);

@@ -1,16 +1,22 @@
 //! What each route counts: atomics of its own, found once by the route and kept.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::{Method, StatusCode};
 
-use super::histogram::Histogram;
+use super::histogram::{BOUNDS, Histogram};
 use super::text::{Family, label};
 use crate::clock::Nanos;
 
 /// The route label of everything that no route matches.
 pub const UNMATCHED: &str = "unmatched";
+
+/// The route label of those that there is no more room for.
+const OTHER: &str = "other";
+
+/// Statuses of one method of one route with series of their own; all further ones share one.
+const STATUSES: u32 = 24;
 
 /// The statuses of gRPC, by number.
 pub const GRPC_CODES: [&str; 17] = [
@@ -39,6 +45,10 @@ const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 #[derive(Debug)]
 pub struct HttpStats {
     routes: Mutex<Vec<Arc<RouteStats>>>,
+    /// Routes that have counts of their own, at most.
+    most: usize,
+    /// How many of these answer calls of gRPC alone.
+    callable: usize,
     unmatched: Arc<RouteStats>,
     in_flight: AtomicI64,
 }
@@ -48,6 +58,8 @@ pub struct HttpStats {
 pub struct RouteStats {
     /// The route's pattern.
     pub route: Box<str>,
+    /// Whether it is a method of gRPC.
+    callable: bool,
     /// Requests being answered now.
     in_flight: AtomicI64,
     /// The last request that was answered with an error: its id, and its trace's.
@@ -63,32 +75,100 @@ pub struct RouteStats {
 struct Series {
     /// By status, from 100.
     statuses: [AtomicU64; 500],
+    /// How many of them are not zero.
+    kinds: AtomicU32,
+    /// Answers with a status that there was no room for.
+    others: AtomicU64,
     durations: Histogram,
 }
 
 impl Default for Series {
     fn default() -> Self {
-        Self { statuses: [const { AtomicU64::new(0) }; 500], durations: Histogram::default() }
+        Self {
+            statuses: [const { AtomicU64::new(0) }; 500],
+            kinds: AtomicU32::new(0),
+            others: AtomicU64::new(0),
+            durations: Histogram::default(),
+        }
+    }
+}
+
+impl Series {
+    /// Counts one answer under its status, or with others once there are [`STATUSES`].
+    fn count(&self, status: StatusCode) {
+        let Some(count) = self.statuses.get(usize::from(status.as_u16()).saturating_sub(100)) else {
+            self.others.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        if count.load(Ordering::Relaxed) > 0 {
+            count.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let room = |kinds: u32| (kinds < STATUSES).then_some(kinds + 1);
+        if self.kinds.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            self.others.fetch_add(1, Ordering::Relaxed);
+        } else if count.fetch_add(1, Ordering::Relaxed) > 0 {
+            // Another thread has taken a place for the same status.
+            self.kinds.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Default for HttpStats {
     fn default() -> Self {
-        let unmatched = Arc::new(RouteStats::new(UNMATCHED));
-        // Exists from the start, so that the first scrape shows the families.
-        unmatched.series("GET");
-        Self { routes: Mutex::new(vec![Arc::clone(&unmatched)]), unmatched, in_flight: AtomicI64::new(0) }
+        Self::new(1000, 0)
     }
 }
 
 impl HttpStats {
-    /// The counts of the route with this pattern.
+    /// Counts for this many routes, and this many methods of gRPC; those that come later share one.
+    pub fn new(routes: usize, callable: usize) -> Self {
+        let unmatched = Arc::new(RouteStats::new(UNMATCHED, false));
+        // Exists from the start, so that the first scrape shows the families.
+        unmatched.series("GET");
+        let (most, routes) = (routes, Mutex::new(vec![Arc::clone(&unmatched)]));
+        Self { routes, most: most + callable, callable, unmatched, in_flight: AtomicI64::new(0) }
+    }
+
+    /// How many series [`HttpStats::render`] can ever write.
+    pub fn most_series(&self) -> usize {
+        // Those that share one are one more, and so are those that no route matches.
+        let routes = self.most - self.callable + 2;
+        let of_method = STATUSES as usize + 1 + BOUNDS.len() + 3;
+        let calls = GRPC_CODES.len();
+        routes * (METHODS.len() * of_method + calls) + self.callable * (2 * of_method + calls) + 1
+    }
+
+    /// How many routes have counts of their own, at most.
+    pub fn most_routes(&self) -> usize {
+        self.most
+    }
+
+    /// The counts of the route with this pattern, or those that share one when there are too many.
     pub fn route(&self, pattern: &str) -> Arc<RouteStats> {
+        self.found(pattern, false)
+    }
+
+    /// The counts of the method of gRPC with this path, or those that share one when there are too many.
+    #[cfg(feature = "grpc")]
+    pub fn method(&self, path: &str) -> Arc<RouteStats> {
+        self.found(path, true)
+    }
+
+    fn found(&self, pattern: &str, callable: bool) -> Arc<RouteStats> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = routes.iter().find(|known| &*known.route == pattern) {
-            return Arc::clone(known);
+        let known = |pattern: &str| routes.iter().find(|known| &*known.route == pattern).map(Arc::clone);
+        if let Some(known) = known(pattern) {
+            return known;
         }
-        let added = Arc::new(RouteStats::new(pattern));
+        let many = routes.iter().filter(|known| known.callable == callable).count();
+        // The one for what no route matches is there always.
+        let room = if callable { many < self.callable } else { many <= self.most - self.callable };
+        let added = if room { RouteStats::new(pattern, callable) } else { RouteStats::new(OTHER, false) };
+        if let (false, Some(known)) = (room, known(OTHER)) {
+            return known;
+        }
+        let added = Arc::new(added);
         routes.push(Arc::clone(&added));
         added
     }
@@ -173,6 +253,11 @@ impl HttpStats {
                     family.sample(&[("method", method), ("route", route), ("status", &status)], count);
                 }
             }
+            let others = series.others.load(Ordering::Relaxed);
+            if others > 0 {
+                none = false;
+                family.sample(&[("method", method), ("route", route), ("status", OTHER)], others);
+            }
             if none {
                 family.sample(&[("method", method), ("route", route), ("status", "200")], 0);
             }
@@ -207,9 +292,10 @@ impl RouteStats {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((request.to_owned(), trace));
     }
 
-    fn new(route: &str) -> Self {
+    fn new(route: &str, callable: bool) -> Self {
         Self {
             route: route.into(),
+            callable,
             in_flight: AtomicI64::new(0),
             #[cfg(feature = "alerts")]
             failed: Mutex::default(),
@@ -229,7 +315,10 @@ impl RouteStats {
     }
 
     fn series(&self, method: &str) -> &Series {
-        let at = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
+        let other = METHODS.len() - 1;
+        let at = METHODS.iter().position(|known| *known == method).unwrap_or(other);
+        // A method of gRPC is called by POST, whatever a client may send besides.
+        let at = if self.callable && METHODS[at] != "POST" { other } else { at };
         self.methods[at].get_or_init(Box::default)
     }
 
@@ -246,9 +335,7 @@ impl RouteStats {
     /// Counts one answer.
     pub fn record(&self, method: &Method, status: StatusCode, took: Nanos) {
         let series = self.series(method.as_str());
-        if let Some(count) = series.statuses.get(usize::from(status.as_u16()).saturating_sub(100)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+        series.count(status);
         series.durations.record(took);
     }
 }
@@ -300,6 +387,40 @@ mod tests {
         ] {
             assert!(out.lines().any(|written| written == line), "{line} not in\n{out}");
         }
+    }
+
+    #[test]
+    fn neither_routes_nor_statuses_grow_beyond_their_bounds() {
+        let stats = HttpStats::new(3, 0);
+        stats.answers_calls();
+        for route in 0..1000 {
+            let route = stats.route(&format!("/{route}"));
+            for method in METHODS {
+                for status in 100..1000 {
+                    let method = Method::from_bytes(method.as_bytes()).unwrap();
+                    route.record(&method, StatusCode::from_u16(status).unwrap(), 1);
+                }
+            }
+            for code in 0..=u8::MAX {
+                route.record_call(code);
+            }
+        }
+        for method in METHODS {
+            for status in 100..1000 {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                stats.unmatched().record(&method, StatusCode::from_u16(status).unwrap(), 1);
+            }
+        }
+        for code in 0..=u8::MAX {
+            stats.unmatched().record_call(code);
+        }
+        let mut out = String::new();
+        stats.render(&mut out);
+        let series = out.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(series, stats.most_series());
+        let told = "http_requests_total{method=\"GET\",route=\"other\",status=\"other\"} ";
+        let others = out.lines().find_map(|line| line.strip_prefix(told)).unwrap();
+        assert_eq!(others.parse(), Ok(997 * (900 - u64::from(STATUSES))));
     }
 
     #[test]

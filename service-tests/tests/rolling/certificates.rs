@@ -28,8 +28,14 @@ async fn a_certificate_exchanged_every_second_loses_no_request() {
     let tally = load.end().await;
     let refused = value(&scrape(&running).await, r#"tls_certificate_reloads_total{result="refused"}"#);
     assert_eq!(refused, Some(0.0), "no pair was seen half-written");
-    println!("{EXCHANGES} exchanges: {} requests over {} connections", tally.took.len(), tally.connections);
+    println!(
+        "{EXCHANGES} exchanges: {} requests, {} of them gRPC, over {} connections",
+        tally.took.len(),
+        tally.calls,
+        tally.connections
+    );
     assert_eq!(tally.failures, Vec::<String>::new());
     assert!(tally.took.len() > EXCHANGES as usize * 150, "too little load: {}", tally.took.len());
+    assert!(tally.calls > EXCHANGES as usize * 45, "too few calls of gRPC: {}", tally.calls);
     assert!(tally.connections > EXCHANGES * 10, "connections were renewed: {}", tally.connections);
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod balancer;
+mod grpc;
 mod load;
 mod process;
 

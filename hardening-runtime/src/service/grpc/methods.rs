@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::code_of;
 use crate::service::problem::Problem;
-use crate::service::route::Live;
+use crate::service::route::{Live, Made};
 use crate::service::server::Server;
 use crate::service::shed::{Overloaded, Place, Shed, Usual};
 use crate::telemetry::http::RouteStats;
@@ -34,9 +34,17 @@ const UNIMPLEMENTED: u8 = 12;
 /// `DATA_LOSS`.
 const FAILED: [u8; 5] = [2, 4, 13, 14, 15];
 
-/// The services, ready to be called.
-pub(in crate::service) fn prepared(services: Router) -> Router {
-    services.layer(NoteMethod).with_state(())
+/// The services, ready to be called, and how many of their methods can have counts of their own.
+pub(in crate::service) fn prepared(services: Router) -> (Router, usize) {
+    let noted = |services: Router| {
+        let made = Made::default();
+        let services = services.layer(NoteMethod(made.clone())).with_state(());
+        (services, made.count())
+    };
+    let (services, count) = noted(services);
+    let none = noted(Router::new().fallback(async || {})).1;
+    // Each service's other methods share one more.
+    (services, count.saturating_sub(none) * (MOST + 1))
 }
 
 /// Whether there is a service of this name.
@@ -60,13 +68,14 @@ pub(super) async fn serves(services: &Router, name: &str) -> bool {
 struct Asks(Arc<AtomicBool>);
 
 /// Makes a [`Noted`] of each service.
-#[derive(Clone, Copy, Debug)]
-struct NoteMethod;
+#[derive(Clone, Debug)]
+struct NoteMethod(Made);
 
 impl<S> Layer<S> for NoteMethod {
     type Service = Noted<S>;
 
     fn layer(&self, inner: S) -> Noted<S> {
+        self.0.one_more();
         Noted { inner, methods: Arc::new(Methods([const { OnceLock::new() }; MOST])), usual: Arc::default() }
     }
 }
@@ -99,7 +108,7 @@ impl Methods {
 
     /// The counts of the method with this path, which there is.
     fn learn(&self, server: &Server, path: &str, pattern: &MatchedPath) -> Arc<RouteStats> {
-        let method = || Method { stats: server.stats.route(path), usual: Arc::default() };
+        let method = || Method { stats: server.stats.method(path), usual: Arc::default() };
         let mut slots = self.0.iter().map(|slot| &slot.get_or_init(method).stats);
         slots.find(|known| &*known.route == path).map_or_else(|| other(server, pattern), Arc::clone)
     }
@@ -108,7 +117,7 @@ impl Methods {
 /// The counts that all other methods of a service share. The router's pattern names it, and nothing that a caller chooses.
 fn other(server: &Server, pattern: &MatchedPath) -> Arc<RouteStats> {
     let service = pattern.as_str().split("/{").next().unwrap_or_default();
-    server.stats.route(&format!("{service}/other"))
+    server.stats.method(&format!("{service}/other"))
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;

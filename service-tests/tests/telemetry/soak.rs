@@ -1,0 +1,235 @@
+//! Nothing is left behind: rounds of everything that clients do and do wrong, after which memory, tasks and descriptors are what
+//! they were.
+
+use std::fs;
+use std::time::Duration;
+
+use hardening_service_tests::client::{Http2, ask, get, request};
+use hardening_service_tests::prices::{PricesClient, text};
+use hardening_service_tests::service::{until, value};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tonic::Request;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
+
+use super::world::{KEY, World};
+
+/// Rounds in which bounded tables fill up, and then those that must leave nothing behind.
+const WARM_UP: usize = 4;
+const ROUNDS: usize = 6;
+
+/// Memory of the last round beyond that of the first one after the warm-up, in KiB: less than a tenth of a KiB for each request
+/// between them.
+const MARGIN: i64 = 512;
+
+const SETTINGS: [(&str, &str); 5] = [
+    ("HARDENING_LOG__ACCESS", "false"),
+    ("HARDENING_HTTP__RATE_LIMIT", "1000000/s"),
+    ("HARDENING_ADMIN__TOKEN", "correct-horse-battery-staple"),
+    // One heap that gives back what is free at its end, so that the process's memory is what the service holds.
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+];
+
+/// What the process holds while nobody asks anything.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    /// Memory that no file stands behind, in KiB.
+    memory: i64,
+    descriptors: usize,
+    tasks: f64,
+}
+
+struct Soak {
+    world: World,
+    requests: usize,
+}
+
+impl Soak {
+    /// Waits until everybody has left and what they began has ended.
+    async fn held(&self, tasks: f64, descriptors: usize) -> Held {
+        let id = self.world.child.id();
+        let open = || fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
+        let alive = async || {
+            let metrics = self.world.scrape().await;
+            let still = [r#"http_connections{listener="public"}"#, "http_requests_in_flight"];
+            let idle = still.iter().all(|series| value(&metrics, series) == Some(0.0));
+            (idle, value(&metrics, "tokio_alive_tasks").expect("a number"))
+        };
+        let began = Instant::now();
+        loop {
+            let (idle, alive) = alive().await;
+            let open = open();
+            if idle && alive <= tasks && open <= descriptors {
+                let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap();
+                let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).expect("a line");
+                let memory = line.trim().trim_end_matches(" kB").parse().expect("a number");
+                return Held { memory, descriptors: open, tasks: alive };
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(15),
+                "idle: {idle}; {alive} tasks of {tasks}, {open} descriptors of {descriptors}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn round(&mut self) {
+        let world = &self.world;
+        let all = tokio::join!(asks(world), asks(world), calls(world), torn(world), operator(world));
+        self.requests += all.0 + all.1 + all.2 + all.3 + all.4;
+        world.exchange_certificate();
+        world.child.signal("HUP").await;
+    }
+}
+
+/// Requests of every kind over one connection of each version.
+async fn asks(world: &World) -> usize {
+    let client = world.client().await;
+    for at in 0..45 {
+        let random = fastrand::u64(..);
+        let key = random.to_string();
+        for path in ["limited", "narrow", "breaker", "items", "missing"] {
+            client.ask("GET", &format!("/{path}/{random:x}"), &[], "").await;
+        }
+        client.ask("GET", &format!("/priced/{}", random as u32), &[("x-api-key", KEY)], "").await;
+        client.ask("POST", "/pay", &[("idempotency-key", &key)], key.clone()).await;
+        client.ask("POST", "/pay", &[("idempotency-key", &key)], key.clone()).await;
+        let path =
+            ["/retried", "/hedged", "/saved", "/partner", "/waited", "/fails/500", "/timeout", "/panic"]
+                [at % 8];
+        client.ask("GET", path, &[("x-api-key", &key)], "").await;
+    }
+    let mut old = world.old_client().await;
+    for at in 0..45 {
+        old.send(request("GET", &format!("/items/{at}"), &[("authorization", "Bearer a.b.c")], "")).await;
+        old.reply().await;
+    }
+    45 * 10
+}
+
+/// A connection for calls of gRPC.
+#[derive(Clone)]
+struct Connection(http2::SendRequest<Body>);
+
+impl Service<http::Request<Body>> for Connection {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = BoxFuture<Self::Response, hyper::Error>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        *request.uri_mut() = format!("http://test{path}").parse().expect("an address");
+        Box::pin(self.0.send_request(request))
+    }
+}
+
+/// Calls of gRPC, and streams that are left in the middle.
+async fn calls(world: &World) -> usize {
+    let stream = TokioIo::new(world.connection().await);
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    let mut client = PricesClient::new(Connection(sender));
+    for at in 0..20 {
+        let asked = if at % 4 == 0 { "missing" } else { "a" };
+        let _ = client.quote(Request::new(text(asked))).await;
+        let mut feed = client.feed(Request::new(text(""))).await.expect("a stream").into_inner();
+        feed.message().await.expect("a message").expect("the first");
+        drop(feed);
+    }
+    // The last ones are cut with their connection.
+    let mut left = Vec::new();
+    for _ in 0..10 {
+        left.push(client.feed(Request::new(text(""))).await.expect("a stream").into_inner());
+    }
+    connection.abort();
+    50
+}
+
+/// Handshakes that end early, bytes that are none of a protocol's, requests that are abandoned.
+async fn torn(world: &World) -> usize {
+    for at in 0..12 {
+        let mut silent = TcpStream::connect(world.child.addr).await.expect("a connection");
+        if at % 2 == 0 {
+            // The beginning of a handshake, or of none.
+            let bytes: &[u8] = if at % 4 == 0 {
+                b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+            } else {
+                b"GET / HTTP/1.1\r\n\r\n"
+            };
+            silent.write_all(bytes).await.expect("they are taken");
+        }
+        drop(silent);
+        let client: Http2 = world.client().await;
+        let slow = client.open("GET", "/hedged", &[], "");
+        let _ = timeout(Duration::from_millis(1), slow).await;
+        let mut old = world.old_client().await;
+        old.sent("POST /pay HTTP/1.1\r\nhost: test\r\ncontent-length: 10000\r\n\r\nhalf of it").await;
+    }
+    36
+}
+
+/// Somebody reads the console and the probes, and metrics are scraped.
+async fn operator(world: &World) -> usize {
+    let admin = world.child.admin_addr;
+    let bearer = [("authorization", "Bearer correct-horse-battery-staple")];
+    for _ in 0..5 {
+        for path in ["/console/api/state", "/console/api/configuration"] {
+            let asked =
+                request("GET", path, &bearer, "").replacen("host: test", &format!("host: {admin}"), 1);
+            assert_eq!(ask(admin, asked).await.status, 200, "{path}");
+        }
+        get(admin, "/readyz?verbose").await;
+        world.scrape().await;
+    }
+    20
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_rounds_of_everything_memory_tasks_and_descriptors_are_what_they_were() {
+    let world = World::start(&SETTINGS, "").await;
+    let mut soak = Soak { world, requests: 0 };
+    let start = soak.held(f64::INFINITY, usize::MAX).await;
+    for _ in 0..WARM_UP {
+        Box::pin(soak.round()).await;
+    }
+    // The service keeps a connection to each of those that it tells of traces and errors, with a task or two.
+    let (tasks, descriptors) = (start.tasks + 6.0, start.descriptors + 4);
+    let before = soak.held(tasks, descriptors).await;
+    let (tasks, descriptors) = (before.tasks, before.descriptors.max(start.descriptors + 3));
+    let warm = soak.requests;
+    let began = Instant::now();
+    let mut all = vec![before];
+    for _ in 0..ROUNDS {
+        Box::pin(soak.round()).await;
+        all.push(soak.held(tasks, descriptors).await);
+    }
+    let after = all[ROUNDS];
+    let requests = soak.requests - warm;
+    let told: Vec<i64> = all.iter().map(|held| held.memory).collect();
+    println!(
+        "{requests} requests in {ROUNDS} rounds and {:?}: KiB {told:?}, tasks {} to {} to {}, descriptors {} to {} to {}",
+        began.elapsed(),
+        start.tasks,
+        before.tasks,
+        after.tasks,
+        start.descriptors,
+        before.descriptors,
+        after.descriptors
+    );
+    assert!(after.memory - before.memory < MARGIN, "{told:?} KiB");
+    let reloads = || async {
+        value(&soak.world.scrape().await, r#"tls_certificate_reloads_total{result="applied"}"#)
+            >= Some(ROUNDS as f64 / 2.0)
+    };
+    until("certificates were exchanged", reloads).await;
+}
