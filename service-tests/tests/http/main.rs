@@ -29,6 +29,8 @@ mod onwards;
 mod outgoing;
 mod overload;
 mod payments;
+mod planted;
+mod planted_app;
 mod probes;
 mod problems;
 mod protocols;
