@@ -1,12 +1,13 @@
 //! Fields of events and spans as JSON members.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
-use super::redact;
+use super::{escape, redact};
 
 /// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
 const OURS: [&str; 4] = ["time", "level", "target", "spans"];
@@ -36,7 +37,7 @@ impl Fields {
         for (name, value) in left {
             let _ = write!(out, ",{}:{value}", Value::from(name));
         }
-        out + &self.out
+        escape::json(&out).into_owned() + &self.out
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -55,8 +56,12 @@ impl Fields {
         while self.names.contains(&name) {
             name.insert_str(0, "field.");
         }
+        let begin = self.out.len();
         // Writing to a string cannot fail.
         let _ = write!(self.out, ",{}:{value}", Value::from(name.as_str()));
+        if let Cow::Owned(escaped) = escape::json(&self.out[begin..]) {
+            self.out.replace_range(begin.., &escaped);
+        }
         self.names.push(name);
     }
 }

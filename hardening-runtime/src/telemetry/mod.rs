@@ -7,8 +7,9 @@ pub(crate) mod alerts;
 pub(crate) mod alerts;
 pub mod calls;
 #[cfg(feature = "service")]
-pub(crate) mod facade;
+mod escape;
 #[cfg(feature = "service")]
+pub(crate) mod facade;
 mod fields;
 pub mod histogram;
 #[cfg(feature = "service")]

@@ -22,6 +22,7 @@ mod grpc_server_streams;
 mod hostile;
 mod hosts;
 mod identity;
+mod injection;
 mod input;
 mod limits;
 mod metrics;
