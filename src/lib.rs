@@ -175,6 +175,8 @@ pub mod guide {
     pub mod alerts {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/console.md"))]
     pub mod console {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/security.md"))]
+    pub mod security {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/decisions.md"))]
     pub mod decisions {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/conformance.md"))]

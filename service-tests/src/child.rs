@@ -1,7 +1,7 @@
 //! A service as a process of its own: the test binary, run again.
 
 use std::net::SocketAddr;
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 
 use hardening::Service;
 use serde_json::Value;
@@ -28,45 +28,47 @@ pub struct Child {
     process: tokio::process::Child,
     pub addr: SocketAddr,
     pub admin_addr: SocketAddr,
-    said: JoinHandle<Vec<Value>>,
+    said: JoinHandle<Vec<String>>,
+    complained: JoinHandle<Vec<String>>,
 }
 
 /// How it ended.
 #[derive(Debug)]
 pub struct End {
     pub code: Option<i32>,
-    /// Its log.
+    /// Its log, where it is JSON.
     pub log: Vec<Value>,
+    /// Everything on its standard output.
+    pub said: String,
+    /// Everything on its standard error.
+    pub complained: String,
+}
+
+impl End {
+    fn new(status: ExitStatus, said: &[String], complained: &[String]) -> Self {
+        let log = said.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Self { code: status.code(), log, said: said.join("\n"), complained: complained.join("\n") }
+    }
 }
 
 impl Child {
     /// Runs the test of this name, whole, with these variables, on free ports, and waits until it serves.
     pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("HARDENING") || name == "RUST_LOG" {
-                command.env_remove(name);
-            }
-        }
-        let mut process = command
-            .args(["--exact", name, "--nocapture", "--quiet"])
-            .env(CHILD, name)
-            .env("HARDENING_HTTP__LISTEN", "127.0.0.1:0")
-            .env("HARDENING_HTTP__ADMIN", "127.0.0.1:0")
-            .env("HARDENING_HTTP__RATE_LIMIT", "none")
-            .env("HARDENING_LOG__FORMAT", "json")
-            .env("HARDENING_SHUTDOWN__PRE_DRAIN", "0s")
-            .envs(variables.iter().copied())
-            .current_dir(std::env::temp_dir())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let mut process = spawn(name, variables);
         let (say, serving) = oneshot::channel();
-        let said = tokio::spawn(read(process.stdout.take().unwrap(), say));
+        let said = tokio::spawn(read(process.stdout.take().unwrap(), Some(say)));
+        let complained = tokio::spawn(read(process.stderr.take().unwrap(), None));
         let (addr, admin_addr) = timeout(PATIENCE, serving).await.expect("in time").expect("it serves");
-        Self { process, addr, admin_addr, said }
+        Self { process, addr, admin_addr, said, complained }
+    }
+
+    /// Runs the test of this name, whole, with these variables, to its end.
+    pub async fn run(name: &str, variables: &[(&str, &str)]) -> End {
+        let mut process = spawn(name, variables);
+        let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+        let ended = async { tokio::join!(process.wait(), read(stdout, None), read(stderr, None)) };
+        let (status, said, complained) = timeout(PATIENCE, ended).await.expect("it ends");
+        End::new(status.unwrap(), &said, &complained)
     }
 
     /// Asks it to end.
@@ -88,21 +90,66 @@ impl Child {
     /// Waits for its end.
     pub async fn ended(mut self) -> End {
         let status = timeout(PATIENCE, self.process.wait()).await.expect("it ends").unwrap();
-        End { code: status.code(), log: self.said.await.unwrap() }
+        End::new(status, &self.said.await.unwrap(), &self.complained.await.unwrap())
     }
 }
 
-async fn read(stdout: impl AsyncRead + Unpin, say: oneshot::Sender<(SocketAddr, SocketAddr)>) -> Vec<Value> {
-    let (mut lines, mut say, mut said) = (BufReader::new(stdout).lines(), Some(say), Vec::new());
-    while let Some(line) = lines.next_line().await.unwrap() {
-        let Ok(logged) = serde_json::from_str::<Value>(&line) else { continue };
-        let address = |key: &str| logged[key].as_str().and_then(|address| address.parse().ok());
-        if logged["message"] == "serving"
-            && let (Some(listen), Some(admin), Some(say)) = (address("listen"), address("admin"), say.take())
-        {
-            let _ = say.send((listen, admin));
+fn spawn(name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HARDENING") || name == "RUST_LOG" {
+            command.env_remove(name);
         }
-        said.push(logged);
+    }
+    command
+        .args(["--exact", name, "--nocapture", "--quiet"])
+        .env(CHILD, name)
+        .env("HARDENING_HTTP__LISTEN", "127.0.0.1:0")
+        .env("HARDENING_HTTP__ADMIN", "127.0.0.1:0")
+        .env("HARDENING_HTTP__RATE_LIMIT", "none")
+        .env("HARDENING_LOG__FORMAT", "json")
+        .env("HARDENING_SHUTDOWN__PRE_DRAIN", "0s")
+        .envs(variables.iter().copied())
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+type Addresses = (SocketAddr, SocketAddr);
+
+/// Every line; says where it serves as soon as it does. What has nobody to say it to is a standard error, and shown.
+async fn read(pipe: impl AsyncRead + Unpin, mut say: Option<oneshot::Sender<Addresses>>) -> Vec<String> {
+    let (mut lines, shown, mut said) = (BufReader::new(pipe).lines(), say.is_none(), Vec::new());
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if shown {
+            eprintln!("{line}");
+        }
+        if say.is_some()
+            && let Some(addresses) = serving(&line)
+            && let Some(say) = say.take()
+        {
+            let _ = say.send(addresses);
+        }
+        said.push(line);
     }
     said
+}
+
+/// The addresses in the line that says them, in either form of the log.
+fn serving(line: &str) -> Option<Addresses> {
+    let of = |key: &str| match serde_json::from_str::<Value>(line) {
+        Ok(logged) => {
+            logged[key].as_str().filter(|_| logged["message"] == "serving").and_then(|at| at.parse().ok())
+        }
+        Err(_) if line.contains("serving") => {
+            let (_, rest) = line.split_once(&format!("{key}="))?;
+            rest.split_whitespace().next()?.trim_matches('"').parse().ok()
+        }
+        Err(_) => None,
+    };
+    Some((of("listen")?, of("admin")?))
 }

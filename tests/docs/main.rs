@@ -5,4 +5,6 @@ mod blocks;
 mod pages;
 mod promtool;
 mod statuses;
+mod supply;
 mod tables;
+mod threats;

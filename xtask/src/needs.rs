@@ -73,6 +73,18 @@ pub(crate) const TOOLS: &[Tool] = &[
         source: Source::Install,
     },
     Tool {
+        program: "testssl",
+        package: "testssl.sh",
+        purpose: "looks for more weaknesses of the service's TLS",
+        source: Source::Install,
+    },
+    Tool {
+        program: "schemathesis",
+        package: "schemathesis==4.32.5",
+        purpose: "makes up requests along a description of the service",
+        source: Source::Python,
+    },
+    Tool {
         program: "chromium",
         package: "chromium",
         purpose: "looks at the console",
@@ -161,7 +173,8 @@ fn install(tool: &Tool) -> Done {
 fn import(tool: &Tool) -> Done {
     let script = "python3 -m venv --clear \"$1\" \
         && \"$1\"/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \"$2\" \
-        && ln -s \"$(ls \"$1\"/lib/python3*/site-packages/*/\"$3\" 2>/dev/null || echo python3)\" \"$1\"/bin/\"$3\"";
+        && { test -e \"$1\"/bin/\"$3\" \
+        || ln -s \"$(ls \"$1\"/lib/python3*/site-packages/*/\"$3\" 2>/dev/null || echo python3)\" \"$1\"/bin/\"$3\"; }";
     let made = Step::new("sh", "-c")
         .argument(script)
         .argument("import")
@@ -208,7 +221,7 @@ mod tests {
     fn the_line_to_type_names_every_missing_package() {
         let line = by_hand(TOOLS);
         assert!(
-            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan chromium nodejs npm
+            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan testssl.sh chromium nodejs npm
 "),
             "{line}"
         );

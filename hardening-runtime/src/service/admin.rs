@@ -73,7 +73,6 @@ pub(crate) fn metrics(server: &Server) -> String {
         ("rustc", env!("HARDENING_RUSTC")),
     ];
     family.sample(&labels, 1);
-    runtime::render(&mut out);
     facade::render(&mut out);
     out
 }

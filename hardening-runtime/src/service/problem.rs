@@ -226,7 +226,7 @@ impl Serialize for FieldError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("field", &self.field)?;
-        map.serialize_entry("message", &redact::text(&self.message))?;
+        map.serialize_entry("message", &*told_of(&self.field, &self.message))?;
         map.end()
     }
 }
@@ -283,6 +283,20 @@ impl IntoResponse for Rejected {
     }
 }
 
+/// What is wrong with a field, without the value of one whose name is a secret's: serde's messages hold the value between
+/// what it is and what was expected.
+fn told_of<'m>(field: &str, message: &'m str) -> Cow<'m, str> {
+    let name = field.rsplit('.').next().unwrap_or(field);
+    let name = name.split('[').next().unwrap_or(name);
+    if redact::is_secret(name)
+        && let Some((what, rest)) = message.split_once(": ")
+        && let Some((_, expected)) = rest.rsplit_once(", expected ")
+    {
+        return Cow::Owned(format!("{what}: {}, expected {}", redact::REDACTED, redact::text(expected)));
+    }
+    redact::text(message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +306,22 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let bytes = runtime.block_on(axum::body::to_bytes(body, usize::MAX)).unwrap();
         (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn the_value_of_a_field_with_the_name_of_a_secret_is_not_told() {
+        let serde = "invalid type: string \"hunter2, expected\", expected u32";
+        assert_eq!(told_of("login.password", serde), "invalid type: [redacted], expected u32");
+        assert_eq!(
+            told_of("tokens[3]", "invalid value: integer `7`, expected a text"),
+            "invalid value: integer `7`, expected a text"
+        );
+        assert_eq!(
+            told_of("token[3]", "invalid value: integer `7`, expected a text"),
+            "invalid value: [redacted], expected a text"
+        );
+        assert_eq!(told_of("password", "length is lower than 8"), "length is lower than 8");
+        assert_eq!(told_of("quantity", serde), serde);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
-use super::redact;
+use super::{escape, redact};
 
 /// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
 const OURS: [&str; 4] = ["time", "level", "target", "spans"];
@@ -53,7 +53,7 @@ impl Fields {
             // Writing to a string cannot fail.
             let _ = write!(out, ",{}:{value}", Value::from(name));
         }
-        out + self.written()
+        escape::json(&out).into_owned() + self.written()
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -78,16 +78,22 @@ impl Fields {
         self.write(&*name);
         self.out.push(b':');
         if secret {
-            self.write(redact::REDACTED)
+            self.write(redact::REDACTED);
         } else {
-            self.write(value)
+            self.write(value);
         }
         self.names.push(name);
     }
 
     fn write<T: Serialize + ?Sized>(&mut self, value: &T) {
+        let begin = self.out.len();
         // Texts and numbers can be written, and memory takes them.
         let _ = serde_json::to_writer(&mut self.out, value);
+        let written = str::from_utf8(&self.out[begin..]).unwrap_or_default();
+        if let Cow::Owned(escaped) = escape::json(written) {
+            self.out.truncate(begin);
+            self.out.extend_from_slice(escaped.as_bytes());
+        }
     }
 }
 

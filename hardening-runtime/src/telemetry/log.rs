@@ -16,8 +16,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry};
 
 use super::fields::Fields;
-use super::redact;
 use super::traces::Traces;
+use super::{escape, redact};
 use crate::context;
 use crate::service::panics;
 use crate::settings::{Log, LogFormat};
@@ -70,8 +70,8 @@ where
 /// Fields for people: the message, then `name=value` each, without what must not be told.
 fn plain() -> impl for<'w> FormatFields<'w> + 'static {
     lines::format::debug_fn(|out, field, value| match field.name() {
-        "message" => write!(out, "{}", redact::text(&format!("{value:?}"))),
-        name => write!(out, "{name}={}", redact::field(name, &format!("{value:?}"))),
+        "message" => out.write_str(&escape::plain(&redact::text(&format!("{value:?}")))),
+        name => write!(out, "{name}={}", escape::plain(&redact::field(name, &format!("{value:?}")))),
     })
     .delimited(" ")
 }

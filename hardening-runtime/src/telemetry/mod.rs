@@ -7,6 +7,8 @@ pub(crate) mod alerts;
 pub(crate) mod alerts;
 pub mod calls;
 #[cfg(feature = "service")]
+mod escape;
+#[cfg(feature = "service")]
 pub(crate) mod facade;
 #[cfg(feature = "service")]
 mod fields;

@@ -47,10 +47,10 @@ async fn caught() -> Result<(), BoxError> {
 }
 
 #[derive(Clone, Debug)]
-struct Delivery {
+pub(crate) struct Delivery {
     path: String,
-    fields: HeaderMap,
-    body: Bytes,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Delivery {
@@ -61,14 +61,14 @@ impl Delivery {
 
 /// One who is told, at any path, and answers with the statuses it is given, then with 204.
 #[derive(Clone)]
-struct Listener {
-    addr: SocketAddr,
+pub(crate) struct Listener {
+    pub(crate) addr: SocketAddr,
     heard: Arc<Mutex<Vec<Delivery>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Listener {
-    async fn start(answers: &[u16]) -> Self {
+    pub(crate) async fn start(answers: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let this = Self { addr, heard: Arc::default(), answers: Arc::new(Mutex::new(answers.to_vec())) };
@@ -84,7 +84,7 @@ impl Listener {
     }
 
     /// What was heard of one route or call. Calls are counted for the whole process, so other tests' are heard too.
-    fn of(&self, name: &str) -> Vec<Delivery> {
+    pub(crate) fn of(&self, name: &str) -> Vec<Delivery> {
         let heard = self.heard.lock().unwrap();
         heard.iter().filter(|heard| String::from_utf8_lossy(&heard.body).contains(name)).cloned().collect()
     }

@@ -245,6 +245,8 @@ pub(crate) enum Dependency {
     #[default]
     Works,
     Hangs,
+    /// Fails with this.
+    Fails(&'static str),
     Steered(Arc<Steered>),
 }
 
@@ -285,6 +287,7 @@ impl Dependency {
         match self {
             Self::Works => Ok(()),
             Self::Hangs => std::future::pending().await,
+            Self::Fails(why) => Err((*why).into()),
             Self::Steered(steered) => {
                 steered.began.add_permits(1);
                 let works = steered.results.lock().await.recv().await;

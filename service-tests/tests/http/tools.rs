@@ -5,12 +5,13 @@
 use std::process::Stdio;
 
 use hardening::Running;
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{Duration, timeout};
 
 use super::support::start;
-use hardening_service_tests::certificates::Authority;
-use hardening_service_tests::client::get;
+use hardening_service_tests::certificates::{Authority, connect};
+use hardening_service_tests::client::{Client, get, request};
 use hardening_service_tests::service::{ready, scrape, until, value};
 
 /// What a tool wrote, or nothing where there is no such tool.
@@ -129,4 +130,136 @@ async fn sslscan_finds_two_versions_of_tls_and_no_known_weakness() {
         let modern = line.contains("GCM") || line.contains("CHACHA20");
         assert!(modern && (line.contains("ECDHE") || line.contains("TLS_")), "{line}");
     }
+}
+
+/// TLS as testssl.sh judges it: protocols, and vulnerabilities that do not follow from the ciphers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn testssl_finds_no_weakness() {
+    let authority = Authority::new();
+    let running =
+        start(&format!("http.rate_limit = 'none'\n{}", authority.install(&authority.server()))).await;
+    let (roots, findings) =
+        (authority.file("roots.pem", &authority.pem()), authority.directory.join("findings.json"));
+    let findings = findings.to_str().expect("a path");
+    let address = format!("localhost:{}", running.addr.port());
+    let arguments = [
+        "--quiet",
+        "--color",
+        "0",
+        "--warnings",
+        "off",
+        "--ip",
+        "127.0.0.1",
+        "--nodns",
+        "none",
+        "--add-ca",
+        &roots,
+        "--connect-timeout",
+        "5",
+        "--openssl-timeout",
+        "5",
+        "--protocols",
+        "--heartbleed",
+        "--ccs-injection",
+        "--ticketbleed",
+        "--robot",
+        "--renegotiation",
+        "--compression",
+        "--poodle",
+        "--tls-fallback",
+        "--freak",
+        "--jsonfile",
+        findings,
+        &address,
+    ];
+    let Some(said) = run("testssl", &arguments).await else { return };
+    let found = std::fs::read_to_string(findings).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let found: Vec<Value> = serde_json::from_str(&found).unwrap_or_else(|error| panic!("{error}: {found}"));
+    let judged = |id: &str| found.iter().find(|finding| finding["id"] == id);
+    for (id, severity) in [
+        ("SSLv2", "OK"),
+        ("SSLv3", "OK"),
+        ("TLS1", "INFO"),
+        ("TLS1_1", "INFO"),
+        ("TLS1_2", "OK"),
+        ("TLS1_3", "OK"),
+    ] {
+        let finding = judged(id).unwrap_or_else(|| panic!("nothing of {id}: {said}"));
+        assert_eq!(finding["severity"], severity, "{finding}");
+    }
+    for id in [
+        "heartbleed",
+        "CCS",
+        "ticketbleed",
+        "ROBOT",
+        "secure_renego",
+        "CRIME_TLS",
+        "POODLE_SSL",
+        "fallback_SCSV",
+        "FREAK",
+    ] {
+        let finding = judged(id).unwrap_or_else(|| panic!("nothing of {id}: {said}"));
+        assert_eq!(finding["severity"], "OK", "{finding}");
+    }
+    let weak: Vec<&Value> = found
+        .iter()
+        .filter(|finding| !matches!(finding["severity"].as_str(), Some("OK" | "INFO")))
+        // What the tool says of itself.
+        .filter(|finding| finding["id"] != "engine_problem")
+        .collect();
+    assert!(weak.is_empty(), "{weak:#?}");
+    assert_eq!(get_over_tls(&running, &authority).await, 200, "the server lives on");
+}
+
+async fn get_over_tls(running: &Running, authority: &Authority) -> u16 {
+    let stream = connect(running.addr, &authority.plain_config()).await.expect("a handshake");
+    let mut connection = Client::over(stream);
+    connection.send(request("GET", "/hello", &[], "")).await;
+    connection.reply().await.status
+}
+
+/// Requests that schemathesis makes up along a description of the shop: whatever comes, each answer is one that is described.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schemathesis_finds_no_answer_beside_the_description() {
+    let running = start("http.rate_limit = 'none'\nlog.access = false").await;
+    ready(&running).await;
+    let description = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/shop.openapi.json");
+    let url = format!("http://{}", running.addr);
+    let arguments = [
+        "run",
+        description,
+        "--url",
+        &url,
+        "--no-color",
+        "--seed",
+        "4",
+        "--generation-database",
+        "none",
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        "30",
+        "--workers",
+        "1",
+        "--no-shrink",
+        "--warnings",
+        "off",
+        "--max-time",
+        "25",
+        "--request-timeout",
+        "10",
+    ];
+    let Some(said) = run("schemathesis", &arguments).await else { return };
+    assert!(said.contains("No issues found"), "{said}");
+    let metrics = scrape(&running).await;
+    let answered = |status: &str| {
+        let lines =
+            metrics.lines().filter(|line| line.starts_with("http_requests_total") && line.contains(status));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+    };
+    assert!(
+        answered("status=\"2") > 50.0 && answered("status=\"4") > 50.0,
+        "it asked well and badly: {metrics}"
+    );
+    assert_eq!(answered("status=\"5"), 0.0, "{metrics}");
 }

@@ -16,7 +16,7 @@ use crate::settings::forms::rate;
 use crate::site::{OtherBreakers, Site, State};
 use crate::telemetry::calls::CallOutcome;
 use crate::telemetry::histogram::BOUNDS;
-use crate::telemetry::recent;
+use crate::telemetry::{recent, redact};
 
 /// The state; `known` says whether whoever asks has the token.
 pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
@@ -32,7 +32,7 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
         "service": {
             "name": server.settings.service.name,
             "version": server.version,
-            "commit": server.settings.service.commit,
+            "commit": redact::text(&server.settings.service.commit),
             "rustc": env!("HARDENING_RUSTC"),
             "uptime_ms": millis(now.saturating_sub(console.began)),
             "stage": format!("{:?}", *server.stages().borrow()),

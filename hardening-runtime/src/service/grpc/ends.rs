@@ -88,8 +88,9 @@ impl HttpBody for Ends {
         }
         let internal = || Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR);
         let frame = match catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx))) {
-            Ok(Poll::Ready(Some(Ok(frame)))) => {
-                if frame.is_trailers() {
+            Ok(Poll::Ready(Some(Ok(mut frame)))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    status::redact(trailers);
                     this.inner = None;
                 }
                 Some(frame)

@@ -65,11 +65,12 @@ pub(super) fn bounded(server: &Server, body: Incoming, live: &Arc<Live>) -> Body
 }
 
 /// What a service has answered: a stream ends with a status whatever happens, and what is not gRPC's becomes a problem.
-pub(super) async fn answered(response: Response, live: &Arc<Live>, ends: Option<Instant>) -> Response {
+pub(super) async fn answered(mut response: Response, live: &Arc<Live>, ends: Option<Instant>) -> Response {
     if !is_kind(response.headers()) {
         return as_problem(response, live).await;
     }
     if response.headers().contains_key(STATUS) {
+        status::redact(response.headers_mut());
         return response;
     }
     response.map(|body| Body::new(ends::Ends::new(body, &live.server, live.id.clone(), ends)))

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, StatusCode};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
 use crate::Rejected;
 use crate::layer::grpc_code;
 use crate::service::problem::Problem;
+use crate::telemetry::redact;
 
 /// A handler that returns `Result<_, Status>` may carry every policy. The code is [`grpc_code`]'s, the message names nothing
 /// of the internals, and where it is known when a repetition can succeed, a `google.rpc.RetryInfo` in the details and
@@ -21,10 +22,31 @@ impl From<Rejected> for Status {
     }
 }
 
+/// A handler's message without what must not be told. Details may say the same again, so they go with what was replaced.
+pub(super) fn redact(headers: &mut HeaderMap) {
+    const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+    if !headers.contains_key(MESSAGE) {
+        return;
+    }
+    let Some(said) = Status::from_header_map(headers) else { return };
+    let told = redact::text(said.message());
+    if told == said.message() {
+        return;
+    }
+    let mut written = HeaderMap::new();
+    // What no header may hold is escaped.
+    let _ = Status::new(said.code(), told).add_header(&mut written);
+    headers.remove("grpc-status-details-bin");
+    match written.remove(MESSAGE) {
+        Some(message) => headers.insert(MESSAGE, message),
+        None => headers.remove(MESSAGE),
+    };
+}
+
 /// What says in gRPC what a problem does in HTTP.
 pub(super) fn of_problem(problem: &Problem) -> Status {
     let (http, message, after) = problem.told();
-    status(code(http), message, after)
+    status(code(http), &redact::text(message), after)
 }
 
 fn code(status: StatusCode) -> Code {
@@ -127,6 +149,25 @@ mod tests {
             assert_eq!(!status.details().is_empty(), waits, "{name}");
             assert_eq!(status.metadata().contains_key("grpc-retry-pushback-ms"), waits, "{name}");
         }
+    }
+
+    #[test]
+    fn a_message_loses_its_secrets_and_the_details_that_repeat_them() {
+        let of = |message: &str| {
+            let status = Status::with_details(Code::Internal, message, message.to_owned().into());
+            let mut headers = HeaderMap::new();
+            status.add_header(&mut headers).unwrap();
+            redact(&mut headers);
+            Status::from_header_map(&headers).unwrap()
+        };
+        let told = of("100 % of postgres://app:hunter2@db – refused");
+        assert_eq!(
+            (told.code(), told.message()),
+            (Code::Internal, "100 % of postgres://[redacted]@db – refused")
+        );
+        assert!(told.details().is_empty());
+        let told = of("no such price: 7 %");
+        assert_eq!((told.message(), told.details().is_empty()), ("no such price: 7 %", false));
     }
 
     /// As `protoc --decode_raw` shows it: `1: 8 2: "m" 3 { 1: "type.…" 2 { 1 { 1: 300 2: 1 } } }`.

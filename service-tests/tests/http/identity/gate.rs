@@ -70,7 +70,7 @@ pub(super) async fn ask(running: &Running, path: &str, fields: &[(&str, &str)]) 
 }
 
 /// One key of the file.
-pub(super) fn entry(id: &str, key: &str, rest: &str) -> String {
+pub(crate) fn entry(id: &str, key: &str, rest: &str) -> String {
     let mut digest = String::new();
     for byte in Sha256::digest(key.as_bytes()) {
         write!(digest, "{byte:02x}").unwrap();

@@ -12,23 +12,23 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub(super) const ISSUER: &str = "https://id.example";
+pub(crate) const ISSUER: &str = "https://id.example";
 
 /// A key that signs.
 #[derive(Clone)]
-pub(super) struct Signer {
-    pub(super) kid: &'static str,
+pub(crate) struct Signer {
+    pub(crate) kid: &'static str,
     algorithm: Algorithm,
     key: EncodingKey,
 }
 
 impl Signer {
-    pub(super) fn ec(kid: &'static str) -> Self {
+    pub(crate) fn ec(kid: &'static str) -> Self {
         let pair = rcgen::KeyPair::generate().unwrap();
         Self { kid, algorithm: Algorithm::ES256, key: EncodingKey::from_ec_der(&pair.serialize_der()) }
     }
 
-    pub(super) fn rsa(kid: &'static str) -> Self {
+    pub(crate) fn rsa(kid: &'static str) -> Self {
         let pair =
             rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
         // PKCS #8 is 26 bytes around what PKCS #1 says of a key of this size.
@@ -37,35 +37,35 @@ impl Signer {
     }
 
     /// What the issuer publishes of it.
-    pub(super) fn public(&self) -> Jwk {
+    pub(crate) fn public(&self) -> Jwk {
         let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).unwrap();
         jwk.common.key_id = Some(self.kid.to_owned());
         jwk
     }
 
-    pub(super) fn header(&self) -> Header {
+    pub(crate) fn header(&self) -> Header {
         let mut header = Header::new(self.algorithm);
         header.kid = Some(self.kid.to_owned());
         header
     }
 
-    pub(super) fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         self.sign_under(&self.header(), claims)
     }
 
-    pub(super) fn sign_under(&self, header: &Header, claims: &Value) -> String {
+    pub(crate) fn sign_under(&self, header: &Header, claims: &Value) -> String {
         encode(header, claims, &self.key).unwrap()
     }
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let now = hardening_service_tests::certificates::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// The claims of a good token.
-pub(super) fn claims(change: &Value) -> Value {
+pub(crate) fn claims(change: &Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "aud": "orders", "sub": "ann", "exp": now() + 300, "nbf": now() - 10,
         "scope": "orders:read openid", "org": "north",
@@ -78,20 +78,20 @@ pub(super) fn claims(change: &Value) -> Value {
 
 /// The server of the keys.
 #[derive(Clone)]
-pub(super) struct Issuer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Issuer {
+    pub(crate) address: SocketAddr,
     keys: Arc<Mutex<Vec<Jwk>>>,
     fetches: Arc<AtomicU32>,
     down: Arc<AtomicBool>,
 }
 
 impl Issuer {
-    pub(super) async fn start(signers: &[&Signer]) -> Self {
+    pub(crate) async fn start(signers: &[&Signer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::on(listener, signers)
     }
 
-    pub(super) fn on(listener: TcpListener, signers: &[&Signer]) -> Self {
+    pub(crate) fn on(listener: TcpListener, signers: &[&Signer]) -> Self {
         let issuer = Self {
             address: listener.local_addr().unwrap(),
             keys: Arc::default(),
@@ -117,25 +117,25 @@ impl Issuer {
     }
 
     /// Publishes the keys of these and no others.
-    pub(super) fn publish(&self, signers: &[&Signer]) {
+    pub(crate) fn publish(&self, signers: &[&Signer]) {
         *self.keys.lock().unwrap() = signers.iter().map(|signer| signer.public()).collect();
     }
 
-    pub(super) fn break_down(&self, down: bool) {
+    pub(crate) fn break_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 
-    pub(super) fn fetches(&self) -> u32 {
+    pub(crate) fn fetches(&self) -> u32 {
         self.fetches.load(Ordering::SeqCst)
     }
 
     /// The settings of a service that believes it.
-    pub(super) fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         settings_at(self.address)
     }
 }
 
-pub(super) fn settings_at(address: SocketAddr) -> String {
+pub(crate) fn settings_at(address: SocketAddr) -> String {
     format!(
         "[http]\nrate_limit = 'none'\n[auth]\nissuer = '{ISSUER}'\naudience = ['orders']\ntenant_claim = 'org'\n\
          jwks = 'http://{address}/keys'\n"

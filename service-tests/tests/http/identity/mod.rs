@@ -1,7 +1,7 @@
 //! Who is calling: keys, tokens and certificates over real sockets, and callers that lie.
 
-mod gate;
-mod issuer;
+pub(crate) mod gate;
+pub(crate) mod issuer;
 
 mod calls;
 mod certificates;

@@ -1,0 +1,134 @@
+//! What clients send stays a text, wherever it is told again.
+
+use std::fmt::Write as _;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use hardening::{BoxError, Json, Problem, Setup, hardened_service};
+use serde_json::Value;
+
+use super::app::Dependencies;
+use hardening_service_tests::child::{Child, main_of};
+use hardening_service_tests::client::{Http2, ask, get, request};
+use hardening_service_tests::service::problem;
+
+const NAME: &str = "injection::child_main";
+
+#[test]
+fn child_main() {
+    main_of(NAME, chatty);
+}
+
+/// A service that logs what it is sent, as it is.
+#[hardened_service(name = "chatty")]
+async fn chatty(setup: &mut Setup) -> Router {
+    setup.provide(Dependencies::default());
+    Router::new().route("/say", post(say)).route("/orders", post(async |_: Json<Value>| "ordered"))
+}
+
+async fn say(body: Bytes) -> Problem {
+    let body = String::from_utf8_lossy(&body).into_owned();
+    tracing::warn!(said = %body, debug = ?body, name = body, "{body}");
+    let error: BoxError = body.clone().into();
+    tracing::error!(error = &*error, "refused");
+    Problem::validation().detail(body.clone()).field(body.clone(), body)
+}
+
+/// What breaks out of a line, a text or an escape where nobody looks after it, as a path may hold it.
+const PATHS: [&str; 6] = [
+    "/forged%0A%7B%22message%22:%22forged%22,%22level%22:%22ERROR%22%7D",
+    "/forged%0D%0Aserving%20listen=1.2.3.4:5%20admin=1.2.3.4:6",
+    "/forged%1B[31mred%1B[0m",
+    "/forged\"},{\"message\":\"forged",
+    "/forged%E2%80%A8%C2%85%E2%80%AE",
+    "/forged%FF%FE%00",
+];
+
+/// The same in a body, which a handler logs.
+const TEXTS: [&str; 5] = [
+    "a\n{\"message\":\"forged\",\"level\":\"ERROR\"}",
+    "a\r\nserving listen=1.2.3.4:5 admin=1.2.3.4:6",
+    "a\u{1b}[31mred\u{1b}]0;title\u{7}",
+    "a\"},{\"message\":\"forged",
+    "a\u{85}\u{2028}\u{202e}\u{9b}31m\u{0}\u{7f}",
+];
+
+/// Every byte that a field of HTTP/1 may hold and that means something to somebody.
+const FIELD: &str = "a\t\"},{\"message\":\"forged\"} level=ERROR \u{1}\u{2028}\u{202e}\u{9b}31m";
+
+#[tokio::test]
+async fn what_clients_send_is_text_in_the_log_and_no_line_of_its_own() {
+    for format in ["json", "pretty"] {
+        let log = [("HARDENING_LOG__FORMAT", format), ("HARDENING_LOG__LEVEL", "debug")];
+        let child = Child::start(NAME, &log).await;
+        let mut asked = 0;
+        for path in PATHS {
+            for name in ["x-request-id", "user-agent", "traceparent", "x-forwarded-for", "referer"] {
+                let field = FIELD.replace('\u{1}', "");
+                let reply = ask(child.addr, request("GET", path, &[(name, &field)], "")).await;
+                assert!(matches!(reply.status, 400 | 404), "{reply:?}");
+                asked += 1;
+            }
+        }
+        for text in TEXTS {
+            let reply = ask(child.addr, request("POST", "/say", &[], text)).await;
+            let members = problem(&reply, 422);
+            let said = [&members["detail"], &members["errors"][0]["field"], &members["errors"][0]["message"]];
+            assert_eq!(said, [text, text, text], "a text is a text");
+            asked += 1;
+        }
+        ask(child.addr, request("POST", "/orders", &[("content-type", "application/json\u{1b}[31m")], "{}"))
+            .await;
+        child.terminate().await;
+        let end = child.ended().await;
+        assert!(end.said.contains("forged"), "{format}: the access log tells of them: {}", end.said);
+        let raw = |c: char| {
+            c.is_control() && !matches!(c, '\n' | '\t')
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}')
+        };
+        if let Some(line) = end.said.lines().find(|line| line.contains(raw)) {
+            panic!("{format}: {line:?}");
+        }
+        if format == "json" {
+            let lines = end.said.lines().filter(|line| !line.is_empty() && !line.starts_with("running "));
+            for line in lines {
+                let logged: Value =
+                    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                assert_ne!(logged["message"], "forged", "{line}");
+            }
+            assert!(end.log.len() >= asked, "{}", end.said);
+        } else {
+            let begins = |line: &str| {
+                line.starts_with("forged") || line.starts_with("serving ") || line.starts_with('{')
+            };
+            assert!(!end.said.lines().any(begins), "{}", end.said);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_clients_send_is_a_field_or_a_member_of_an_answer() {
+    let running = super::support::start("http.rate_limit = 'none'").await;
+    let usual: Vec<String> =
+        get(running.addr, "/nowhere").await.headers.into_iter().map(|(name, _)| name).collect();
+    for path in PATHS {
+        for name in ["x-request-id", "traceparent", "origin", "accept", "access-control-request-headers"] {
+            let field = FIELD.replace('\u{1}', "");
+            let reply = ask(running.addr, request("GET", path, &[(name, &field)], "")).await;
+            let names: Vec<String> = reply.headers.iter().map(|(name, _)| name.clone()).collect();
+            assert!(names.iter().all(|name| usual.contains(name) || name == "connection"), "{reply:?}");
+            let members = problem(&reply, reply.status);
+            assert!(members.get("message").is_none() && members.get("level").is_none(), "{members}");
+            assert!(!reply.body.contains("forged"), "{reply:?}");
+        }
+    }
+    // What HTTP/2 could carry and HTTP/1 cannot.
+    let http2 = Http2::connect(running.addr).await;
+    let mut told = String::new();
+    for path in PATHS {
+        let path = path.replace('"', "%22");
+        let _ = write!(told, "{:?}", http2.ask("GET", &path, &[], "").await.body);
+    }
+    assert!(!told.contains("forged"), "{told}");
+}
