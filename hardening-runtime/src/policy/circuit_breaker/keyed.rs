@@ -95,7 +95,6 @@ impl KeyedBreakers {
 #[cfg(any(feature = "service", test))]
 impl CircuitBreaker {
     /// Closes it, forgets its window, and gives it the mode that settings give.
-    #[cfg(feature = "service")]
     pub(crate) fn renew(&self, now: Nanos) {
         self.close();
         self.give_mode(self.rules.mode());
