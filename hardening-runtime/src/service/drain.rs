@@ -7,13 +7,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::assembled::Assembled;
 use super::ending;
 use super::panics::{self, Place};
 use super::running::Report;
 use super::server::Server;
 use super::setup::Hook;
 use super::shutdown::{Event, Stage, Timeline};
-use super::start::Assembled;
 use super::whole::plan;
 use crate::telemetry::redact;
 use crate::{clock, layer, lifecycle};

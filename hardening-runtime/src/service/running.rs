@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::assembled::Assembled;
 use super::drain;
 use super::shutdown::Event;
-use super::start::Assembled;
 
 /// A running service: what [`super::Service::start`] answers. Dropping it ends the service at once.
 #[derive(Debug)]

@@ -5,31 +5,25 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
 use super::address::Bound;
+use super::assembled::Assembled;
 use super::auth::Auth;
 use super::console::Console;
-use super::drain;
-use super::ending;
 use super::health::{self, Health};
-use super::listener::{self, Listener};
+use super::listener;
 use super::operate::{self, Operation};
 use super::panics;
 use super::reload::Reloader;
 use super::running::Running;
-use super::series::Series;
-use super::server::{Parts, Server, Surface};
-use super::setup::{Hook, Provided, Setup};
-use super::signals::{self, Signals};
+use super::server::{Parts, Server};
+use super::setup::Setup;
+use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
-use super::tasks;
 use super::tls::Tls;
 use super::whole;
-use crate::catalogue;
 use crate::settings::{self, Loaded, Settings, Sources};
-use crate::telemetry::alerts::{Alerts, Senders};
+use crate::telemetry::alerts::Alerts;
 use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log, redact};
 
@@ -288,120 +282,10 @@ impl Service {
     }
 }
 
-/// Everything that a running service is made of.
-#[derive(Debug)]
-pub(super) struct Assembled {
-    pub(super) reloader: Arc<Reloader>,
-    pub(super) exporter: Option<Exporter>,
-    pub(super) senders: Option<Senders>,
-    pub(super) server: Arc<Server>,
-    pub(super) provided: Arc<Provided>,
-    pub(super) hooks: Vec<Hook>,
-    /// What follows the secrets.
-    pub(super) followers: JoinSet<()>,
-    pub(super) public: Listener,
-    pub(super) admin: Listener,
-}
-
-impl Assembled {
-    async fn serve(self, signals: Signals) -> ExitCode {
-        let limit = whole::plan(&self.server.settings).watchdog();
-        let server = Arc::clone(&self.server);
-        self.server.console.drains_by(signals.ask());
-        let signals = signals.guard(limit, move || ending::still_running(&server));
-        announce(&self);
-        let report = drain::serve(self, signals, true).await;
-        report.exit_code()
-    }
-
-    /// The addresses bound: the service's, and the admin listener's.
-    pub(super) fn addresses(&self) -> std::io::Result<(Bound, Bound)> {
-        Ok((self.public.bound()?, self.admin.bound()?))
-    }
-
-    /// Begins to serve: both listeners, the checks, and the facade's upkeep.
-    pub(super) fn spawn(
-        reloader: Arc<Reloader>,
-        (exporter, senders): (Option<Exporter>, Option<Senders>),
-        server: &Arc<Server>,
-        provided: &Arc<Provided>,
-        public: Listener,
-        admin: Listener,
-        followers: JoinSet<()>,
-    ) -> Tasks {
-        let mut others = health::watch(&server.health, provided);
-        others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
-        others.spawn(facade::upkeep());
-        others.spawn(reloader.watch());
-        if let Some(auth) = &server.auth {
-            others.spawn(auth.watch());
-        }
-        if let Some(exporter) = exporter {
-            others.spawn(exporter.run());
-        }
-        if let Some(senders) = senders {
-            others.spawn(senders.run());
-            let server = Arc::clone(server);
-            others.spawn(async move {
-                if let Some(alerts) = &server.alerts {
-                    alerts.watch(&server.stats).await;
-                }
-            });
-        }
-        let public = tokio::spawn(listener::accept(Arc::clone(server), Surface::Public, public));
-        let background = tasks::Running::begin(&server.tasks, provided);
-        server.health.set_up();
-        Tasks { public, background, _others: others, _followers: followers }
-    }
-}
-
-/// The tasks of a running service; dropping it ends them.
-#[derive(Debug)]
-pub(super) struct Tasks {
-    /// Ends when the listener is closed and its last connection has ended.
-    pub(super) public: tokio::task::JoinHandle<()>,
-    pub(super) background: tasks::Running,
-    _others: JoinSet<()>,
-    _followers: JoinSet<()>,
-}
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        self.public.abort();
-    }
-}
-
 fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
     let causes =
         std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
     redact::text(&format!("set-up failed: {error}{}", causes.collect::<String>())).into_owned()
-}
-
-fn announce(assembled: &Assembled) {
-    let sites: Vec<_> = catalogue::sites().collect();
-    let mut crates: Vec<&str> = sites.iter().map(|site| site.place().krate).collect();
-    crates.sort_unstable();
-    crates.dedup();
-    if let Ok((listen, admin)) = assembled.addresses() {
-        tracing::info!(
-            service = assembled.server.settings.service.name,
-            version = assembled.server.version,
-            sites = sites.len(),
-            crates = crates.join(","),
-            checks = assembled.server.health.checks().len(),
-            tasks = assembled.server.tasks.0.len(),
-            %listen,
-            %admin,
-            "serving"
-        );
-    }
-    let series = Series::of(&assembled.server, assembled.hooks.len());
-    tracing::info!(
-        series = series.now,
-        series_at_most = series.most,
-        routes_at_most = assembled.server.stats.most_routes(),
-        "the metrics of this service are bounded"
-    );
 }
 
 /// The one place where a refusal to start is said: standard error, a line each, and exit code 1.
