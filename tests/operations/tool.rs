@@ -42,10 +42,16 @@ async fn check_refuses_what_the_start_refuses_in_every_section() {
         ("[auth]\napi_keys = 'callers.toml'", "[auth]"),
     ] {
         let program = || Program::quickstart().file(settings);
-        let start = program().run().await;
-        start.refused(&[part]);
         let check = program().with("HARDENING", "check").run().await;
-        assert_eq!(check.refusals(), start.refusals(), "{settings}");
+        if check.code == 0 {
+            // Another package of the same build has asked for the feature that is asked for here.
+            assert_eq!(part, "[telemetry]");
+            program().serve().await;
+            continue;
+        }
+        check.refused(&[part]);
+        let start = program().run().await;
+        assert_eq!(start.refusals(), check.refusals(), "{settings}");
     }
 }
 
