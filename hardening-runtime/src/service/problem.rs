@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_value_of_a_field_with_the_name_of_a_secret_is_not_told() {
-        let serde = "invalid type: string \"hunter2, expected\", expected u32";
+        let serde = "invalid type: string \"rosebud, expected\", expected u32";
         assert_eq!(told_of("login.password", serde), "invalid type: [redacted], expected u32");
         assert_eq!(
             told_of("tokens[3]", "invalid value: integer `7`, expected a text"),
