@@ -81,13 +81,13 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// The longest that a connection may take, from the name's resolution to the end of the TLS handshake [3s].
+    /// The longest that a connection may take, from the name's resolution to the end of the TLS handshake: 3 s unless set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The longest that a request may take, from its first byte to the last one of the answer [10s]. The deadline around
+    /// The longest that a request may take, from its first byte to the last one of the answer: 10 s unless set. The deadline around
     /// the request cuts it where that comes earlier.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = timeout;
