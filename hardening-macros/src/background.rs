@@ -3,38 +3,19 @@
 use std::time::Duration;
 
 use hardening_spec::keys;
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::parse_quote;
+use proc_macro2::TokenStream;
 
-use crate::attribute::beside;
 use crate::diagnostics::Errors;
 use crate::expand::time;
 use crate::function::Function;
-use crate::harvest;
 use crate::paths::{absolute, emit};
-use crate::provided::{self, Argument, Run};
-use crate::syntax::{self, Policy, Time, Value};
+use crate::provided::{self, Argument, Kind, Run};
+use crate::syntax::{Policy, Time, Value};
 
 /// Keeps the task and registers it.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
-    let mut function = match Function::read(keys::BACKGROUND.name, item) {
-        Ok(function) => function,
-        Err(error) => return beside(item, &error.to_compile_error()),
-    };
-    let mut errors = Errors::default();
-    harvest::refuse_twice(&keys::BACKGROUND, &mut function, &mut errors);
-    let written = syntax::read(&keys::BACKGROUND, Span::call_site(), arguments, &mut errors);
-    let taken = provided::arguments(&function, "a background task", true, &mut errors);
-    for policy in &written {
-        values(policy, &mut errors);
-    }
-    let clean = errors.is_empty();
-    let errors = errors.finish();
-    let registration = written.first().filter(|_| clean).map(|task| registration(&function, task, &taken));
-    // A task that has nothing to wait for is `async` because tasks are.
-    function.attrs.push(parse_quote!(#[allow(clippy::unused_async)]));
-    quote!(#function #errors #registration)
+    let kind = Kind { attribute: &keys::BACKGROUND, noun: "a background task", stops: true };
+    provided::expand(&kind, arguments, item, values, registration)
 }
 
 fn values(task: &Policy, errors: &mut Errors) {

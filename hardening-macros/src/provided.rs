@@ -1,16 +1,55 @@
 //! Functions that the service runs with what set-up provided: health checks and background tasks.
 
+use hardening_spec::keys::Attribute;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{FnArg, ReturnType, Type, parse_quote};
 
+use crate::attribute::beside;
 use crate::diagnostics::Errors;
 use crate::expand::last_type;
 use crate::function::Function;
+use crate::harvest;
 use crate::paths::{emit, ours_at};
-use crate::syntax::{Policy, Value};
+use crate::syntax::{self, Policy, Value};
+
+/// What an attribute makes of a function.
+pub(crate) struct Kind {
+    pub(crate) attribute: &'static Attribute,
+    /// Such as `a health check`.
+    pub(crate) noun: &'static str,
+    /// Whether it may take a `Stopping`.
+    pub(crate) stops: bool,
+}
+
+/// Keeps the function and registers it; `judge` looks at the attribute's values.
+pub(crate) fn expand(
+    kind: &Kind,
+    arguments: TokenStream,
+    item: &TokenStream,
+    judge: fn(&Policy, &mut Errors),
+    register: fn(&Function, &Policy, &[Argument]) -> TokenStream,
+) -> TokenStream {
+    let mut function = match Function::read(kind.attribute.name, item) {
+        Ok(function) => function,
+        Err(error) => return beside(item, &error.to_compile_error()),
+    };
+    let mut errors = Errors::default();
+    harvest::refuse_twice(kind.attribute, &mut function, &mut errors);
+    let written = syntax::read(kind.attribute, Span::call_site(), arguments, &mut errors);
+    let taken = self::arguments(&function, kind.noun, kind.stops, &mut errors);
+    for policy in &written {
+        judge(policy, &mut errors);
+    }
+    let clean = errors.is_empty();
+    let errors = errors.finish();
+    let registration = written.first().filter(|_| clean).map(|policy| register(&function, policy, &taken));
+    // What has nothing to wait for is `async` because all of its kind are.
+    function.attrs.push(parse_quote!(#[allow(clippy::unused_async)]));
+    quote!(#function #errors #registration)
+}
 
 /// What the function takes.
 pub(crate) enum Argument {
@@ -22,7 +61,7 @@ pub(crate) enum Argument {
 
 /// The arguments of the function; everything else about its signature is judged here. `noun` is what it is, such as
 /// `a health check`; `stops` says that it may take a `Stopping`.
-pub(crate) fn arguments(function: &Function, noun: &str, stops: bool, errors: &mut Errors) -> Vec<Argument> {
+fn arguments(function: &Function, noun: &str, stops: bool, errors: &mut Errors) -> Vec<Argument> {
     let sig = &function.sig;
     if function.body.is_none() {
         errors

@@ -18,7 +18,7 @@ use crate::clock::nanos;
 use crate::context::{self, Trace};
 #[cfg(feature = "alerts")]
 use crate::telemetry::http::is_error;
-use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED};
+use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED, is_fault};
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -250,11 +250,6 @@ fn trace_of(server: &Server, headers: &HeaderMap) -> Trace {
         trace.sampled = server.traces.as_ref().is_some_and(|traces| traces.samples(trace.id));
         trace
     })
-}
-
-/// The statuses of gRPC that say that the service is at fault: UNKNOWN, INTERNAL, `DATA_LOSS`.
-fn is_fault(code: u8) -> bool {
-    matches!(code, 2 | 13 | 15)
 }
 
 impl Ending for Account {

@@ -221,8 +221,7 @@ impl HttpStats {
             let counts = (500..600).filter(|status| is_error(*status)).map(count);
             let counts = counts.map(|(status, count)| (status.to_string(), count));
             let calls = route.calls.get().into_iter().flat_map(|calls| calls.iter().enumerate());
-            // 2, 13 and 15 say that the service is at fault.
-            let faults = calls.filter(|(code, _)| matches!(code, 2 | 13 | 15));
+            let faults = calls.filter(|(code, _)| is_fault(*code as u8));
             let faults =
                 faults.map(|(code, count)| (GRPC_CODES[code].to_owned(), count.load(Ordering::Relaxed)));
             let counts = counts.chain(faults);
@@ -278,6 +277,11 @@ impl HttpStats {
 /// A route, its errors by their status or the name of gRPC's, and the last request of them with its trace.
 #[cfg(feature = "alerts")]
 type RouteErrors = (String, Vec<(String, u64)>, Option<(String, String)>);
+
+/// Whether a status of gRPC says that the service is at fault: UNKNOWN, INTERNAL, `DATA_LOSS`.
+pub(crate) fn is_fault(code: u8) -> bool {
+    matches!(code, 2 | 13 | 15)
+}
 
 /// Whether a status says that the service failed. 503 says that it refused, as it should when it is full or ends.
 #[cfg(feature = "alerts")]
