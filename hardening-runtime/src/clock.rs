@@ -60,6 +60,15 @@ pub fn instant(at: Nanos) -> Option<Instant> {
     instant.map(Instant::from_std)
 }
 
+/// Completes at a moment.
+#[cfg(feature = "service")]
+pub(crate) async fn until(at: Nanos) {
+    match instant(at) {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The moment of a tokio instant.
 pub fn moment(instant: Instant) -> Nanos {
     let (instant, anchor) = (instant.into_std(), anchor());

@@ -9,11 +9,12 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
 use tokio::time::Instant;
 
 #[cfg(feature = "tower")]
@@ -33,8 +34,8 @@ pub struct Request {
     pub trace: Option<Trace>,
     /// The client's address, as far as trusted proxies tell it.
     pub client_ip: Option<IpAddr>,
-    /// The route's pattern, such as `/price/{sku}`.
-    pub route: Option<String>,
+    /// The pattern of the route that it matched; see [`Request::route`].
+    pub matched: OnceLock<Arc<str>>,
     /// Who is calling.
     pub principal: Option<Principal>,
     /// On whose behalf.
@@ -43,6 +44,13 @@ pub struct Request {
     pub idempotency_key: Option<String>,
     /// What was asked, where the key says that it may be asked again.
     pub digest: Option<Arc<Digest>>,
+}
+
+impl Request {
+    /// The pattern of the route that it matched, such as `/price/{sku}`.
+    pub fn route(&self) -> Option<&str> {
+        self.matched.get().map(|route| &**route)
+    }
 }
 
 /// Who is calling, and what they may do.
@@ -84,9 +92,15 @@ pub fn current() -> Option<Arc<Request>> {
 
 /// Runs `future` as part of `request`, under `deadline` where there is one.
 pub async fn scope<F: Future>(request: Arc<Request>, deadline: Option<Instant>, future: F) -> F::Output {
-    let deadline = deadline.map_or(NEVER, clock::moment);
+    scoped(request, deadline.map_or(NEVER, clock::moment), future).await
+}
+
+/// What [`scope`] runs.
+pub(crate) type Scoped<F> = TaskLocalFuture<Arc<Request>, Within<F>>;
+
+pub(crate) fn scoped<F: Future>(request: Arc<Request>, deadline: Nanos, future: F) -> Scoped<F> {
     let within = Within { ambient: Ambient { deadline, ..Ambient::NONE }, future };
-    REQUEST.scope(request, within).await
+    REQUEST.scope(request, within)
 }
 
 /// Spawns `future` as part of the current request, where there is one: its lines in the log carry the request's id, a panic's
@@ -179,7 +193,7 @@ pub fn trace_id() -> String {
 
 /// The route's pattern, `-` outside a request.
 pub fn route() -> String {
-    of_request(|request| request.route.clone())
+    of_request(|request| request.route().map(str::to_owned))
 }
 
 /// The `Idempotency-Key` header, `-` outside a request.
@@ -227,7 +241,8 @@ impl Drop for Entered {
 }
 
 pin_project! {
-    struct Within<F> {
+    /// A future and what it hands to the calls inside it.
+    pub(crate) struct Within<F> {
         ambient: Ambient,
         #[pin]
         future: F,

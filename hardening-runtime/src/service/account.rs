@@ -9,13 +9,17 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::address::Shown;
+use super::auth::Caller;
 use super::body::Ending;
 use super::grpc;
-use super::route::Live;
+use super::request_id;
+use super::route::{IDEMPOTENCY_KEY, Live};
+use super::said::Said;
 use super::server::{Server, Surface};
 use super::wire::Conn;
-use crate::clock::nanos;
+use crate::clock::{self, Nanos, nanos};
 use crate::context::{self, Trace};
+use crate::policy::idempotency::Digest;
 #[cfg(feature = "alerts")]
 use crate::telemetry::http::is_error;
 use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED, is_fault};
@@ -33,7 +37,8 @@ pub(crate) struct Account {
     uri: Uri,
     #[cfg(feature = "otlp")]
     version: http::Version,
-    began: Instant,
+    /// When its head had come.
+    pub(crate) began: Nanos,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
     /// What only a call of gRPC has.
@@ -43,14 +48,10 @@ pub(crate) struct Account {
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
-    /// The request's id.
-    pub(crate) id: String,
-    /// The trace that it belongs to.
-    pub(crate) trace: Trace,
-    /// The client's address, where one is known.
-    pub(crate) client: Option<IpAddr>,
+    /// Who asks, and by which id.
+    pub(crate) request: Arc<context::Request>,
     /// When its answer must be ready.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Nanos,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
 }
@@ -67,20 +68,20 @@ struct GrpcCall {
 impl Account {
     pub(crate) fn open(
         server: &Arc<Server>,
-        conn: &Arc<Conn>,
+        conn: Arc<Conn>,
         surface: Surface,
         parts: &Parts,
-        id: String,
+        said: Said,
         client: Option<IpAddr>,
     ) -> Self {
-        let began = Instant::now();
+        let began = clock::now();
         conn.request_began();
         if surface == Surface::Public {
             server.stats.began();
         }
         Self {
             server: Arc::clone(server),
-            conn: Arc::clone(conn),
+            conn,
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -93,11 +94,37 @@ impl Account {
             holds: surface == Surface::Public,
             open: true,
             must_take: false,
-            id,
-            trace: trace_of(server, &parts.headers),
-            client,
-            deadline: began + server.settings.http.request_timeout,
+            request: Arc::new(context::Request {
+                id: request_id::of(&parts.headers, said),
+                trace: Some(trace_of(server, &parts.headers, said)),
+                client_ip: client,
+                ..context::Request::default()
+            }),
+            deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
             live: None,
+        }
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.request.id
+    }
+
+    /// What only a request that the routes get has: who asks, and what makes it one that may be asked again.
+    pub(crate) fn is_asked_by(&mut self, caller: Option<Caller>, parts: &Parts, said: Said) {
+        let key = said.has(Said::IDEMPOTENT).then(|| parts.headers.get(IDEMPOTENCY_KEY)).flatten();
+        if caller.is_none() && key.is_none() {
+            return;
+        }
+        // Nobody else has it yet.
+        let request = Arc::make_mut(&mut self.request);
+        if let Some(Caller { principal, tenant }) = caller {
+            (request.principal, request.tenant) = (Some(principal), tenant);
+        }
+        if let Some(key) = key {
+            request.idempotency_key = key.to_str().ok().map(str::to_owned);
+            let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+            request.digest = Some(Arc::new(Digest::new(parts.method.as_str(), target)));
         }
     }
 
@@ -117,7 +144,7 @@ impl Account {
     /// It is a call of gRPC that must have ended this long after its head came.
     pub(crate) fn ends_within(&mut self, time: Option<Duration>) {
         if let Some(call) = &mut self.grpc {
-            call.ends = time.and_then(|time| self.began.checked_add(time));
+            call.ends = time.and_then(|time| clock::instant(self.began.saturating_add(nanos(time))));
         }
     }
 
@@ -133,7 +160,7 @@ impl Account {
 
     /// Its answer must be ready this long after its head came.
     pub(crate) fn allow(&mut self, time: Duration) {
-        self.deadline = self.began + time;
+        self.deadline = self.began.saturating_add(nanos(time));
     }
 
     /// Its answer's head is ready.
@@ -159,7 +186,8 @@ impl Account {
             return;
         }
         self.client_must_take(false);
-        let took = self.began.elapsed();
+        let now = clock::now();
+        let took = Duration::from_nanos(now.saturating_sub(self.began));
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
         let stats = &self.server.stats;
         let noted = self.live.as_ref().and_then(|live| live.route.get());
@@ -190,14 +218,16 @@ impl Account {
             && self.surface == Surface::Public
             && (is_error(status) || code.is_some_and(is_fault))
         {
-            noted.unwrap_or(stats.unmatched()).failed(&self.id, self.trace.id());
+            let trace = self.request.trace.as_ref().map(Trace::id).unwrap_or_default();
+            noted.unwrap_or(stats.unmatched()).failed(self.id(), trace);
         }
         #[cfg(feature = "otlp")]
-        if let (Some(traces), Surface::Public, None, true) =
-            (&self.server.traces, self.surface, self.probe, self.trace.sampled)
+        if let (Some(traces), Surface::Public, None, Some(trace)) =
+            (&self.server.traces, self.surface, self.probe, &self.request.trace)
+            && trace.sampled
         {
             let answered = super::server_span::Answered {
-                trace: &self.trace,
+                trace,
                 method: &self.method,
                 uri: &self.uri,
                 version: self.version,
@@ -205,8 +235,8 @@ impl Account {
                 https: self.server.tls.is_some(),
                 status: self.status.map(|status| status.as_u16()),
                 grpc: code.map(|code| (code, is_fault(code))),
-                client: self.client,
-                request_id: &self.id,
+                client: self.request.client_ip,
+                request_id: self.id(),
                 took,
             };
             super::server_span::record(traces, &answered);
@@ -214,7 +244,7 @@ impl Account {
         if self.server.settings.log.access {
             self.write(route, status, code, took, bytes, whole);
         }
-        self.conn.request_ended();
+        self.conn.request_ended(now);
     }
 
     fn write(&self, route: &str, status: u16, code: Option<u8>, took: Duration, bytes: u64, whole: bool) {
@@ -223,7 +253,9 @@ impl Account {
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
         let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
-        let (request_id, trace_id, client) = (self.id.as_str(), self.trace.id, Shown(self.client));
+        let request = &*self.request;
+        let trace_id = request.trace.as_ref().map_or(0, |trace| trace.id);
+        let (request_id, client) = (request.id.as_str(), Shown(request.client_ip));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -244,8 +276,9 @@ impl Account {
 }
 
 /// The caller's trace, or one that begins here.
-fn trace_of(server: &Server, headers: &HeaderMap) -> Trace {
-    context::trace::read(headers).unwrap_or_else(|| {
+fn trace_of(server: &Server, headers: &HeaderMap, said: Said) -> Trace {
+    let told = said.has(Said::TRACE).then(|| context::trace::read(headers)).flatten();
+    told.unwrap_or_else(|| {
         let mut trace = Trace::new(false);
         trace.sampled = server.traces.as_ref().is_some_and(|traces| traces.samples(trace.id));
         trace
@@ -254,7 +287,7 @@ fn trace_of(server: &Server, headers: &HeaderMap) -> Trace {
 
 impl Ending for Account {
     fn request(&self) -> Option<Arc<context::Request>> {
-        self.live.as_ref()?.request.get().cloned()
+        self.live.is_some().then(|| Arc::clone(&self.request))
     }
 
     fn deadline(&self) -> Option<Instant> {

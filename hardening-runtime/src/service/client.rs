@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 use super::address::Peer;
+use super::said::Said;
+use crate::policy::rate_limit::hash_key;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The client of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +20,23 @@ pub(crate) struct Client {
     pub(crate) vouched: bool,
     /// Whether forwarding headers came from a peer that is not trusted.
     pub(crate) forwarded_by_stranger: bool,
+    /// What it is known by where clients are told apart: a hash of its [`bucket`], 0 without an address.
+    pub(crate) key: u64,
 }
 
 impl Client {
     /// The peer itself, unless it is trusted; then the rightmost address of `x-forwarded-for` that is not. A process that
     /// may open the service's Unix socket is trusted like a proxy.
-    pub(crate) fn of(headers: &HeaderMap, peer: Peer, trusted: &[IpNet]) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, trusted: &[IpNet]) -> Self {
         let peer = peer.ip().map(|ip| ip.to_canonical());
         let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
         if peer.is_some_and(|peer| !is_trusted(&peer)) {
-            let forwarded = [FORWARDED_FOR, http::header::FORWARDED, REAL_IP];
-            let forwarded_by_stranger =
-                !headers.is_empty() && forwarded.iter().any(|name| headers.contains_key(name));
-            return Self { ip: peer, vouched: false, forwarded_by_stranger };
+            return Self::new(peer, false, said.has(Said::FORWARDED));
         }
         let mut ip = peer;
+        if !said.has(Said::FORWARDED) {
+            return Self::new(ip, true, false);
+        }
         let lists = headers.get_all(FORWARDED_FOR);
         let mut hops: Vec<&str> =
             lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|l| l.split(',')).collect();
@@ -45,16 +48,24 @@ impl Client {
                 break;
             }
         }
-        Self { ip, vouched: true, forwarded_by_stranger: false }
+        Self::new(ip, true, false)
     }
 
-    /// What limits are kept by: the address, of IPv6 its /64, since one client has all of that.
-    pub(crate) fn bucket(self) -> Option<IpAddr> {
-        self.ip.map(bucket)
+    pub(crate) fn new(ip: Option<IpAddr>, vouched: bool, forwarded_by_stranger: bool) -> Self {
+        let key = ip.map_or(0, |ip| hash_key(&bits(bucket(ip))));
+        Self { ip, vouched, forwarded_by_stranger, key }
     }
 }
 
-/// The address, of IPv6 its /64.
+/// The address as one number, which is hashed faster than its parts.
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits(),
+    }
+}
+
+/// What limits are kept by: the address, of IPv6 its /64, since one client has all of that.
 pub(crate) fn bucket(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
@@ -84,7 +95,7 @@ mod tests {
             "unix" => Peer::Local,
             peer => Peer::Address(std::net::SocketAddr::new(peer.parse().unwrap(), 4711)),
         };
-        Client::of(&headers, peer, &trusted)
+        Client::of(&headers, Said::of(&headers), peer, &trusted)
     }
 
     #[test]
@@ -115,7 +126,7 @@ mod tests {
 
     #[test]
     fn one_bucket_for_each_ipv4_and_each_64_of_ipv6() {
-        let bucket = |ip: &str| client(ip, &[]).bucket();
+        let bucket = |ip: &str| client(ip, &[]).key;
         assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), bucket("2001:db8:1:2::1"));
         assert_ne!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:3::1"));
         assert_ne!(bucket("192.0.2.1"), bucket("192.0.2.2"));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::address::Shown;
 use super::problem::{PROBLEM_JSON, Problem};
+use super::rarely::Rarely;
 use super::request;
 use super::request_id;
 use super::server::{Server, Surface};
@@ -34,7 +35,7 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
     // Head and URI are judged by our own limits, which answer with a problem; this bounds what is buffered for it.
     let head = http.header_limit.saturating_add(http.uri_limit).saturating_add(8192);
     let head = usize::try_from(head).unwrap_or(usize::MAX);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head).max_headers(256);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -122,15 +123,29 @@ async fn speak(
                 }
             }
         }
-        tokio::select! {
-            biased;
-            result = http.as_mut() => {
-                if let Err(error) = result {
-                    tracing::debug!(peer = %conn.peer, %error, "connection ended");
+        let happened = {
+            let happens = pin!(Rarely::new(async {
+                tokio::select! {
+                    biased;
+                    () = slot.displaced(), if !displaced => Happened::Displaced,
+                    // The sender lives as long as the server.
+                    _ = stages.changed(), if drains_since.is_none() => Happened::Stage,
+                    () = timer.as_mut() => Happened::Timer,
                 }
-                return if displaced { Spoken::Displaced } else { Spoken::Over(None) };
+            }));
+            tokio::select! {
+                biased;
+                result = http.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(peer = %conn.peer, %error, "connection ended");
+                    }
+                    return if displaced { Spoken::Displaced } else { Spoken::Over(None) };
+                }
+                happened = happens => happened,
             }
-            () = slot.displaced(), if !displaced => {
+        };
+        match happened {
+            Happened::Displaced => {
                 displaced = true;
                 if let Some((Waiting::First | Waiting::Head, _)) = conn.waiting() {
                     return Spoken::Dropped;
@@ -140,9 +155,8 @@ async fn speak(
                 http.as_mut().graceful_shutdown();
                 timer.as_mut().reset(Instant::now() + FIRST_WORD);
             }
-            // The sender lives as long as the server.
-            _ = stages.changed(), if drains_since.is_none() => {}
-            () = timer.as_mut() => match limits.judge(conn, clock::now()) {
+            Happened::Stage => {}
+            Happened::Timer => match limits.judge(conn, clock::now()) {
                 _ if displaced && conn.waiting().is_some() => return Spoken::Displaced,
                 Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
                 Judged::HeadLate => return Spoken::Over((!conn.is_http2()).then_some(408)),
@@ -151,6 +165,16 @@ async fn speak(
             },
         }
     }
+}
+
+/// What may happen to a connection beside what is said on it.
+enum Happened {
+    /// Another one needs its place.
+    Displaced,
+    /// The service has come to another stage.
+    Stage,
+    /// It is time to look at it.
+    Timer,
 }
 
 /// The times that a connection must keep.

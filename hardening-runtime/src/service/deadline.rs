@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
+use super::said::Said;
+
 const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -12,8 +14,11 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 pub(crate) struct Unreadable(pub(crate) &'static str);
 
 /// How long this request may take: what the client asks for, at most `longest`. Zero and less have expired.
-pub(crate) fn of(headers: &HeaderMap, longest: Duration) -> Result<Duration, Unreadable> {
+pub(crate) fn of(headers: &HeaderMap, said: Said, longest: Duration) -> Result<Duration, Unreadable> {
     let mut allowed = longest;
+    if !said.has(Said::TIMEOUT) {
+        return Ok(allowed);
+    }
     if let Some(value) = headers.get(TIMEOUT_MS) {
         let text = value.to_str().map_err(|_| Unreadable("x-request-timeout-ms"))?;
         allowed = allowed.min(millis(text).ok_or(Unreadable("x-request-timeout-ms"))?);
@@ -63,7 +68,7 @@ mod tests {
     fn asked(name: HeaderName, value: &str) -> Result<Duration, Unreadable> {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
-        of(&headers, Duration::from_secs(15))
+        of(&headers, Said::of(&headers), Duration::from_secs(15))
     }
 
     #[test]
@@ -93,6 +98,9 @@ mod tests {
         ] {
             assert_eq!(asked(GRPC_TIMEOUT, value), expected, "{value}");
         }
-        assert_eq!(of(&HeaderMap::new(), Duration::from_secs(15)), Ok(Duration::from_secs(15)));
+        assert_eq!(
+            of(&HeaderMap::new(), Said::default(), Duration::from_secs(15)),
+            Ok(Duration::from_secs(15))
+        );
     }
 }

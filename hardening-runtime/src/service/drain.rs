@@ -48,7 +48,7 @@ pub(super) async fn serve(
         let before = timeline.stage();
         let event = tokio::select! {
             Some(event) = signals.recv() => event,
-            () = until(timeline.due()) => Event::Tick,
+            () = clock::until(timeline.due()) => Event::Tick,
             () = drained(&server, &tasks.public), if before == Stage::Draining => Event::Idle,
             () = tasks.background.stop(instant(timeline.due())), if before == Stage::Tasks => Event::TasksDone,
             _ = finished.recv(), if before == Stage::Hooks => Event::HooksDone,
@@ -105,13 +105,6 @@ pub(super) async fn serve(
 
 fn instant(due: clock::Nanos) -> Instant {
     clock::instant(due).unwrap_or_else(Instant::now)
-}
-
-async fn until(due: clock::Nanos) {
-    match clock::instant(due) {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Every connection has ended, or nothing has been in flight for a moment: an idle client that does not answer

@@ -37,14 +37,35 @@ fn is_host(host: &str) -> bool {
         Some(Some((address, port))) => (address.parse::<Ipv6Addr>().is_ok(), port),
         Some(None) => return false,
         None => {
-            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
             // RFC 3986's `reg-name`, without what is written in per cent.
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
-            (!name.is_empty() && name.bytes().all(known), port)
+            let ends = host.bytes().position(|byte| !is_of_name(byte)).unwrap_or(host.len());
+            let (name, port) = host.split_at(ends);
+            (!name.is_empty(), port)
         }
     };
     let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
     fits && (matches!(port, "" | ":") || port.strip_prefix(':').is_some_and(digits))
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
 }
 
 /// Without the port that goes without saying.

@@ -1,17 +1,16 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
-use std::hash::Hash;
 use std::ops::Range;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use hardening_spec::{Rate, RateLimitSpec};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::address::Shown;
 use super::client::Client;
 use super::problem::{Problem, whole_seconds};
-use crate::clock;
+use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
 use crate::settings::{Forwarded, Http};
 use crate::telemetry::text::Family;
@@ -21,6 +20,13 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The fields that tell of limits.
+pub(crate) static FIELDS: [HeaderName; 5] = [RATE_LIMIT, RATE_LIMIT_POLICY, X_LIMIT, X_REMAINING, X_RESET];
+
+/// The values of [`FIELDS`] for one answer, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told(pub(crate) [HeaderValue; 5]);
 
 /// What a wrong credential costs a client more than another request.
 const FINE: u32 = 9;
@@ -75,8 +81,8 @@ impl Limit {
         Some(Self { name, limiter: Limiter::new(name, spec), shown: HeaderValue::from(burst), policy })
     }
 
-    fn charge<K: Hash + ?Sized>(&self, key: &K) -> Verdict {
-        match self.limiter.check(hash_key(key), 1, clock::now()) {
+    fn charge(&self, key: u64, now: Nanos) -> Verdict {
+        match self.limiter.check(key, 1, now) {
             Decision::Allowed { remaining, reset } => Verdict { remaining, reset, refused: None },
             Decision::Refused { retry_after, remaining, .. } => {
                 Verdict { remaining, reset: retry_after, refused: Some(retry_after) }
@@ -100,8 +106,9 @@ impl Limits {
     /// Charges one request of this client; answers how long it has to wait, if it has to. The limit does not hold behind a
     /// proxy that is not trusted, where everyone would share one bucket: there it only logs what it would refuse; and of a
     /// process at the Unix socket that names no client there is none to charge.
-    pub(crate) fn charge(&self, client: Client, standing: &mut Standing) -> Option<Duration> {
-        let verdict = self.client.as_ref()?.charge(&client.bucket()?);
+    pub(crate) fn charge(&self, client: Client, now: Nanos, standing: &mut Standing) -> Option<Duration> {
+        let limit = self.client.as_ref().filter(|_| client.ip.is_some())?;
+        let verdict = limit.charge(client.key, now);
         if client.forwarded_by_stranger && self.strangers == Forwarded::Log {
             if verdict.refused.is_some() {
                 tracing::warn!(
@@ -118,10 +125,8 @@ impl Limits {
 
     /// Charges a client, which the limit holds for, for a wrong credential: who guesses has few guesses.
     pub(crate) fn fine(&self, client: Client, standing: &mut Standing) {
-        if let (Some(limit), Some(verdict), Some(bucket)) =
-            (&self.client, &mut standing.client, client.bucket())
-        {
-            limit.limiter.fine(hash_key(&bucket), FINE, clock::now());
+        if let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) {
+            limit.limiter.fine(client.key, FINE, clock::now());
             verdict.remaining = verdict.remaining.saturating_sub(FINE);
         }
     }
@@ -133,15 +138,17 @@ impl Limits {
         tenant: Option<&str>,
         standing: &mut Standing,
     ) -> Option<Duration> {
-        standing.principal = self.principal.as_ref().map(|limit| limit.charge(principal));
+        let now = clock::now();
+        standing.principal = self.principal.as_ref().map(|limit| limit.charge(hash_key(principal), now));
         if let Some(wait) = standing.principal.and_then(|verdict| verdict.refused) {
             return Some(wait);
         }
-        standing.tenant = self.tenant.as_ref().zip(tenant).map(|(limit, tenant)| limit.charge(tenant));
+        let tenant = self.tenant.as_ref().zip(tenant);
+        standing.tenant = tenant.map(|(limit, tenant)| limit.charge(hash_key(tenant), now));
         standing.tenant.and_then(|verdict| verdict.refused)
     }
 
-    fn told<'s>(&'s self, standing: &'s Standing) -> impl Iterator<Item = (&'s Limit, &'s Verdict)> {
+    fn that_hold<'s>(&'s self, standing: &'s Standing) -> impl Iterator<Item = (&'s Limit, &'s Verdict)> {
         [
             (&self.client, &standing.client),
             (&self.principal, &standing.principal),
@@ -152,13 +159,13 @@ impl Limits {
     }
 
     /// Tells the caller where they stand with each limit, and in the older fields with the one that is nearest to its end.
-    pub(crate) fn tell(&self, standing: &Standing, headers: &mut HeaderMap) {
+    pub(crate) fn tell(&self, standing: &Standing) -> Option<Told> {
         let nearest = |(_, verdict): &(&Limit, &Verdict)| (verdict.refused.is_none(), verdict.remaining);
-        let Some((limit, verdict)) = self.told(standing).min_by_key(nearest) else { return };
+        let (limit, verdict) = self.that_hold(standing).min_by_key(nearest)?;
         // One piece of text, of which each field has its part: every answer carries these.
         let mut text = BytesMut::with_capacity(128);
         let (mut policies, mut remaining, mut reset) = (None, 0..0, 0..0);
-        for (at, each) in self.told(standing) {
+        for (at, each) in self.that_hold(standing) {
             policies = Some(match policies {
                 None => at.policy.clone(),
                 Some(before) => joined(&before, &at.policy),
@@ -174,19 +181,9 @@ impl Limits {
             }
         }
         let text = text.freeze();
-        let mut part = |name, part| {
-            // Digits and our own names are always header text.
-            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(part)) {
-                headers.insert(name, value);
-            }
-        };
-        part(X_REMAINING, remaining);
-        part(X_RESET, reset);
-        part(RATE_LIMIT, 0..text.len());
-        if let Some(policies) = policies {
-            headers.insert(RATE_LIMIT_POLICY, policies);
-        }
-        headers.insert(X_LIMIT, limit.shown.clone());
+        // Digits and our own names are always header text.
+        let part = |part| HeaderValue::from_maybe_shared(text.slice(part)).ok();
+        Some(Told([part(0..text.len())?, policies?, limit.shown.clone(), part(remaining)?, part(reset)?]))
     }
 
     /// Writes what each decided.
@@ -265,15 +262,12 @@ mod tests {
     }
 
     fn client(ip: &str, stranger: bool) -> Client {
-        Client { ip: ip.parse().ok(), vouched: false, forwarded_by_stranger: stranger }
+        Client::new(ip.parse().ok(), false, stranger)
     }
 
     fn told(limits: &Limits, standing: &Standing) -> Vec<String> {
-        let mut headers = HeaderMap::new();
-        limits.tell(standing, &mut headers);
-        [RATE_LIMIT_POLICY, RATE_LIMIT, X_LIMIT, X_REMAINING, X_RESET]
-            .map(|name| headers[name].to_str().unwrap().to_owned())
-            .to_vec()
+        let told = limits.tell(standing).unwrap().0;
+        [1, 0, 2, 3, 4].map(|at: usize| told[at].to_str().unwrap().to_owned()).to_vec()
     }
 
     #[tokio::test(start_paused = true)]
@@ -282,19 +276,19 @@ mod tests {
         let who = client("192.0.2.1", false);
         let mut standing = Standing::default();
         for left in (0..100).rev() {
-            assert_eq!(limits.charge(who, &mut standing), None);
+            assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
             assert_eq!(standing.client.unwrap().remaining, left);
         }
-        let wait = limits.charge(who, &mut standing).unwrap();
+        let wait = limits.charge(who, clock::now(), &mut standing).unwrap();
         assert_eq!(whole_seconds(wait), 1);
         assert_eq!(
             told(&limits, &standing),
             ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]
         );
         assert_eq!(refusal(wait).answer(None).headers()[http::header::RETRY_AFTER], "1");
-        assert_eq!(limits.charge(client("192.0.2.2", false), &mut standing), None);
+        assert_eq!(limits.charge(client("192.0.2.2", false), clock::now(), &mut standing), None);
         tokio::time::advance(Duration::from_secs(whole_seconds(wait))).await;
-        assert_eq!(limits.charge(who, &mut standing), None);
+        assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -303,12 +297,12 @@ mod tests {
         let who = client("192.0.2.1", true);
         let mut standing = Standing::default();
         for _ in 0..5 {
-            assert_eq!(limits.charge(who, &mut standing), None);
+            assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
             limits.fine(who, &mut standing);
         }
         assert_eq!(standing, Standing::default());
         limits.strangers = Forwarded::Limit;
-        assert!(limits.charge(who, &mut standing).is_some());
+        assert!(limits.charge(who, clock::now(), &mut standing).is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -317,19 +311,19 @@ mod tests {
         let who = client("192.0.2.1", false);
         let mut guesses = 0;
         let mut standing = Standing::default();
-        while limits.charge(who, &mut standing).is_none() {
+        while limits.charge(who, clock::now(), &mut standing).is_none() {
             limits.fine(who, &mut standing);
             guesses += 1;
         }
         assert_eq!(guesses, 10);
-        assert_eq!(limits.charge(client("192.0.2.2", false), &mut standing), None);
+        assert_eq!(limits.charge(client("192.0.2.2", false), clock::now(), &mut standing), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn principals_and_tenants_have_limits_of_their_own() {
         let limits = limits("100/min", None);
         let mut standing = Standing::default();
-        let _ = limits.charge(client("192.0.2.1", false), &mut standing);
+        let _ = limits.charge(client("192.0.2.1", false), clock::now(), &mut standing);
         for left in (0..2).rev() {
             assert_eq!(limits.charge_caller("ann", Some("shop"), &mut standing), None);
             assert_eq!(standing.principal.unwrap().remaining, left);

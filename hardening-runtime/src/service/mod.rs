@@ -20,6 +20,7 @@ mod deadline;
 mod drain;
 mod ending;
 mod farewell;
+mod fields;
 #[cfg(not(feature = "grpc"))]
 #[path = "no_grpc.rs"]
 mod grpc;
@@ -40,11 +41,14 @@ mod places;
 mod plain;
 pub(crate) mod pools;
 mod problem;
+mod rarely;
 mod reload;
 mod request;
 mod request_id;
 mod route;
+mod routed;
 mod running;
+mod said;
 mod series;
 mod server;
 #[cfg(feature = "otlp")]

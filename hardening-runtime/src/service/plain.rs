@@ -25,7 +25,7 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
         return response;
     }
     if let Some(unread) = live.fate.get() {
-        return of_body(unread, live.server.settings.http.body_limit).answer(Some(&live.id));
+        return of_body(unread, live.server.settings.http.body_limit).answer(Some(&live.request.id));
     }
     let size = response.body().size_hint().exact();
     let kind = response.headers().get(header::CONTENT_TYPE);
@@ -33,7 +33,7 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
     match size {
         _ if text && status.is_server_error() && size.is_none_or(|size| size > LONGEST) => {
             tracing::error!(
-                request_id = live.id,
+                request_id = live.request.id,
                 status = status.as_u16(),
                 "a handler's long error text was withheld"
             );
@@ -49,7 +49,7 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
                 problem = problem.detail(redact::text(&text).into_owned());
             } else if !text.is_empty() {
                 tracing::error!(
-                    request_id = live.id,
+                    request_id = live.request.id,
                     status = status.as_u16(),
                     text,
                     "a handler's error text was withheld"
@@ -76,7 +76,7 @@ fn instead(response: Response, problem: &Problem, live: &Live) -> Response {
     let (mut old, _) = response.into_parts();
     old.headers.remove(header::CONTENT_LENGTH);
     old.headers.remove(header::CONTENT_TYPE);
-    let mut answer = problem.answer(Some(&live.id));
+    let mut answer = problem.answer(Some(&live.request.id));
     for (name, value) in &old.headers {
         answer.headers_mut().append(name, value.clone());
     }

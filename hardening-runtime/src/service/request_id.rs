@@ -2,14 +2,16 @@
 
 use http::{HeaderMap, HeaderName};
 
+use super::said::Said;
 use crate::clock::since_1970;
 
 /// The header that carries it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client's id when it is 1 to 128 letters, digits, `-`, `_`, `.` or `:`; else a new one.
-pub(crate) fn of(headers: &HeaderMap) -> String {
-    match headers.get(REQUEST_ID).map(http::HeaderValue::as_bytes) {
+pub(crate) fn of(headers: &HeaderMap, said: Said) -> String {
+    let given = said.has(Said::ID).then(|| headers.get(REQUEST_ID)).flatten();
+    match given.map(http::HeaderValue::as_bytes) {
         Some(given) if well_formed(given) => String::from_utf8_lossy(given).into_owned(),
         _ => make(),
     }
@@ -68,7 +70,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, given.parse().unwrap());
-            assert_eq!(of(&headers) == given, kept, "{given}");
+            assert_eq!(of(&headers, Said::of(&headers)) == given, kept, "{given}");
         }
         assert_ne!(make(), make());
     }

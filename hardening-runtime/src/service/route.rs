@@ -2,28 +2,28 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::Instant;
+use http::HeaderName;
+use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
 use super::problem::Problem;
 use super::server::Server;
-use super::shed::{Overloaded, Priority, Shed, Usual};
+use super::shed::{Overloaded, Place, Priority, Shed, Usual};
 use crate::Rejected;
-use crate::context::{self, Principal, Trace};
+use crate::clock::Nanos;
+use crate::context::{self, Scoped};
 use crate::policy::idempotency::Digest;
-use crate::telemetry::http::{RouteStats, UNMATCHED};
+use crate::telemetry::http::RouteStats;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -31,21 +31,15 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
-    pub(crate) id: String,
-    pub(crate) trace: Trace,
-    pub(crate) client: Option<IpAddr>,
+    /// What its handler and its answer's body run within.
+    pub(crate) request: Arc<context::Request>,
+    /// What its client is known by.
+    pub(crate) client: u64,
     /// What a trusted proxy says of how much the request matters.
     pub(crate) priority: Option<Priority>,
-    /// Who is calling, and on whose behalf.
-    pub(crate) principal: Option<Principal>,
-    pub(crate) tenant: Option<String>,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Nanos,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
-    /// What was asked, where an idempotency key says that it may be asked again.
-    pub(crate) digest: Option<Arc<Digest>>,
-    /// What its handler and its answer's body run within.
-    pub(crate) request: OnceLock<Arc<context::Request>>,
 }
 
 impl Live {
@@ -55,21 +49,13 @@ impl Live {
         }
     }
 
-    /// What the route's handler runs within, and its answer's body.
-    pub(super) fn around(&self, route: Option<String>, headers: &HeaderMap) -> Arc<context::Request> {
-        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        let around = Arc::new(context::Request {
-            id: self.id.clone(),
-            trace: Some(self.trace.clone()),
-            client_ip: self.client,
-            principal: self.principal.clone(),
-            route,
-            idempotency_key: headers.get(IDEMPOTENCY_KEY).and_then(text),
-            digest: self.digest.clone(),
-            tenant: self.tenant.clone(),
-        });
-        let _ = self.request.set(Arc::clone(&around));
-        around
+    /// What the route's handler runs within.
+    pub(super) fn around(&self, route: Option<Arc<str>>) -> Arc<context::Request> {
+        if let Some(route) = route {
+            // The outermost route that matched stays.
+            let _ = self.request.matched.set(route);
+        }
+        Arc::clone(&self.request)
     }
 }
 
@@ -79,7 +65,7 @@ impl Fated for Live {
     }
 
     fn digest(&self) -> Option<&Digest> {
-        self.digest.as_deref()
+        self.request.digest.as_deref()
     }
 }
 
@@ -134,6 +120,8 @@ pub(crate) struct Noted<S> {
 /// What is known of one route.
 #[derive(Clone, Debug)]
 struct Known {
+    /// `None` for what no route matches.
+    pattern: Option<Arc<str>>,
     stats: Arc<RouteStats>,
     priority: Priority,
     /// How long its requests usually take: those that read, and those that write.
@@ -146,14 +134,14 @@ impl Known {
             Some(pattern) => (server.stats.route(pattern), server.shed.of(pattern)),
             None => (Arc::clone(server.stats.unmatched()), Priority::default()),
         };
-        Self { stats, priority, usual: Default::default() }
+        Self { pattern: pattern.map(Arc::from), stats, priority, usual: Default::default() }
     }
 }
 
 impl<S> Noted<S> {
     fn route(&self, server: &Server, pattern: Option<&str>) -> Cow<'_, Known> {
         let known = self.known.get_or_init(|| Known::of(server, pattern));
-        if &*known.stats.route == pattern.unwrap_or(UNMATCHED) {
+        if known.pattern.as_deref() == pattern {
             Cow::Borrowed(known)
         } else {
             Cow::Owned(Known::of(server, pattern))
@@ -161,7 +149,36 @@ impl<S> Noted<S> {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+pin_project! {
+    /// What a route answers.
+    #[project = AnsweringIs]
+    pub(crate) enum Answering<F> {
+        /// Its handler, within the request, and the place that it holds meanwhile.
+        Within { #[pin] handler: Scoped<F>, place: Option<Place> },
+        /// Its handler, for a request that is none of the service's.
+        Bare { #[pin] handler: F },
+        /// A refusal.
+        Refused { response: Response },
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            AnsweringIs::Within { handler, place } => {
+                let Ok(answer) = ready!(handler.poll(cx));
+                if let Some(place) = place.take() {
+                    place.answered(answer.status());
+                }
+                Poll::Ready(Ok(answer))
+            }
+            AnsweringIs::Bare { handler } => handler.poll(cx),
+            AnsweringIs::Refused { response } => Poll::Ready(Ok(std::mem::take(response))),
+        }
+    }
+}
 
 impl<S> Service<Request> for Noted<S>
 where
@@ -170,39 +187,35 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = Answering<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Answer {
-        let Some(live) = request.extensions().get::<Arc<Live>>().cloned() else {
-            return Box::pin(self.inner.call(request));
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Some(live) = request.extensions().get::<Arc<Live>>().map(Arc::clone) else {
+            return Answering::Bare { handler: self.inner.call(request) };
         };
-        let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-        let known = self.route(&live.server, route.as_deref());
+        let pattern = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let known = self.route(&live.server, pattern);
         live.matched(&known.stats);
         if let Some(auth) = &live.server.auth
-            && !auth.admits(live.principal.as_ref(), route.as_deref())
+            && !auth.admits(live.request.principal.as_ref(), pattern)
         {
-            let problem = Problem::from(&Rejected::Unauthenticated).answer(Some(&live.id));
-            return Box::pin(std::future::ready(Ok(problem)));
+            let response = Problem::from(&Rejected::Unauthenticated).answer(Some(&live.request.id));
+            return Answering::Refused { response };
         }
         let usual = &known.usual[usize::from(!request.method().is_safe())];
         let place = match Shed::admit(&live, known.priority, usual) {
             Ok(place) => place,
-            Err(Overloaded) => return Box::pin(std::future::ready(Ok(Overloaded::answer(&live.id)))),
-        };
-        drop(known);
-        let around = live.around(route, request.headers());
-        let answer = context::scope(around, Some(live.deadline), self.inner.call(request));
-        Box::pin(async move {
-            let answer = answer.await;
-            if let (Some(place), Ok(answer)) = (place, &answer) {
-                place.answered(answer.status());
+            Err(Overloaded) => {
+                return Answering::Refused { response: Overloaded::answer(&live.request.id) };
             }
-            answer
-        })
+        };
+        let around = live.around(known.pattern.clone());
+        drop(known);
+        let handler = context::scoped(around, live.deadline, self.inner.call(request));
+        Answering::Within { handler, place }
     }
 }

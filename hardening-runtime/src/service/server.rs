@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::auth::Auth;
 use super::console::Console;
 use super::drain::HookLog;
+use super::fields::Fields;
 use super::grpc;
 use super::headers::Headers;
 use super::health::Health;
@@ -47,6 +48,7 @@ pub(crate) struct Server {
     pub(crate) shed: Shed,
     pub(crate) connections: ConnectionStats,
     pub(crate) headers: Headers,
+    pub(crate) fields: Fields,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) auth: Option<Arc<Auth>>,
     pub(crate) tasks: Arc<Tasks>,
@@ -112,6 +114,7 @@ impl Server {
         if grpc.is_some() {
             stats.answers_calls();
         }
+        let headers = Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str()));
         Self {
             version,
             router,
@@ -121,7 +124,8 @@ impl Server {
             limits: Limits::new(&settings.http),
             connections: ConnectionStats::default(),
             shed: Shed::new(&settings.shed, priorities),
-            headers: Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str())),
+            fields: Fields::new(&headers),
+            headers,
             tls,
             auth,
             tasks: Arc::new(Tasks::new(&tasks(), &settings)),

@@ -84,14 +84,18 @@ impl Conn {
     }
 
     /// A request's answer is complete.
-    pub(crate) fn request_ended(&self) {
+    pub(crate) fn request_ended(&self, now: Nanos) {
         if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.wait_for(Waiting::Next);
+            self.waits_since(now, Waiting::Next);
         }
     }
 
     fn wait_for(&self, waiting: Waiting) {
-        self.since.store(clock::now(), Ordering::Relaxed);
+        self.waits_since(clock::now(), waiting);
+    }
+
+    fn waits_since(&self, now: Nanos, waiting: Waiting) {
+        self.since.store(now, Ordering::Relaxed);
         self.waiting.store(waiting as u8, Ordering::Release);
     }
 

@@ -57,7 +57,7 @@ pub struct HttpStats {
 #[derive(Debug)]
 pub struct RouteStats {
     /// The route's pattern.
-    pub route: Box<str>,
+    pub route: Arc<str>,
     /// Whether it is a method of gRPC.
     callable: bool,
     /// Requests being answered now.

@@ -89,7 +89,7 @@ async fn about(headers: HeaderMap) -> Json<Value> {
     Json(json!({
         "id": request.id,
         "client": request.client_ip.map(|ip| ip.to_string()),
-        "route": request.route,
+        "route": request.route(),
         "idempotency_key": request.idempotency_key,
         "left_ms": left,
         "fields": headers.len(),

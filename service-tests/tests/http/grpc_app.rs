@@ -106,7 +106,7 @@ impl Prices for Shop {
             "left" => context::remaining().unwrap_or_default().as_millis().to_string(),
             "about" => {
                 let request = context::current().expect("a request");
-                format!("{} {}", request.route.as_deref().unwrap_or("-"), request.id)
+                format!("{} {}", request.route().unwrap_or("-"), request.id)
             }
             "timeout" => cut().await?,
             "limited" => limited().await?,

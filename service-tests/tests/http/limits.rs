@@ -85,13 +85,14 @@ async fn header_fields_beyond_their_limit_are_431() {
         client.sent(with(length)).await;
         problem(&client.reply().await, 431);
     }
-    for count in [100, 300, 5000] {
+    // With `host` there are a hundred, the most that HTTP/1 may have.
+    for count in [99, 100, 300, 5000] {
         let many = "a: b\r\n".repeat(count);
         let mut client = Client::connect(running.addr).await;
         client.sent(format!("GET /about HTTP/1.1\r\nhost: x\r\n{many}\r\n")).await;
         let reply = client.reply().await;
-        if count == 100 {
-            assert_eq!(reply.json()["fields"], 101);
+        if count == 99 {
+            assert_eq!(reply.json()["fields"], 100);
         } else {
             problem(&reply, 431);
         }

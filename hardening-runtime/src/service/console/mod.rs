@@ -112,7 +112,7 @@ impl Console {
             return Ok(false);
         };
         // Charged before the look, so that many at once are no way around it.
-        let charge = Charge::keyed(&request.client.bucket(), 1);
+        let charge = Charge::keyed(&request.client.key, 1);
         if let Decision::Refused { retry_after, .. } = self.tries.check(charge.key(), 1, clock::now()) {
             return Err(limit::refusal(retry_after));
         }

@@ -19,6 +19,7 @@ use tonic::Status;
 
 use super::ends::{self, Ends};
 use super::{STATUS, is, methods, status};
+use crate::clock;
 use crate::service::account::Account;
 use crate::service::request::{closing, late};
 use crate::service::server::Server;
@@ -80,7 +81,7 @@ pub(in crate::service) async fn answer(
     let service = tokio::select! {
         biased;
         service = service(body) => service,
-        () = tokio::time::sleep_until(account.deadline) => return status::of_problem(&late()).into_http(),
+        () = clock::until(account.deadline) => return status::of_problem(&late()).into_http(),
         () = server.is_cut() => return status::of_problem(&closing()).into_http(),
     };
     let service = match service {
@@ -92,7 +93,7 @@ pub(in crate::service) async fn answer(
     if watches {
         let watcher = Watcher { known, told: None, serving, stages: server.stages() };
         let watching = Body::new(Watching(Some(Box::pin(watcher.next()))));
-        return answered(Body::new(Ends::new(watching, server, account.id.clone(), account.ends())));
+        return answered(Body::new(Ends::new(watching, server, account.id().to_owned(), account.ends())));
     }
     let state = State::of(known, *serving.borrow_and_update());
     match state {

@@ -156,21 +156,21 @@ where
         let place = match Shed::admit(&live, priority, usual) {
             Ok(place) => place,
             Err(Overloaded) => {
-                return turned_away(&live, method, pattern.as_ref(), Overloaded::answer(&live.id));
+                return turned_away(&live, method, pattern.as_ref(), Overloaded::answer(&live.request.id));
             }
         };
-        let around = live.around(pattern.is_some().then(|| path.clone()), request.headers());
-        let deadline = Some(live.deadline);
+        let around = live.around(pattern.is_some().then(|| Arc::from(&*path)));
+        let deadline = live.deadline;
         let known = method.map(|method| &method.stats);
         match (known, pattern) {
             (None, Some(pattern)) => {
                 let handler = counted(place, self.inner.call(request));
                 let methods = Arc::clone(&self.methods);
-                Box::pin(context::scope(around, deadline, learning(handler, methods, live, path, pattern)))
+                Box::pin(context::scoped(around, deadline, learning(handler, methods, live, path, pattern)))
             }
             (known, _) => {
                 live.matched(known.unwrap_or(live.server.stats.unmatched()));
-                Box::pin(context::scope(around, deadline, counted(place, self.inner.call(request))))
+                Box::pin(context::scoped(around, deadline, counted(place, self.inner.call(request))))
             }
         }
     }
@@ -179,8 +179,8 @@ where
 /// What is said to somebody who may not call.
 fn refused(live: &Live, route: Option<&str>) -> Option<Response> {
     let auth = live.server.auth.as_ref()?;
-    let admitted = auth.admits(live.principal.as_ref(), route);
-    (!admitted).then(|| Problem::from(&Rejected::Unauthenticated).answer(Some(&live.id)))
+    let admitted = auth.admits(live.request.principal.as_ref(), route);
+    (!admitted).then(|| Problem::from(&Rejected::Unauthenticated).answer(Some(&live.request.id)))
 }
 
 /// The refusal of a call whose method is not asked, and so not learnt.

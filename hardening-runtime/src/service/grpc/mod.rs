@@ -73,7 +73,7 @@ pub(super) async fn answered(mut response: Response, live: &Arc<Live>, ends: Opt
         status::redact(response.headers_mut());
         return response;
     }
-    response.map(|body| Body::new(ends::Ends::new(body, &live.server, live.id.clone(), ends)))
+    response.map(|body| Body::new(ends::Ends::new(body, &live.server, live.request.id.clone(), ends)))
 }
 
 /// What is no answer of gRPC's becomes a status in an answer of nothing but its head.

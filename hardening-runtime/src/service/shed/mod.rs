@@ -11,16 +11,14 @@ use std::time::Duration;
 
 use axum::response::Response;
 use http::StatusCode;
-use tokio::time::Instant;
 
 use self::gate::{Gate, Told};
 use self::pace::Pace;
 pub(crate) use self::pace::Usual;
 pub use self::priority::Priority;
-use super::client;
 use super::problem::Problem;
 use super::route::Live;
-use crate::clock::{self, nanos};
+use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::hash_key;
 use crate::settings::{self, ShedLimit};
 use crate::telemetry::text::Family;
@@ -86,17 +84,14 @@ impl Shed {
             Limit::Adaptive(pace) => pace.limit(),
         };
         let priority = live.priority.unwrap_or(priority);
-        let user = match &live.principal {
-            Some(principal) => hash_key(&principal.id),
-            None => hash_key(&live.client.map(client::bucket)),
-        };
-        match this.gate.enter(priority.level(user), limit, clock::now()) {
-            Told::Enter => Ok(Some(Place {
-                live: Arc::clone(live),
-                usual: Arc::clone(usual),
-                began: Instant::now(),
-                answered: false,
-            })),
+        let user = live.request.principal.as_ref().map_or(live.client, |principal| hash_key(&principal.id));
+        let now = clock::now();
+        match this.gate.enter(priority.level(user), limit, now) {
+            Told::Enter => {
+                let adapts = matches!(this.limit, Limit::Adaptive(_));
+                let usual = adapts.then(|| Arc::clone(usual));
+                Ok(Some(Place { live: Arc::clone(live), usual, began: now, answered: false }))
+            }
             Told::Leave => {
                 this.refused[priority as usize].fetch_add(1, Ordering::Relaxed);
                 Err(Overloaded)
@@ -126,8 +121,9 @@ impl Shed {
 #[derive(Debug)]
 pub(crate) struct Place {
     live: Arc<Live>,
-    usual: Arc<Usual>,
-    began: Instant,
+    /// How long requests like it take, where the limit is found from that.
+    usual: Option<Arc<Usual>>,
+    began: Nanos,
     answered: bool,
 }
 
@@ -142,8 +138,9 @@ impl Place {
 
     fn sample(&self, cut: bool) {
         let shed = &self.live.server.shed;
-        if let Limit::Adaptive(pace) = &shed.limit {
-            pace.sample(&self.usual, nanos(self.began.elapsed()), cut, shed.gate.inside(), clock::now());
+        if let (Limit::Adaptive(pace), Some(usual)) = (&shed.limit, &self.usual) {
+            let now = clock::now();
+            pace.sample(usual, now.saturating_sub(self.began), cut, shed.gate.inside(), now);
         }
     }
 }
@@ -151,7 +148,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // A client that went away says nothing; a deadline that passed does.
-        if !self.answered && Instant::now() >= self.live.deadline {
+        if !self.answered && clock::now() >= self.live.deadline {
             self.sample(true);
         }
         self.live.server.shed.gate.leave();

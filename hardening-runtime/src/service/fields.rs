@@ -1,0 +1,154 @@
+//! The header fields that the service adds to every answer. Their names are hashed once: each answer begins as a copy of them.
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
+
+use super::headers::Headers;
+use super::limit::{FIELDS as OF_LIMITS, Told};
+use super::request_id::REQUEST_ID;
+
+/// What an answer begins as. The first fields are those whose values are of each request.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    /// Without and with fields of limits, first for others than browsers and then for them.
+    maps: [[HeaderMap; 2]; 2],
+}
+
+/// What of one answer's fields is not the same for all.
+#[derive(Debug)]
+pub(crate) struct Own<'a> {
+    /// The request's id.
+    pub(crate) id: &'a str,
+    /// Where its caller stands with limits.
+    pub(crate) told: Option<Told>,
+    /// Whether browsers may read it.
+    pub(crate) browsers: bool,
+}
+
+impl Fields {
+    pub(crate) fn new(headers: &Headers) -> Self {
+        let map = |browsers: bool, limited: bool| {
+            let mut map = HeaderMap::new();
+            let limits = OF_LIMITS.iter().filter(|_| limited).cloned();
+            // Nearly every answer has the last two. There is room for them in the copy, which is as large as what it copies.
+            for name in limits.chain([REQUEST_ID, header::CONTENT_TYPE, header::CONTENT_LENGTH]) {
+                map.insert(name, HeaderValue::from_static(""));
+            }
+            if browsers {
+                headers.secure(&mut map);
+            }
+            map
+        };
+        Self { maps: [false, true].map(|browsers| [false, true].map(|limited| map(browsers, limited))) }
+    }
+
+    /// Puts them into an answer's head. Fields of security that the answer sets itself stay as it sets them; `server` goes.
+    pub(crate) fn add(&self, own: Own<'_>, headers: &mut HeaderMap) {
+        let Own { id, told, browsers } = own;
+        let limited = told.is_some();
+        let answer =
+            std::mem::replace(headers, self.maps[usize::from(browsers)][usize::from(limited)].clone());
+        // An id is header text.
+        let id = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static(""));
+        // A map hands its fields out in the order in which they came.
+        let mut fields = headers.values_mut();
+        for value in told.into_iter().flat_map(|Told(values)| values) {
+            if let Some(field) = fields.next() {
+                *field = value;
+            }
+        }
+        if let Some(field) = fields.next() {
+            *field = id;
+        }
+        let (mut kind, mut length) = (false, false);
+        let mut last = None;
+        for (name, value) in answer {
+            match (name, &last) {
+                (Some(name), _) => {
+                    kind |= name == header::CONTENT_TYPE;
+                    length |= name == header::CONTENT_LENGTH;
+                    last = Some(name).filter(|name| !is_ours(name, limited));
+                    match last.as_ref().map(|name| (headers.get_mut(name), name)) {
+                        // To insert would make room for one more field first, and there is no room left.
+                        Some((Some(field), _)) => *field = value,
+                        Some((None, name)) => drop(headers.insert(name, value)),
+                        None => {}
+                    }
+                }
+                (None, Some(name)) => drop(headers.append(name, value)),
+                (None, None) => {}
+            }
+        }
+        if !kind {
+            headers.remove(header::CONTENT_TYPE);
+        }
+        if !length {
+            headers.remove(header::CONTENT_LENGTH);
+        }
+    }
+}
+
+/// Whether what the answer says under this name counts for nothing.
+fn is_ours(name: &HeaderName, limited: bool) -> bool {
+    name == header::SERVER || name == REQUEST_ID || limited && OF_LIMITS.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    fn told() -> Told {
+        Told(["1", "2", "3", "4", "5"].map(HeaderValue::from_static))
+    }
+
+    fn added(browsers: bool, told: Option<Told>, answer: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in answer {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let headers = Headers::new(&Settings::default().http, Some("max-age=1"));
+        Fields::new(&headers).add(Own { id: "r-7", told, browsers }, &mut map);
+        map
+    }
+
+    #[test]
+    fn each_value_stands_under_its_own_name() {
+        let map = added(true, Some(told()), &[]);
+        assert_eq!(map[REQUEST_ID], "r-7");
+        for (name, value) in OF_LIMITS.iter().zip(told().0) {
+            assert_eq!(map[name], value);
+        }
+        assert_eq!(map[header::X_FRAME_OPTIONS], "DENY");
+        assert_eq!(map[header::STRICT_TRANSPORT_SECURITY], "max-age=1");
+        assert_eq!(map.len(), 11, "{map:?}");
+        let map = added(false, None, &[]);
+        assert_eq!((map.len(), &map[REQUEST_ID]), (1, &HeaderValue::from_static("r-7")));
+    }
+
+    #[test]
+    fn the_answers_own_fields_stay_but_for_those_of_the_service() {
+        let map = added(
+            true,
+            Some(told()),
+            &[
+                ("content-type", "text/plain"),
+                ("set-cookie", "a=1"),
+                ("set-cookie", "b=2"),
+                ("x-frame-options", "SAMEORIGIN"),
+                ("server", "x/1"),
+                ("x-request-id", "another"),
+                ("x-request-id", "and another"),
+                ("ratelimit", "\"mine\";r=1"),
+            ],
+        );
+        assert_eq!(map[header::CONTENT_TYPE], "text/plain");
+        assert!(!map.contains_key(header::CONTENT_LENGTH) && !map.contains_key(header::SERVER));
+        assert_eq!(map.get_all(header::SET_COOKIE).iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert_eq!(map[header::X_FRAME_OPTIONS], "SAMEORIGIN");
+        assert_eq!(map.get_all(REQUEST_ID).iter().collect::<Vec<_>>(), ["r-7"]);
+        assert_eq!(map.get_all("ratelimit").iter().count(), 1);
+        // Where the service has no limit, a handler may tell of its own.
+        assert_eq!(added(true, None, &[("ratelimit", "\"mine\";r=1")])["ratelimit"], "\"mine\";r=1");
+    }
+}
