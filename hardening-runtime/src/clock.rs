@@ -4,6 +4,8 @@
 //! else nothing can pause it, and it is read directly.
 
 use std::sync::OnceLock;
+#[cfg(feature = "service")]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -34,6 +36,26 @@ pub(crate) fn wall_clock() -> u64 {
 )]
 pub(crate) fn since_1970() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How far the wall clock may have moved before [`wall_clock_at`] sees it.
+#[cfg(feature = "service")]
+const LOOK_AGAIN: Nanos = 100_000_000;
+
+/// What the wall clock shows at `now`, without reading it each time: a step of it is seen a tenth of a second later.
+#[cfg(feature = "service")]
+pub(crate) fn wall_clock_at(now: Nanos) -> Duration {
+    static AHEAD: AtomicU64 = AtomicU64::new(0);
+    static LOOKED: AtomicU64 = AtomicU64::new(0);
+    let ahead = if now.abs_diff(LOOKED.load(Ordering::Acquire)) < LOOK_AGAIN {
+        AHEAD.load(Ordering::Relaxed)
+    } else {
+        let ahead = nanos(since_1970()).saturating_sub(now);
+        AHEAD.store(ahead, Ordering::Relaxed);
+        LOOKED.store(now, Ordering::Release);
+        ahead
+    };
+    Duration::from_nanos(now.saturating_add(ahead))
 }
 
 /// A length of time in nanoseconds; more than 584 years is [`NEVER`].
@@ -153,6 +175,17 @@ mod tests {
         let before = now();
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(now() - before, 5_000_000_000);
+    }
+
+    #[cfg(feature = "service")]
+    #[tokio::test(start_paused = true)]
+    async fn the_wall_clock_goes_on_between_two_looks_at_it() {
+        let began = now();
+        let at = |after: u64| wall_clock_at(began + after * 1_000_000);
+        assert!(at(0).abs_diff(since_1970()) < Duration::from_secs(10));
+        assert_eq!(at(50) - at(0), Duration::from_millis(50));
+        // Time that only the paused clock has seen is none for the wall's, which is looked at again.
+        assert!(at(3_600_000).abs_diff(since_1970()) < Duration::from_secs(10));
     }
 
     #[test]

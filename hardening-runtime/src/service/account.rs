@@ -30,7 +30,7 @@ const CLIENT_WENT_AWAY: u16 = 499;
 /// One request's account, opened with its head and closed with the end of its answer.
 #[derive(Debug)]
 pub(crate) struct Account {
-    server: Arc<Server>,
+    pub(crate) server: Arc<Server>,
     pub(crate) conn: Arc<Conn>,
     surface: Surface,
     method: Method,
@@ -68,20 +68,21 @@ struct GrpcCall {
 impl Account {
     pub(crate) fn open(
         server: &Arc<Server>,
-        conn: Arc<Conn>,
+        conn: &Arc<Conn>,
         surface: Surface,
         parts: &Parts,
         said: Said,
         client: Option<IpAddr>,
-    ) -> Self {
+    ) -> Box<Self> {
         let began = clock::now();
         conn.request_began();
         if surface == Surface::Public {
             server.stats.began();
         }
-        Self {
+        // It moves from hand to hand until the answer has ended.
+        Box::new(Self {
             server: Arc::clone(server),
-            conn,
+            conn: Arc::clone(conn),
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -95,14 +96,14 @@ impl Account {
             open: true,
             must_take: false,
             request: Arc::new(context::Request {
-                id: request_id::of(&parts.headers, said),
+                id: request_id::of(&parts.headers, said, began),
                 trace: Some(trace_of(server, &parts.headers, said)),
                 client_ip: client,
                 ..context::Request::default()
             }),
             deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
             live: None,
-        }
+        })
     }
 
     /// The request's id.
@@ -163,6 +164,15 @@ impl Account {
         self.deadline = self.began.saturating_add(nanos(time));
     }
 
+    /// Whether the client must take some of the answer before there is more.
+    fn takes(&mut self, must: bool) {
+        // On HTTP/1 the socket shows what the client takes.
+        if self.conn.is_http2() && (must || self.must_take) {
+            self.conn.client_must_take(must, self.must_take);
+            self.must_take = must;
+        }
+    }
+
     /// Its answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
@@ -185,7 +195,7 @@ impl Account {
         if !std::mem::take(&mut self.open) {
             return;
         }
-        self.client_must_take(false);
+        self.takes(false);
         let now = clock::now();
         let took = Duration::from_nanos(now.saturating_sub(self.began));
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
@@ -285,7 +295,7 @@ fn trace_of(server: &Server, headers: &HeaderMap, said: Said) -> Trace {
     })
 }
 
-impl Ending for Account {
+impl Ending for Box<Account> {
     fn request(&self) -> Option<Arc<context::Request>> {
         self.live.is_some().then(|| Arc::clone(&self.request))
     }
@@ -299,11 +309,7 @@ impl Ending for Account {
     }
 
     fn client_must_take(&mut self, must: bool) {
-        // On HTTP/1 the socket shows what the client takes.
-        if self.conn.is_http2() && (must || self.must_take) {
-            self.conn.client_must_take(must, self.must_take);
-            self.must_take = must;
-        }
+        self.takes(must);
     }
 
     fn ended(&mut self, bytes: u64, whole: bool) {

@@ -26,12 +26,13 @@ pub(crate) struct Client {
 
 impl Client {
     /// The peer itself, unless it is trusted; then the rightmost address of `x-forwarded-for` that is not. A process that
-    /// may open the service's Unix socket is trusted like a proxy.
-    pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, trusted: &[IpNet]) -> Self {
+    /// may open the service's Unix socket is trusted like a proxy. `key` is the peer's own.
+    pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, key: u64, trusted: &[IpNet]) -> Self {
         let peer = peer.ip().map(|ip| ip.to_canonical());
         let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
         if peer.is_some_and(|peer| !is_trusted(&peer)) {
-            return Self::new(peer, false, said.has(Said::FORWARDED));
+            let forwarded_by_stranger = said.has(Said::FORWARDED);
+            return Self { ip: peer, vouched: false, forwarded_by_stranger, key };
         }
         let mut ip = peer;
         if !said.has(Said::FORWARDED) {
@@ -52,9 +53,13 @@ impl Client {
     }
 
     pub(crate) fn new(ip: Option<IpAddr>, vouched: bool, forwarded_by_stranger: bool) -> Self {
-        let key = ip.map_or(0, |ip| hash_key(&bits(bucket(ip))));
-        Self { ip, vouched, forwarded_by_stranger, key }
+        Self { ip, vouched, forwarded_by_stranger, key: key(ip) }
     }
+}
+
+/// What a client of this address is known by; see [`Client::key`].
+pub(crate) fn key(ip: Option<IpAddr>) -> u64 {
+    ip.map_or(0, |ip| hash_key(&bits(bucket(ip.to_canonical()))))
 }
 
 /// The address as one number, which is hashed faster than its parts.
@@ -95,7 +100,7 @@ mod tests {
             "unix" => Peer::Local,
             peer => Peer::Address(std::net::SocketAddr::new(peer.parse().unwrap(), 4711)),
         };
-        Client::of(&headers, Said::of(&headers), peer, &trusted)
+        Client::of(&headers, Said::of(&headers), peer, key(peer.ip()), &trusted)
     }
 
     #[test]

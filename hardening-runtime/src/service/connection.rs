@@ -100,8 +100,7 @@ async fn speak(
     conn: &Arc<Conn>,
     slot: &Slot,
 ) -> Spoken {
-    let answer =
-        service_fn(|incoming| request::answer(Arc::clone(server), Arc::clone(conn), surface, incoming));
+    let answer = service_fn(|incoming| request::answer(server, conn, surface, incoming));
     let mut http = pin!(builder.serve_connection(TokioIo::new(Wire::new(Arc::clone(conn))), answer));
     let mut stages = server.stages();
     let (mut told, mut drains_since, mut displaced) = (false, None, false);

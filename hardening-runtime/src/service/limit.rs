@@ -1,9 +1,7 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use hardening_spec::{Rate, RateLimitSpec};
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -162,28 +160,27 @@ impl Limits {
     pub(crate) fn tell(&self, standing: &Standing) -> Option<Told> {
         let nearest = |(_, verdict): &(&Limit, &Verdict)| (verdict.refused.is_none(), verdict.remaining);
         let (limit, verdict) = self.that_hold(standing).min_by_key(nearest)?;
-        // One piece of text, of which each field has its part: every answer carries these.
-        let mut text = BytesMut::with_capacity(128);
-        let (mut policies, mut remaining, mut reset) = (None, 0..0, 0..0);
+        let mut text = Text::default();
+        let mut policies = None;
         for (at, each) in self.that_hold(standing) {
             policies = Some(match policies {
                 None => at.policy.clone(),
                 Some(before) => joined(&before, &at.policy),
             });
-            text.extend_from_slice(if text.is_empty() { b"\"" } else { b", \"" });
-            text.extend_from_slice(at.name.as_bytes());
-            text.extend_from_slice(b"\";r=");
-            let left = decimal(each.remaining.into(), &mut text);
-            text.extend_from_slice(b";t=");
-            let back = decimal(whole_seconds(each.reset), &mut text);
-            if std::ptr::eq(each, verdict) {
-                (remaining, reset) = (left, back);
-            }
+            text.push(if text.used == 0 { b"\"" } else { b", \"" });
+            text.push(at.name.as_bytes());
+            text.push(b"\";r=");
+            text.decimal(each.remaining.into());
+            text.push(b";t=");
+            text.decimal(whole_seconds(each.reset));
         }
-        let text = text.freeze();
-        // Digits and our own names are always header text.
-        let part = |part| HeaderValue::from_maybe_shared(text.slice(part)).ok();
-        Some(Told([part(0..text.len())?, policies?, limit.shown.clone(), part(remaining)?, part(reset)?]))
+        let number = |number| {
+            let mut text = Text::default();
+            text.decimal(number);
+            text.value()
+        };
+        let (remaining, reset) = (number(verdict.remaining.into()), number(whole_seconds(verdict.reset)));
+        Some(Told([text.value(), policies?, limit.shown.clone(), remaining, reset]))
     }
 
     /// Writes what each decided.
@@ -222,20 +219,47 @@ fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(&list).unwrap_or_else(|_| before.clone())
 }
 
-/// Writes a number; answers where it stands.
-fn decimal(mut number: u64, text: &mut BytesMut) -> Range<usize> {
-    let (mut digits, mut at) = ([0; 20], 20);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
+/// A field's value while it is written. Every answer has some of them, so they are written in place and by hand.
+struct Text {
+    bytes: [u8; LONGEST],
+    used: usize,
+}
+
+/// Three limits with their names and the longest numbers need less.
+const LONGEST: usize = 192;
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: [0; LONGEST], used: 0 }
+    }
+}
+
+impl Text {
+    fn push(&mut self, more: &[u8]) {
+        let end = self.used + more.len();
+        if let Some(room) = self.bytes.get_mut(self.used..end) {
+            room.copy_from_slice(more);
+            self.used = end;
         }
     }
-    let begin = text.len();
-    text.extend_from_slice(&digits[at..]);
-    begin..text.len()
+
+    fn decimal(&mut self, mut number: u64) {
+        let (mut digits, mut at) = ([0; 20], 20);
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(&digits[at..]);
+    }
+
+    fn value(&self) -> HeaderValue {
+        // Digits and our own names are always header text.
+        HeaderValue::from_bytes(&self.bytes[..self.used]).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
 }
 
 /// The answer to a refused request.
@@ -340,6 +364,16 @@ mod tests {
         assert_eq!(limits.charge_caller("bob", Some("shop"), &mut standing), None, "the third of the tenant");
         assert!(limits.charge_caller("bob", Some("shop"), &mut standing).is_some(), "the fourth");
         assert_eq!(limits.charge_caller("cid", Some("store"), &mut standing), None);
+    }
+
+    #[test]
+    fn there_is_room_for_all_limits_and_the_longest_numbers() {
+        let limits = limits("100/min", None);
+        let reset = Duration::from_secs(u64::MAX);
+        let verdict = Some(Verdict { remaining: u32::MAX, reset, refused: None });
+        let standing = Standing { client: verdict, principal: verdict, tenant: verdict };
+        let each = |name| format!("\"{name}\";r={};t={}", u32::MAX, u64::MAX);
+        assert_eq!(told(&limits, &standing)[1], ["client", "principal", "tenant"].map(each).join(", "));
     }
 
     #[test]

@@ -33,59 +33,56 @@ use crate::telemetry::recent;
 
 /// Answers one request.
 pub(crate) fn answer(
-    server: Arc<Server>,
-    conn: Arc<Conn>,
+    server: &Arc<Server>,
+    conn: &Arc<Conn>,
     surface: Surface,
     request: http::Request<Incoming>,
 ) -> Answering {
     let (parts, body) = request.into_parts();
     let said = Said::of(&parts.headers);
-    let client = Client::of(&parts.headers, said, conn.peer, &server.settings.http.trusted_proxies);
+    let client = Client::of(&parts.headers, said, conn.peer, conn.key, &server.settings.http.trusted_proxies);
     let mut open = Open {
         // No page of another origin reads what the admin listener answers.
         origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
         old_http: parts.version < Version::HTTP_2,
         standing: Standing::default(),
-        account: Account::open(&server, conn, surface, &parts, said, client.ip),
+        account: Account::open(server, conn, surface, &parts, said, client.ip),
     };
     let asked = Asked { parts: &parts, said, client, surface };
-    if let Some(response) = refuse(&server, asked, &body, &mut open) {
-        return Answering { open: Some(open), server, going: Going::Told { response } };
+    if let Some(response) = refuse(server, asked, &body, &mut open) {
+        return Answering { open: Some(open), going: Going::Told { response } };
     }
-    let shared = Arc::clone(&server);
-    let rare: Rare<(Response, Open)> = if grpc::asks_health(&parts) {
-        Box::pin(async move {
-            let response = grpc::health(&shared, &parts, body, &mut open.account).await;
-            (response, open)
-        })
-    } else if surface == Surface::Admin {
-        Box::pin(async move {
-            let response = admin::answer(&shared, &parts, body, client, open.account.id()).await;
-            (response, open)
-        })
-    } else if server.auth.is_none() && open.account.conn.principal.is_none() {
+    let health = grpc::asks_health(&parts);
+    let public = surface == Surface::Public && !health;
+    if public && server.auth.is_none() && conn.principal.is_none() {
         open.account.is_asked_by(None, &parts, said);
-        let routed = Routed::new(&server, parts, body, client, &mut open.account);
-        return Answering { open: Some(open), server, going: Going::Routed { routed } };
-    } else {
-        Box::pin(async move {
-            let response = match identify(&shared, &parts, client, &mut open).await {
+        let routed = Routed::new(server, parts, body, client, &mut open.account);
+        return Answering { open: Some(open), going: Going::Routed { routed } };
+    }
+    let server = Arc::clone(server);
+    let rare: Rare<(Response, Open)> = Box::pin(async move {
+        let response = if health {
+            grpc::health(&server, &parts, body, &mut open.account).await
+        } else if public {
+            match identify(&server, &parts, client, &mut open).await {
                 Ok(caller) => {
                     open.account.is_asked_by(caller, &parts, said);
-                    Routed::new(&shared, parts, body, client, &mut open.account).await
+                    Routed::new(&server, parts, body, client, &mut open.account).await
                 }
                 Err(response) => response,
-            };
-            (response, open)
-        })
-    };
-    Answering { open: None, server, going: Going::Rare { rare } }
+            }
+        } else {
+            admin::answer(&server, &parts, body, client, open.account.id()).await
+        };
+        (response, open)
+    });
+    Answering { open: None, going: Going::Rare { rare } }
 }
 
 /// What of a request is needed until its answer's head is ready.
 #[derive(Debug)]
 struct Open {
-    account: Account,
+    account: Box<Account>,
     standing: Standing,
     /// The origin of a page that may read the answer.
     origin: Option<HeaderValue>,
@@ -95,7 +92,6 @@ struct Open {
 pin_project! {
     /// One request while it is answered.
     pub(crate) struct Answering {
-        server: Arc<Server>,
         // `None` while the rare way has it.
         open: Option<Open>,
         #[pin]
@@ -117,7 +113,7 @@ pin_project! {
 }
 
 impl Future for Answering {
-    type Output = Result<http::Response<Counted<Account>>, Infallible>;
+    type Output = Result<http::Response<Counted<Box<Account>>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -131,13 +127,14 @@ impl Future for Answering {
             }
         };
         let open = this.open.take().expect("a request is answered once");
-        Poll::Ready(Ok(finished(this.server, open, response)))
+        Poll::Ready(Ok(finished(open, response)))
     }
 }
 
 /// The answer as it goes out.
-fn finished(server: &Server, open: Open, mut response: Response) -> http::Response<Counted<Account>> {
+fn finished(open: Open, mut response: Response) -> http::Response<Counted<Box<Account>>> {
     let Open { mut account, standing, origin, old_http } = open;
+    let server = Arc::clone(&account.server);
     let grpc = account.is_grpc();
     if grpc {
         response = grpc::as_status(response);

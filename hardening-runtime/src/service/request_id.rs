@@ -3,17 +3,17 @@
 use http::{HeaderMap, HeaderName};
 
 use super::said::Said;
-use crate::clock::since_1970;
+use crate::clock::{self, Nanos};
 
 /// The header that carries it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client's id when it is 1 to 128 letters, digits, `-`, `_`, `.` or `:`; else a new one.
-pub(crate) fn of(headers: &HeaderMap, said: Said) -> String {
+pub(crate) fn of(headers: &HeaderMap, said: Said, now: Nanos) -> String {
     let given = said.has(Said::ID).then(|| headers.get(REQUEST_ID)).flatten();
     match given.map(http::HeaderValue::as_bytes) {
         Some(given) if well_formed(given) => String::from_utf8_lossy(given).into_owned(),
-        _ => make(),
+        _ => make_at(now),
     }
 }
 
@@ -24,7 +24,11 @@ fn well_formed(id: &[u8]) -> bool {
 
 /// A UUID version 7 (RFC 9562): milliseconds since 1970, then random bits, so that ids sort by time.
 pub(crate) fn make() -> String {
-    let millis = since_1970().as_millis() as u64;
+    make_at(clock::now())
+}
+
+fn make_at(now: Nanos) -> String {
+    let millis = clock::wall_clock_at(now).as_millis() as u64;
     uuid_v7(millis, fastrand::u16(..), fastrand::u64(..))
 }
 
@@ -70,7 +74,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, given.parse().unwrap());
-            assert_eq!(of(&headers, Said::of(&headers)) == given, kept, "{given}");
+            assert_eq!(of(&headers, Said::of(&headers), clock::now()) == given, kept, "{given}");
         }
         assert_ne!(make(), make());
     }

@@ -37,6 +37,8 @@ pub(crate) struct Live {
     pub(crate) client: u64,
     /// What a trusted proxy says of how much the request matters.
     pub(crate) priority: Option<Priority>,
+    /// When its head had come, and by when its answer must be ready.
+    pub(crate) began: Nanos,
     pub(crate) deadline: Nanos,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
@@ -207,15 +209,13 @@ where
             return Answering::Refused { response };
         }
         let usual = &known.usual[usize::from(!request.method().is_safe())];
-        let place = match Shed::admit(&live, known.priority, usual) {
+        let (around, deadline) = (live.around(known.pattern.clone()), live.deadline);
+        let place = match Shed::admit(live, known.priority, usual) {
             Ok(place) => place,
-            Err(Overloaded) => {
-                return Answering::Refused { response: Overloaded::answer(&live.request.id) };
-            }
+            Err(Overloaded) => return Answering::Refused { response: Overloaded::answer(&around.id) },
         };
-        let around = live.around(known.pattern.clone());
         drop(known);
-        let handler = context::scoped(around, live.deadline, self.inner.call(request));
+        let handler = context::scoped(around, deadline, self.inner.call(request));
         Answering::Within { handler, place }
     }
 }

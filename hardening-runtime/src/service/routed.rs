@@ -66,6 +66,7 @@ impl Routed {
             client: client.key,
             // Anybody could write that their own request matters most.
             priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),
+            began: account.began,
             deadline: account.deadline,
             route: OnceLock::new(),
             fate: BodyFate::default(),

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::address::Peer;
+use super::client;
 use super::farewell::Farewell;
 use super::socket::Socket;
 use crate::clock::{self, Nanos};
@@ -36,6 +37,8 @@ pub(crate) struct Conn {
     socket: Socket,
     /// The other end.
     pub(crate) peer: Peer,
+    /// What a client is known by that has the peer's address.
+    pub(crate) key: u64,
     /// Whom the client's certificate names.
     pub(crate) principal: Option<Principal>,
     /// Requests between the end of their head and the end of their answer.
@@ -64,6 +67,7 @@ impl Conn {
         Self {
             socket,
             peer,
+            key: client::key(peer.ip()),
             principal,
             in_flight: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),

@@ -153,7 +153,7 @@ where
         }
         let priority = live.server.shed.of(&path);
         let usual = method.map_or(&self.usual, |method| &method.usual);
-        let place = match Shed::admit(&live, priority, usual) {
+        let place = match Shed::admit(Arc::clone(&live), priority, usual) {
             Ok(place) => place,
             Err(Overloaded) => {
                 return turned_away(&live, method, pattern.as_ref(), Overloaded::answer(&live.request.id));

@@ -73,7 +73,7 @@ impl Shed {
     /// # Errors
     /// When it is refused.
     pub(crate) fn admit(
-        live: &Arc<Live>,
+        live: Arc<Live>,
         priority: Priority,
         usual: &Arc<Usual>,
     ) -> Result<Option<Place>, Overloaded> {
@@ -85,12 +85,13 @@ impl Shed {
         };
         let priority = live.priority.unwrap_or(priority);
         let user = live.request.principal.as_ref().map_or(live.client, |principal| hash_key(&principal.id));
-        let now = clock::now();
+        let adapts = matches!(this.limit, Limit::Adaptive(_));
+        // Without a clock's reading of its own a tick may end a little late.
+        let now = if adapts { clock::now() } else { live.began };
         match this.gate.enter(priority.level(user), limit, now) {
             Told::Enter => {
-                let adapts = matches!(this.limit, Limit::Adaptive(_));
                 let usual = adapts.then(|| Arc::clone(usual));
-                Ok(Some(Place { live: Arc::clone(live), usual, began: now, answered: false }))
+                Ok(Some(Place { live, usual, began: now, answered: false }))
             }
             Told::Leave => {
                 this.refused[priority as usize].fetch_add(1, Ordering::Relaxed);
