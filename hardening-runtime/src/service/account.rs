@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use super::address::Shown;
 use super::auth::Caller;
 use super::body::Ending;
 use super::grpc;
+use super::limit::Standing;
 use super::request_id;
 use super::route::{IDEMPOTENCY_KEY, Live};
 use super::said::Said;
@@ -35,8 +36,7 @@ pub(crate) struct Account {
     surface: Surface,
     method: Method,
     uri: Uri,
-    #[cfg(feature = "otlp")]
-    version: http::Version,
+    version: Version,
     /// When its head had come.
     pub(crate) began: Nanos,
     status: Option<StatusCode>,
@@ -52,6 +52,10 @@ pub(crate) struct Account {
     pub(crate) request: Arc<context::Request>,
     /// When its answer must be ready.
     pub(crate) deadline: Nanos,
+    /// Where its caller stands with limits.
+    pub(crate) standing: Standing,
+    /// The origin of a page that may read the answer.
+    pub(crate) origin: Option<HeaderValue>,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
 }
@@ -86,7 +90,6 @@ impl Account {
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            #[cfg(feature = "otlp")]
             version: parts.version,
             began,
             status: None,
@@ -102,6 +105,9 @@ impl Account {
                 ..context::Request::default()
             }),
             deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
+            standing: Standing::default(),
+            // No page of another origin reads what the admin listener answers.
+            origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
             live: None,
         })
     }
@@ -147,6 +153,11 @@ impl Account {
         if let Some(call) = &mut self.grpc {
             call.ends = time.and_then(|time| clock::instant(self.began.saturating_add(nanos(time))));
         }
+    }
+
+    /// Whether other requests may share its connection with it.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.version >= Version::HTTP_2
     }
 
     /// Whether it is a call of gRPC.

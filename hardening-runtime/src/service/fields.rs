@@ -4,7 +4,7 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use super::headers::Headers;
-use super::limit::{FIELDS as OF_LIMITS, Told};
+use super::limit::{FIELDS as OF_LIMITS, Limits, Standing};
 use super::request_id::REQUEST_ID;
 
 /// What an answer begins as. The first fields are those whose values are of each request.
@@ -20,7 +20,7 @@ pub(crate) struct Own<'a> {
     /// The request's id.
     pub(crate) id: &'a str,
     /// Where its caller stands with limits.
-    pub(crate) told: Option<Told>,
+    pub(crate) standing: &'a Standing,
     /// Whether browsers may read it.
     pub(crate) browsers: bool,
 }
@@ -43,20 +43,16 @@ impl Fields {
     }
 
     /// Puts them into an answer's head. Fields of security that the answer sets itself stay as it sets them; `server` goes.
-    pub(crate) fn add(&self, own: Own<'_>, headers: &mut HeaderMap) {
-        let Own { id, told, browsers } = own;
-        let limited = told.is_some();
+    pub(crate) fn add(&self, own: &Own<'_>, limits: &Limits, headers: &mut HeaderMap) {
+        let Own { id, standing, browsers } = *own;
+        let limited = limits.tells(standing);
         let answer =
             std::mem::replace(headers, self.maps[usize::from(browsers)][usize::from(limited)].clone());
         // An id is header text.
         let id = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static(""));
         // A map hands its fields out in the order in which they came.
         let mut fields = headers.values_mut();
-        for value in told.into_iter().flat_map(|Told(values)| values) {
-            if let Some(field) = fields.next() {
-                *field = value;
-            }
-        }
+        limits.tell(standing, fields.by_ref());
         if let Some(field) = fields.next() {
             *field = id;
         }
@@ -96,33 +92,37 @@ fn is_ours(name: &HeaderName, limited: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
+    use crate::service::client::Client;
     use crate::settings::Settings;
 
-    fn told() -> Told {
-        Told(["1", "2", "3", "4", "5"].map(HeaderValue::from_static))
-    }
-
-    fn added(browsers: bool, told: Option<Told>, answer: &[(&'static str, &'static str)]) -> HeaderMap {
+    fn added(browsers: bool, limited: bool, answer: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in answer {
             map.append(*name, HeaderValue::from_static(value));
         }
-        let headers = Headers::new(&Settings::default().http, Some("max-age=1"));
-        Fields::new(&headers).add(Own { id: "r-7", told, browsers }, &mut map);
+        let http = Settings::default().http;
+        let (headers, limits) = (Headers::new(&http, Some("max-age=1")), Limits::new(&http));
+        let mut standing = Standing::default();
+        if limited {
+            let client = Client::new("192.0.2.1".parse().ok(), false, false);
+            assert_eq!(limits.charge(client, clock::now(), &mut standing), None);
+        }
+        let own = Own { id: "r-7", standing: &standing, browsers };
+        Fields::new(&headers).add(&own, &limits, &mut map);
         map
     }
 
     #[test]
     fn each_value_stands_under_its_own_name() {
-        let map = added(true, Some(told()), &[]);
+        let map = added(true, true, &[]);
         assert_eq!(map[REQUEST_ID], "r-7");
-        for (name, value) in OF_LIMITS.iter().zip(told().0) {
-            assert_eq!(map[name], value);
-        }
+        let told = ["\"client\";r=99;t=1", "\"client\";q=100;w=60", "100", "99", "1"];
+        assert_eq!(OF_LIMITS.each_ref().map(|name| &map[name]), told);
         assert_eq!(map[header::X_FRAME_OPTIONS], "DENY");
         assert_eq!(map[header::STRICT_TRANSPORT_SECURITY], "max-age=1");
         assert_eq!(map.len(), 11, "{map:?}");
-        let map = added(false, None, &[]);
+        let map = added(false, false, &[]);
         assert_eq!((map.len(), &map[REQUEST_ID]), (1, &HeaderValue::from_static("r-7")));
     }
 
@@ -130,7 +130,7 @@ mod tests {
     fn the_answers_own_fields_stay_but_for_those_of_the_service() {
         let map = added(
             true,
-            Some(told()),
+            true,
             &[
                 ("content-type", "text/plain"),
                 ("set-cookie", "a=1"),
@@ -149,6 +149,6 @@ mod tests {
         assert_eq!(map.get_all(REQUEST_ID).iter().collect::<Vec<_>>(), ["r-7"]);
         assert_eq!(map.get_all("ratelimit").iter().count(), 1);
         // Where the service has no limit, a handler may tell of its own.
-        assert_eq!(added(true, None, &[("ratelimit", "\"mine\";r=1")])["ratelimit"], "\"mine\";r=1");
+        assert_eq!(added(true, false, &[("ratelimit", "\"mine\";r=1")])["ratelimit"], "\"mine\";r=1");
     }
 }

@@ -1,5 +1,6 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use hardening_spec::{Rate, RateLimitSpec};
@@ -21,10 +22,6 @@ const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The fields that tell of limits.
 pub(crate) static FIELDS: [HeaderName; 5] = [RATE_LIMIT, RATE_LIMIT_POLICY, X_LIMIT, X_REMAINING, X_RESET];
-
-/// The values of [`FIELDS`] for one answer, in their order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told(pub(crate) [HeaderValue; 5]);
 
 /// What a wrong credential costs a client more than another request.
 const FINE: u32 = 9;
@@ -146,23 +143,32 @@ impl Limits {
         standing.tenant.and_then(|verdict| verdict.refused)
     }
 
-    fn that_hold<'s>(&'s self, standing: &'s Standing) -> impl Iterator<Item = (&'s Limit, &'s Verdict)> {
+    fn that_hold<'s>(&'s self, standing: &'s Standing) -> [Option<(&'s Limit, &'s Verdict)>; 3] {
         [
-            (&self.client, &standing.client),
-            (&self.principal, &standing.principal),
-            (&self.tenant, &standing.tenant),
+            self.client.as_ref().zip(standing.client.as_ref()),
+            self.principal.as_ref().zip(standing.principal.as_ref()),
+            self.tenant.as_ref().zip(standing.tenant.as_ref()),
         ]
-        .into_iter()
-        .filter_map(|(limit, verdict)| Some((limit.as_ref()?, verdict.as_ref()?)))
     }
 
-    /// Tells the caller where they stand with each limit, and in the older fields with the one that is nearest to its end.
-    pub(crate) fn tell(&self, standing: &Standing) -> Option<Told> {
+    /// Whether there is anything to tell.
+    pub(crate) fn tells(&self, standing: &Standing) -> bool {
+        self.that_hold(standing).iter().any(Option::is_some)
+    }
+
+    /// Tells the caller where they stand with each limit, and in the older fields with the one that is nearest to its end: puts
+    /// the values into the next of `fields`, which are those of [`FIELDS`].
+    pub(crate) fn tell<'h>(
+        &self,
+        standing: &Standing,
+        mut fields: impl Iterator<Item = &'h mut HeaderValue>,
+    ) {
+        let hold = self.that_hold(standing);
         let nearest = |(_, verdict): &(&Limit, &Verdict)| (verdict.refused.is_none(), verdict.remaining);
-        let (limit, verdict) = self.that_hold(standing).min_by_key(nearest)?;
+        let Some((limit, verdict)) = hold.iter().flatten().copied().min_by_key(nearest) else { return };
         let mut text = Text::default();
-        let mut policies = None;
-        for (at, each) in self.that_hold(standing) {
+        let (mut policies, mut remaining, mut reset) = (None, 0..0, 0..0);
+        for (at, each) in hold.into_iter().flatten() {
             policies = Some(match policies {
                 None => at.policy.clone(),
                 Some(before) => joined(&before, &at.policy),
@@ -170,17 +176,23 @@ impl Limits {
             text.push(if text.used == 0 { b"\"" } else { b", \"" });
             text.push(at.name.as_bytes());
             text.push(b"\";r=");
-            text.decimal(each.remaining.into());
+            let left = text.decimal(each.remaining.into());
             text.push(b";t=");
-            text.decimal(whole_seconds(each.reset));
+            let back = text.decimal(whole_seconds(each.reset));
+            if std::ptr::eq(each, verdict) {
+                (remaining, reset) = (left, back);
+            }
         }
-        let number = |number| {
-            let mut text = Text::default();
-            text.decimal(number);
-            text.value()
+        let mut tell = |value| {
+            if let Some(field) = fields.next() {
+                *field = value;
+            }
         };
-        let (remaining, reset) = (number(verdict.remaining.into()), number(whole_seconds(verdict.reset)));
-        Some(Told([text.value(), policies?, limit.shown.clone(), remaining, reset]))
+        tell(text.value(0..text.used));
+        tell(policies.unwrap_or_else(|| limit.policy.clone()));
+        tell(limit.shown.clone());
+        tell(text.value(remaining));
+        tell(text.value(reset));
     }
 
     /// Writes what each decided.
@@ -243,7 +255,8 @@ impl Text {
         }
     }
 
-    fn decimal(&mut self, mut number: u64) {
+    /// Answers where it stands.
+    fn decimal(&mut self, mut number: u64) -> Range<usize> {
         let (mut digits, mut at) = ([0; 20], 20);
         loop {
             at -= 1;
@@ -253,12 +266,14 @@ impl Text {
                 break;
             }
         }
+        let begin = self.used;
         self.push(&digits[at..]);
+        begin..self.used
     }
 
-    fn value(&self) -> HeaderValue {
+    fn value(&self, part: Range<usize>) -> HeaderValue {
         // Digits and our own names are always header text.
-        HeaderValue::from_bytes(&self.bytes[..self.used]).unwrap_or_else(|_| HeaderValue::from_static(""))
+        HeaderValue::from_bytes(&self.bytes[part]).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -290,7 +305,9 @@ mod tests {
     }
 
     fn told(limits: &Limits, standing: &Standing) -> Vec<String> {
-        let told = limits.tell(standing).unwrap().0;
+        assert!(limits.tells(standing));
+        let mut told = [const { HeaderValue::from_static("") }; 5];
+        limits.tell(standing, told.iter_mut());
         [1, 0, 2, 3, 4].map(|at: usize| told[at].to_str().unwrap().to_owned()).to_vec()
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -21,7 +21,7 @@ use super::client::Client;
 use super::fields::Own;
 use super::headers::Headers;
 use super::health::{Probe, probe_of};
-use super::limit::{self, Standing};
+use super::limit;
 use super::problem::{Methods, Problem};
 use super::routed::{Rare, Routed};
 use super::said::Said;
@@ -41,59 +41,43 @@ pub(crate) fn answer(
     let (parts, body) = request.into_parts();
     let said = Said::of(&parts.headers);
     let client = Client::of(&parts.headers, said, conn.peer, conn.key, &server.settings.http.trusted_proxies);
-    let mut open = Open {
-        // No page of another origin reads what the admin listener answers.
-        origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
-        old_http: parts.version < Version::HTTP_2,
-        standing: Standing::default(),
-        account: Account::open(server, conn, surface, &parts, said, client.ip),
-    };
+    let mut account = Account::open(server, conn, surface, &parts, said, client.ip);
     let asked = Asked { parts: &parts, said, client, surface };
-    if let Some(response) = refuse(server, asked, &body, &mut open) {
-        return Answering { open: Some(open), going: Going::Told { response } };
+    if let Some(response) = refuse(server, asked, &body, &mut account) {
+        return Answering { account: Some(account), going: Going::Told { response } };
     }
     let health = grpc::asks_health(&parts);
     let public = surface == Surface::Public && !health;
     if public && server.auth.is_none() && conn.principal.is_none() {
-        open.account.is_asked_by(None, &parts, said);
-        let routed = Routed::new(server, parts, body, client, &mut open.account);
-        return Answering { open: Some(open), going: Going::Routed { routed } };
+        account.is_asked_by(None, &parts, said);
+        let routed = Routed::new(server, parts, body, client, &mut account);
+        return Answering { account: Some(account), going: Going::Routed { routed } };
     }
     let server = Arc::clone(server);
-    let rare: Rare<(Response, Open)> = Box::pin(async move {
+    let rare: Rare<(Response, Box<Account>)> = Box::pin(async move {
         let response = if health {
-            grpc::health(&server, &parts, body, &mut open.account).await
+            grpc::health(&server, &parts, body, &mut account).await
         } else if public {
-            match identify(&server, &parts, client, &mut open).await {
+            match identify(&server, &parts, client, &mut account).await {
                 Ok(caller) => {
-                    open.account.is_asked_by(caller, &parts, said);
-                    Routed::new(&server, parts, body, client, &mut open.account).await
+                    account.is_asked_by(caller, &parts, said);
+                    Routed::new(&server, parts, body, client, &mut account).await
                 }
                 Err(response) => response,
             }
         } else {
-            admin::answer(&server, &parts, body, client, open.account.id()).await
+            admin::answer(&server, &parts, body, client, account.id()).await
         };
-        (response, open)
+        (response, account)
     });
-    Answering { open: None, going: Going::Rare { rare } }
-}
-
-/// What of a request is needed until its answer's head is ready.
-#[derive(Debug)]
-struct Open {
-    account: Box<Account>,
-    standing: Standing,
-    /// The origin of a page that may read the answer.
-    origin: Option<HeaderValue>,
-    old_http: bool,
+    Answering { account: None, going: Going::Rare { rare } }
 }
 
 pin_project! {
     /// One request while it is answered.
     pub(crate) struct Answering {
         // `None` while the rare way has it.
-        open: Option<Open>,
+        account: Option<Box<Account>>,
         #[pin]
         going: Going,
     }
@@ -108,7 +92,7 @@ pin_project! {
         /// By the routes.
         Routed { #[pin] routed: Routed },
         /// By what has to wait before the routes, or is none of them.
-        Rare { rare: Rare<(Response, Open)> },
+        Rare { rare: Rare<(Response, Box<Account>)> },
     }
 }
 
@@ -121,36 +105,35 @@ impl Future for Answering {
             GoingIs::Told { response } => std::mem::take(response),
             GoingIs::Routed { routed } => ready!(routed.poll(cx)),
             GoingIs::Rare { rare } => {
-                let (response, open) = ready!(rare.as_mut().poll(cx));
-                *this.open = Some(open);
+                let (response, account) = ready!(rare.as_mut().poll(cx));
+                *this.account = Some(account);
                 response
             }
         };
-        let open = this.open.take().expect("a request is answered once");
-        Poll::Ready(Ok(finished(open, response)))
+        let account = this.account.take().expect("a request is answered once");
+        Poll::Ready(Ok(finished(account, response)))
     }
 }
 
 /// The answer as it goes out.
-fn finished(open: Open, mut response: Response) -> http::Response<Counted<Box<Account>>> {
-    let Open { mut account, standing, origin, old_http } = open;
-    let server = Arc::clone(&account.server);
+fn finished(mut account: Box<Account>, mut response: Response) -> http::Response<Counted<Box<Account>>> {
     let grpc = account.is_grpc();
     if grpc {
         response = grpc::as_status(response);
     }
+    let server = &*account.server;
     let unknown = response.status() == StatusCode::UNAUTHORIZED;
-    // What of them is for browsers, gRPC does not need.
-    let own = Own { id: account.id(), told: server.limits.tell(&standing), browsers: !grpc };
     let headers = response.headers_mut();
-    server.fields.add(own, headers);
+    // What of them is for browsers, gRPC does not need.
+    let own = Own { id: account.id(), standing: &account.standing, browsers: !grpc };
+    server.fields.add(&own, &server.limits, headers);
     if !grpc {
-        server.headers.share(origin, headers);
+        server.headers.share(account.origin.clone(), headers);
     }
     if let Some(auth) = server.auth.as_ref().filter(|_| unknown) {
         auth.challenge(headers);
     }
-    if old_http && server.closing() {
+    if server.closing() && !account.is_http2() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     account.answered(response.status(), response.headers());
@@ -167,9 +150,8 @@ struct Asked<'a> {
 }
 
 /// What is answered before any route sees the request: probes, refusals, browsers that ask first.
-fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, open: &mut Open) -> Option<Response> {
+fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Account) -> Option<Response> {
     let Asked { parts, said, client, surface } = asked;
-    let Open { account, standing, .. } = open;
     let http = &server.settings.http;
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(account.id())));
     if let Some(too_large) = oversized(parts, said, http.uri_limit, http.header_limit) {
@@ -197,7 +179,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, open: &mut Open) -
         Headers::preflight(&parts.headers, response.headers_mut());
         return Some(response);
     }
-    if let Some(wait) = server.limits.charge(client, account.began, standing) {
+    if let Some(wait) = server.limits.charge(client, account.began, &mut account.standing) {
         recent::refused("http client", "rate_limited");
         return problem(&limit::refusal(wait), account);
     }
@@ -230,17 +212,16 @@ async fn identify(
     server: &Server,
     parts: &Parts,
     client: Client,
-    open: &mut Open,
+    account: &mut Account,
 ) -> Result<Option<Caller>, Response> {
-    let Open { account, standing, .. } = open;
     let certificate = account.conn.principal.as_ref();
     let caller = match &server.auth {
         None => certificate.map(|principal| Caller { principal: principal.clone(), tenant: None }),
-        Some(auth) => judge(auth, server, parts, client, account, standing).await?,
+        Some(auth) => judge(auth, server, parts, client, account).await?,
     };
     if let Some(caller) = &caller
         && let Some(wait) =
-            server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), standing)
+            server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), &mut account.standing)
     {
         return Err(limit::refusal(wait).answer(Some(account.id())));
     }
@@ -253,8 +234,7 @@ async fn judge(
     server: &Server,
     parts: &Parts,
     client: Client,
-    account: &Account,
-    standing: &mut Standing,
+    account: &mut Account,
 ) -> Result<Option<Caller>, Response> {
     let judged = tokio::select! {
         biased;
@@ -264,7 +244,7 @@ async fn judge(
     };
     judged.map_err(|refusal| {
         if refusal.is_the_callers() {
-            server.limits.fine(client, standing);
+            server.limits.fine(client, &mut account.standing);
         }
         refusal.problem().answer(Some(account.id()))
     })
