@@ -90,6 +90,13 @@ pub fn current() -> Option<Arc<Request>> {
     REQUEST.try_with(Arc::clone).ok()
 }
 
+/// Looks at the request that the current task answers, if it answers one.
+#[cfg(feature = "service")]
+pub(crate) fn with(look: impl FnOnce(&Request)) {
+    // Outside a request there is nothing to look at.
+    let _ = REQUEST.try_with(|request| look(request));
+}
+
 /// Runs `future` as part of `request`, under `deadline` where there is one.
 pub async fn scope<F: Future>(request: Arc<Request>, deadline: Option<Instant>, future: F) -> F::Output {
     scoped(request, deadline.map_or(NEVER, clock::moment), future).await

@@ -1,5 +1,6 @@
 //! What a request adds up to: its metrics, its line in the access log, and its place among those in flight.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::said::Said;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
+use crate::context::trace::hex;
 use crate::context::{self, Trace};
 use crate::policy::idempotency::Digest;
 #[cfg(feature = "alerts")]
@@ -268,6 +270,16 @@ impl Account {
         self.conn.request_ended(now);
     }
 
+    /// The client's address as a line shows it, which is mostly its peer's.
+    fn client_shown(&self) -> Cow<'_, str> {
+        let client = self.request.client_ip;
+        if client == self.conn.peer.ip().map(|ip| ip.to_canonical()) {
+            Cow::Borrowed(&self.conn.shown)
+        } else {
+            Cow::Owned(Shown(client).to_string())
+        }
+    }
+
     fn write(&self, route: &str, status: u16, code: Option<u8>, took: Duration, bytes: u64, whole: bool) {
         let quiet = self.probe.is_some() || self.surface == Surface::Admin;
         let (method, path) = (self.method.as_str(), self.uri.path());
@@ -276,13 +288,14 @@ impl Account {
         let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
         let request = &*self.request;
         let trace_id = request.trace.as_ref().map_or(0, |trace| trace.id);
-        let (request_id, client) = (request.id.as_str(), Shown(request.client_ip));
+        let request_id = request.id.as_str();
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "hardening::access",
                     method, route, path, status, grpc_status, duration_ms, bytes, request_id,
-                    trace_id = %format_args!("{trace_id:032x}"), %client, aborted = !whole, "request"
+                    trace_id = str::from_utf8(&hex(trace_id)).unwrap_or_default(), client = &*self.client_shown(),
+                    aborted = !whole, "request"
                 )
             };
         }

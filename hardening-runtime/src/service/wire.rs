@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::address::Peer;
+use super::address::{Peer, Shown};
 use super::client;
 use super::farewell::Farewell;
 use super::socket::Socket;
@@ -39,6 +39,8 @@ pub(crate) struct Conn {
     pub(crate) peer: Peer,
     /// What a client is known by that has the peer's address.
     pub(crate) key: u64,
+    /// The peer's address as lines show it.
+    pub(crate) shown: Box<str>,
     /// Whom the client's certificate names.
     pub(crate) principal: Option<Principal>,
     /// Requests between the end of their head and the end of their answer.
@@ -68,6 +70,7 @@ impl Conn {
             socket,
             peer,
             key: client::key(peer.ip()),
+            shown: Shown(peer.ip().map(|ip| ip.to_canonical())).to_string().into(),
             principal,
             in_flight: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),

@@ -10,8 +10,6 @@ pub mod calls;
 mod escape;
 #[cfg(feature = "service")]
 pub(crate) mod facade;
-#[cfg(feature = "service")]
-mod fields;
 pub mod histogram;
 #[cfg(feature = "service")]
 pub mod http;

@@ -53,7 +53,7 @@ fn names_of_secrets() {
 }
 
 #[test]
-fn each_word_is_found_by_its_last_letter() {
+fn each_word_is_found_by_its_last_letters() {
     let words = words::all();
     assert!(words.len() > 20 && words.iter().all(|word| is_secret(word)), "{words:?}");
 }

@@ -1,14 +1,21 @@
 //! Names of secrets.
 
-/// The words that end with this letter. Lower case, with `_` for `-`; a name counts when it is one of these, or ends with one
-/// as a word of its own.
-const fn ending_with(last: u8) -> &'static [&'static str] {
-    match last {
-        b'n' => &["authorization", "token"],
-        b'e' => &["cookie", "passphrase", "passcode", "signature"],
-        b'd' => &["password", "passwd", "pwd", "session_id", "sessionid"],
-        b't' => &["secret", "jwt"],
-        b'y' => &[
+/// The words that end with these two letters. Lower case, with `_` for `-`; a name counts when it is one of these, or ends with
+/// one as a word of its own. Each field of each line is asked about, and its last letters tell most of them from a secret.
+const fn ending_with(last: [u8; 2]) -> &'static [&'static str] {
+    match &last {
+        b"on" => &["authorization"],
+        b"en" => &["token"],
+        b"ie" => &["cookie"],
+        b"se" => &["passphrase"],
+        b"de" => &["passcode"],
+        b"re" => &["signature"],
+        b"rd" => &["password"],
+        b"wd" => &["passwd", "pwd"],
+        b"id" => &["session_id", "sessionid"],
+        b"et" => &["secret"],
+        b"wt" => &["jwt"],
+        b"ey" => &[
             "api_key",
             "apikey",
             "access_key",
@@ -19,23 +26,28 @@ const fn ending_with(last: u8) -> &'static [&'static str] {
             "encryption_key",
             "master_key",
         ],
-        b'l' => &["credential"],
-        b's' => &["credentials"],
-        b'p' => &["otp"],
-        b'g' => &["sig"],
+        b"al" => &["credential"],
+        b"ls" => &["credentials"],
+        b"tp" => &["otp"],
+        b"ig" => &["sig"],
         _ => &[],
     }
 }
 
 pub(super) fn is_secret(name: &str) -> bool {
-    let last = name.bytes().next_back().unwrap_or_default().to_ascii_lowercase();
+    let [.., before, last] = name.as_bytes() else { return false };
+    let last = [before.to_ascii_lowercase(), last.to_ascii_lowercase()];
     ending_with(last).iter().any(|word| ends_with(name, word))
 }
 
 /// Every word.
 #[cfg(test)]
 pub(super) fn all() -> Vec<&'static str> {
-    (0..=u8::MAX).flat_map(ending_with).copied().collect()
+    let letters = || b'a'..=b'z';
+    letters()
+        .flat_map(|before| letters().flat_map(move |last| ending_with([before, last])))
+        .copied()
+        .collect()
 }
 
 /// Whether `name` is `word` or ends with it, after a sign or as a part of `camelCase`. `word` is lower case with `_`
@@ -43,13 +55,6 @@ pub(super) fn all() -> Vec<&'static str> {
 pub(super) fn ends_with(name: &str, word: &str) -> bool {
     let (name, word) = (name.as_bytes(), word.as_bytes());
     let (mut at, mut left) = (name.len(), word.len());
-    // Each field of each line is asked about, and two letters tell most of them from a secret.
-    if let (Some(of_name), Some(of_word)) = (name.len().checked_sub(2), word.len().checked_sub(2))
-        && word[of_word] != b'_'
-        && !name[of_name].eq_ignore_ascii_case(&word[of_word])
-    {
-        return false;
-    }
     while left > 0 {
         if word[left - 1] == b'_' {
             match at.checked_sub(1).map(|before| name[before]) {

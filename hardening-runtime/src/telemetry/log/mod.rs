@@ -1,24 +1,25 @@
 //! Log lines: one JSON object each in production, text on a terminal.
 
-use std::fmt;
-use std::io::IsTerminal;
+mod json;
+mod line;
+mod stamp;
+mod value;
+
+use std::io::{IsTerminal, Write as _};
 use std::sync::Arc;
 
-use tracing::{Event, Subscriber};
+use tracing::Subscriber;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::fmt::format::FormatFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry};
 
-use super::fields::Fields;
+use self::json::Json;
 use super::traces::Traces;
 use super::{escape, redact};
-use crate::context;
 use crate::service::panics;
 use crate::settings::{Log, LogFormat};
 
@@ -63,8 +64,13 @@ where
         let ansi = std::io::stdout().is_terminal();
         lines::layer().with_ansi(ansi).with_target(false).fmt_fields(plain()).boxed()
     } else {
-        lines::layer().fmt_fields(Json).event_format(Json).boxed()
+        Json::new(written).boxed()
     }
+}
+
+fn written(line: &[u8]) {
+    // Nobody reads it any more.
+    let _ = std::io::stdout().lock().write_all(line);
 }
 
 /// Fields for people: the message, then `name=value` each, without what must not be told.
@@ -76,105 +82,20 @@ fn plain() -> impl for<'w> FormatFields<'w> + 'static {
     .delimited(" ")
 }
 
-/// Writes each event as one JSON object: time, level, target, the event's fields, the ids of the request around
-/// it and of its trace, and the spans around it with theirs.
-#[derive(Clone, Copy, Debug)]
-struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        ctx: &FmtContext<'_, S, N>,
-        mut out: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let meta = event.metadata();
-        out.write_str("{\"time\":\"")?;
-        SystemTime.format_time(&mut out)?;
-        write!(out, "\",\"level\":\"{}\",\"target\":\"{}\"", meta.level(), meta.target())?;
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        out.write_str(fields.written())?;
-        if let Some(request) = context::current() {
-            let mut own = Fields::default();
-            if !fields.has("request_id") {
-                own.text("request_id", &request.id);
-            }
-            if let Some(trace) = request.trace.as_ref().filter(|_| !fields.has("trace_id")) {
-                own.text("trace_id", &trace.id());
-            }
-            out.write_str(own.written())?;
-        }
-        if let Some(scope) = ctx.event_scope() {
-            out.write_str(",\"spans\":[")?;
-            for (at, span) in scope.from_root().enumerate() {
-                write!(out, "{}{{\"name\":\"{}\"", if at > 0 { "," } else { "" }, span.name())?;
-                if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                    write!(out, ",\"fields\":{{{}}}", fields.fields.trim_start_matches(','))?;
-                }
-                out.write_str("}")?;
-            }
-            out.write_str("]")?;
-        }
-        out.write_str("}\n")
-    }
-}
-
-impl<'w> FormatFields<'w> for Json {
-    fn format_fields<R: tracing_subscriber::field::RecordFields>(
-        &self,
-        mut out: Writer<'w>,
-        record: R,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        record.record(&mut fields);
-        out.write_str(fields.written())
-    }
-
-    /// The default puts a space between what was there and what is added. What is recorded again replaces the old.
-    fn add_fields(
-        &self,
-        current: &'w mut FormattedFields<Self>,
-        added: &tracing::span::Record<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        added.record(&mut fields);
-        current.fields = fields.after(&current.fields);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::fmt;
     use std::sync::Mutex;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::context;
 
     fn logged(run: impl FnOnce()) -> Vec<serde_json::Value> {
-        let sink = Sink::default();
-        let writer = sink.clone();
-        let layer = lines::layer().fmt_fields(Json).event_format(Json).with_writer(move || writer.clone());
+        let sink = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&sink);
+        let layer = Json::new(move |line: &[u8]| written.lock().unwrap().extend_from_slice(line));
         tracing::subscriber::with_default(registry().with(layer), run);
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(sink.lock().unwrap().clone()).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()

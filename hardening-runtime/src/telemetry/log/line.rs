@@ -1,0 +1,171 @@
+//! One line as JSON, written once and straight into its place: every request has one.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+use tracing::field::Visit;
+
+use super::value::{Field, Recorded, causes, show};
+use crate::telemetry::{escape, redact};
+
+/// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
+const OURS: [&str; 4] = ["time", "level", "target", "spans"];
+
+/// The bytes that do not stand in a JSON text as they are, or that someone might act on.
+const ODD: [bool; 256] = {
+    let mut odd = [true; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        odd[byte as usize] = matches!(byte, b'"' | b'\\');
+        byte += 1;
+    }
+    odd
+};
+
+/// A line while it is written.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// JSON, and so UTF-8.
+    out: Vec<u8>,
+    /// The members of the object that is open.
+    names: Vec<Cow<'static, str>>,
+    /// What a value that is only shown is written into.
+    shown: String,
+}
+
+impl Line {
+    /// Forgets what was written, and keeps its room.
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+        self.names.clear();
+    }
+
+    pub(super) fn written(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Writes what is JSON already.
+    pub(super) fn json(&mut self, text: &[u8]) {
+        self.out.extend_from_slice(text);
+    }
+
+    /// Writes an object of what was recorded.
+    pub(super) fn object(&mut self, recorded: Option<&Recorded>) {
+        self.names.clear();
+        self.json(b"{");
+        for (name, value) in recorded.into_iter().flat_map(Recorded::fields) {
+            match value {
+                Field::Bool(value) => self.member(name.into(), value),
+                Field::I64(value) => self.member(name.into(), value),
+                Field::U64(value) => self.member(name.into(), value),
+                Field::F64(value) => self.member(name.into(), value),
+                Field::Text(value) => self.text(name, value),
+                Field::Error { text, causes } => self.error(name, text, causes),
+            }
+        }
+        self.json(b"}");
+    }
+
+    /// Whether a member of this name stands in the object that is open.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
+    /// A text without what must not be told.
+    pub(super) fn text(&mut self, name: impl Into<Cow<'static, str>>, value: &str) {
+        if let Some(name) = self.name(name.into()) {
+            self.quoted(&redact::text(value));
+            self.names.push(name);
+        }
+    }
+
+    fn member<T: Serialize + ?Sized>(&mut self, name: Cow<'static, str>, value: &T) {
+        if let Some(name) = self.name(name) {
+            self.serialized(value);
+            self.names.push(name);
+        }
+    }
+
+    fn error(&mut self, name: &'static str, text: &str, causes: &[String]) {
+        self.text(name, text);
+        if !causes.is_empty() {
+            let causes: Vec<Value> = causes.iter().map(|cause| redact::text(cause).into()).collect();
+            self.member(format!("{name}.causes").into(), &causes);
+        }
+    }
+
+    /// Writes a member's name, which must be known afterwards; `None` for the name of a secret, whose member is whole then.
+    fn name(&mut self, name: Cow<'static, str>) -> Option<Cow<'static, str>> {
+        let secret = redact::is_secret(&name);
+        let mut name = if OURS.contains(&&*name) { Cow::Owned(format!("field.{name}")) } else { name };
+        while self.names.contains(&name) {
+            name = Cow::Owned(format!("field.{name}"));
+        }
+        if self.out.last().is_none_or(|last| *last != b'{') {
+            self.out.push(b',');
+        }
+        self.quoted(&name);
+        self.out.push(b':');
+        if secret {
+            self.quoted(redact::REDACTED);
+            self.names.push(name);
+            return None;
+        }
+        Some(name)
+    }
+
+    fn quoted(&mut self, text: &str) {
+        if text.bytes().fold(false, |odd, byte| odd | ODD[usize::from(byte)]) {
+            return self.serialized(text);
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+    }
+
+    fn serialized<T: Serialize + ?Sized>(&mut self, value: &T) {
+        let begin = self.out.len();
+        // Texts and numbers can be written, and memory takes them.
+        let _ = serde_json::to_writer(&mut self.out, value);
+        if let Ok(written) = str::from_utf8(&self.out[begin..])
+            && let Cow::Owned(escaped) = escape::json(written)
+        {
+            self.out.truncate(begin);
+            self.out.extend_from_slice(escaped.as_bytes());
+        }
+    }
+}
+
+impl Visit for Line {
+    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
+        self.member(field.name().into(), &value);
+    }
+
+    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
+        self.member(field.name().into(), &value);
+    }
+
+    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+        self.member(field.name().into(), &value);
+    }
+
+    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
+        self.member(field.name().into(), &value);
+    }
+
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        self.text(field.name(), value);
+    }
+
+    fn record_error(&mut self, field: &tracing::field::Field, value: &(dyn std::error::Error + 'static)) {
+        self.error(field.name(), &value.to_string(), &causes(value));
+    }
+
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        let mut shown = std::mem::take(&mut self.shown);
+        show(&mut shown, value);
+        self.text(field.name(), &shown);
+        self.shown = shown;
+    }
+}
