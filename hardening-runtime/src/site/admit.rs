@@ -1,7 +1,7 @@
 //! What comes before each attempt: the wait for its turn, the breaker, the limits, the bulkhead.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use hardening_spec::Per;
@@ -59,9 +59,14 @@ impl Call<'_> {
         self.resume != 0 || (self.refusal.is_none() && self.prepare())
     }
 
-    /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead.
+    /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead. What that needs is in a
+    /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
-    pub async fn wait(&mut self) {
+    pub fn wait(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.wait_for_turn())
+    }
+
+    async fn wait_for_turn(&mut self) {
         if self.resume != 0 && !matches!(self.reserved, Some((Per::Attempt, _))) {
             self.pause().await;
             if self.refusal.is_none() && self.now >= self.deadline {
