@@ -190,7 +190,11 @@ impl Account {
             && self.surface == Surface::Public
             && (is_error(status) || code.is_some_and(is_fault))
         {
-            noted.unwrap_or(stats.unmatched()).failed(&self.id, self.trace.id());
+            let failed = |route: &RouteStats| route.failed(&self.id, self.trace.id());
+            match (self.probe, noted) {
+                (Some(path), _) => failed(&stats.route(path)),
+                (None, route) => failed(route.unwrap_or(stats.unmatched())),
+            }
         }
         #[cfg(feature = "otlp")]
         if let (Some(traces), Surface::Public, None, true) =
