@@ -29,6 +29,17 @@ fn child_main() {
     });
 }
 
+/// The rules that the service prints for Prometheus under these settings.
+pub(crate) async fn printed_rules(settings: &str) -> String {
+    let directory = Authority::new();
+    let file = directory.file("settings.toml", settings);
+    let end = Child::run(NAME, &[(SETTINGS, &file), ("HARDENING", "rules")]).await;
+    assert_eq!(end.code, Some(0), "{}", end.complained);
+    // What the harness of tests says stands before it.
+    let (_, rules) = end.said.split_once("# ").expect("a comment");
+    format!("# {rules}\n")
+}
+
 /// Answers everything with what a receiver of traces, a webhook and an issuer without keys would.
 async fn others() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -63,6 +74,7 @@ impl World {
             "{tls}[auth]\napi_keys = {callers:?}\nissuer = 'https://id.example'\naudience = ['orders']\n\
              jwks = 'http://{others}/keys'\n[telemetry]\notlp_endpoint = 'http://{others}'\nexport_every = '100ms'\n\
              [alerts]\njson = ['http://{others}/alerts']\nslack = ['http://{others}/slack']\nevery = '1s'\n\
+             objective = '99.9%'\n\
              secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n\
              [secrets]\nkey = 'secret://file{key}'\n{more}"
         );
