@@ -9,7 +9,7 @@ use hardening_service_tests::certificates::Authority;
 use hardening_service_tests::client::get;
 use hardening_service_tests::service::value;
 
-use super::world::{KEY, World, printed_rules};
+use super::world::{KEY, World, asked_for_rules};
 use burn::{Burn, Counts, PAIRS, Samples};
 
 /// The evaluator of the service, which is no part of its interface.
@@ -20,6 +20,23 @@ mod burn;
 /// The budget of an objective of 99.9 %, in millionths.
 const BUDGET: u32 = 1_000;
 const OBJECTIVE: &str = "[alerts]\nobjective = '99.9%'\n";
+
+/// The rules that the service prints.
+async fn printed_rules() -> String {
+    let end = asked_for_rules(OBJECTIVE).await;
+    assert_eq!(end.code, Some(0), "{}", end.complained);
+    // What the harness of tests says stands before it.
+    let (_, rules) = end.said.split_once("# ").expect("a comment");
+    format!("# {rules}\n")
+}
+
+#[tokio::test]
+async fn without_an_objective_there_are_no_rules() {
+    let end = asked_for_rules("").await;
+    assert_eq!(end.code, Some(1));
+    assert!(!end.said.contains("groups"), "{}", end.said);
+    assert!(end.complained.contains("error: [alerts] objective is missing"), "{}", end.complained);
+}
 
 /// Half a day: the longest window slides over all of its own length.
 const MINUTES: usize = 720;
@@ -202,7 +219,7 @@ async fn agree(rules: &str, traces: &[Trace], rates_every: usize) -> Option<(boo
 
 #[tokio::test]
 async fn i_71_the_printed_rules_fire_in_the_minutes_in_which_the_evaluator_does() {
-    let (rules, traces) = (printed_rules(OBJECTIVE).await, traces());
+    let (rules, traces) = (printed_rules().await, traces());
     // What is compared is worth it: each pair fires and ends on some route, and some never do.
     let fires = |route: &str, pair: usize| {
         let trace = traces.iter().find(|trace| trace.route == route).expect("a trace");
@@ -230,7 +247,7 @@ async fn i_71_the_printed_rules_fire_in_the_minutes_in_which_the_evaluator_does(
 
 #[tokio::test]
 async fn i_71_rules_that_differ_in_a_number_are_found_out() {
-    let rules = printed_rules(OBJECTIVE).await;
+    let rules = printed_rules().await;
     // Each beside the route that tells it.
     for (part, other, route) in [
         ("> 0.0144", "> 0.0144 ", "/above-the-fast"),
@@ -266,7 +283,7 @@ async fn i_71_rules_that_differ_in_a_number_are_found_out() {
 /// What somebody is told, and that Prometheus' own check finds nothing wrong.
 #[tokio::test]
 async fn promtool_finds_nothing_wrong_with_the_printed_rules() {
-    let rules = printed_rules(OBJECTIVE).await;
+    let rules = printed_rules().await;
     let directory = Authority::new();
     let file = directory.file("rules.yml", &rules);
     let Some((right, said)) = promtool(&[file.as_ref()], &["check", "rules"]).await else { return };
@@ -326,7 +343,7 @@ async fn the_counters_of_the_rules_are_those_of_the_service_and_hold_each_failed
         assert_eq!(counted, (Some(requests), Some(errors)), "{route}");
     }
     assert_eq!(get(world.child.admin_addr, "/readyz").await.status, 200);
-    let rules = printed_rules(OBJECTIVE).await;
+    let rules = printed_rules().await;
     for counter in ["hardening_slo_requests_total", "hardening_slo_errors_total"] {
         assert!(rules.contains(&format!("{counter}{{slo=\"fullest\"}}")), "{rules}");
     }
