@@ -58,7 +58,11 @@ pub(super) fn objective(value: &Value) -> Result<Option<Ratio>, String> {
     }
 }
 
-#[expect(clippy::ref_option, reason = "the table's functions take references")]
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the table's functions take references"
+)]
 pub(super) fn show_objective(objective: &Option<Ratio>) -> String {
     objective.as_ref().map_or_else(String::new, forms::show_share)
 }

@@ -1,4 +1,4 @@
-//! [I-70], and what windows hold.
+//! I-70, and what windows hold.
 
 use super::burn::{Burn, Counts, LEAST_ERRORS, PAIRS, Pair, Samples};
 
@@ -58,24 +58,26 @@ fn i_70_a_rate_at_the_threshold_or_below_never_fires() {
 #[test]
 fn i_70_at_twice_the_threshold_it_fires_within_half_of_the_long_window() {
     for (pair, budget) in PAIRS.into_iter().flat_map(|pair| BUDGETS.map(|budget| (pair, budget))) {
-        let mut route = Route::new();
-        for _ in 0..2 * pair.long {
-            route.minute(MANY, 0);
-        }
-        let errors = (2 * at(pair, budget)).min(MANY);
-        // More than all cannot fail.
-        let longest = if errors == MANY {
-            (pair.threshold(budget) * pair.long as f64).ceil() as usize
-        } else {
-            pair.long / 2
+        let fired_after = |errors: u64| {
+            let mut route = Route::new();
+            for _ in 0..2 * pair.long {
+                route.minute(MANY, 0);
+            }
+            let fires = |_: &usize| {
+                route.minute(MANY, errors);
+                route.fires(pair, budget)
+            };
+            (1..=pair.long).find(fires)
         };
-        let fired = (1..=pair.long).find(|_| {
-            route.minute(MANY, errors);
-            route.fires(pair, budget)
-        });
-        // Half of the window is the threshold itself, which must be exceeded.
-        assert!(fired.is_some_and(|minutes| minutes <= longest + 1), "{pair:?}, {budget}: {fired:?}");
-        assert!(fired > Some(1), "a single minute is no burn");
+        let twice = 2 * at(pair, budget);
+        if twice < MANY {
+            // Half of a window at twice the threshold is the threshold itself, which must be exceeded.
+            assert_eq!(fired_after(twice), Some(pair.long / 2 + 1), "{pair:?}, {budget}");
+            assert_eq!(fired_after(twice + 1), Some(pair.long / 2), "{pair:?}, {budget}");
+        }
+        // More than all cannot fail: as much of the window must have failed as the threshold is of all.
+        let share = usize::try_from(at(pair, budget)).unwrap() * pair.long / usize::try_from(MANY).unwrap();
+        assert_eq!(fired_after(MANY), Some(share + 1), "{pair:?}, {budget}");
     }
 }
 
@@ -129,7 +131,7 @@ fn i_70_holds_of_any_rate_and_objective() {
     for _ in 0..300 {
         let (pair, budget) = (PAIRS[random.usize(0..PAIRS.len())], random.u32(1..50_000));
         let requests = random.u64(1..10_000);
-        let most = (pair.threshold(budget) * requests as f64).floor() as u64;
+        let most = at(pair, budget) * requests / MANY;
         let mut route = Route::new();
         for _ in 0..pair.long + random.usize(0..60) {
             // Never above the threshold in any minute.
