@@ -23,10 +23,10 @@ use super::receiver::{Receiver, attributes};
 use hardening_service_tests::client::{get as ask, get_with};
 use hardening_service_tests::service::{scrape, until, value};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[hardened_service(name = "alerting")]
-async fn alerting(setup: &mut Setup) -> Router {
+pub(crate) async fn alerting(setup: &mut Setup) -> Router {
     setup.provide(Dependencies::default());
     let status = |status: u16| get(move || async move { StatusCode::from_u16(status).unwrap() });
     Router::new()
@@ -54,7 +54,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
@@ -89,7 +89,7 @@ impl Listener {
         heard.iter().filter(|heard| String::from_utf8_lossy(&heard.body).contains(name)).cloned().collect()
     }
 
-    async fn hears(&self, name: &str, count: usize) -> Vec<Delivery> {
+    pub(crate) async fn hears(&self, name: &str, count: usize) -> Vec<Delivery> {
         until("somebody is told", || async { self.of(name).len() >= count }).await;
         let heard = self.of(name);
         assert_eq!(heard.len(), count, "{heard:#?}");
@@ -97,13 +97,13 @@ impl Listener {
     }
 }
 
-async fn start(alerts: &str) -> Running {
+pub(crate) async fn start(alerts: &str) -> Running {
     let settings = format!("[http]\nrate_limit = 'none'\n[alerts]\n{alerts}");
     let running = alerting().with_settings(settings).start().await;
     running.unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn times(running: &Running, count: usize, path: &str) {
+pub(crate) async fn times(running: &Running, count: usize, path: &str) {
     for _ in 0..count {
         ask(running.addr, path).await;
     }
@@ -271,101 +271,6 @@ async fn addresses_and_secrets_are_checked_at_the_start_and_never_repeated() {
     let service = alerting().with_settings(format!("[alerts]\n{alerts}"));
     let running = service.start().await.unwrap();
     assert!(!format!("{running:?}").contains("hush"), "{running:?}");
-}
-
-/// So many minutes pass at once, and whoever waits for one of them notices each.
-async fn minutes_pass(count: u32) {
-    tokio::time::pause();
-    for _ in 0..count {
-        // A second more, so that who waits for a minute from a moment ago waits no longer.
-        tokio::time::advance(Duration::from_secs(61)).await;
-        // More than the runtime does before it looks at timers and sockets.
-        for _ in 0..200 {
-            tokio::task::yield_now().await;
-        }
-    }
-    tokio::time::resume();
-}
-
-#[tokio::test]
-async fn a_budget_that_is_spent_too_fast_is_told_of_once_and_once_when_it_is_over() {
-    // The first message is not taken at once.
-    let (told, moody) = (Listener::start(&[]).await, Listener::start(&[500]).await);
-    let running = start(&format!(
-        "objective = '99.9%'\nslack = ['http://{}/slack']\njson = ['http://{}/json']\nsecret = '{SECRET}'\nerrors = 1000\n\
-         timeout = '1h'",
-        told.addr, moody.addr
-    ))
-    .await;
-    // It is known, and the minutes of the budget begin.
-    times(&running, 1, "/broken").await;
-    times(&running, 1, "/refusing").await;
-    minutes_pass(1).await;
-    times(&running, 20, "/broken").await;
-    times(&running, 20, "/refusing").await;
-    times(&running, 20, "/fine").await;
-    minutes_pass(1).await;
-    // One for each pair of windows.
-    let lines = told.hears("spends its error budget", 2).await;
-    let lines: Vec<String> =
-        lines.iter().map(|line| line.json()["text"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(
-        lines[0],
-        "alerting: the route /broken spends its error budget 1000 times too fast: 100% failed in 1h (20 of 20), \
-         100% failed in 5m (20 of 20); more than 14.4 times is too fast for an objective of 99.9%"
-    );
-    assert!(lines[1].contains("in 6h") && lines[1].contains("more than 6 times"), "{}", lines[1]);
-    let heard = moody.hears("hardening.burn", 3).await;
-    let id = |at: usize| heard[at].fields["webhook-id"].to_str().unwrap().to_owned();
-    assert_eq!((id(0), &heard[0].body), (id(1), &heard[1].body), "it is the same message again");
-    assert_ne!(id(1), id(2));
-    let message = heard[1].json();
-    assert_eq!(message["id"].as_str(), Some(&*id(1)));
-    let data = &message["data"];
-    assert_eq!(
-        (&data["route"], &data["state"], &data["window"]),
-        (&"/broken".into(), &"firing".into(), &"1h".into())
-    );
-    assert_eq!(
-        (&data["factor"], &data["budget"], &data["long"]["rate"]),
-        (&14.4.into(), &0.001.into(), &1.0.into())
-    );
-    let burning = |window: &str| {
-        format!("hardening_slo_burning{{slo=\"alerting\",route=\"/broken\",window=\"{window}\"}}")
-    };
-    let metrics = scrape(&running).await;
-    assert_eq!((value(&metrics, &burning("1h")), value(&metrics, &burning("6h"))), (Some(1.0), Some(1.0)));
-
-    // The short window of the first pair is empty, but there was a message a moment ago.
-    minutes_pass(6).await;
-    until("it is over", || async { value(&scrape(&running).await, &burning("1h")) == Some(0.0) }).await;
-    assert_eq!((told.of("/broken").len(), told.of("no longer").len()), (2, 0));
-    minutes_pass(30).await;
-    let over = told.hears("no longer", 2).await;
-    assert!(
-        over.iter().any(|line| line.json()["text"].as_str().unwrap().contains("no requests in 5m")),
-        "{over:#?}"
-    );
-    let over = moody.hears("\"over\"", 2).await;
-    assert_eq!(over[0].json()["data"]["suppressed"], 0);
-    minutes_pass(60).await;
-    assert_eq!((told.of("/broken").len(), moody.of("/broken").len()), (4, 5));
-    assert!(told.of("/refusing").is_empty() && told.of("/fine").is_empty());
-}
-
-#[tokio::test]
-async fn an_objective_that_leaves_nothing_is_refused() {
-    for (objective, wrong) in [
-        ("'100%'", "below 100 %"),
-        ("'99.99999%'", "at most `99.9999%`"),
-        ("'0%'", "above 0 %"),
-        ("99.9", "write `99.9%`"),
-        ("true", "a share such as"),
-    ] {
-        let settings = format!("[alerts]\nobjective = {objective}");
-        let error = alerting().with_settings(settings).start().await.unwrap_err().to_string();
-        assert!(error.contains(":2: [alerts] objective: ") && error.contains(wrong), "{objective}: {error}");
-    }
 }
 
 #[tokio::test]

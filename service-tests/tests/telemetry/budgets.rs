@@ -23,7 +23,11 @@ const OBJECTIVE: &str = "[alerts]\nobjective = '99.9%'\n";
 
 /// The rules that the service prints.
 async fn printed_rules() -> String {
-    let end = asked_for_rules(OBJECTIVE).await;
+    printed(OBJECTIVE).await
+}
+
+async fn printed(settings: &str) -> String {
+    let end = asked_for_rules(settings).await;
     assert_eq!(end.code, Some(0), "{}", end.complained);
     // What the harness of tests says stands before it.
     let (_, rules) = end.said.split_once("# ").expect("a comment");
@@ -288,11 +292,15 @@ async fn i_71_rules_that_differ_in_a_number_are_found_out() {
 /// What somebody is told, and that Prometheus' own check finds nothing wrong.
 #[tokio::test]
 async fn promtool_finds_nothing_wrong_with_the_printed_rules() {
-    let rules = printed_rules().await;
     let directory = Authority::new();
-    let file = directory.file("rules.yml", &rules);
-    let Some((right, said)) = promtool(&[file.as_ref()], &["check", "rules"]).await else { return };
-    assert!(right && said.contains("8 rules found"), "{said}");
+    let odd = printed(&format!("{OBJECTIVE}[service]\nname = 'or\"ders\\ {{{{ oops }}}}: ünï #1'")).await;
+    assert!(odd.contains(r#"{slo="or\"ders\\ {{ oops }}: ünï #1"}"#), "{odd}");
+    for rules in [odd, printed_rules().await] {
+        let file = directory.file("rules.yml", &rules);
+        let Some((right, said)) = promtool(&[file.as_ref()], &["check", "rules"]).await else { return };
+        assert!(right && said.contains("8 rules found"), "{said}");
+    }
+    let file = directory.directory.join("rules.yml");
     let alert = |window: &str, summary: &str, description: &str| {
         json!({
             "exp_labels": { "slo": "fullest", "route": "/items/{id}", "job": "j", "severity": "page", "window": window },

@@ -50,7 +50,7 @@ pub(super) fn rules(service: &str, budget: u32) -> String {
     for pair in PAIRS {
         let (long, short, threshold) = (window(pair.long), window(pair.short), pair.threshold(budget));
         let summary = format!(
-            "{service}: the route {{{{ $labels.route }}}} spends its error budget more than {} times too fast",
+            "{{{{ $labels.slo }}}}: the route {{{{ $labels.route }}}} spends its error budget more than {} times too fast",
             pair.factor()
         );
         let description = format!(
