@@ -307,7 +307,8 @@ async fn promtool_finds_nothing_wrong_with_the_printed_rules() {
             "exp_annotations": { "summary": summary, "description": description },
         })
     };
-    let series = |name: &str, values: &str| json!({ "series": format!("{name}{{slo='fullest',route='/items/{{id}}',job='j',pod='a'}}"), "values": values });
+    // Two instances, of which one errs.
+    let series = |name: &str, pod: &str, values: &str| json!({ "series": format!("{name}{{slo='fullest',route='/items/{{id}}',job='j',pod='{pod}'}}"), "values": values });
     let spends = "fullest: the route /items/{id} spends its error budget more than";
     let test = json!({
         "rule_files": [file],
@@ -315,7 +316,10 @@ async fn promtool_finds_nothing_wrong_with_the_printed_rules() {
         "tests": [{
             "interval": "1m",
             "input_series": [
-                series("hardening_slo_requests_total", "0 100 200"), series("hardening_slo_errors_total", "0 5 10"),
+                series("hardening_slo_requests_total", "a", "0 60 120"),
+                series("hardening_slo_errors_total", "a", "0 5 10"),
+                series("hardening_slo_requests_total", "b", "0 40 80"),
+                series("hardening_slo_errors_total", "b", "0 0 0"),
             ],
             "alert_rule_test": [
                 { "eval_time": "1m", "alertname": "HardeningErrorBudgetBurn", "exp_alerts": [] },
