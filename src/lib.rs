@@ -31,7 +31,8 @@
 //! `http-client` is [`http`], a client that keeps to the deadline and says whose request it carries; with `tls` it speaks
 //! https.
 //!
-//! `otlp` exports [traces](guide::traces), `alerts` tells webhooks of [errors](guide::alerts).
+//! `otlp` exports [traces](guide::traces), `alerts` tells webhooks of [errors](guide::alerts)
+//! and of error budgets that are spent too fast.
 //!
 //! `testing`, for `[dev-dependencies]`, injects faults, records what happens, and drills every promise:
 //! `drills!()`.

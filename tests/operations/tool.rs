@@ -66,7 +66,7 @@ async fn check_warns_of_what_is_doubtful() {
 #[tokio::test]
 async fn an_unknown_word_is_refused_with_the_nearest() {
     asked("descibe").await.refused(&["HARDENING: ", "`descibe`", "did you mean `describe`?"]);
-    asked("serve").await.refused(&["`serve`", "known: `describe`, `check` or `probe`"]);
+    asked("serve").await.refused(&["`serve`", "known: `describe`, `check`, `probe` or `rules`"]);
     asked("CHECK").await.refused(&["`CHECK`", "did you mean `check`?"]);
 }
 

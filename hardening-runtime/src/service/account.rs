@@ -241,8 +241,13 @@ impl Account {
             && self.surface == Surface::Public
             && (is_error(status) || code.is_some_and(is_fault))
         {
-            let trace = self.request.trace.as_ref().map(Trace::id).unwrap_or_default();
-            noted.unwrap_or(stats.unmatched()).failed(self.id(), trace);
+            let trace = self.request.trace.as_ref();
+            let failed =
+                |route: &RouteStats| route.failed(self.id(), trace.map(Trace::id).unwrap_or_default());
+            match (self.probe, noted) {
+                (Some(path), _) => failed(&stats.route(path)),
+                (None, route) => failed(route.unwrap_or(stats.unmatched())),
+            }
         }
         #[cfg(feature = "otlp")]
         if let (Some(traces), Surface::Public, None, Some(trace)) =

@@ -50,7 +50,7 @@ pub(crate) fn metrics(server: &Server) -> String {
         traces.render(&mut out);
     }
     if let Some(alerts) = &server.alerts {
-        alerts.render(&mut out);
+        alerts.render(&server.stats, &mut out);
     }
     server.stats.render(&mut out);
     if let Some(auth) = &server.auth {

@@ -1,4 +1,4 @@
-//! The binary as its own tool: `HARDENING=describe`, `check` and `probe`.
+//! The binary as its own tool: `HARDENING=describe`, `check`, `probe` and `rules`.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -24,10 +24,16 @@ pub(super) enum Operation {
     Check,
     /// Ask the running instance whether it is ready.
     Probe,
+    /// Print the rules by which Prometheus watches the error budgets.
+    Rules,
 }
 
-const WORDS: [(&str, Operation); 3] =
-    [("describe", Operation::Describe), ("check", Operation::Check), ("probe", Operation::Probe)];
+const WORDS: [(&str, Operation); 4] = [
+    ("describe", Operation::Describe),
+    ("check", Operation::Check),
+    ("probe", Operation::Probe),
+    ("rules", Operation::Rules),
+];
 
 /// What `HARDENING` asks for.
 pub(super) fn asked() -> Result<Option<Operation>, String> {
@@ -50,7 +56,11 @@ fn parse(word: &str) -> Result<Operation, String> {
 pub(super) fn describe(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> ExitCode {
     let manifest = manifest::of(spec, loaded);
     // Maps of strings and numbers always serialise.
-    let text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
+    print(&serde_json::to_string_pretty(&manifest).unwrap_or_default())
+}
+
+/// Prints a document, which somebody may not want to read to its end.
+pub(super) fn print(text: &str) -> ExitCode {
     if writeln!(std::io::stdout(), "{text}").is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -130,7 +140,7 @@ mod tests {
     fn operations_are_known_by_their_words() {
         assert_eq!(parse("check"), Ok(Operation::Check));
         assert!(parse("descibe").unwrap_err().contains("did you mean `describe`?"));
-        assert!(parse("x").unwrap_err().contains("`describe`, `check` or `probe`"));
+        assert!(parse("x").unwrap_err().contains("`describe`, `check`, `probe` or `rules`"));
     }
 
     #[test]

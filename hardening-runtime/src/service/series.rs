@@ -9,13 +9,14 @@ use crate::catalogue::sites;
 use crate::telemetry::calls;
 
 /// Families that begin small: their bounds are added instead.
-const GROWING: [&str; 6] = [
+const GROWING: [&str; 7] = [
     "http_requests_total{",
     "http_request_duration_seconds_",
     "grpc_requests_total{",
     "http_requests_in_flight ",
     "hardening_retry_budget_remaining{",
     "shutdown_still_running{",
+    "hardening_slo_",
 ];
 
 /// The series of a service; what the program itself records is not bounded here, and counts as it stands.
@@ -37,7 +38,8 @@ impl Series {
         let ending = server.stats.most_routes() + 2 + sites().count() + server.tasks.0.len() + hooks;
         // The age of the issuer's keys is not known before they are fetched.
         let keys = usize::from(server.auth.is_some());
-        let most = fixed + server.stats.most_series() + calls::budgets() + ending + keys;
+        let of_alerts = server.alerts.as_ref().map_or(0, |alerts| alerts.most_series(&server.stats));
+        let most = fixed + server.stats.most_series() + of_alerts + calls::budgets() + ending + keys;
         Self { now: samples().count(), most }
     }
 }

@@ -110,8 +110,8 @@ impl Service {
         self
     }
 
-    /// Runs to the end of the process: the body of a `main`. With `HARDENING=describe`, `check` or `probe` in the
-    /// environment it does that instead of serving.
+    /// Runs to the end of the process: the body of a `main`. With `HARDENING=describe`, `check`, `probe` or `rules` in
+    /// the environment it does that instead of serving.
     pub fn run(mut self) -> ExitCode {
         self.sources.read_process(self.spec.config);
         match operate::asked() {
@@ -158,6 +158,13 @@ impl Service {
                 Ok(loaded) => match self.check(&loaded.settings) {
                     Ok(()) => operate::checked(&loaded),
                     Err(error) => failed(&error),
+                },
+                Err(error) => failed(&error),
+            },
+            Operation::Rules => match loaded {
+                Ok(loaded) => match Alerts::rules(&loaded.settings) {
+                    Ok(rules) => operate::print(rules.trim_end()),
+                    Err(why) => failed(&StartError::one(why)),
                 },
                 Err(error) => failed(&error),
             },

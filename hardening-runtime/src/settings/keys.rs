@@ -6,7 +6,7 @@ use hardening_spec::units;
 use super::admin::{Open, SHORTEST_TOKEN, Token, read_hosts};
 use super::value::Value;
 use super::{ClientAuth, Forwarded, Hidden, LogFormat, Settings, ShedLimit};
-use super::{auth, forms};
+use super::{alerts, auth, forms};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +212,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("alerts", "window", Form::Duration, "5m", "The time within which they happen.", alerts.window, forms::duration, time),
     setting!("alerts", "every", Form::Duration, "15m", "At most one message in this time for each route or call.", alerts.every, forms::duration, time),
     setting!("alerts", "timeout", Form::Duration, "5s", "The longest that one who is told may take.", alerts.timeout, forms::duration, time),
+    setting!("alerts", "objective", Form::Share, "", "The share of each route's requests that must not fail, such as `99.9%`: who spends what it leaves too fast is told of; nobody watches unless set.", alerts.objective, alerts::objective, alerts::show_objective),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),

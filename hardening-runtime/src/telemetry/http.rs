@@ -65,6 +65,9 @@ pub struct RouteStats {
     /// The last request that was answered with an error: its id, and its trace's.
     #[cfg(feature = "alerts")]
     failed: Mutex<Option<(String, String)>>,
+    /// Requests that were answered with an error.
+    #[cfg(feature = "alerts")]
+    failures: AtomicU64,
     methods: [OnceLock<Box<Series>>; METHODS.len()],
     /// How its calls of gRPC ended, by status.
     calls: OnceLock<Box<[AtomicU64; GRPC_CODES.len()]>>,
@@ -231,6 +234,20 @@ impl HttpStats {
         routes.iter().map(of_route).collect()
     }
 
+    /// Of each route the requests that were answered, and those of them that were answered with an error.
+    #[cfg(feature = "alerts")]
+    pub(crate) fn answered(&self) -> Vec<(String, u64, u64)> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of_route = |route: &Arc<RouteStats>| {
+            // Before the requests, so that one that is being counted is never an error of no request.
+            let failures = route.failures.load(Ordering::Relaxed);
+            let series = route.methods.iter().filter_map(OnceLock::get);
+            let answered = series.map(|series| series.durations.count()).sum();
+            (route.route.to_string(), answered, failures)
+        };
+        routes.iter().map(of_route).collect()
+    }
+
     /// Every series in Prometheus' text format.
     pub fn render(&self, out: &mut String) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -290,9 +307,10 @@ pub(crate) fn is_error(status: u16) -> bool {
 }
 
 impl RouteStats {
-    /// Keeps which request was answered with an error last.
+    /// Counts a request that was answered with an error, once however many ways say so, and keeps which was the last.
     #[cfg(feature = "alerts")]
     pub(crate) fn failed(&self, request: &str, trace: String) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((request.to_owned(), trace));
     }
 
@@ -303,6 +321,8 @@ impl RouteStats {
             in_flight: AtomicI64::new(0),
             #[cfg(feature = "alerts")]
             failed: Mutex::default(),
+            #[cfg(feature = "alerts")]
+            failures: AtomicU64::new(0),
             methods: [const { OnceLock::new() }; METHODS.len()],
             calls: OnceLock::new(),
         }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::http::HttpStats;
 use crate::settings::Settings;
 
+const MISSING: &str = "[alerts]: this binary was built without alerts; write `hardening = { …, features = [\"alerts\"] }` in \
+                       Cargo.toml";
+
 /// There are none.
 #[derive(Debug)]
 pub(crate) enum Alerts {}
@@ -23,11 +26,7 @@ impl Alerts {
         if settings.alerts.is_off() {
             return Ok(None);
         }
-        Err(vec![
-            "[alerts]: this binary was built without alerts; write `hardening = { …, features = [\"alerts\"] }` in \
-             Cargo.toml"
-                .to_owned(),
-        ])
+        Err(vec![MISSING.to_owned()])
     }
 
     #[allow(clippy::unused_async, reason = "the signature of the one that is there")]
@@ -40,8 +39,20 @@ impl Alerts {
         match *self {}
     }
 
-    pub(crate) fn render(&self, _: &mut String) {
+    pub(crate) fn render(&self, _: &HttpStats, _: &mut String) {
         match *self {}
+    }
+
+    pub(crate) fn most_series(&self, _: &HttpStats) -> usize {
+        match *self {}
+    }
+
+    /// None, whatever settings ask for.
+    ///
+    /// # Errors
+    /// Always.
+    pub(crate) fn rules(_: &Settings) -> Result<String, String> {
+        Err(MISSING.to_owned())
     }
 }
 

@@ -23,10 +23,10 @@ use super::receiver::{Receiver, attributes};
 use hardening_service_tests::client::{get as ask, get_with};
 use hardening_service_tests::service::{scrape, until, value};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[hardened_service(name = "alerting")]
-async fn alerting(setup: &mut Setup) -> Router {
+pub(crate) async fn alerting(setup: &mut Setup) -> Router {
     setup.provide(Dependencies::default());
     let status = |status: u16| get(move || async move { StatusCode::from_u16(status).unwrap() });
     Router::new()
@@ -54,7 +54,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
@@ -89,7 +89,7 @@ impl Listener {
         heard.iter().filter(|heard| String::from_utf8_lossy(&heard.body).contains(name)).cloned().collect()
     }
 
-    async fn hears(&self, name: &str, count: usize) -> Vec<Delivery> {
+    pub(crate) async fn hears(&self, name: &str, count: usize) -> Vec<Delivery> {
         until("somebody is told", || async { self.of(name).len() >= count }).await;
         let heard = self.of(name);
         assert_eq!(heard.len(), count, "{heard:#?}");
@@ -97,13 +97,13 @@ impl Listener {
     }
 }
 
-async fn start(alerts: &str) -> Running {
+pub(crate) async fn start(alerts: &str) -> Running {
     let settings = format!("[http]\nrate_limit = 'none'\n[alerts]\n{alerts}");
     let running = alerting().with_settings(settings).start().await;
     running.unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn times(running: &Running, count: usize, path: &str) {
+pub(crate) async fn times(running: &Running, count: usize, path: &str) {
     for _ in 0..count {
         ask(running.addr, path).await;
     }
@@ -277,7 +277,7 @@ async fn addresses_and_secrets_are_checked_at_the_start_and_never_repeated() {
 async fn a_call_of_grpc_that_the_service_failed_is_an_error_to_all_of_telemetry() {
     let (told, receiver) = (Listener::start(&[]).await, Receiver::start(&[]).await);
     let settings = format!(
-        "[alerts]\nslack = ['http://{}/a']\n[telemetry]\notlp_endpoint = '{}'\nexport_every = '50ms'",
+        "[alerts]\nobjective = '99%'\nslack = ['http://{}/a']\n[telemetry]\notlp_endpoint = '{}'\nexport_every = '50ms'",
         told.addr,
         receiver.url()
     );
@@ -289,6 +289,14 @@ async fn a_call_of_grpc_that_the_service_failed_is_an_error_to_all_of_telemetry(
     let heard = told.hears("the route /shop.v1.Prices/Quote", 1).await;
     let line = heard[0].json()["text"].as_str().unwrap().to_owned();
     assert!(line.contains("(INTERNAL 5)"), "{line}");
+    let counted =
+        |name: &str| format!("hardening_slo_{name}_total{{slo=\"prices\",route=\"/shop.v1.Prices/Quote\"}}");
+    let metrics = scrape(&running).await;
+    assert_eq!(
+        (value(&metrics, &counted("requests")), value(&metrics, &counted("errors"))),
+        (Some(5.0), Some(5.0)),
+        "{metrics}"
+    );
     for span in receiver.spans(5).await {
         let said = attributes(&span.attributes);
         assert_eq!(

@@ -9,6 +9,7 @@ mod support;
 mod alerts;
 mod answers;
 mod bodies;
+mod budgets;
 mod clients;
 mod crowds;
 mod deadlines;

@@ -3,6 +3,7 @@
 mod app;
 mod world;
 
+mod budgets;
 mod prometheus;
 mod series;
 mod soak;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use hardening_service_tests::certificates::{Authority, connect};
-use hardening_service_tests::child::{Child, main_of};
+use hardening_service_tests::child::{Child, End, main_of};
 use hardening_service_tests::client::{Client, Http2, get};
 use hardening_service_tests::service::until;
 use rustls::ClientConfig;
@@ -27,6 +27,13 @@ fn child_main() {
         let settings = std::env::var_os(SETTINGS).expect("a file");
         super::app::fullest().with_settings(std::fs::read_to_string(settings).expect("settings"))
     });
+}
+
+/// What the service does with `HARDENING=rules` under these settings.
+pub(crate) async fn asked_for_rules(settings: &str) -> End {
+    let directory = Authority::new();
+    let file = directory.file("settings.toml", settings);
+    Child::run(NAME, &[(SETTINGS, &file), ("HARDENING", "rules")]).await
 }
 
 /// Answers everything with what a receiver of traces, a webhook and an issuer without keys would.
@@ -63,6 +70,7 @@ impl World {
             "{tls}[auth]\napi_keys = {callers:?}\nissuer = 'https://id.example'\naudience = ['orders']\n\
              jwks = 'http://{others}/keys'\n[telemetry]\notlp_endpoint = 'http://{others}'\nexport_every = '100ms'\n\
              [alerts]\njson = ['http://{others}/alerts']\nslack = ['http://{others}/slack']\nevery = '1s'\n\
+             objective = '99.9%'\n\
              secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n\
              [secrets]\nkey = 'secret://file{key}'\n{more}"
         );

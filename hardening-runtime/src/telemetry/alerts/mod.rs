@@ -2,29 +2,42 @@
 //!
 //! Nothing happens where requests are answered. The counters that are there anyway are looked at twice a second, a state
 //! machine for each route and call decides who is told of what, and each webhook has a bounded queue and a task of its own.
+//! Where there is an objective, the counters of routes are sampled once a minute for their error budgets as well.
 
+mod burn;
+#[cfg(test)]
+mod burn_tests;
 mod message;
+mod rules;
 mod sink;
+mod slo;
 mod state;
+#[cfg(test)]
+mod tests;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use self::message::{Key, Message, key_of};
+use self::message::{About, Erring, Key, Message, key_of};
 use self::sink::{Counts, Kind, Sender, Sink, pair};
+use self::slo::Slo;
 use self::state::{Errors, Rule};
 use super::calls::CallOutcome;
 use super::http::HttpStats;
 use super::text::Family;
 use crate::catalogue::sites;
-use crate::clock;
+use crate::clock::{self, Nanos};
 use crate::connect::http::Client;
 use crate::settings::{Hidden, Settings};
 
 /// How often the counters are looked at.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often the counters are sampled for error budgets.
+const SAMPLE: Duration = Duration::from_mins(1);
 
 /// Outcomes of a call that are errors: what the dependency or the code did, not what a policy refused.
 const OUTCOMES: [CallOutcome; 3] = [CallOutcome::Failure, CallOutcome::Timeout, CallOutcome::Panicked];
@@ -39,6 +52,8 @@ pub(crate) struct Alerts {
     suppressed: AtomicU64,
     /// Looked into by one task, and once at the end.
     watched: Mutex<HashMap<Key, Watched>>,
+    /// The error budgets, where there is an objective; looked into by the same task, and shown.
+    slo: Option<Mutex<Slo>>,
 }
 
 /// The tasks that send.
@@ -111,10 +126,29 @@ impl Alerts {
             window: clock::nanos(alerts.window),
             every: clock::nanos(alerts.every),
         };
-        let service = settings.service.name.clone();
-        let alerts =
-            Self { service, rule, sinks, counts, suppressed: AtomicU64::new(0), watched: Mutex::default() };
+        let alerts = Self {
+            service: settings.service.name.clone(),
+            rule,
+            sinks,
+            counts,
+            suppressed: AtomicU64::new(0),
+            watched: Mutex::default(),
+            slo: alerts.budget().map(|budget| Mutex::new(Slo::new(budget))),
+        };
         Ok(Some((Arc::new(alerts), Senders(senders))))
+    }
+
+    /// The rules by which Prometheus watches the error budgets of these settings.
+    ///
+    /// # Errors
+    /// When settings name no objective.
+    pub(crate) fn rules(settings: &Settings) -> Result<String, String> {
+        match settings.alerts.budget() {
+            Some(budget) => Ok(rules::rules(&settings.service.name, budget)),
+            None => Err("[alerts] objective is missing: without it no request may be called an error too many; write \
+                         `objective = \"99.9%\"`"
+                .to_owned()),
+        }
     }
 
     /// Looks at the counters, until it is dropped. What they show already is no news.
@@ -125,16 +159,41 @@ impl Alerts {
                 watched.insert(key, Watched { told: seen.clone(), seen, ..Watched::default() });
             }
         }
-        let mut tick = tokio::time::interval(LOOK);
+        let (mut tick, mut minute) = (tokio::time::interval(LOOK), tokio::time::interval(SAMPLE));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tick.tick().await;
-            self.look(stats);
+            tokio::select! {
+                _ = tick.tick() => self.look(stats),
+                _ = minute.tick() => self.sample(stats, clock::now()),
+            }
         }
+    }
+
+    /// Takes the sample of a minute for the error budgets, and tells who must be told.
+    fn sample(&self, stats: &HttpStats, now: Nanos) {
+        let Some(slo) = &self.slo else { return };
+        let mut slo = slo.lock().unwrap_or_else(PoisonError::into_inner);
+        for news in slo.sample(self.rule.every, now, slo::shown(stats)) {
+            self.tell(About::Budget(news));
+        }
+    }
+
+    fn tell(&self, about: About) {
+        let message = Arc::new(Message {
+            id: crate::service::new_id(),
+            at: clock::wall_clock(),
+            service: self.service.clone(),
+            about,
+        });
+        self.sinks.iter().for_each(|sink| sink.tell(&message));
     }
 
     /// Looks once, and tells who must be told.
     fn look(&self, stats: &HttpStats) {
+        if self.sinks.is_empty() {
+            return;
+        }
         let now = clock::now();
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, seen, example) in read(stats) {
@@ -148,10 +207,7 @@ impl Alerts {
             let kinds = seen.iter().map(|(kind, count)| {
                 (kind.clone(), count.saturating_sub(before.get(kind.as_str()).copied().unwrap_or(0)))
             });
-            let message = Arc::new(Message {
-                id: crate::service::new_id(),
-                at: clock::wall_clock(),
-                service: self.service.clone(),
+            let about = About::Errors(Erring {
                 key,
                 told,
                 window_seconds: self.rule.window / 1_000_000_000,
@@ -159,7 +215,7 @@ impl Alerts {
                 example,
             });
             known.told = seen;
-            self.sinks.iter().for_each(|sink| sink.tell(&message));
+            self.tell(about);
         }
     }
 
@@ -177,7 +233,7 @@ impl Alerts {
     }
 
     /// Writes its metrics.
-    pub(crate) fn render(&self, out: &mut String) {
+    pub(crate) fn render(&self, stats: &HttpStats, out: &mut String) {
         let mut family =
             Family::counter(out, "hardening_alerts_total", "Messages of alerts by what became of them.");
         for kind in Kind::ALL.into_iter().filter(|kind| self.sinks.iter().any(|sink| sink.kind == *kind)) {
@@ -189,6 +245,15 @@ impl Alerts {
         let help = "Errors that nobody was told of at once, because the last message was too recent.";
         let mut family = Family::counter(out, "hardening_alerts_suppressed_errors_total", help);
         family.sample(&[], self.suppressed.load(Ordering::Relaxed));
+        if let Some(slo) = &self.slo {
+            slo::render(&slo.lock().unwrap_or_else(PoisonError::into_inner), &self.service, stats, out);
+        }
+    }
+
+    /// How many series of [`Alerts::render`] depend on the routes, at most.
+    pub(crate) fn most_series(&self, stats: &HttpStats) -> usize {
+        // Those that share one are one more, and so are those that no route matches.
+        self.slo.as_ref().map_or(0, |_| slo::most_series(stats.most_routes() + 2))
     }
 }
 
