@@ -45,17 +45,30 @@ const LOOK_AGAIN: Nanos = 100_000_000;
 /// What the wall clock shows at `now`, without reading it each time: a step of it is seen a tenth of a second later.
 #[cfg(feature = "service")]
 pub(crate) fn wall_clock_at(now: Nanos) -> Duration {
-    static AHEAD: AtomicU64 = AtomicU64::new(0);
-    static LOOKED: AtomicU64 = AtomicU64::new(0);
-    let ahead = if now.abs_diff(LOOKED.load(Ordering::Acquire)) < LOOK_AGAIN {
-        AHEAD.load(Ordering::Relaxed)
-    } else {
-        let ahead = nanos(since_1970()).saturating_sub(now);
-        AHEAD.store(ahead, Ordering::Relaxed);
-        LOOKED.store(now, Ordering::Release);
-        ahead
-    };
-    Duration::from_nanos(now.saturating_add(ahead))
+    static WALL: Wall = Wall { ahead: AtomicU64::new(0), looked: AtomicU64::new(0) };
+    WALL.at(now)
+}
+
+/// How far the wall clock is ahead of ours.
+#[cfg(feature = "service")]
+struct Wall {
+    ahead: AtomicU64,
+    looked: AtomicU64,
+}
+
+#[cfg(feature = "service")]
+impl Wall {
+    fn at(&self, now: Nanos) -> Duration {
+        let ahead = if now.abs_diff(self.looked.load(Ordering::Acquire)) < LOOK_AGAIN {
+            self.ahead.load(Ordering::Relaxed)
+        } else {
+            let ahead = nanos(since_1970()).saturating_sub(now);
+            self.ahead.store(ahead, Ordering::Relaxed);
+            self.looked.store(now, Ordering::Release);
+            ahead
+        };
+        Duration::from_nanos(now.saturating_add(ahead))
+    }
 }
 
 /// A length of time in nanoseconds; more than 584 years is [`NEVER`].
@@ -178,14 +191,16 @@ mod tests {
     }
 
     #[cfg(feature = "service")]
-    #[tokio::test(start_paused = true)]
-    async fn the_wall_clock_goes_on_between_two_looks_at_it() {
-        let began = now();
-        let at = |after: u64| wall_clock_at(began + after * 1_000_000);
-        assert!(at(0).abs_diff(since_1970()) < Duration::from_secs(10));
-        assert_eq!(at(50) - at(0), Duration::from_millis(50));
-        // Time that only the paused clock has seen is none for the wall's, which is looked at again.
+    #[test]
+    fn the_wall_clock_goes_on_between_two_looks_at_it() {
+        let (began, wall) = (now(), Wall { ahead: AtomicU64::new(0), looked: AtomicU64::new(0) });
+        let at = |after: u64| wall.at(began + after * 1_000_000);
+        let first = at(0);
+        assert!(first.abs_diff(since_1970()) < Duration::from_secs(10));
+        assert_eq!(at(50), first + Duration::from_millis(50));
+        // An hour that has not passed for it is none: it is looked at again, whichever way our clock went.
         assert!(at(3_600_000).abs_diff(since_1970()) < Duration::from_secs(10));
+        assert!(at(0).abs_diff(since_1970()) < Duration::from_secs(10));
     }
 
     #[test]

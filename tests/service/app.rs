@@ -84,7 +84,7 @@ async fn order(Json(order): Json<Order>) -> Result<(StatusCode, Json<Placed>), P
 /// What a handler sees of its request.
 async fn around() -> String {
     context::current().map_or_else(String::new, |request| {
-        format!("{} {} {}", request.id, request.route.as_deref().unwrap_or("-"), context::idempotency_key())
+        format!("{} {} {}", request.id, request.route().unwrap_or("-"), context::idempotency_key())
     })
 }
 

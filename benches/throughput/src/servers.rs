@@ -30,16 +30,30 @@ pub(crate) fn bare(address: &str) -> ExitCode {
 }
 
 #[hardened_service(name = "prices")]
-async fn service() -> Router {
+async fn with_calls() -> Router {
     Router::new().route("/price/{sku}", get(price))
 }
 
+#[hardened_service(name = "prices")]
+async fn alone() -> Router {
+    Router::new().route("/price/{sku}", get(|Path(sku): Path<String>| async move { words(&sku) }))
+}
+
 /// Every default of the service, limits that are never reached.
-pub(crate) fn hardened(address: &str) -> ExitCode {
-    let settings = format!(
+fn settings(address: &str) -> String {
+    format!(
         "[http]\nlisten = '{address}'\nadmin = '127.0.0.1:0'\nrate_limit = '100000000/s'\n[log]\nformat = 'json'"
-    );
-    service().with_defaults(settings).run()
+    )
+}
+
+/// The bare server's route in a hardened service.
+pub(crate) fn service(address: &str) -> ExitCode {
+    alone().with_defaults(settings(address)).run()
+}
+
+/// And a call under five policies in it.
+pub(crate) fn hardened(address: &str) -> ExitCode {
+    with_calls().with_defaults(settings(address)).run()
 }
 
 async fn price(Path(sku): Path<String>) -> Result<String, Rejected> {
