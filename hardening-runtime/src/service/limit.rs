@@ -237,6 +237,9 @@ struct Text {
     used: usize,
 }
 
+/// The values that need no memory: most waits are short.
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
 /// Three limits with their names and the longest numbers need less.
 const LONGEST: usize = 192;
 
@@ -272,6 +275,9 @@ impl Text {
     }
 
     fn value(&self, part: Range<usize>) -> HeaderValue {
+        if let [digit @ b'0'..=b'9'] = self.bytes[part.clone()] {
+            return HeaderValue::from_static(DIGITS[usize::from(digit - b'0')]);
+        }
         // Digits and our own names are always header text.
         HeaderValue::from_bytes(&self.bytes[part]).unwrap_or_else(|_| HeaderValue::from_static(""))
     }

@@ -32,6 +32,7 @@ use crate::clock;
 use crate::telemetry::recent;
 
 /// Answers one request.
+#[inline(always)]
 pub(crate) fn answer(
     server: &Arc<Server>,
     conn: &Arc<Conn>,

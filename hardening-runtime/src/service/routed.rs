@@ -52,6 +52,7 @@ pin_project! {
 
 impl Routed {
     /// Hands a request to the routes.
+    #[inline(always)]
     pub(super) fn new(
         server: &Arc<Server>,
         parts: Parts,

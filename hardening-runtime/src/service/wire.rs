@@ -164,7 +164,9 @@ impl Conn {
             self.wait_for(Waiting::Head);
             self.in_first_line.store(true, Ordering::Relaxed);
         }
-        if self.in_first_line.load(Ordering::Relaxed) && bytes.contains(&b'\n') {
+        // Most heads come whole, and the end of all lines is that of the first.
+        let ends_line = || bytes.ends_with(b"\n") || bytes.contains(&b'\n');
+        if self.in_first_line.load(Ordering::Relaxed) && ends_line() {
             self.in_first_line.store(false, Ordering::Relaxed);
         }
         let seen = self.preface.load(Ordering::Relaxed);
