@@ -70,10 +70,15 @@ pub(crate) trait Fated: Send + Sync + 'static {
     fn digest(&self) -> Option<&Digest>;
 }
 
+/// A frame of fewer bytes is copied: it may be all that was read into memory of many times its size, which it would keep for as
+/// long as the body is collected. The first one is left as it is, since most bodies have no other.
+const SMALL: usize = 4096;
+
 /// A request's body that ends with an error at its limit or its deadline.
 pub(crate) struct Bounded<L> {
     inner: Incoming,
     left: u64,
+    first: bool,
     deadline: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     live: Arc<L>,
@@ -81,7 +86,7 @@ pub(crate) struct Bounded<L> {
 
 impl<L: Fated> Bounded<L> {
     pub(crate) fn new(inner: Incoming, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
-        Self { inner, left: limit, deadline, timer: None, live }
+        Self { inner, left: limit, first: true, deadline, timer: None, live }
     }
 
     fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {
@@ -108,6 +113,11 @@ impl<L: Fated> HttpBody for Bounded<L> {
                 if let (Some(digest), Some(data)) = (self.live.digest(), frame.data_ref()) {
                     digest.add(data);
                 }
+                let first = std::mem::take(&mut self.first);
+                let frame = frame.map_data(|data| match data.len() {
+                    0..SMALL if !first => Bytes::copy_from_slice(&data),
+                    _ => data,
+                });
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {

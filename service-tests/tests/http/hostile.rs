@@ -159,6 +159,38 @@ async fn a_body_without_an_end_is_cut_whatever_it_is_made_of() {
     assert!(grown < 64 << 20, "{grown} bytes");
 }
 
+/// Each read of a connection may have memory of its own: a byte of a body must not keep all of that.
+#[tokio::test]
+async fn a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has() {
+    if !alone("a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has") {
+        return;
+    }
+    let running = start("[http]\nbody_timeout = '60s'\nrequest_timeout = '60s'\nrate_limit = 'none'\n[shutdown]\ngrace = '80s'").await;
+    let before = memory();
+    let chunked = request("POST", "/echo", &[("transfer-encoding", "chunked")], "");
+    let counted = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {BYTES}\r\n\r\n");
+    const BYTES: usize = 10_000;
+    let mut clients = Vec::new();
+    for (head, byte) in [(chunked.as_str(), "1\r\nx\r\n"), (counted.as_str(), "x")] {
+        let mut client = Client::connect(running.addr).await;
+        client.send(head).await;
+        for _ in 0..BYTES {
+            client.send(byte).await;
+            // The service reads it before there is more.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        }
+        clients.push(client);
+    }
+    let grown = memory().saturating_sub(before);
+    clients[0].send("0\r\n\r\n").await;
+    for client in &mut clients {
+        assert_eq!(client.reply().await.body, BYTES.to_string());
+    }
+    assert!(grown < 16 << 20, "{grown} bytes");
+}
+
 #[tokio::test]
 async fn a_head_that_grows_when_it_is_unpacked_is_refused() {
     if !alone("a_head_that_grows_when_it_is_unpacked_is_refused") {
