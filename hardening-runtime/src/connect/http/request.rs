@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -135,14 +136,14 @@ impl RequestBuilder {
             })?;
             answered = true;
             let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, client.limits.body).collect().await.map_err(|error| {
+            let body = whole(Limited::new(body, client.limits.body)).await.map_err(|error| {
                 let too_large = error.downcast_ref::<LengthLimitError>().is_some();
                 fail(if too_large { Kind::TooLarge } else { Kind::Broken }, Sent::Yes, Some(error))
             })?;
             Ok(Response {
                 status: parts.status,
                 headers: parts.headers,
-                body: body.to_bytes(),
+                body,
                 request: named.clone(),
             })
         };
@@ -187,6 +188,17 @@ fn span(method: &Method, uri: &Uri) -> Span {
         }
     }
     span
+}
+
+/// A body in one piece of memory: each of the pieces in which it comes may keep many times its size.
+async fn whole(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Some(data) = frame?.data_ref() {
+            whole.extend_from_slice(data);
+        }
+    }
+    Ok(whole.freeze())
 }
 
 fn tell_span(span: &Span, result: &Result<Response, Error>) {
