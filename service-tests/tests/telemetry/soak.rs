@@ -12,6 +12,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 use tonic::Request;
 use tonic::body::Body;
@@ -232,4 +233,49 @@ async fn after_rounds_of_everything_memory_tasks_and_descriptors_are_what_they_w
             >= Some(ROUNDS as f64 / 2.0)
     };
     until("certificates were exchanged", reloads).await;
+}
+
+/// Requests of one turn, and the turns after one of each version: an hour of twenty-five requests a second.
+const TURN: usize = 15_000;
+const TURNS: usize = 6;
+
+/// Lets h2load ask over both versions in turn; false where there is no h2load.
+async fn turn(world: &World, at: usize) -> bool {
+    let url = format!("https://{}/items/{at}", world.child.addr);
+    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
+    let mut tool = Command::new("h2load");
+    tool.args(["-n", &TURN.to_string(), "-c", "16", &url]);
+    if at % 2 == 0 {
+        tool.arg("--h1");
+    }
+    match timeout(Duration::from_mins(1), tool.kill_on_drop(true).output()).await.expect("it ends in time") {
+        Ok(ended) => {
+            let said = String::from_utf8_lossy(&ended.stdout);
+            assert!(said.contains(&format!("status codes: {TURN} 2xx")), "{said}");
+            true
+        }
+        Err(error) if required => panic!("h2load cannot run: {error}"),
+        Err(_) => {
+            eprintln!("h2load is not here, so nothing is soaked");
+            false
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_hour_of_requests_takes_no_memory() {
+    let soak = Soak { world: World::start(&SETTINGS, "").await, requests: 0 };
+    let start = soak.held(f64::INFINITY, usize::MAX).await;
+    let (tasks, descriptors) = (start.tasks + 6.0, start.descriptors + 4);
+    let mut told = Vec::new();
+    let began = Instant::now();
+    for at in 0..TURNS + 2 {
+        if !turn(&soak.world, at).await {
+            return;
+        }
+        told.push(soak.held(tasks, descriptors).await.memory);
+    }
+    println!("{} requests in {:?}: KiB {told:?}", TURN * TURNS, began.elapsed());
+    // Less than six bytes a request.
+    assert!(told[TURNS + 1] - told[1] < MARGIN, "{told:?} KiB");
 }

@@ -140,12 +140,7 @@ impl RequestBuilder {
                 let too_large = error.downcast_ref::<LengthLimitError>().is_some();
                 fail(if too_large { Kind::TooLarge } else { Kind::Broken }, Sent::Yes, Some(error))
             })?;
-            Ok(Response {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-                request: named.clone(),
-            })
+            Ok(Response { status: parts.status, headers: parts.headers, body, request: named.clone() })
         };
         let answer = async {
             match cut_at {
