@@ -1,6 +1,5 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use hardening_spec::{Rate, RateLimitSpec};
@@ -8,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::address::Shown;
 use super::client::Client;
+use super::field_text::Text;
 use super::problem::{Problem, whole_seconds};
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
@@ -173,7 +173,7 @@ impl Limits {
                 None => at.policy.clone(),
                 Some(before) => joined(&before, &at.policy),
             });
-            text.push(if text.used == 0 { b"\"" } else { b", \"" });
+            text.push(if text.is_empty() { b"\"" } else { b", \"" });
             text.push(at.name.as_bytes());
             text.push(b"\";r=");
             let left = text.decimal(each.remaining.into());
@@ -188,7 +188,7 @@ impl Limits {
                 *field = value;
             }
         };
-        tell(text.value(0..text.used));
+        tell(text.whole());
         tell(policies.unwrap_or_else(|| limit.policy.clone()));
         tell(limit.shown.clone());
         tell(text.value(remaining));
@@ -229,58 +229,6 @@ impl Limits {
 fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
     let list = [before.as_bytes(), b", ", next.as_bytes()].concat();
     HeaderValue::from_bytes(&list).unwrap_or_else(|_| before.clone())
-}
-
-/// A field's value while it is written. Every answer has some of them, so they are written in place and by hand.
-struct Text {
-    bytes: [u8; LONGEST],
-    used: usize,
-}
-
-/// The values that need no memory: most waits are short.
-const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-
-/// Three limits with their names and the longest numbers need less.
-const LONGEST: usize = 192;
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { bytes: [0; LONGEST], used: 0 }
-    }
-}
-
-impl Text {
-    fn push(&mut self, more: &[u8]) {
-        let end = self.used + more.len();
-        if let Some(room) = self.bytes.get_mut(self.used..end) {
-            room.copy_from_slice(more);
-            self.used = end;
-        }
-    }
-
-    /// Answers where it stands.
-    fn decimal(&mut self, mut number: u64) -> Range<usize> {
-        let (mut digits, mut at) = ([0; 20], 20);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        let begin = self.used;
-        self.push(&digits[at..]);
-        begin..self.used
-    }
-
-    fn value(&self, part: Range<usize>) -> HeaderValue {
-        if let [digit @ b'0'..=b'9'] = self.bytes[part.clone()] {
-            return HeaderValue::from_static(DIGITS[usize::from(digit - b'0')]);
-        }
-        // Digits and our own names are always header text.
-        HeaderValue::from_bytes(&self.bytes[part]).unwrap_or_else(|_| HeaderValue::from_static(""))
-    }
 }
 
 /// The answer to a refused request.

@@ -20,6 +20,7 @@ mod deadline;
 mod drain;
 mod ending;
 mod farewell;
+mod field_text;
 mod fields;
 #[cfg(not(feature = "grpc"))]
 #[path = "no_grpc.rs"]

@@ -77,10 +77,11 @@ pub(crate) fn answer(
 pin_project! {
     /// One request while it is answered.
     pub(crate) struct Answering {
-        // `None` while the rare way has it.
-        account: Option<Box<Account>>,
+        // Dropped before the account: a request is over once its handler is.
         #[pin]
         going: Going,
+        // `None` while the rare way has it.
+        account: Option<Box<Account>>,
     }
 }
 

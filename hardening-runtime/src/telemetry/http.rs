@@ -240,7 +240,7 @@ impl HttpStats {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_route = |route: &Arc<RouteStats>| {
             // Before the requests, so that one that is being counted is never an error of no request.
-            let failures = route.failures.load(Ordering::Relaxed);
+            let failures = route.failures.load(Ordering::Acquire);
             let series = route.methods.iter().filter_map(OnceLock::get);
             let answered = series.map(|series| series.durations.count()).sum();
             (route.route.to_string(), answered, failures)
@@ -310,7 +310,7 @@ impl RouteStats {
     /// Counts a request that was answered with an error, once however many ways say so, and keeps which was the last.
     #[cfg(feature = "alerts")]
     pub(crate) fn failed(&self, request: &str, trace: String) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Release);
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((request.to_owned(), trace));
     }
 

@@ -17,6 +17,8 @@ pub mod http;
 pub(crate) mod log;
 #[cfg(feature = "service")]
 pub(crate) mod recent;
+#[cfg(feature = "service")]
+mod recorded;
 pub mod redact;
 #[cfg(feature = "service")]
 pub(crate) mod runtime;

@@ -86,8 +86,8 @@ impl Shed {
         let priority = live.priority.unwrap_or(priority);
         let user = live.request.principal.as_ref().map_or(live.client, |principal| hash_key(&principal.id));
         let adapts = matches!(this.limit, Limit::Adaptive(_));
-        // Without a clock's reading of its own a tick may end a little late.
-        let now = if adapts { clock::now() } else { live.began };
+        // Only who a caller is may have taken time to find.
+        let now = if adapts || live.server.auth.is_some() { clock::now() } else { live.began };
         match this.gate.enter(priority.level(user), limit, now) {
             Told::Enter => {
                 let usual = adapts.then(|| Arc::clone(usual));

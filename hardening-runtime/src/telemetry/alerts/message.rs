@@ -128,7 +128,8 @@ impl News {
             f64::from(1_000_000 - budget) / 1e4,
         );
         if turn.suppressed > 0 {
-            let _ = write!(line, "; it came back {} times since the last message", turn.suppressed);
+            let times = if turn.suppressed == 1 { "time" } else { "times" };
+            let _ = write!(line, "; it came back {} {times} since the last message", turn.suppressed);
         }
         line
     }

@@ -11,9 +11,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::line::Line;
 use super::stamp::Stamp;
-use super::value::Recorded;
 use crate::clock::since_1970;
 use crate::context;
+use crate::telemetry::recorded::Recorded;
 
 /// The layer that hands each line, its end included, to `write`.
 pub(super) struct Json<W> {
@@ -48,13 +48,12 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
+        let mut recorded = Recorded::default();
+        values.record(&mut recorded);
         let mut extensions = span.extensions_mut();
-        if let Some(recorded) = extensions.get_mut::<Recorded>() {
-            values.record(recorded);
-        } else {
-            let mut recorded = Recorded::default();
-            values.record(&mut recorded);
-            extensions.insert(recorded);
+        match extensions.get_mut::<Recorded>() {
+            Some(before) => before.add(recorded),
+            None => extensions.insert(recorded),
         }
     }
 
@@ -83,16 +82,14 @@ where
 {
     let meta = event.metadata();
     let level: &[u8] = match *meta.level() {
-        Level::ERROR => b"\",\"level\":\"ERROR\",\"target\":\"",
-        Level::WARN => b"\",\"level\":\"WARN\",\"target\":\"",
-        Level::INFO => b"\",\"level\":\"INFO\",\"target\":\"",
-        Level::DEBUG => b"\",\"level\":\"DEBUG\",\"target\":\"",
-        Level::TRACE => b"\",\"level\":\"TRACE\",\"target\":\"",
+        Level::ERROR => b"\",\"level\":\"ERROR\",\"target\":",
+        Level::WARN => b"\",\"level\":\"WARN\",\"target\":",
+        Level::INFO => b"\",\"level\":\"INFO\",\"target\":",
+        Level::DEBUG => b"\",\"level\":\"DEBUG\",\"target\":",
+        Level::TRACE => b"\",\"level\":\"TRACE\",\"target\":",
     };
     line.json(level);
-    // Names that stand in the program.
-    line.json(meta.target().as_bytes());
-    line.json(b"\"");
+    line.quoted(meta.target());
     event.record(line);
     context::with(|request| {
         if !line.has("request_id") {
@@ -105,9 +102,9 @@ where
     if let Some(scope) = ctx.event_scope(event) {
         line.json(b",\"spans\":[");
         for (at, span) in scope.from_root().enumerate() {
-            line.json(if at > 0 { b",{\"name\":\"" } else { b"{\"name\":\"" });
-            line.json(span.name().as_bytes());
-            line.json(b"\",\"fields\":");
+            line.json(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
+            line.quoted(span.name());
+            line.json(b",\"fields\":");
             line.object(span.extensions().get::<Recorded>());
             line.json(b"}");
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing::field::Visit;
 
-use super::value::{Field, Recorded, causes, show};
+use crate::telemetry::recorded::{Field, Recorded, causes, show};
 use crate::telemetry::{escape, redact};
 
 /// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
@@ -23,6 +23,9 @@ const ODD: [bool; 256] = {
     odd
 };
 
+/// What a thread keeps of the room of a long line, in bytes.
+const MOST_ROOM: usize = 64 * 1024;
+
 /// A line while it is written.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -38,6 +41,7 @@ impl Line {
     /// Forgets what was written, and keeps its room.
     pub(super) fn clear(&mut self) {
         self.out.clear();
+        self.out.shrink_to(MOST_ROOM);
         self.names.clear();
     }
 
@@ -115,7 +119,8 @@ impl Line {
         Some(name)
     }
 
-    fn quoted(&mut self, text: &str) {
+    /// Writes a text that is no secret.
+    pub(super) fn quoted(&mut self, text: &str) {
         if text.bytes().fold(false, |odd, byte| odd | ODD[usize::from(byte)]) {
             return self.serialized(text);
         }

@@ -3,7 +3,6 @@
 mod json;
 mod line;
 mod stamp;
-mod value;
 
 use std::io::{IsTerminal, Write as _};
 use std::sync::Arc;
@@ -152,6 +151,54 @@ mod tests {
         assert_eq!((&line["message"], &line["field.message"]), (&"said".into(), &"a field".into()), "{line}");
         assert_eq!((&line["field.level"], &line["field.field.level"]), (&1.into(), &2.into()), "{line}");
         assert_eq!(line["spans"][0]["fields"], serde_json::json!({ "late": false, "name": "a" }));
+    }
+
+    #[test]
+    fn values_that_log_or_panic_while_they_are_shown_hold_nothing_up() {
+        struct Logs;
+        impl fmt::Debug for Logs {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                tracing::info!("from inside");
+                f.write_str("shown")
+            }
+        }
+        struct Panics;
+        impl fmt::Debug for Panics {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                tracing::info!("before the panic");
+                panic!("on purpose");
+            }
+        }
+        let lines = logged(|| {
+            let span = tracing::info_span!("call", a = 1, b = tracing::field::Empty);
+            let _entered = span.enter();
+            span.record("b", tracing::field::debug(Logs));
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                span.record("b", tracing::field::debug(Panics));
+            }));
+            assert!(caught.is_err());
+            tracing::info!(value = ?Logs, "an event");
+            let caught = std::panic::catch_unwind(|| tracing::info!(value = ?Panics, "never said"));
+            assert!(caught.is_err());
+            tracing::info!("after");
+        });
+        let said: Vec<&str> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        // What is said while an event is being told, tracing itself lets fall.
+        assert_eq!(said, ["from inside", "before the panic", "an event", "after"]);
+        assert_eq!(lines[3]["spans"][0]["fields"], serde_json::json!({ "a": 1, "b": "shown" }));
+    }
+
+    #[test]
+    fn odd_names_are_json_too() {
+        let lines = logged(|| {
+            let span = tracing::info_span!("a \"span\"");
+            let _entered = span.enter();
+            tracing::info!(target: "a \"target\"", { "a\"name" = 1 }, "said");
+        });
+        assert_eq!(
+            (&lines[0]["target"], &lines[0]["spans"][0]["name"], &lines[0]["a\"name"]),
+            (&"a \"target\"".into(), &"a \"span\"".into(), &1.into())
+        );
     }
 
     #[test]

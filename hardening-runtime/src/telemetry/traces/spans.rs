@@ -1,14 +1,11 @@
 //! From spans of `tracing` to records.
 
 use std::borrow::Cow;
-use std::error::Error;
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record as Recorded};
+use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::Interest;
 use tracing::{Event as Happening, Metadata, Subscriber};
 use tracing_subscriber::Layer;
@@ -21,6 +18,7 @@ use super::Traces;
 use super::record::{Attribute, Event, Kind, MOST_ATTRIBUTES, Record, Status};
 use crate::clock::{nanos, since_1970};
 use crate::context::{self, trace};
+use crate::telemetry::recorded::{Field, Recorded};
 use crate::telemetry::redact;
 
 /// What makes connections of the exporter itself; its spans would be exported, and make more.
@@ -116,17 +114,21 @@ where
                 began: nanos(since_1970()),
                 ..Record::default()
             };
-            attributes.record(&mut Visitor(&mut record));
+            let mut recorded = Recorded::default();
+            attributes.record(&mut recorded);
+            apply(&mut record, &recorded);
             span.extensions_mut().insert(Open { record, began: Instant::now() });
         }
         span.extensions_mut().insert(place);
     }
 
-    fn on_record(&self, id: &Id, values: &Recorded<'_>, ctx: Context<'_, S>) {
+    fn on_record(&self, id: &Id, values: &Values<'_>, ctx: Context<'_, S>) {
+        let mut recorded = Recorded::default();
+        values.record(&mut recorded);
         if let Some(span) = ctx.span(id)
             && let Some(open) = span.extensions_mut().get_mut::<Open>()
         {
-            values.record(&mut Visitor(&mut open.record));
+            apply(&mut open.record, &recorded);
         }
     }
 
@@ -136,9 +138,11 @@ where
             return;
         }
         let Some(span) = ctx.event_span(event) else { return };
+        let mut recorded = Recorded::default();
+        event.record(&mut recorded);
         if let Some(open) = span.extensions_mut().get_mut::<Open>() {
             let mut of_event = Record::default();
-            event.record(&mut Visitor(&mut of_event));
+            apply(&mut of_event, &recorded);
             let mut attributes = of_event.attributes;
             let said = attributes.iter().position(|(name, _)| name == "message");
             let name = match said.map(|at| attributes.remove(at).1) {
@@ -171,79 +175,61 @@ const FAILED: [&str; 8] = [
     "rejected",
 ];
 
-/// Fields into attributes. A secret's value is left out, and those that name, class and judge the span do that.
-struct Visitor<'r>(&'r mut Record);
-
-impl Visitor<'_> {
-    fn add(&mut self, field: &Field, value: Attribute) {
-        let value = if redact::is_secret(field.name()) { Attribute::from(redact::REDACTED) } else { value };
-        self.0.set(field.name(), value);
-    }
-
-    fn text(&mut self, field: &Field, text: &str) {
-        let text = &*redact::text(text);
-        match (field.name(), text) {
-            ("otel.name", name) => self.0.name = Cow::Owned(name.to_owned()),
-            ("otel.kind", kind) => {
-                self.0.kind = match kind {
-                    "server" => Kind::Server,
-                    "client" => Kind::Client,
-                    "producer" => Kind::Producer,
-                    "consumer" => Kind::Consumer,
-                    _ => Kind::Internal,
-                }
+/// Makes attributes of fields. A secret's value is left out, and those that name, class and judge the span do that.
+fn apply(record: &mut Record, recorded: &Recorded) {
+    for (name, field) in recorded.fields() {
+        match field {
+            Field::Bool(value) => add(record, name, Attribute::Bool(*value)),
+            Field::I64(value) => add(record, name, Attribute::Int(*value)),
+            Field::U64(value) => {
+                let number = i64::try_from(*value).map(Attribute::Int);
+                add(record, name, number.unwrap_or_else(|_| value.to_string().as_str().into()));
             }
-            ("otel.status_code", "OK" | "ok") => self.0.status = Status::Ok,
-            ("otel.status_code", "ERROR" | "error") => self.fail(""),
-            ("otel.status_message", message) => self.fail(message),
-            ("outcome", outcome) => {
-                if FAILED.contains(&outcome) {
-                    self.fail(outcome);
-                    self.0.set("error.type", outcome);
-                }
-                self.add(field, outcome.into());
+            Field::F64(value) => add(record, name, Attribute::Double(*value)),
+            Field::Text(value) => text(record, name, value),
+            Field::Error { text: error, causes } => {
+                let told: Vec<&str> = std::iter::once(error).chain(causes).map(String::as_str).collect();
+                text(record, name, &told[..told.len().min(MOST_ATTRIBUTES)].join(": "));
             }
-            (_, text) => self.add(field, text.into()),
-        }
-    }
-
-    fn fail(&mut self, message: &str) {
-        match &mut self.0.status {
-            Status::Error(old) if message.is_empty() || !old.is_empty() => {}
-            status => *status = Status::Error(message.to_owned()),
         }
     }
 }
 
-impl Visit for Visitor<'_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, Attribute::Double(value));
-    }
+fn add(record: &mut Record, name: &'static str, value: Attribute) {
+    let value = if redact::is_secret(name) { Attribute::from(redact::REDACTED) } else { value };
+    record.set(name, value);
+}
 
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, Attribute::Int(value));
+fn text(record: &mut Record, name: &'static str, text: &str) {
+    let text = &*redact::text(text);
+    match (name, text) {
+        ("otel.name", name) => record.name = Cow::Owned(name.to_owned()),
+        ("otel.kind", kind) => {
+            record.kind = match kind {
+                "server" => Kind::Server,
+                "client" => Kind::Client,
+                "producer" => Kind::Producer,
+                "consumer" => Kind::Consumer,
+                _ => Kind::Internal,
+            }
+        }
+        ("otel.status_code", "OK" | "ok") => record.status = Status::Ok,
+        ("otel.status_code", "ERROR" | "error") => fail(record, ""),
+        ("otel.status_message", message) => fail(record, message),
+        ("outcome", outcome) => {
+            if FAILED.contains(&outcome) {
+                fail(record, outcome);
+                record.set("error.type", outcome);
+            }
+            add(record, name, outcome.into());
+        }
+        (_, text) => add(record, name, text.into()),
     }
+}
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        let value = i64::try_from(value).map_or_else(|_| value.to_string().as_str().into(), Attribute::Int);
-        self.add(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, Attribute::Bool(value));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value);
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let causes = std::iter::successors(Some(value), |error| (*error).source());
-        let told: Vec<String> = causes.take(MOST_ATTRIBUTES).map(ToString::to_string).collect();
-        self.text(field, &told.join(": "));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.text(field, &format!("{value:?}"));
+fn fail(record: &mut Record, message: &str) {
+    match &mut record.status {
+        Status::Error(old) if message.is_empty() || !old.is_empty() => {}
+        status => *status = Status::Error(message.to_owned()),
     }
 }
