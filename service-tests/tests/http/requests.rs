@@ -2,7 +2,7 @@
 
 use super::support::start;
 use hardening_service_tests::client::{Client, Http2, ask, get, get_with, request};
-use hardening_service_tests::service::{is_uuid_v7, secured};
+use hardening_service_tests::service::{is_uuid_v7, problem, secured};
 
 #[tokio::test]
 async fn a_well_formed_id_is_kept_on_every_answer() {
@@ -109,4 +109,25 @@ async fn a_body_is_asked_for_only_when_it_will_be_read() {
     let large = request("POST", "/echo", &[expect, ("content-length", "11")], "");
     let reply = ask(running.addr, large).await;
     assert_eq!((reply.status, reply.continued), (413, false));
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_has_come_says_that_the_connection_ends() {
+    let running = start("http.rate_limit = '1/h'").await;
+    assert_eq!(get(running.addr, "/hello").await.status, 200);
+    let head = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\n";
+    let mut client = Client::connect(running.addr).await;
+    client.send(head).await;
+    let reply = client.reply().await;
+    problem(&reply, 429);
+    assert_eq!(reply.header("connection"), Some("close"));
+    assert_eq!(client.rest().await, "");
+    // One whose body is there is answered again and again.
+    let mut client = Client::connect(running.addr).await;
+    for _ in 0..2 {
+        client.send(format!("{head}body")).await;
+        let reply = client.reply().await;
+        problem(&reply, 429);
+        assert_eq!(reply.header("connection"), None);
+    }
 }
