@@ -159,6 +159,9 @@ async fn a_body_without_an_end_is_cut_whatever_it_is_made_of() {
     assert!(grown < 64 << 20, "{grown} bytes");
 }
 
+/// How many of them.
+const BYTES: usize = 10_000;
+
 /// Each read of a connection may have memory of its own: a byte of a body must not keep all of that.
 #[tokio::test]
 async fn a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has() {
@@ -169,7 +172,6 @@ async fn a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has() {
     let before = memory();
     let chunked = request("POST", "/echo", &[("transfer-encoding", "chunked")], "");
     let counted = format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {BYTES}\r\n\r\n");
-    const BYTES: usize = 10_000;
     let mut clients = Vec::new();
     for (head, byte) in [(chunked.as_str(), "1\r\nx\r\n"), (counted.as_str(), "x")] {
         let mut client = Client::connect(running.addr).await;

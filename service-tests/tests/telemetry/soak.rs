@@ -245,7 +245,7 @@ async fn turn(world: &World, at: usize) -> bool {
     let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
     let mut tool = Command::new("h2load");
     tool.args(["-n", &TURN.to_string(), "-c", "16", &url]);
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         tool.arg("--h1");
     }
     match timeout(Duration::from_mins(1), tool.kill_on_drop(true).output()).await.expect("it ends in time") {
