@@ -3,6 +3,17 @@
 use std::ops::Range;
 
 use http::HeaderValue;
+use http::header::InvalidHeaderValue;
+
+/// A value that every answer has. Its text is kept for as long as the process lives, so that a copy counts nobody: a service has
+/// a handful of them, once.
+///
+/// # Errors
+/// When it is no header text.
+pub(super) fn lasting(text: String) -> Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::from_str(&text)?;
+    Ok(HeaderValue::from_static(text.leak()))
+}
 
 /// A field's value while it is written. Every answer has some of them, so they are written in place and by hand.
 pub(super) struct Text {

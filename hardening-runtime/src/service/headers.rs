@@ -3,6 +3,7 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::field_text::lasting;
 use crate::settings;
 
 /// What every answer carries, made once.
@@ -17,10 +18,10 @@ impl Headers {
     /// `hsts` is what a listener under TLS says of it.
     pub(crate) fn new(http: &settings::Http, hsts: Option<&str>) -> Self {
         // A test of the settings keeps what is no header text out.
-        let csp = HeaderValue::from_str(&http.csp)
-            .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
+        let csp =
+            lasting(http.csp.clone()).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
         let hsts = hsts.filter(|hsts| !hsts.is_empty());
-        let hsts = hsts.and_then(|hsts| HeaderValue::from_str(hsts).ok());
+        let hsts = hsts.and_then(|hsts| lasting(hsts.to_owned()).ok());
         Self { csp, hsts, origins: http.cors_origins.clone() }
     }
 

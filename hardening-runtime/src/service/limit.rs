@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::address::Shown;
 use super::client::Client;
-use super::field_text::Text;
+use super::field_text::{Text, lasting};
 use super::problem::{Problem, whole_seconds};
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
@@ -72,8 +72,9 @@ impl Limit {
         let window = rate.per.as_secs_f64() * f64::from(burst) / f64::from(rate.count);
         let window = Duration::try_from_secs_f64(window).unwrap_or(Duration::MAX);
         let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
-        let policy = HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
-        Some(Self { name, limiter: Limiter::new(name, spec), shown: HeaderValue::from(burst), policy })
+        let policy = lasting(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
+        let shown = lasting(burst.to_string()).unwrap_or_else(|_| HeaderValue::from(burst));
+        Some(Self { name, limiter: Limiter::new(name, spec), shown, policy })
     }
 
     fn charge(&self, key: u64, now: Nanos) -> Verdict {

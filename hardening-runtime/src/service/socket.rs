@@ -20,6 +20,9 @@ use tokio_rustls::server::TlsStream;
 #[derive(Debug)]
 pub(crate) struct Socket(Mutex<Box<dyn Stream>>);
 
+/// Pieces of fewer bytes altogether are put together.
+const SMALL: usize = 2048;
+
 /// What speaks on the wire.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {
     /// The system's socket.
@@ -87,12 +90,23 @@ impl Socket {
         Pin::new(&mut **self.stream()).poll_write(cx, buf)
     }
 
-    pub(crate) fn poll_write_vectored(
+    /// Writes pieces that belong together, a head and its body. The system takes one piece with less work than many, so that
+    /// small ones are put together first.
+    pub(crate) fn poll_write_pieces(
         &self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut **self.stream()).poll_write_vectored(cx, bufs)
+        let mut whole = [0; SMALL];
+        let mut used = 0;
+        for buf in bufs {
+            let Some(room) = whole.get_mut(used..used + buf.len()) else {
+                return Pin::new(&mut **self.stream()).poll_write_vectored(cx, bufs);
+            };
+            room.copy_from_slice(buf);
+            used += buf.len();
+        }
+        self.poll_write(cx, &whole[..used])
     }
 
     /// What was written is on its way.

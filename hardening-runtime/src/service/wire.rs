@@ -299,7 +299,7 @@ impl AsyncWrite for Wire {
         {
             return Poll::Ready(Ok(only.len()));
         }
-        let result = conn.socket.poll_write_vectored(cx, bufs);
+        let result = conn.socket.poll_write_pieces(cx, bufs);
         conn.wrote(&result);
         result
     }
