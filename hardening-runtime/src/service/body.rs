@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -70,15 +70,18 @@ pub(crate) trait Fated: Send + Sync + 'static {
     fn digest(&self) -> Option<&Digest>;
 }
 
-/// A frame of fewer bytes is copied: it may be all that was read into memory of many times its size, which it would keep for as
-/// long as the body is collected. The first one is left as it is, since most bodies have no other.
+/// A frame of fewer bytes is copied to those before it: it may be all that was read into memory of many times its size, which it
+/// would keep for as long as the body is collected. The first one is left as it is, since most bodies have no other.
 const SMALL: usize = 4096;
+/// Room for small frames, shared by as many as fit.
+const ROOM: usize = 2 * SMALL;
 
 /// A request's body that ends with an error at its limit or its deadline.
 pub(crate) struct Bounded<L> {
     inner: Incoming,
     left: u64,
     first: bool,
+    room: BytesMut,
     deadline: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     live: Arc<L>,
@@ -86,7 +89,15 @@ pub(crate) struct Bounded<L> {
 
 impl<L: Fated> Bounded<L> {
     pub(crate) fn new(inner: Incoming, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
-        Self { inner, left: limit, first: true, deadline, timer: None, live }
+        Self { inner, left: limit, first: true, room: BytesMut::new(), deadline, timer: None, live }
+    }
+
+    fn gathered(&mut self, data: &[u8]) -> Bytes {
+        if self.room.capacity() < data.len() {
+            self.room = BytesMut::with_capacity(ROOM);
+        }
+        self.room.extend_from_slice(data);
+        self.room.split().freeze()
     }
 
     fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {
@@ -115,7 +126,7 @@ impl<L: Fated> HttpBody for Bounded<L> {
                 }
                 let first = std::mem::take(&mut self.first);
                 let frame = frame.map_data(|data| match data.len() {
-                    0..SMALL if !first => Bytes::copy_from_slice(&data),
+                    0..SMALL if !first => self.gathered(&data),
                     _ => data,
                 });
                 Poll::Ready(Some(Ok(frame)))

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
 
@@ -12,7 +13,7 @@ use http::header::InvalidHeaderValue;
 /// When it is no header text.
 pub(super) fn lasting(text: String) -> Result<HeaderValue, InvalidHeaderValue> {
     HeaderValue::from_str(&text)?;
-    Ok(HeaderValue::from_static(text.leak()))
+    HeaderValue::from_maybe_shared(Bytes::from_static(text.leak().as_bytes()))
 }
 
 /// A field's value while it is written. Every answer has some of them, so they are written in place and by hand.
@@ -74,5 +75,18 @@ impl Text {
         }
         // Digits and our own names are always header text.
         HeaderValue::from_bytes(&self.bytes[part]).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_any_header_text() {
+        for text in ["default-src 'none'", "report-uri /\u{e9}", ""] {
+            assert_eq!(lasting(text.to_owned()).unwrap().as_bytes(), text.as_bytes());
+        }
+        assert!(lasting("two\nlines".to_owned()).is_err());
     }
 }

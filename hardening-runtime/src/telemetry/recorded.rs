@@ -73,9 +73,15 @@ impl Visit for Recorded {
     }
 }
 
+/// The most causes of an error that are told: a chain may have no end.
+const MOST_CAUSES: usize = 64;
+
 /// What an error came from, the nearest first.
 pub(crate) fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    std::iter::successors(error.source(), |error| (*error).source()).map(ToString::to_string).collect()
+    std::iter::successors(error.source(), |error| (*error).source())
+        .take(MOST_CAUSES)
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// Writes a value that is only shown.

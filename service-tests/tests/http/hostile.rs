@@ -164,8 +164,8 @@ const BYTES: usize = 10_000;
 
 /// Each read of a connection may have memory of its own: a byte of a body must not keep all of that.
 #[tokio::test]
-async fn a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has() {
-    if !alone("a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has") {
+async fn a_body_that_comes_in_single_bytes_takes_no_memory_of_what_was_read_with_it() {
+    if !alone("a_body_that_comes_in_single_bytes_takes_no_memory_of_what_was_read_with_it") {
         return;
     }
     let running = start("[http]\nbody_timeout = '60s'\nrequest_timeout = '60s'\nrate_limit = 'none'\n[shutdown]\ngrace = '80s'").await;
@@ -190,7 +190,8 @@ async fn a_body_that_comes_in_single_bytes_takes_no_more_memory_than_it_has() {
     for client in &mut clients {
         assert_eq!(client.reply().await.body, BYTES.to_string());
     }
-    assert!(grown < 16 << 20, "{grown} bytes");
+    // Each piece is known by some tens of bytes.
+    assert!(grown < 4 << 20, "{grown} bytes");
 }
 
 #[tokio::test]

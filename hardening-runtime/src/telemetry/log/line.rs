@@ -42,6 +42,8 @@ impl Line {
     pub(super) fn clear(&mut self) {
         self.out.clear();
         self.out.shrink_to(MOST_ROOM);
+        self.shown.clear();
+        self.shown.shrink_to(MOST_ROOM);
         self.names.clear();
     }
 

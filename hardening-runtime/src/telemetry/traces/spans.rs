@@ -15,7 +15,7 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Traces;
-use super::record::{Attribute, Event, Kind, MOST_ATTRIBUTES, Record, Status};
+use super::record::{Attribute, Event, Kind, Record, Status};
 use crate::clock::{nanos, since_1970};
 use crate::context::{self, trace};
 use crate::telemetry::recorded::{Field, Recorded};
@@ -189,7 +189,7 @@ fn apply(record: &mut Record, recorded: &Recorded) {
             Field::Text(value) => text(record, name, value),
             Field::Error { text: error, causes } => {
                 let told: Vec<&str> = std::iter::once(error).chain(causes).map(String::as_str).collect();
-                text(record, name, &told[..told.len().min(MOST_ATTRIBUTES)].join(": "));
+                text(record, name, &told.join(": "));
             }
         }
     }
