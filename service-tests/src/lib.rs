@@ -11,6 +11,7 @@ pub mod child;
 pub mod client;
 pub mod prices;
 pub mod service;
+pub mod tool;
 
 /// The examples of a page that need more than the first package has.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::address::Shown;
@@ -38,7 +38,8 @@ pub(crate) struct Account {
     surface: Surface,
     method: Method,
     uri: Uri,
-    version: Version,
+    #[cfg(feature = "otlp")]
+    version: http::Version,
     /// When its head had come.
     pub(crate) began: Nanos,
     status: Option<StatusCode>,
@@ -92,6 +93,7 @@ impl Account {
             surface,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
+            #[cfg(feature = "otlp")]
             version: parts.version,
             began,
             status: None,
@@ -155,11 +157,6 @@ impl Account {
         if let Some(call) = &mut self.grpc {
             call.ends = time.and_then(|time| clock::instant(self.began.saturating_add(nanos(time))));
         }
-    }
-
-    /// Whether other requests may share its connection with it.
-    pub(crate) fn is_http2(&self) -> bool {
-        self.version >= Version::HTTP_2
     }
 
     /// Whether it is a call of gRPC.

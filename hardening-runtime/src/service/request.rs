@@ -135,7 +135,7 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     if let Some(auth) = server.auth.as_ref().filter(|_| unknown) {
         auth.challenge(headers);
     }
-    if server.closing() && !account.is_http2() {
+    if server.closing() && !account.conn.is_http2() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     account.answered(response.status(), response.headers());

@@ -1,9 +1,12 @@
 //! Request ids: accepted when well-formed, else made.
 
+use std::ops::Range;
+
 use http::{HeaderMap, HeaderName};
 
 use super::said::Said;
 use crate::clock::{self, Nanos};
+use crate::context::trace::hex;
 
 /// The header that carries it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,18 +35,17 @@ fn make_at(now: Nanos) -> String {
     uuid_v7(millis, fastrand::u16(..), fastrand::u64(..))
 }
 
-/// Where the digits of each byte stand, around the four dashes.
-const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/// Where the dashes leave room for its digits.
+const PARTS: [(usize, Range<usize>); 5] = [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)];
 
 /// Written digit by digit: every request has one, and formatting it took as long as routing the request.
 fn uuid_v7(millis: u64, a: u16, b: u64) -> String {
     let first = millis << 16 | u64::from(a & 0x0fff | 0x7000);
     let second = b & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-    let bytes = u128::from(first) << 64 | u128::from(second);
-    let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 0xf)];
+    let digits = hex(u128::from(first) << 64 | u128::from(second));
     let mut text = [b'-'; 36];
-    for (byte, place) in bytes.to_be_bytes().into_iter().zip(PLACES) {
-        (text[place], text[place + 1]) = (digit(byte >> 4), digit(byte));
+    for (place, part) in PARTS {
+        text[place..place + part.len()].copy_from_slice(&digits[part]);
     }
     str::from_utf8(&text).unwrap_or_default().to_owned()
 }

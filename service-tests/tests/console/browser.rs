@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hardening::Running;
 use hardening_service_tests::client::get;
+use hardening_service_tests::tool;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,9 +28,8 @@ fn browser() -> Option<(PathBuf, PathBuf)> {
     let packages = ["playwright-core", "axe-core"].map(|name| tools().join("node_modules").join(name));
     let there = packages.iter().all(|package| package.is_dir());
     let all = found("chromium").zip(found("node")).filter(|_| there);
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
     assert!(
-        all.is_some() || !required,
+        all.is_some() || !tool::required(),
         "chromium, node or the packages in {} are missing",
         tools().display()
     );

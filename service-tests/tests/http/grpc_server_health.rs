@@ -7,6 +7,7 @@ use std::time::Duration;
 use hardening::Running;
 use hardening_service_tests::prices::text;
 use hardening_service_tests::service::{ready, scrape, value};
+use hardening_service_tests::tool::spawned;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Request, Status, Streaming};
@@ -157,23 +158,12 @@ except grpc.RpcError as error:
 
 #[tokio::test]
 async fn a_stock_client_checks_and_sees_the_drain() {
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
     let python = "python-grpcio-health-checking";
     let (running, _) = start("[shutdown]\npre_drain = '1s'").await;
     ready(&running).await;
-    let spawned = tokio::process::Command::new(python)
-        .args(["-c", STOCK, &running.addr.to_string()])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
-    let mut stock = match spawned {
-        Ok(stock) => stock,
-        Err(error) if required => panic!("{python} cannot run: {error}"),
-        Err(_) => {
-            eprintln!("{python} is not here, so no stock client asks");
-            return;
-        }
-    };
+    let mut stock = tokio::process::Command::new(python);
+    stock.args(["-c", STOCK, &running.addr.to_string()]).stdout(Stdio::piped());
+    let Some(mut stock) = spawned(&mut stock) else { return };
     let mut lines = BufReader::new(stock.stdout.take().expect("its output")).lines();
     let mut said =
         async || timeout(Duration::from_mins(1), lines.next_line()).await.expect("in time").unwrap();

@@ -1,12 +1,16 @@
 //! `/metrics`: everything is there from the start, adds up, and does not grow with what clients send.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 use super::support::start;
 use hardening_service_tests::client::{Client, get, post_json, request};
 use hardening_service_tests::service::{scrape, value};
+use hardening_service_tests::tool::spawned;
 
 const OUTCOMES: [&str; 12] = [
     "success",
@@ -218,29 +222,17 @@ async fn histograms_are_cumulative_and_agree_with_the_counters() {
 
 #[tokio::test]
 async fn promtool_finds_nothing_wrong() {
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    let spawned = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut promtool = match spawned {
-        Ok(promtool) => promtool,
-        Err(error) if required => panic!("promtool cannot run: {error}"),
-        Err(_) => {
-            eprintln!("promtool is not here, so it judges nothing");
-            return;
-        }
-    };
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let Some(mut promtool) = spawned(&mut promtool) else { return };
     let running = start("").await;
     for path in ["/hello", "/missing", "/panic", "/items/1", "/timeout", "/livez"] {
         get(running.addr, path).await;
     }
     let metrics = scrape(&running).await;
     // Dropped at the end of the statement, so that promtool sees the end.
-    promtool.stdin.take().expect("its input").write_all(metrics.as_bytes()).expect("it reads");
-    let judged = promtool.wait_with_output().expect("it ends");
+    promtool.stdin.take().expect("its input").write_all(metrics.as_bytes()).await.expect("it reads");
+    let judged = promtool.wait_with_output().await.expect("it ends");
     let problems = String::from_utf8_lossy(&judged.stderr);
     assert!(judged.status.success() && problems.is_empty(), "{problems}");
 }

@@ -2,8 +2,6 @@
 //!
 //! Each says aloud when its tool is not here; where tools are required, as in `cargo xtask test`, that is a failure.
 
-use std::process::Stdio;
-
 use hardening::Running;
 use serde_json::Value;
 use tokio::process::Command;
@@ -13,28 +11,11 @@ use super::support::start;
 use hardening_service_tests::certificates::{Authority, connect};
 use hardening_service_tests::client::{Client, get, request};
 use hardening_service_tests::service::{ready, scrape, until, value};
+use hardening_service_tests::tool::said;
 
 /// What a tool wrote, or nothing where there is no such tool.
 async fn run(program: &str, arguments: &[&str]) -> Option<String> {
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    let mut tool = Command::new(program);
-    tool.args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let tool = match tool.spawn() {
-        Ok(tool) => tool,
-        Err(error) if required => panic!("{program} cannot run: {error}"),
-        Err(_) => {
-            eprintln!("{program} is not here, so it judges nothing");
-            return None;
-        }
-    };
-    let ended = timeout(Duration::from_mins(1), tool.wait_with_output()).await;
-    let ended = ended.expect("it ends in time").expect("it ends");
-    let said = [ended.stdout, ended.stderr].concat();
-    Some(String::from_utf8_lossy(&said).into_owned())
+    said(Command::new(program).args(arguments)).await.map(|(_, said)| said)
 }
 
 /// The number that follows these words.

@@ -21,6 +21,7 @@ use super::receiver::{Receiver, attributes, hex};
 use hardening_service_tests::child::{Child, End, main_of};
 use hardening_service_tests::client::{get as ask, get_with};
 use hardening_service_tests::service::{until, value};
+use hardening_service_tests::tool::spawned;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -279,26 +280,17 @@ async fn a_receiver_that_hangs_or_is_gone_slows_nothing_and_keeps_nothing() {
 /// A collector that others wrote: what it makes of the spans is what the service said.
 #[tokio::test]
 async fn a_collector_passes_the_tree_on() {
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
     let receiver = Receiver::start(&[]).await;
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (grpc, http) = (free(), free());
-    let spawned = tokio::process::Command::new("rotel-agent")
+    let mut collector = tokio::process::Command::new("rotel-agent");
+    collector
         .args(["start", "--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http, "--exporter", "otlp"])
         .args(["--otlp-exporter-protocol", "http"])
         .args(["--otlp-exporter-endpoint", &receiver.url(), "--batch-timeout", "100ms"])
         .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn();
-    let _collector = match spawned {
-        Ok(collector) => collector,
-        Err(error) if required => panic!("rotel-agent cannot run: {error}"),
-        Err(_) => {
-            eprintln!("rotel-agent is not here, so no collector reads the spans");
-            return;
-        }
-    };
+        .stderr(std::process::Stdio::null());
+    let Some(_collector) = spawned(&mut collector) else { return };
     until("it listens", || async { tokio::net::TcpStream::connect(&http).await.is_ok() }).await;
     let (port, seen) = stock().await;
     let child = start(&format!("http://{http}"), &[]).await;

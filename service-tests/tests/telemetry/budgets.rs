@@ -8,6 +8,7 @@ use tokio::process::Command;
 use hardening_service_tests::certificates::Authority;
 use hardening_service_tests::client::get;
 use hardening_service_tests::service::value;
+use hardening_service_tests::tool::said;
 
 use super::world::{KEY, World, asked_for_rules};
 use burn::{Burn, Counts, PAIRS, Samples};
@@ -199,18 +200,7 @@ fn unit_test(rules: &str, traces: &[Trace], rates_every: usize) -> Value {
 
 /// What Prometheus' tool says, or nothing where it is not here and need not be.
 async fn promtool(arguments: &[&Path], words: &[&str]) -> Option<(bool, String)> {
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    match Command::new("promtool").args(words).args(arguments).output().await {
-        Ok(judged) => {
-            let said = [judged.stdout, judged.stderr].concat();
-            Some((judged.status.success(), String::from_utf8_lossy(&said).into_owned()))
-        }
-        Err(error) if required => panic!("promtool cannot run: {error}"),
-        Err(_) => {
-            eprintln!("promtool is not here, so it judges nothing");
-            None
-        }
-    }
+    said(Command::new("promtool").args(words).args(arguments)).await
 }
 
 /// Whether rules find in Prometheus what the evaluator finds, and what is said otherwise.

@@ -4,30 +4,12 @@ use std::process::Stdio;
 
 use hardening_service_tests::client::get;
 use hardening_service_tests::service::{until, value};
+use hardening_service_tests::tool::spawned;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::world::{KEY, World};
-
-/// A program of Prometheus', or nothing where it is not here and need not be.
-fn spawned(mut command: Command) -> Option<Child> {
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    match command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-    {
-        Ok(child) => Some(child),
-        Err(error) if required => panic!("it cannot run: {error}"),
-        Err(_) => {
-            eprintln!("Prometheus is not here, so it judges nothing");
-            None
-        }
-    }
-}
 
 /// Requests of every kind, each so many times.
 async fn use_it(world: &World) {
@@ -58,7 +40,8 @@ async fn use_it(world: &World) {
 async fn promtool_finds_nothing_wrong_with_a_service_that_has_everything() {
     let mut command = Command::new("promtool");
     command.args(["check", "metrics"]);
-    let Some(mut promtool) = spawned(command) else { return };
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let Some(mut promtool) = spawned(&mut command) else { return };
     let world = World::start(&[], "").await;
     use_it(&world).await;
     let metrics = world.scrape().await;
@@ -116,8 +99,8 @@ async fn a_real_prometheus_scrapes_the_service_and_answers_what_it_counted() {
         format!("--web.listen-address={free}"),
         "--log.level=error".to_owned(),
     ]);
-    command.stderr(Stdio::null());
-    let Some(mut prometheus) = spawned(command) else { return };
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Some(mut prometheus) = spawned(&mut command) else { return };
     let listens = || async { tokio::net::TcpStream::connect(free).await.is_ok() };
     until("it listens", listens).await;
     let up = format!("up{{instance=\"{target}\"}}");

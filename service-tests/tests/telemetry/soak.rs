@@ -7,6 +7,7 @@ use std::time::Duration;
 use hardening_service_tests::client::{Http2, ask, get, request};
 use hardening_service_tests::prices::{PricesClient, text};
 use hardening_service_tests::service::{until, value};
+use hardening_service_tests::tool::said;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -242,24 +243,14 @@ const TURNS: usize = 6;
 /// Lets h2load ask over both versions in turn; false where there is no h2load.
 async fn turn(world: &World, at: usize) -> bool {
     let url = format!("https://{}/items/{at}", world.child.addr);
-    let required = std::env::var("HARDENING_TEST_TOOLS").is_ok_and(|tools| tools == "required");
     let mut tool = Command::new("h2load");
     tool.args(["-n", &TURN.to_string(), "-c", "16", &url]);
     if at.is_multiple_of(2) {
         tool.arg("--h1");
     }
-    match timeout(Duration::from_mins(1), tool.kill_on_drop(true).output()).await.expect("it ends in time") {
-        Ok(ended) => {
-            let said = String::from_utf8_lossy(&ended.stdout);
-            assert!(said.contains(&format!("status codes: {TURN} 2xx")), "{said}");
-            true
-        }
-        Err(error) if required => panic!("h2load cannot run: {error}"),
-        Err(_) => {
-            eprintln!("h2load is not here, so nothing is soaked");
-            false
-        }
-    }
+    let Some((_, said)) = said(&mut tool).await else { return false };
+    assert!(said.contains(&format!("status codes: {TURN} 2xx")), "{said}");
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
