@@ -1,42 +1,40 @@
-//! The arguments of a function: what a repeated body has to be given anew.
+//! The arguments of a function: how each of them arrives, and what a returned value may borrow from.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, FnArg, Ident, Pat, Receiver, ReceiverKind, Signature, Type};
+use syn::{
+    Attribute, FnArg, GenericArgument, Ident, Pat, PatIdent, PathArguments, Receiver, ReceiverKind,
+    Signature, Type,
+};
 
 /// How an argument arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passing {
     /// By value: a repeated body needs a clone.
     Owned,
-    /// Behind `&`: copied by use.
-    Shared,
+    /// Behind `&`, or a number: copied by use.
+    Copied,
     /// Behind `&mut`: a repeated body needs a reborrow.
     Exclusive,
-}
-
-/// One name that an argument's pattern binds.
-#[derive(Clone)]
-pub(crate) struct Binding {
-    pub(crate) ident: Ident,
-    pub(crate) mutable: bool,
-    pub(crate) passing: Passing,
-    /// The argument's `#[cfg]`s.
-    pub(crate) cfg: Vec<Attribute>,
+    /// As an `Option<&mut T>`: a repeated body needs a reborrow of what is in it.
+    Optional,
+    /// As a `Pin<&mut T>`: a repeated body needs a reborrow.
+    Pinned,
 }
 
 /// Every name that the arguments bind, `self` aside.
-pub(crate) fn bindings(sig: &Signature) -> Vec<Binding> {
+pub(crate) fn bindings(sig: &Signature) -> Vec<Ident> {
     let mut found = Vec::new();
     for argument in &sig.inputs {
         let FnArg::Typed(typed) = argument else { continue };
-        let cfg: Vec<Attribute> =
-            typed.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
-        names(&typed.pat, Some(&typed.ty), of_type(&typed.ty), &mut |ident, mutable, passing| {
-            found.push(Binding { ident: ident.clone(), mutable, passing, cfg: cfg.clone() });
-        });
+        visit(&mut typed.pat.clone(), &typed.ty, &mut |name, _| found.push(name.ident.clone()));
     }
     found
+}
+
+/// The `#[cfg]`s among some attributes.
+pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
 /// How `self` arrives.
@@ -44,94 +42,95 @@ pub(crate) fn receiver(sig: &Signature) -> Option<Passing> {
     let Receiver { kind, .. } = sig.receiver()?;
     Some(match kind {
         ReceiverKind::Reference(_, _, Some(_)) => Passing::Exclusive,
-        ReceiverKind::Reference(_, _, None) => Passing::Shared,
+        ReceiverKind::Reference(_, _, None) => Passing::Copied,
         ReceiverKind::Typed(_, ty) => of_type(ty),
         _ => Passing::Owned,
     })
 }
 
+/// Numbers and the like: small, without a destructor, and shareable.
+const COPIED: [&str; 16] = [
+    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "f32", "f64",
+];
+
 fn of_type(ty: &Type) -> Passing {
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => Passing::Exclusive,
-        Type::Reference(_) => Passing::Shared,
+        Type::Reference(_) => Passing::Copied,
         Type::Paren(inner) => of_type(&inner.elem),
         Type::Group(inner) => of_type(&inner.elem),
+        Type::Path(path) if COPIED.iter().any(|name| path.path.is_ident(name)) => Passing::Copied,
+        Type::Path(path) => match path.path.segments.last() {
+            Some(last) if holds_exclusive(&last.arguments) && last.ident == "Option" => Passing::Optional,
+            Some(last) if holds_exclusive(&last.arguments) && last.ident == "Pin" => Passing::Pinned,
+            _ => Passing::Owned,
+        },
         _ => Passing::Owned,
     }
 }
 
+/// Whether `<&mut T>` stands behind a name.
+fn holds_exclusive(arguments: &PathArguments) -> bool {
+    let PathArguments::AngleBracketed(arguments) = arguments else { return false };
+    matches!(arguments.args.first(), Some(GenericArgument::Type(ty)) if of_type(ty) == Passing::Exclusive)
+}
+
+/// Visits every name that a pattern binds.
+pub(crate) fn visit(pat: &mut Pat, ty: &Type, found: &mut impl FnMut(&mut PatIdent, Passing)) {
+    names(pat, Some(ty), of_type(ty), found);
+}
+
 /// Walks a pattern beside its type, as far as the type is written out.
-fn names(pat: &Pat, ty: Option<&Type>, passing: Passing, found: &mut impl FnMut(&Ident, bool, Passing)) {
+fn names(pat: &mut Pat, ty: Option<&Type>, passing: Passing, found: &mut impl FnMut(&mut PatIdent, Passing)) {
     match pat {
         Pat::Ident(name) => {
-            let by_ref = name.by_ref.map(|_| match name.mutability {
-                Some(_) => Passing::Exclusive,
-                None => Passing::Shared,
-            });
-            found(&name.ident, name.mutability.is_some() && by_ref.is_none(), by_ref.unwrap_or(passing));
-            if let Some((_, inner)) = &name.subpat {
+            let bound = match (name.by_ref.is_some(), name.mutability.is_some()) {
+                (false, _) => passing,
+                (true, false) => Passing::Copied,
+                (true, true) => Passing::Exclusive,
+            };
+            found(name, bound);
+            if let Some((_, inner)) = &mut name.subpat {
                 names(inner, ty, passing, found);
             }
         }
-        Pat::Paren(inner) => names(&inner.pat, ty, passing, found),
+        Pat::Paren(inner) => names(&mut inner.pat, ty, passing, found),
         Pat::Reference(inner) => {
             let target = match ty {
                 Some(Type::Reference(reference)) => Some(&*reference.elem),
                 _ => None,
             };
-            names(&inner.pat, target, target.map_or(Passing::Owned, of_type), found);
+            names(&mut inner.pat, target, target.map_or(Passing::Owned, of_type), found);
         }
         Pat::Tuple(tuple) => {
             let types = match ty {
                 Some(Type::Tuple(types)) if types.elems.len() == tuple.elems.len() => Some(&types.elems),
                 _ => None,
             };
-            for (at, element) in tuple.elems.iter().enumerate() {
+            for (at, element) in tuple.elems.iter_mut().enumerate() {
                 let ty = types.and_then(|types| types.get(at));
-                names(element, ty, ty.map_or(passing, of_type), found);
+                names(element, ty, ty.map_or(inside(passing), of_type), found);
             }
         }
         Pat::TupleStruct(tuple) => {
-            tuple.elems.iter().for_each(|element| names(element, None, passing, found));
+            tuple.elems.iter_mut().for_each(|element| names(element, None, inside(passing), found));
         }
-        Pat::Slice(slice) => slice.elems.iter().for_each(|element| names(element, None, passing, found)),
-        Pat::Struct(fields) => fields.fields.iter().for_each(|field| names(&field.pat, None, passing, found)),
+        Pat::Slice(slice) => {
+            slice.elems.iter_mut().for_each(|element| names(element, None, inside(passing), found));
+        }
+        Pat::Struct(fields) => {
+            fields.fields.iter_mut().for_each(|field| names(&mut field.pat, None, inside(passing), found));
+        }
         _ => {}
     }
 }
 
-/// Takes the `mut` from the arguments that `shadowed` names: their copies carry it instead.
-pub(crate) fn without_mut(sig: &mut Signature, shadowed: impl Fn(&Ident) -> bool) {
-    for argument in &mut sig.inputs {
-        match argument {
-            FnArg::Typed(typed) => strip(&mut typed.pat, &shadowed),
-            FnArg::Receiver(receiver) => {
-                let named = Ident::new("self", receiver.self_token.span);
-                if shadowed(&named) {
-                    receiver.mutability = None;
-                }
-            }
-        }
-    }
-}
-
-fn strip(pat: &mut Pat, shadowed: &impl Fn(&Ident) -> bool) {
-    match pat {
-        Pat::Ident(name) => {
-            if name.by_ref.is_none() && shadowed(&name.ident) {
-                name.mutability = None;
-            }
-            if let Some((_, inner)) = &mut name.subpat {
-                strip(inner, shadowed);
-            }
-        }
-        Pat::Paren(inner) => strip(&mut inner.pat, shadowed),
-        Pat::Reference(inner) => strip(&mut inner.pat, shadowed),
-        Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(|element| strip(element, shadowed)),
-        Pat::TupleStruct(tuple) => tuple.elems.iter_mut().for_each(|element| strip(element, shadowed)),
-        Pat::Slice(slice) => slice.elems.iter_mut().for_each(|element| strip(element, shadowed)),
-        Pat::Struct(fields) => fields.fields.iter_mut().for_each(|field| strip(&mut field.pat, shadowed)),
-        _ => {}
+/// How a part of a value arrives that arrives so.
+fn inside(whole: Passing) -> Passing {
+    match whole {
+        Passing::Optional | Passing::Pinned => Passing::Owned,
+        other => other,
     }
 }
 

@@ -6,7 +6,9 @@ use quote::{ToTokens, quote};
 
 use crate::diagnostics::Errors;
 use crate::function::{Function, with_stream};
-use crate::{check, expand, harvest};
+use crate::harvest::Harvest;
+use crate::words::Words;
+use crate::{check, expand, harvest, paths};
 
 /// Expands the outermost attribute of a call, together with its siblings.
 pub(crate) fn policy(
@@ -23,6 +25,7 @@ pub(crate) fn policy(
     };
     let mut errors = Errors::default();
     let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
+    paths::avoid(&words(&function, &harvest));
     let imports = expand::imports(&harvest.imports);
     let call = check::form(attribute.name, &function, &mut errors)
         .map(|form| (check::call(&function, &form, harvest, &mut errors), form));
@@ -39,6 +42,15 @@ pub(crate) fn policy(
             beside(&function, &errors)
         }
     }
+}
+
+/// Every word that the user wrote and the expansion repeats.
+fn words(function: &Function, harvest: &Harvest) -> Words {
+    let mut words = Words::of(function.to_token_stream());
+    for policy in &harvest.policies {
+        policy.entries.iter().for_each(|entry| words.add(entry.tokens.clone()));
+    }
+    words
 }
 
 /// The item first, so that its name exists whatever is wrong with its attributes.

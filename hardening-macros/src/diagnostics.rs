@@ -59,6 +59,7 @@ pub(crate) fn guarded(
     arguments: TokenStream,
     item: &TokenStream,
 ) -> TokenStream {
+    crate::paths::reset();
     let expanded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attribute(arguments, item)));
     expanded.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -120,10 +120,7 @@ impl Form {
 
     /// Whether an attribute of ours was here before.
     pub(crate) fn is_expanded(&self) -> bool {
-        let marker = crate::paths::import();
-        let length = marker.clone().into_iter().count();
-        let start: TokenStream = self.body.clone().into_iter().take(length).collect();
-        start.to_string() == marker.to_string()
+        crate::paths::begin_with_import(self.body.clone())
     }
 }
 

@@ -4,10 +4,12 @@ use hardening_spec::MAX_RATE_LIMITS;
 use hardening_spec::keys::{self, Attribute};
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
+use syn::parse::Parser;
 use syn::{Meta, Path};
 
 use crate::diagnostics::Errors;
 use crate::function::Function;
+use crate::paths;
 use crate::syntax::{self, Policy};
 
 /// Every policy of one function.
@@ -26,6 +28,9 @@ pub(crate) fn take(
     errors: &mut Errors,
 ) -> Harvest {
     let mut policies = syntax::read(outermost, Span::call_site(), arguments, errors);
+    // Siblings may be named by the crate's path, which any of them may give.
+    let written = policies.iter().find_map(|policy| policy.krate.clone());
+    paths::find(written.or_else(|| crate_of_siblings(function)).as_ref(), errors);
     let mut imports = Vec::new();
     function.attrs.retain(|attr| {
         let path = attr.path();
@@ -62,22 +67,41 @@ pub(crate) fn take(
     Harvest { policies, imports: imports.into_iter().map(|(_, path)| path).collect() }
 }
 
+/// `crate = …` of an attribute that has the name of one of ours.
+fn crate_of_siblings(function: &Function) -> Option<Path> {
+    let named = |path: &Path| {
+        path.segments.last().is_some_and(|last| keys::POLICIES.iter().any(|policy| last.ident == policy.name))
+    };
+    let lists = function.attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::List(list) if named(&list.path) => Some(list.tokens.clone()),
+        _ => None,
+    });
+    lists.into_iter().find_map(|tokens| {
+        let mut tokens = tokens.into_iter().skip_while(|token| token.to_string() != "crate");
+        tokens.next()?;
+        tokens.next().filter(|token| token.to_string() == "=")?;
+        let path = tokens.take_while(|token| token.to_string() != ",").collect();
+        Path::parse_mod_style.parse2(path).ok()
+    })
+}
+
 /// Whether an attribute stands where `siblings!` put it: it takes away an item that another crate's attribute of that
 /// name would leave, and which does not compile.
 pub(crate) fn is_proof(arguments: &TokenStream) -> bool {
     arguments.to_string() == "__sibling"
 }
 
-/// The policy that an attribute's path names: ours by one segment, or through `hardening`. Other
-/// crates' paths are theirs.
+/// The policy that an attribute's path names: ours by one segment, or through the path of `hardening`. Other crates'
+/// paths are theirs.
 pub(crate) fn sibling(path: &Path) -> Option<&'static Attribute> {
     keys::POLICIES.into_iter().find(|policy| names(path, policy))
 }
 
 fn names(path: &Path, attribute: &Attribute) -> bool {
-    let ours =
-        path.segments.len() == 1 || path.segments.first().is_some_and(|first| first.ident == "hardening");
-    ours && path.segments.last().is_some_and(|last| last.ident == attribute.name)
+    let segments = paths::names(path);
+    segments
+        .split_last()
+        .is_some_and(|(last, prefix)| last == attribute.name && (prefix.is_empty() || paths::is_root(prefix)))
 }
 
 /// Refuses a second attribute of the same name, and takes it away, so that no second error follows from it.

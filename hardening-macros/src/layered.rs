@@ -4,12 +4,12 @@ use hardening_spec::keys::{self, Kind};
 use hardening_spec::rules::Severity;
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Token, Visibility, braced};
+use syn::{Path, Token, Visibility, braced};
 
 use crate::diagnostics::Errors;
 use crate::expand::site_of_service;
 use crate::numbers;
-use crate::paths::{absolute, emit};
+use crate::paths::{self, absolute, emit, import};
 use crate::syntax::{self, Policy};
 
 /// One static.
@@ -43,12 +43,13 @@ const AROUND_A_SERVICE: [&str; 8] =
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let items = |input: ParseStream| {
         let mut items = Vec::new();
+        let krate = paths::leading(input)?;
         while !input.is_empty() {
             items.push(input.parse::<Item>()?);
         }
-        Ok(items)
+        Ok((krate, items))
     };
-    let items: Vec<Item> = match items.parse2(input) {
+    let (krate, items): (Option<Path>, Vec<Item>) = match items.parse2(input) {
         Ok(items) => items,
         Err(error) => {
             let form =
@@ -57,6 +58,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         }
     };
     let mut errors = Errors::default();
+    paths::find(krate.as_ref(), &mut errors);
     let expanded: TokenStream = items.into_iter().map(|item| expand_item(item, &mut errors)).collect();
     let errors = errors.finish();
     emit!(#expanded #errors)
@@ -83,12 +85,12 @@ fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
         // The static is there all the same, so that no second error follows.
         policies.clear();
     }
-    let private = absolute();
+    let (private, import) = (absolute(), import());
     let site = site_of_service(&name, policies);
     emit! {
         #(#attrs)*
         #vis static #name: #private::Policies = {
-            use ::hardening::__private;
+            #import
             #private::Policies::new(#site)
         };
         #private::inventory::submit! { #private::Entry(#name.site()) }

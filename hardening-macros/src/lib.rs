@@ -10,12 +10,15 @@ mod function;
 mod harvest;
 mod health_check;
 mod layered;
+mod manifest;
 mod model;
 mod numbers;
 mod paths;
 mod provided;
 mod service;
 mod shared;
+#[cfg(test)]
+mod shown;
 mod syntax;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,15 @@
 //! The one place where an expansion's way to the runtime is spelt.
 
-use proc_macro2::{Span, TokenStream};
+use std::cell::RefCell;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
+use syn::parse::ParseStream;
+use syn::{Path, Token};
+
+use crate::diagnostics::Errors;
+use crate::manifest::{self, Dependency};
+use crate::words::Words;
 
 /// Quotes tokens whose locals no user token can see, and which see no local of the user.
 macro_rules! emit {
@@ -10,21 +19,119 @@ macro_rules! emit {
 }
 pub(crate) use emit;
 
+/// The name under which a function imports what expansions use.
+const ALIAS: &str = "__hardening";
+
+thread_local! {
+    /// The paths of the expansion in progress; an expansion runs on one thread.
+    static PATHS: RefCell<Paths> = const { RefCell::new(Paths { root: None, alias: None }) };
+}
+
+struct Paths {
+    /// The path of the crate, where it is not `::hardening`.
+    root: Option<Path>,
+    /// The import's name, where it is not [`ALIAS`].
+    alias: Option<String>,
+}
+
+/// Forgets the paths of the expansion before.
+pub(crate) fn reset() {
+    PATHS.replace(Paths { root: None, alias: None });
+}
+
+/// Finds the path of the crate: `crate = …` where it is written, else the manifest's name for the dependency.
+pub(crate) fn find(written: Option<&Path>, errors: &mut Errors) {
+    let root = match written {
+        Some(path) => Some(path.clone()),
+        None => match manifest::dependency() {
+            Dependency::Default => None,
+            Dependency::Renamed(name) => {
+                let name = Ident::new(&name, Span::call_site());
+                Some(syn::parse_quote!(::#name))
+            }
+            Dependency::Missing => {
+                errors.at_span(
+                    Span::call_site(),
+                    "this package does not depend on `hardening`: add the dependency, or write `crate = path` with the \
+                     path of the crate that re-exports it, such as `crate = company::hardening`",
+                );
+                None
+            }
+        },
+    };
+    PATHS.with_borrow_mut(|paths| paths.root = root);
+}
+
+/// `crate = path;` at the beginning of a macro's input.
+pub(crate) fn leading(input: ParseStream) -> syn::Result<Option<Path>> {
+    if !(input.peek(Token![crate]) && input.peek2(Token![=])) {
+        return Ok(None);
+    }
+    input.parse::<Token![crate]>()?;
+    input.parse::<Token![=]>()?;
+    let path = input.call(Path::parse_mod_style)?;
+    input.parse::<Token![;]>()?;
+    Ok(Some(path))
+}
+
+/// Chooses an import's name that none of the user's `words` mentions, since an import is visible in the whole body.
+pub(crate) fn avoid(words: &Words) {
+    let alias = unmentioned(ALIAS, words);
+    PATHS.with_borrow_mut(|paths| paths.alias = (alias != ALIAS).then_some(alias));
+}
+
+/// `name`, lengthened until none of `words` is it: items are not hygienic.
+pub(crate) fn unmentioned(name: &str, words: &Words) -> String {
+    let mut name = name.to_owned();
+    while words.contain(&name) {
+        name.push('_');
+    }
+    name
+}
+
+/// The path of the crate.
+pub(crate) fn root() -> TokenStream {
+    PATHS.with_borrow(|paths| {
+        paths.root.as_ref().map_or_else(|| emit!(::hardening), ToTokens::to_token_stream)
+    })
+}
+
+/// Whether the segments before a path's last one are those of the crate.
+pub(crate) fn is_root(prefix: &[String]) -> bool {
+    prefix == ["hardening"]
+        || PATHS.with_borrow(|paths| paths.root.as_ref().is_some_and(|root| names(root) == prefix))
+}
+
+/// The names of a path's segments.
+pub(crate) fn names(path: &Path) -> Vec<String> {
+    path.segments.iter().map(|segment| segment.ident.to_string()).collect()
+}
+
 /// Everything of the runtime that an expansion may name.
 pub(crate) fn absolute() -> TokenStream {
-    emit!(::hardening::__private)
+    let root = root();
+    emit!(#root::__private)
 }
 
 /// The same inside a function that has [`import`]ed it, where it makes for shorter lines.
 pub(crate) fn private() -> TokenStream {
-    emit!(__private)
+    let alias =
+        PATHS.with_borrow(|paths| Ident::new(paths.alias.as_deref().unwrap_or(ALIAS), Span::mixed_site()));
+    alias.into_token_stream()
 }
 
 /// What makes [`private`] known.
 pub(crate) fn import() -> TokenStream {
-    emit!(
-        use ::hardening::__private;
-    )
+    let (absolute, alias) = (absolute(), private());
+    emit!(use #absolute as #alias;)
+}
+
+/// Whether some tokens begin with [`import`], whatever the path of the crate.
+pub(crate) fn begin_with_import(tokens: TokenStream) -> bool {
+    let first: Vec<String> =
+        tokens.into_iter().map(|token| token.to_string()).take_while(|token| token != ";").collect();
+    matches!(&*first, [key, .., private, key_as, alias]
+        if key == "use" && private == "__private" && key_as == "as" && alias.starts_with(ALIAS))
 }
 
 /// A span at the place of `span` for a name of ours.

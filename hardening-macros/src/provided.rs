@@ -12,7 +12,7 @@ use crate::diagnostics::Errors;
 use crate::expand::last_type;
 use crate::function::Function;
 use crate::harvest;
-use crate::paths::{emit, ours_at};
+use crate::paths::{self, emit, ours_at};
 use crate::syntax::{self, Policy, Value};
 
 /// What an attribute makes of a function.
@@ -39,6 +39,7 @@ pub(crate) fn expand(
     let mut errors = Errors::default();
     harvest::refuse_twice(kind.attribute, &mut function, &mut errors);
     let written = syntax::read(kind.attribute, Span::call_site(), arguments, &mut errors);
+    paths::find(written.iter().find_map(|policy| policy.krate.as_ref()), &mut errors);
     let taken = self::arguments(&function, kind.noun, kind.stops, &mut errors);
     for policy in &written {
         judge(policy, &mut errors);

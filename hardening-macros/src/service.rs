@@ -11,7 +11,7 @@ use crate::diagnostics::Errors;
 use crate::expand::time;
 use crate::function::Function;
 use crate::harvest;
-use crate::paths::{absolute, emit, ours_at};
+use crate::paths::{self, absolute, emit, ours_at};
 use crate::syntax::{self, Policy, Time, Value};
 
 /// Attributes that belong on the outer function; all others stay with the set-up they were written on.
@@ -27,6 +27,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
     let mut errors = Errors::default();
     harvest::refuse_twice(&keys::HARDENED_SERVICE, &mut function, &mut errors);
     let written = syntax::read(&keys::HARDENED_SERVICE, Span::call_site(), arguments, &mut errors);
+    paths::find(written.iter().find_map(|policy| policy.krate.as_ref()), &mut errors);
     signature(&function, &mut errors);
     let service = written.first();
     for service in &written {
@@ -117,7 +118,8 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     let (output, start) = if name == "main" {
         (emit!(::std::process::ExitCode), emit!(main))
     } else {
-        (emit!(::hardening::Service), emit!(new))
+        let root = paths::root();
+        (emit!(#root::Service), emit!(new))
     };
     let answer = match &sig.output {
         ReturnType::Type(_, output) => ours_at(output.span()),

@@ -11,7 +11,7 @@ use syn::{Path, Token, Visibility, braced};
 use crate::diagnostics::Errors;
 use crate::expand::{policy_spec, ratio};
 use crate::numbers;
-use crate::paths::{absolute, emit, import};
+use crate::paths::{self, absolute, emit, import};
 use crate::syntax::{self, Policy, Value};
 
 /// One static.
@@ -52,12 +52,13 @@ const KINDS: [(&str, &Attribute, &str); 4] = [
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let items = |input: ParseStream| {
         let mut items = Vec::new();
+        let krate = paths::leading(input)?;
         while !input.is_empty() {
             items.push(input.parse::<Item>()?);
         }
-        Ok(items)
+        Ok((krate, items))
     };
-    let items = match items.parse2(input) {
+    let (krate, items): (Option<Path>, Vec<Item>) = match items.parse2(input) {
         Ok(items) => items,
         Err(error) => {
             let form = "write `pub static REDIS: CircuitBreaker = { failure_rate = 50%, window = 10s };`";
@@ -65,6 +66,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         }
     };
     let mut errors = Errors::default();
+    paths::find(krate.as_ref(), &mut errors);
     let expanded: TokenStream = items.into_iter().map(|item| expand_item(item, &mut errors)).collect();
     let errors = errors.finish();
     emit!(#expanded #errors)

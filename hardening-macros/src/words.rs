@@ -40,6 +40,13 @@ impl Words {
         }
     }
 
+    /// Adds those of `others`.
+    pub(crate) fn merge(&mut self, others: &Self) {
+        for (word, span) in &others.0 {
+            self.0.entry(word.clone()).or_insert(*span);
+        }
+    }
+
     /// Whether `name` is among them; `r#type` and `type` are one name.
     pub(crate) fn mention(&self, name: &syn::Ident) -> bool {
         self.0.contains_key(&name.unraw().to_string())

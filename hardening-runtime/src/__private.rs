@@ -1,6 +1,7 @@
 //! What expansions name. No public interface: it changes without notice.
 
 pub use std::ops::ControlFlow::{Break, Continue};
+pub use std::pin::pin;
 
 pub use hardening_spec::{
     After, BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, DurationRange, FallbackSpec,

@@ -61,8 +61,11 @@ pub(crate) fn expanded(found: &Found) -> Done<String> {
     if let Some(of) = &found.methods_of {
         tokens = quote!(impl #of { #tokens });
     }
-    let file = syn::parse2(tokens).map_err(|error| format!("the expansion is no Rust: {error}"))?;
-    Ok(prettyplease::unparse(&file))
+    let file = |tokens| syn::parse2(tokens).map_err(|error| format!("the expansion is no Rust: {error}"));
+    file(tokens.clone())?;
+    Ok(expansion::formatted(tokens, |tokens| {
+        file(tokens).map_or_else(|error| error, |file| prettyplease::unparse(&file))
+    }))
 }
 
 /// The function's tokens without the attribute that is being expanded.
@@ -92,13 +95,9 @@ mod tests {
     #[test]
     fn the_quickstart_expands_to_one_loop_without_an_attribute_of_ours() {
         let text = expanded(&found("examples/quickstart.rs", "price")).unwrap();
-        for part in [
-            "static SITE:",
-            ".with_attempts(3)",
-            "let settled = loop {",
-            "call.fallback(async {",
-            "\"fallback\"",
-        ] {
+        for part in
+            ["static SITE:", ".with_attempts(3)", "let settled = loop {", "call.fallback(", "\"fallback\""]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(

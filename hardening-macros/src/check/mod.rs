@@ -10,7 +10,7 @@ use hardening_spec::rules::Severity;
 use hardening_spec::{keys, suggest};
 use proc_macro2::TokenTree;
 use quote::ToTokens;
-use syn::Expr;
+use syn::{Expr, Ident};
 
 use crate::arguments::bindings;
 use crate::diagnostics::Errors;
@@ -151,11 +151,11 @@ fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {
 }
 
 /// A word of the request's context, unless an argument has that name.
-fn context_key(key: &Expr, arguments: &[crate::arguments::Binding]) -> Key {
+fn context_key(key: &Expr, arguments: &[Ident]) -> Key {
     if let Expr::Path(path) = key
         && let Some(word) = path.path.get_ident()
         && CONTEXT_KEYS.iter().any(|known| word == known)
-        && !arguments.iter().any(|argument| argument.ident == *word)
+        && !arguments.iter().any(|argument| argument == word)
     {
         return Key::Context(word.clone());
     }
@@ -164,8 +164,7 @@ fn context_key(key: &Expr, arguments: &[crate::arguments::Binding]) -> Key {
 
 /// Each field is an argument, or a field of one.
 fn span_fields(fields: &[Expr], function: &Function, errors: &mut Errors) {
-    let arguments: Vec<String> =
-        bindings(&function.sig).into_iter().map(|binding| binding.ident.to_string()).collect();
+    let arguments: Vec<String> = bindings(&function.sig).iter().map(ToString::to_string).collect();
     for field in fields {
         let mut root = field;
         while let Expr::Field(inner) = root {

@@ -228,7 +228,7 @@ pub(super) fn constants(policy: &Policy, function: &Function, errors: &mut Error
             let variable = ["Self".to_owned(), "self".to_owned()]
                 .into_iter()
                 .chain(generics)
-                .chain(arguments.iter().map(|argument| argument.ident.to_string()))
+                .chain(arguments.iter().map(ToString::to_string))
                 .find(|name| names(tokens, name));
             let Some(name) = variable else { continue };
             let example = units::show(std::time::Duration::from_millis(250));

@@ -1,13 +1,14 @@
 //! What a function must look like for its policies to take effect.
 
 use hardening_spec::keys;
-use proc_macro2::{Literal, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{PathArguments, Type};
 
 use super::names;
 use crate::arguments::{Passing, receiver, returned_borrow};
 use crate::diagnostics::Errors;
+use crate::expand::unknown_capture;
 use crate::function::{Form, Function};
 use crate::syntax::Policy;
 
@@ -155,50 +156,22 @@ fn certainly_no_result(ty: &Type) -> bool {
     }
 }
 
-/// A copy of `self` cannot be named in a format string: only tokens can be made to mean it.
+/// A copy of `self` cannot be named in a string of which only its macro knows whether it is a format string.
 pub(super) fn captured_self(function: &Function, form: &Form, policies: &[Policy], errors: &mut Errors) {
     let mentions_self = |policy: &Policy| policy.entries.iter().any(|entry| names(&entry.tokens, "self"));
     let copied = policies.iter().any(|policy| match policy.name() {
-        "retry" => true,
+        "retry" | "hedged" => true,
         "circuit_breaker" | "fallback" => mentions_self(policy),
         _ => false,
     });
-    if !copied || form.is_boxed() || receiver(&function.sig) != Some(Passing::Owned) {
+    if !copied || form.is_boxed() || matches!(receiver(&function.sig), None | Some(Passing::Copied)) {
         return;
     }
-    if let Some(text) = format_with_self(form.body.clone(), false) {
-        let message = "the body gets a copy of `self`, which a format string cannot name: \
-                       write `{}` or `{:?}` there, and `self` behind the string";
+    if let Some(text) = unknown_capture(form.body.clone()) {
+        let message = "the body gets a copy of `self`, which this string cannot name: write `{}` or `{:?}` there, \
+                       and `self` behind the string";
         errors.at(text, message);
     }
-}
-
-/// The first string inside a macro's arguments that names `self`.
-fn format_with_self(tokens: TokenStream, in_macro: bool) -> Option<Literal> {
-    let mut after_bang = false;
-    for token in tokens {
-        match token {
-            TokenTree::Literal(text) if in_macro => {
-                let shown = text.to_string().replace("{{", "");
-                if shown.contains("{self}") || shown.contains("{self:") {
-                    return Some(text);
-                }
-            }
-            TokenTree::Group(group) => {
-                let found = format_with_self(group.stream(), in_macro || after_bang);
-                if found.is_some() {
-                    return found;
-                }
-            }
-            TokenTree::Punct(punct) => {
-                after_bang = punct.as_char() == '!';
-                continue;
-            }
-            _ => {}
-        }
-        after_bang = false;
-    }
-    None
 }
 
 /// What executions side by side ask of their function.

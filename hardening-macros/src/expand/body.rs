@@ -1,74 +1,100 @@
-//! The user's body inside a fresh `async` block, with what a repeated body has to be given anew.
+//! The user's body inside a fresh `async` block, with the arguments moved into it.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{Signature, Type};
 
-use crate::arguments::{Passing, bindings, receiver, without_mut};
-use crate::function::{Form, with_stream};
+use super::handover::{Handover, Mentions};
+use crate::function::Form;
 use crate::model::Call;
-use crate::paths::{emit, ours_at, private};
+use crate::paths::{emit, private};
+use crate::syntax::Value;
 use crate::words::Words;
 
-/// `async { anchor; copies; the body as written }`.
+/// `async move { anchor; arguments; the body as written }`.
 pub(super) struct Body {
     anchor: TokenStream,
-    copies: TokenStream,
+    handover: Handover,
     written: TokenStream,
 }
 
 impl Body {
-    /// Prepares the body of `sig`; `mut` moves from an argument to its copy.
+    /// Prepares the body of `sig`, whose arguments it takes over.
     pub(super) fn new(sig: &mut Signature, form: &Form, call: &Call) -> Self {
-        let inside = Words::of(form.body.clone());
         let after = words_after(call);
-        // What the body may use up is needed again by the next attempt, or by what comes after the body.
-        let needed_again = |name: &Ident| inside.mention(name) && (call.repeats() || after.mention(name));
-        let mut copies = TokenStream::new();
-        let mut written = form.body.clone();
-        let itself = Ident::new("self", Span::call_site());
-        match receiver(sig) {
-            Some(Passing::Owned) if needed_again(&itself) => {
-                let span = sig.receiver().map_or_else(Span::call_site, |receiver| receiver.self_token.span);
-                let this = Ident::new("this", ours_at(span));
-                let mutable = sig.receiver().and_then(|receiver| receiver.mutability);
-                let replayed = replayed(&itself, span);
-                copies.extend(quote_spanned!(ours_at(span)=> let #mutable #this = #replayed;));
-                written = rename_self(written, &this);
-            }
-            Some(Passing::Exclusive) if form.is_boxed() && needed_again(&itself) => {
-                written = reborrow_self(written);
-            }
-            _ => {}
-        }
-        for binding in bindings(sig).into_iter().filter(|binding| needed_again(&binding.ident)) {
-            let (name, cfg) = (&binding.ident, &binding.cfg);
-            let mutable = binding.mutable.then(|| quote!(mut));
-            let span = ours_at(name.span());
-            let copy = match binding.passing {
-                Passing::Shared => continue,
-                Passing::Owned => replayed(name, name.span()),
-                Passing::Exclusive => quote_spanned!(span=> &mut *#name),
-            };
-            copies.extend(quote_spanned!(span=> #(#cfg)* let #mutable #name = #copy;));
-        }
-        without_mut(sig, needed_again);
+        let mut outside = words_before(call);
+        outside.merge(&after);
+        let mentions =
+            Mentions { inside: Words::of(form.body.clone()), outside, after, repeats: call.repeats() };
+        let handover = Handover::plan(sig, &mentions);
+        let (handover, written) = handover.with_receiver(sig, form.is_boxed(), &mentions, form.body.clone());
         let anchored = if call.judged().is_some() { "refusable" } else { "anchor" };
-        Self { anchor: anchor(call.output.as_ref(), anchored), copies, written }
+        Self { anchor: anchor(call.output.as_ref(), anchored), handover, written }
     }
 
     /// Ties the block's type to the function's, so that a wrong value is reported where it stands.
     pub(super) fn anchor(&self) -> &TokenStream {
         &self.anchor
     }
+
+    /// Runs the body once: `start` makes a future of ours from the pinned block, such as
+    /// `call.attempt(pin!(async move { … }))`.
+    pub(super) fn run(&self, start: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
+        let started = start(pinned(&self.block()));
+        let copies = &self.handover.copies;
+        if self.handover.shadows { emit!({ #copies #started.await }) } else { emit!(#started.await) }
+    }
+
+    /// What each [`Body::run`] needs before it.
+    pub(super) fn copies(&self) -> Option<&TokenStream> {
+        (!self.handover.shadows).then_some(&self.handover.copies)
+    }
+
+    /// Runs the body as often as the future of ours asks for: `start` makes it from the first pinned block and a closure
+    /// that makes further ones. Leaves `outcome` behind.
+    pub(super) fn runs(&self, start: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
+        let Handover { copies, kept, .. } = &self.handover;
+        let block = self.block();
+        let closure =
+            if copies.is_empty() { emit!(move || #block) } else { emit!(move || { #copies #block }) };
+        let first = pinned(&emit!(begin()));
+        let started = start(emit!(#first, begin));
+        emit!({
+            #kept
+            let begin = #closure;
+            #started.await
+        })
+    }
+
+    /// Copies of what the body owns, for a run that outlives its caller.
+    pub(super) fn owned(&self) -> &TokenStream {
+        &self.handover.owned
+    }
+
+    fn block(&self) -> TokenStream {
+        let Self { anchor, handover: Handover { moves, .. }, written } = self;
+        emit!(async move { #anchor #moves #written })
+    }
 }
 
-impl ToTokens for Body {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { anchor, copies, written } = self;
-        tokens.extend(emit!(async { #anchor #copies #written }));
+/// Pins a future where it stands, so that no type of ours holds it.
+pub(super) fn pinned(future: &TokenStream) -> TokenStream {
+    let private = private();
+    emit!(#private::pin!(#future))
+}
+
+/// Everything of the user's that runs before the body: keys, costs and fields.
+fn words_before(call: &Call) -> Words {
+    let mut words = Words::default();
+    for policy in &call.policies {
+        let values = policy
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.value, Value::Expression(_) | Value::Fields(_)));
+        values.for_each(|entry| words.add(entry.tokens.clone()));
     }
+    words
 }
 
 /// Everything of the user's that runs after the body has begun.
@@ -115,70 +141,4 @@ impl VisitMut for EraseImplTrait {
             visit_type_mut(self, ty);
         }
     }
-}
-
-/// `replay(&name)`, so that a missing `Clone` is shown at the argument.
-fn replayed(name: &Ident, span: Span) -> TokenStream {
-    let private = private();
-    quote_spanned!(ours_at(span)=> #private::replay(&#name))
-}
-
-/// `self` → `this` throughout, except in paths and inside items that have a `self` of their own.
-fn rename_self(tokens: TokenStream, this: &Ident) -> TokenStream {
-    let mut renamed = TokenStream::new();
-    let mut tokens = tokens.into_iter().peekable();
-    let mut in_item = false;
-    while let Some(token) = tokens.next() {
-        let token = match token {
-            TokenTree::Ident(name) if name == "self" => {
-                let is_path =
-                    matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
-                if is_path {
-                    TokenTree::Ident(name)
-                } else {
-                    Ident::new("this", this.span().located_at(name.span())).into()
-                }
-            }
-            TokenTree::Ident(name) => {
-                in_item |= name == "impl" || name == "trait";
-                TokenTree::Ident(name)
-            }
-            TokenTree::Group(group) if in_item && group.delimiter() == Delimiter::Brace => {
-                in_item = false;
-                TokenTree::Group(group)
-            }
-            TokenTree::Group(group) => {
-                let stream = rename_self(group.stream(), this);
-                TokenTree::Group(with_stream(&group, stream))
-            }
-            TokenTree::Punct(semicolon) => {
-                in_item &= semicolon.as_char() != ';';
-                TokenTree::Punct(semicolon)
-            }
-            other @ TokenTree::Literal(_) => other,
-        };
-        renamed.extend([token]);
-    }
-    renamed
-}
-
-/// `let __self = self;`, as `#[async_trait]` writes it, → `let __self = &mut *self;`.
-fn reborrow_self(tokens: TokenStream) -> TokenStream {
-    let mut reborrowed = TokenStream::new();
-    let mut before = [None, None];
-    for token in tokens {
-        let text = match &token {
-            TokenTree::Ident(name) => name.to_string(),
-            TokenTree::Punct(punct) => punct.to_string(),
-            _ => String::new(),
-        };
-        let is_binding = before == [Some("__self".to_owned()), Some("=".to_owned())];
-        if is_binding && text == "self" {
-            reborrowed.extend(emit!(&mut *));
-        }
-        let [_, last] = before;
-        before = [last, Some(text)];
-        reborrowed.extend([token]);
-    }
-    reborrowed
 }

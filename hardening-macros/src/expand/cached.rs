@@ -1,12 +1,10 @@
 //! What stands around the attempts of a call whose result is kept.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
 use syn::Expr;
 
+use super::body::Body;
 use super::charge;
-use crate::arguments::{Passing, bindings};
-use crate::function::Function;
 use crate::model::{Call, Key};
 use crate::paths::{emit, ours_at, private};
 
@@ -26,7 +24,7 @@ pub(super) fn key(call: &Call) -> Option<TokenStream> {
 }
 
 /// Looks for a result before the attempts, and keeps theirs.
-pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: TokenStream) -> TokenStream {
+pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStream) -> TokenStream {
     let Some(cached) = &call.cached else { return settled };
     let private = private();
     // A call that keeps errors too keeps whole results.
@@ -38,7 +36,7 @@ pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: To
         }
     };
     let stale = if cached.revalidates {
-        let copies = copies(function);
+        let copies = body.owned();
         let charges = charge::passed(call);
         emit! {
             #private::Cached::Stale(answer, load) => {
@@ -74,19 +72,4 @@ pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: To
             }
         };
     }
-}
-
-/// What the load in the background takes with it.
-fn copies(function: &Function) -> TokenStream {
-    let private = private();
-    let owned =
-        bindings(&function.sig).into_iter().filter(|binding| matches!(binding.passing, Passing::Owned));
-    owned
-        .map(|binding| {
-            let (name, cfg) = (&binding.ident, &binding.cfg);
-            let mutable = binding.mutable.then(|| emit!(mut));
-            let copy = emit!(#private::replay(&#name)).to_token_stream();
-            emit!(#(#cfg)* #[allow(unused_mut, unused_variables)] let #mutable #name = #copy;)
-        })
-        .collect()
 }

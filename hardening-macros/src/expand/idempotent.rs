@@ -41,6 +41,11 @@ fn looked_at(expr: &Expr) -> TokenStream {
     }
 }
 
+/// A future of the call, for as long as the request's key is held.
+pub(super) fn during(call: &Call, future: &TokenStream) -> TokenStream {
+    if call.ticket.is_some() { emit!(held.during(#future)) } else { future.clone() }
+}
+
 /// Looks for the answer that the request was given before, and keeps the one that it gets.
 pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
     let Some(ticket) = &call.ticket else { return settled };
@@ -55,12 +60,7 @@ pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
         let settled = match #begin {
             #private::Break(settled) => settled,
             #private::Continue(mut held) => {
-                let settled = held
-                    .during(async {
-                        #settled
-                        settled
-                    })
-                    .await;
+                #settled
                 #keep
             }
         };

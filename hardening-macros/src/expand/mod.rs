@@ -3,20 +3,23 @@
 mod body;
 mod cached;
 mod charge;
+mod handover;
 mod idempotent;
+mod receiver;
 mod spec;
 mod verdict;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
 use crate::function::{Form, Function};
 use crate::model::{Call, Judged, Run};
-use crate::paths::{emit, ours_at, private};
+use crate::paths::{emit, ours_at, private, unmentioned};
 use crate::words::Words;
 use body::Body;
+pub(crate) use receiver::unknown_capture;
 pub(crate) use spec::{imports, policy_spec, ratio, site_of_service, time, variant};
 
 /// The function with its policies inside.
@@ -25,47 +28,41 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
     let body = Body::new(&mut function.sig, form, call);
     let specification = spec::site(&site, &function.sig.ident, call);
     let begin = charge::begin(&site, call);
-    let must_wait = if call.comes_in() { "must_wait_within" } else { "must_wait" };
-    let must_wait = Ident::new(must_wait, Span::mixed_site());
-    let wait = emit! {
-        if call.#must_wait() {
-            call.wait().await;
-        }
-    };
+    let (wait, copies) = (wait(call), body.copies());
     let run = match &call.run {
-        Run::Observed => emit!(call.observe(#body).await),
-        Run::ObservedResult => emit!(call.observe_result(#body).await),
-        Run::ObservedAlias => {
+        Run::Observed => body.run(|block| emit!(call.observe(#block))),
+        Run::ObservedResult => body.run(|block| emit!(call.observe_result(#block))),
+        Run::ObservedAlias => body.run(|block| {
             let (private, output) = (private(), &call.output);
             emit! {
-                call.observe_judged(#body, |answer: &#output| {
-                    #[allow(unused_imports)]
+                call.observe_judged(#block, |answer: &#output| {
                     use #private::NoResult as _;
                     #private::Answer(answer).failed()
                 })
-                .await
             }
-        }
-        Run::Once(judged) | Run::Hedged(judged) => {
-            let hedged = matches!(call.run, Run::Hedged(_));
-            let attempt = if hedged { emit!(call.hedged(|| #body)) } else { emit!(call.attempt(#body)) };
+        }),
+        Run::Once(judged) => {
+            let attempt = body.run(|block| idempotent::during(call, &emit!(call.attempt(#block))));
             let settle = verdict::settle_once(judged, &attempt);
-            let settled = emit! {
-                #wait
-                #settle
-            };
-            under_policies(&site, &function, call, judged, &body, settled)
+            under_policies(&site, call, judged, &body, emit!(#wait #copies #settle))
+        }
+        Run::Hedged(judged) => {
+            let attempt = body.runs(|bodies| idempotent::during(call, &emit!(call.hedged(#bodies))));
+            let settle = verdict::settle_once(judged, &attempt);
+            under_policies(&site, call, judged, &body, emit!(#wait #settle))
         }
         Run::Repeated(judged) => {
+            let attempt = body.run(|block| idempotent::during(call, &emit!(call.attempt(#block))));
             let settle = verdict::settle(judged);
             let settled = emit! {
                 let settled = loop {
                     #wait
-                    let outcome = call.attempt(#body).await;
+                    #copies
+                    let outcome = #attempt;
                     #settle
                 };
             };
-            under_policies(&site, &function, call, judged, &body, settled)
+            under_policies(&site, call, judged, &body, settled)
         }
     };
     let (ticket, key) = (idempotent::ticket(call), cached::key(call));
@@ -75,16 +72,27 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
     quote!(#(#attrs)* #vis #sig #block)
 }
 
+/// What comes before each attempt.
+fn wait(call: &Call) -> TokenStream {
+    let must_wait = if call.comes_in() { "must_wait_within" } else { "must_wait" };
+    let must_wait = Ident::new(must_wait, Span::mixed_site());
+    let wait = idempotent::during(call, &emit!(call.wait()));
+    emit! {
+        if call.#must_wait() {
+            #wait.await;
+        }
+    }
+}
+
 /// The attempts, which leave `settled` behind, with what is kept around them and the end of the call.
 fn under_policies(
     site: &Ident,
-    function: &Function,
     call: &Call,
     judged: &Judged,
     body: &Body,
     settled: TokenStream,
 ) -> TokenStream {
-    let settled = idempotent::around(call, cached::around(site, function, call, settled));
+    let settled = idempotent::around(call, cached::around(site, call, body, settled));
     let finish = finish(call, judged, body);
     emit!(#settled #finish)
 }
@@ -116,9 +124,10 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
                 }
             }
         });
+        let answer = body::pinned(&emit!(async move { #anchor #value }));
         return emit! {
             #ending
-            call.fallback(async { #anchor #value }).await
+            call.fallback(#answer).await
         };
     };
     let ending = judged(&|wanted| {
@@ -129,9 +138,10 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
             }
         }
     });
+    let answer = body::pinned(&emit!(async move { let #users_error = &error; #anchor #value }));
     emit! {
         let error = #ending;
-        call.fallback(async { let #users_error = &error; #anchor #value }).await
+        call.fallback(#answer).await
     }
 }
 
@@ -151,19 +161,11 @@ pub(crate) fn last_type(ty: &Type) -> &Type {
 
 /// `SITE`, lengthened until no token of the user mentions it: items are not hygienic.
 fn site_name(function: &Function, call: &Call) -> Ident {
-    let mut words = Words::default();
-    if let Some(body) = &function.body {
-        words.add(body.stream());
-    }
-    words.add(function.sig.to_token_stream());
+    let mut words = Words::of(function.to_token_stream());
     for policy in &call.policies {
         policy.entries.iter().for_each(|entry| words.add(entry.tokens.clone()));
     }
-    let mut name = "SITE".to_owned();
-    while words.contain(&name) {
-        name.push('_');
-    }
-    format_ident!("{name}", span = Span::mixed_site())
+    Ident::new(&unmentioned("SITE", &words), Span::mixed_site())
 }
 
 fn empty_block() -> proc_macro2::Group {

@@ -27,7 +27,7 @@ pub(super) fn settle(judged: &Judged) -> TokenStream {
 
 /// Runs the only attempt and takes its outcome.
 pub(super) fn settle_once(judged: &Judged, attempt: &TokenStream) -> TokenStream {
-    let attempt = emit!(let outcome = #attempt.await;);
+    let attempt = emit!(let outcome = #attempt;);
     match verdict(judged) {
         None => emit!(#attempt let settled = call.settle_once(outcome);),
         // What was looked at counts as held until its scope ends, and a fallback may wait.

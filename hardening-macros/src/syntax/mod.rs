@@ -27,6 +27,8 @@ pub(crate) struct Policy {
     pub(crate) entries: Vec<Entry>,
     /// The static of `policy!` that it stands for.
     pub(crate) shared: Option<Path>,
+    /// `crate = …`: the path under which `hardening` is known.
+    pub(crate) krate: Option<Path>,
     /// Keys that were meant, though their value or their spelling is wrong; none of them is missing.
     meant: Vec<&'static str>,
 }
@@ -93,7 +95,7 @@ pub(crate) fn read(
     errors: &mut Errors,
 ) -> Vec<Policy> {
     let mut reader = Reader {
-        policy: Policy { attribute, at, entries: Vec::new(), shared: None, meant: Vec::new() },
+        policy: Policy { attribute, at, entries: Vec::new(), shared: None, krate: None, meant: Vec::new() },
         nested: Vec::new(),
         errors,
     };
@@ -191,6 +193,11 @@ impl Reader<'_> {
             return Ok(());
         }
         match head(input) {
+            Head::Named(name) if name == "crate" => {
+                name_and_equals(input)?;
+                let value = text::until_comma(input);
+                return self.krate(&name, value);
+            }
             Head::Named(name) => {
                 if let Some(key) = attribute.key(&name.to_string()) {
                     name_and_equals(input)?;
@@ -302,6 +309,24 @@ impl Reader<'_> {
             return;
         }
         self.policy.entries.push(Entry { key, tokens, value });
+    }
+
+    /// `crate = path`.
+    fn krate(&mut self, at: &Ident, value: TokenStream) -> syn::Result<()> {
+        let Ok(path) = Path::parse_mod_style.parse2(value.clone()) else {
+            let message = "`crate` takes the path of the crate that is or re-exports `hardening`, such as \
+                           `crate = company::hardening`";
+            return Err(if value.is_empty() {
+                syn::Error::new_spanned(at, message)
+            } else {
+                syn::Error::new_spanned(value, message)
+            });
+        };
+        if self.policy.krate.is_some() {
+            return Err(syn::Error::new_spanned(at, "`crate` is given twice: remove one of the two"));
+        }
+        self.policy.krate = Some(path);
+        Ok(())
     }
 
     /// The policy that `name` stands for inside `#[hardened(…)]`.

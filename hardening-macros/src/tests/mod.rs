@@ -8,9 +8,9 @@ mod values;
 
 use hardening_spec::keys;
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 
-use crate::{attribute, background, health_check, service};
+use crate::{attribute, background, health_check, service, shown};
 
 /// Expands an item under its outermost attribute, as the compiler would ask for it.
 fn expand(source: TokenStream) -> TokenStream {
@@ -56,5 +56,6 @@ fn messages(source: TokenStream) -> Vec<String> {
 
 /// Formatted, as `cargo expand` shows it.
 fn formatted(tokens: &TokenStream) -> String {
-    prettyplease::unparse(&syn::parse2(quote!(#tokens)).expect("items"))
+    let tokens = shown::with_calls(tokens.clone());
+    shown::with_macros(&prettyplease::unparse(&syn::parse2(tokens).expect("items")))
 }

@@ -8,7 +8,7 @@ use super::{expand, messages};
 /// The policies in an expansion's specification, without paths and blanks.
 fn specification(attribute: &TokenStream) -> String {
     let text = expand(quote!(#attribute async fn f(a: u8) -> Result<(), Error> { Ok(()) })).to_string();
-    let text = text.replace(' ', "").replace("__private::", "").replace("::core::option::Option::", "");
+    let text = text.replace(' ', "").replace("__hardening::", "").replace("::core::option::Option::", "");
     let from = text.find("CallSpec::NONE.with_").expect("a specification") + "CallSpec::NONE.with_".len();
     let to = text.find(");register!").expect("its end");
     text[from..to].replace("::core::time::Duration::", "")
@@ -96,7 +96,7 @@ fn rates_and_limits() {
 fn keys_come_from_the_context_unless_an_argument_has_their_name() {
     let begin = |key: TokenStream, argument: TokenStream| {
         let source = quote!(#[rate_limited(1/s, key = #key)] async fn f(#argument: u8) -> Result<(), Error> { Ok(()) });
-        expand(source).to_string().replace(' ', "").replace("__private::", "")
+        expand(source).to_string().replace(' ', "").replace("__hardening::", "")
     };
     assert!(begin(quote!(tenant), quote!(a)).contains("Charge::keyed(&context::tenant(),1)"));
     assert!(begin(quote!(tenant), quote!(tenant)).contains("Charge::keyed(&tenant,1)"));

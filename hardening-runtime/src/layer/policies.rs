@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use tower_layer::Layer;
@@ -144,7 +145,7 @@ where
             if call.must_wait() {
                 call.wait().await;
             }
-            let outcome = call.attempt(sent(inner, request)).await;
+            let outcome = call.attempt(pin!(sent(inner, request))).await;
             let verdict = judged(&outcome, failed);
             let settled = call.settle_once_as(outcome, verdict);
             finish(&mut call, settled)
@@ -177,7 +178,7 @@ where
                 if call.must_wait() {
                     call.wait().await;
                 }
-                let outcome = call.attempt(sent(inner.clone(), request.clone())).await;
+                let outcome = call.attempt(pin!(sent(inner.clone(), request.clone()))).await;
                 let verdict = judged(&outcome, failed);
                 match call.settle_as(outcome, verdict) {
                     Break(settled) => break settled,

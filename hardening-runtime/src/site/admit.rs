@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use hardening_spec::Per;
 use tokio::time::sleep_until;
 
 use super::Call;
 use super::call::Phase;
+use super::held::OfCall;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
 use crate::clock::{self, Nanos};
@@ -62,8 +63,8 @@ impl Call<'_> {
     /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead. What that needs is in a
     /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
-    pub fn wait(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.wait_for_turn())
+    pub fn wait(&mut self) -> Waiting<'_> {
+        Waiting(Box::pin(self.wait_for_turn()))
     }
 
     async fn wait_for_turn(&mut self) {
@@ -252,6 +253,23 @@ impl Call<'_> {
         })
         .await
     }
+}
+
+/// The wait for the turn of an attempt.
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Waiting<'a>(Pin<Box<dyn Future<Output = ()> + Send + 'a>>);
+
+impl Future for Waiting<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl OfCall for Waiting<'_> {
+    // The attempt that it waits for learns of the loss.
+    fn lose(self: Pin<&mut Self>) {}
 }
 
 /// How a wait ended.

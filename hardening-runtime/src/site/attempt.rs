@@ -7,6 +7,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call::Phase;
+use super::held::OfCall;
 use super::span::Attached;
 use super::verdict::Cut;
 use super::{Call, Outcome};
@@ -17,10 +18,12 @@ pin_project! {
     /// The body of an attempt, polled inside its span and under its deadline. The timer is armed only once the
     /// body has to wait.
     #[must_use = "a future does nothing unless it is awaited"]
+    ///
+    /// The body stays where it was pinned, in its caller's future: a future in a type of ours is one more layer at each
+    /// level of a chain of calls, and the compiler has a limit on those.
     pub struct Attempt<'a, 'c, F> {
         call: &'a mut Call<'c>,
-        #[pin]
-        body: F,
+        body: Pin<&'a mut F>,
         #[pin]
         timer: Option<Sleep>,
     }
@@ -29,7 +32,7 @@ pin_project! {
 impl<'c> Call<'c> {
     /// Runs the body, unless the attempt was refused.
     #[inline(always)]
-    pub fn attempt<F: Future>(&mut self, body: F) -> Attempt<'_, 'c, F> {
+    pub fn attempt<'a, F: Future>(&'a mut self, body: Pin<&'a mut F>) -> Attempt<'a, 'c, F> {
         #[cfg(feature = "testing")]
         self.decide_fault();
         Attempt { call: self, body, timer: None }
@@ -99,7 +102,7 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         if !call.refusal.is_none() {
             return Poll::Ready(Outcome::Refused(Cut(())));
         }
-        let body = this.body;
+        let body = this.body.as_mut();
         let limit = call.limit;
         #[cfg(feature = "testing")]
         let fault = match call.poll_fault(cx) {
@@ -121,6 +124,13 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         call.refuse(call.cut());
         call.refusal.ran = true;
         Poll::Ready(Outcome::Refused(Cut(())))
+    }
+}
+
+impl<F: Future> OfCall for Attempt<'_, '_, F> {
+    fn lose(self: Pin<&mut Self>) -> Self::Output {
+        self.project().call.lose_key();
+        Outcome::Refused(Cut(()))
     }
 }
 

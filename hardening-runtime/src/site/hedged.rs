@@ -1,35 +1,64 @@
 //! Executions side by side: the first success wins, and the others are gone before the call goes on.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hardening_spec::Per;
+use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use super::Call;
 use super::Outcome;
 use super::call::Phase;
+use super::held::OfCall;
 use super::refusal::Refusal;
 use super::verdict::Cut;
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::hedge::{Extra, Hedge};
 
-/// The body, unless a test has put a fault into its place: then `None`.
+/// The fault that a test put into the place of a body.
 #[cfg(feature = "testing")]
-async fn may_fail<F: Future>(name: &'static str, body: F) -> Option<F::Output> {
-    if let Some(mut fault) = crate::testing::decide(name)
-        && poll_fn(|cx| fault.poll(cx)).await.is_err()
-    {
-        return None;
+type Fault = Option<crate::testing::Pending>;
+#[cfg(not(feature = "testing"))]
+type Fault = ();
+
+pin_project! {
+    /// The body, unless a test has put a fault into its place: then `None`.
+    struct MayFail<F> {
+        fault: Fault,
+        #[pin]
+        body: F,
     }
-    Some(body.await)
 }
 
-#[cfg(not(feature = "testing"))]
-async fn may_fail<F: Future>(_: &'static str, body: F) -> Option<F::Output> {
-    Some(body.await)
+impl<F> MayFail<F> {
+    #[cfg(feature = "testing")]
+    fn new(call: &'static str, body: F) -> Self {
+        Self { fault: crate::testing::decide(call), body }
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn new(_: &'static str, body: F) -> Self {
+        Self { fault: (), body }
+    }
+}
+
+impl<F: Future> Future for MayFail<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        #[cfg(feature = "testing")]
+        if let Some(fault) = this.fault {
+            match fault.poll(cx) {
+                Poll::Ready(Ok(())) => *this.fault = None,
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        this.body.poll(cx).map(Some)
+    }
 }
 
 /// How an execution ended.
@@ -60,94 +89,74 @@ impl Drop for Place {
     }
 }
 
-impl Call<'_> {
+pin_project! {
+    /// The body of a hedged call, and others of it beside.
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub struct Hedging<'a, 'c, B, F: Future> {
+        call: &'a mut Call<'c>,
+        begin: B,
+        // `None` where settings switched hedging off.
+        hedge: Option<&'static Hedge>,
+        // It stays where its caller pinned it, as that of an attempt does.
+        first: Option<MayFail<Pin<&'a mut F>>>,
+        #[pin]
+        limit: Option<Sleep>,
+        race: Race<F>,
+    }
+}
+
+/// What runs beside the first execution.
+struct Race<F: Future> {
+    others: Vec<Other<MayFail<F>>>,
+    alarm: Option<Pin<Box<Sleep>>>,
+    begun: u32,
+    /// An execution has failed since the last one was begun.
+    failed: bool,
+    /// The first execution ended without being a success: with what it returned, if it did.
+    first_end: Option<End<Option<F::Output>>>,
+}
+
+/// The first success, and when its execution began and had to end, unless it is the first one.
+type Winner<R> = Option<(R, Option<(Nanos, Nanos)>)>;
+
+impl<'c> Call<'c> {
     /// Runs the body, and more of it side by side when it takes long, unless the attempt was refused.
-    pub async fn hedged<T, E, F>(&mut self, body: impl Fn() -> F) -> Outcome<Result<T, E>>
-    where
-        F: Future<Output = Result<T, E>>,
-    {
-        if !self.refusal.is_none() {
-            return Outcome::Refused(Cut(()));
+    ///
+    /// `first` is the first execution, `begin` makes the others.
+    pub fn hedged<'a, B: Fn() -> F, F: Future>(
+        &'a mut self,
+        first: Pin<&'a mut F>,
+        begin: B,
+    ) -> Hedging<'a, 'c, B, F> {
+        let admitted = self.refusal.is_none();
+        let hedge = self.state.hedge.as_ref().filter(|_| admitted);
+        #[cfg(feature = "testing")]
+        if admitted && hedge.is_none() {
+            happened!(self, BodyBegun(self.attempts));
         }
-        let Some(hedge) = &self.state.hedge else { return self.attempt(body()).await };
-        let name = self.state.name;
-        let body = || may_fail(name, body());
-        hedge.budget().deposit(self.now);
-        let mut first = pin!(Some(body()));
-        let mut first_end = None;
-        let mut others: Vec<Other<_>> = Vec::new();
-        let (mut begun, mut failed) = (0, false);
-        let mut alarm = self.alarm(hedge, self.now);
-        let mut limit = pin!(clock::instant(self.limit).map(sleep_until));
-        let winner = poll_fn(|cx| {
-            if let Some(running) = first.as_mut().as_pin_mut() {
-                let end = match self.poll_inside(self.limit, true, || running.poll(cx)) {
-                    Poll::Ready(result) => Some(End::Returned(result)),
-                    Poll::Pending => limit
-                        .as_mut()
-                        .as_pin_mut()
-                        .is_some_and(|limit| limit.poll(cx).is_ready())
-                        .then_some(End::Cut),
-                };
-                if let Some(end) = end {
-                    first.set(None);
-                    hedge.learn(clock::now().saturating_sub(self.now), clock::now());
-                    if let End::Returned(Some(result @ Ok(_))) = end {
-                        return Poll::Ready(Some((result, None)));
-                    }
-                    failed = true;
-                    first_end = Some(end);
-                }
-            }
-            loop {
-                let mut at = 0;
-                while at < others.len() {
-                    match self.poll_other(&mut others[at], cx) {
-                        Poll::Pending => at += 1,
-                        Poll::Ready(End::Returned(Some(result @ Ok(_)))) => {
-                            let won = others.swap_remove(at);
-                            return Poll::Ready(Some((result, Some((won.began, won.limit)))));
-                        }
-                        Poll::Ready(_) => {
-                            failed = true;
-                            drop(others.swap_remove(at));
-                        }
-                    }
-                }
-                let rang = alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready());
-                if begun == hedge.max() || !(rang || failed) {
-                    break;
-                }
-                // A failure begins the next execution at once.
-                failed = false;
-                let now = clock::now();
-                let Some(other) = self.begin_other(hedge, &body, now) else {
-                    begun = hedge.max();
-                    break;
-                };
-                others.push(other);
-                begun += 1;
-                alarm = if begun < hedge.max() { self.alarm(hedge, now) } else { None };
-            }
-            if first_end.is_some() && others.is_empty() {
-                return Poll::Ready(None);
-            }
-            // Being dropped from here on is no panic.
-            self.phase = Phase::InHand;
-            Poll::Pending
-        })
-        .await;
-        let now = clock::now();
-        if first.as_ref().as_pin_ref().is_some() {
-            // It ran at least so long; leaving it out would make the percentile ever shorter.
-            hedge.learn(now.saturating_sub(self.now), now);
+        if let Some(hedge) = hedge {
+            hedge.budget().deposit(self.now);
         }
-        first.set(None);
-        drop(others);
+        let first = admitted.then(|| MayFail::new(self.state.name, first));
+        let limit = if admitted { clock::instant(self.limit).map(sleep_until) } else { None };
+        let alarm = hedge.and_then(|hedge| self.alarm(hedge, self.now));
+        let race = Race { others: Vec::new(), alarm, begun: 0, failed: false, first_end: None };
+        Hedging { call: self, begin, hedge, first, limit, race }
+    }
+
+    /// Makes the outcome of the race: that of the winner, or of the first execution.
+    fn settle_race<T, E>(
+        &mut self,
+        winner: Winner<Result<T, E>>,
+        first_end: Option<End<Option<Result<T, E>>>>,
+    ) -> Outcome<Result<T, E>> {
         match (winner, first_end) {
             (Some((result, Some((began, limit)))), _) => {
-                hedge.count(Extra::Won);
-                hedge.learn(now.saturating_sub(began), now);
+                if let Some(hedge) = &self.state.hedge {
+                    let now = clock::now();
+                    hedge.count(Extra::Won);
+                    hedge.learn(now.saturating_sub(began), now);
+                }
                 self.limit = limit;
                 Outcome::Returned(result)
             }
@@ -176,7 +185,12 @@ impl Call<'_> {
     }
 
     /// Begins another execution, if the budget, the limits and the bulkhead have room for it.
-    fn begin_other<F>(&mut self, hedge: &Hedge, body: &impl Fn() -> F, now: Nanos) -> Option<Other<F>> {
+    fn begin_other<F>(
+        &mut self,
+        hedge: &Hedge,
+        begin: &impl Fn() -> F,
+        now: Nanos,
+    ) -> Option<Other<MayFail<F>>> {
         let limit = now.saturating_add(self.state.timeout.get()).min(self.deadline);
         if now >= limit {
             return None;
@@ -191,7 +205,8 @@ impl Call<'_> {
         };
         hedge.count(Extra::Sent);
         happened!(self, Hedged);
-        Some(Other { body: Box::pin(body()), timer: None, began: now, limit, _place: place })
+        let body = Box::pin(MayFail::new(self.state.name, begin()));
+        Some(Other { body, timer: None, began: now, limit, _place: place })
     }
 
     /// Charges the limits per attempt and takes a place, without waiting for either.
@@ -229,5 +244,141 @@ impl Call<'_> {
             other.timer = clock::instant(other.limit).map(|limit| Box::pin(sleep_until(limit)));
         }
         other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx)).map(|()| End::Cut)
+    }
+}
+
+impl<B, F, T, E> Future for Hedging<'_, '_, B, F>
+where
+    B: Fn() -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Outcome<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (call, race) = (&mut **this.call, this.race);
+        if this.first.is_none() && race.first_end.is_none() {
+            return Poll::Ready(Outcome::Refused(Cut(())));
+        }
+        if let Poll::Ready(winner) = poll_first(call, *this.hedge, this.first, this.limit, race, cx) {
+            race.others.clear();
+            return Poll::Ready(call.settle_race(Some((winner, None)), None));
+        }
+        let mut winner = None;
+        if let Some(hedge) = this.hedge {
+            match poll_others(call, hedge, this.begin, race, cx) {
+                Poll::Ready(won) => winner = Some(won),
+                Poll::Pending if race.first_end.is_some() && race.others.is_empty() => {}
+                Poll::Pending => {
+                    // Being dropped from here on is no panic.
+                    call.phase = Phase::InHand;
+                    return Poll::Pending;
+                }
+            }
+            if this.first.is_some() {
+                // It ran at least so long; leaving it out would make the percentile ever shorter.
+                let now = clock::now();
+                hedge.learn(now.saturating_sub(call.now), now);
+            }
+        } else if race.first_end.is_none() {
+            call.phase = Phase::InHand;
+            return Poll::Pending;
+        }
+        // Losers are gone before the call goes on.
+        *this.first = None;
+        race.others.clear();
+        let first_end = race.first_end.take();
+        Poll::Ready(call.settle_race(winner, first_end))
+    }
+}
+
+impl<B, F, T, E> OfCall for Hedging<'_, '_, B, F>
+where
+    B: Fn() -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    fn lose(self: Pin<&mut Self>) -> Self::Output {
+        self.project().call.lose_key();
+        Outcome::Refused(Cut(()))
+    }
+}
+
+/// Polls the first execution, if it runs still: ready with its success.
+fn poll_first<F, T, E>(
+    call: &mut Call<'_>,
+    hedge: Option<&Hedge>,
+    first: &mut Option<MayFail<Pin<&mut F>>>,
+    limit: Pin<&mut Option<Sleep>>,
+    race: &mut Race<F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let Some(running) = first else { return Poll::Pending };
+    let until = call.limit;
+    let end = match call.poll_inside(until, true, || Pin::new(running).poll(cx)) {
+        Poll::Ready(result) => End::Returned(result),
+        Poll::Pending => {
+            if limit.as_pin_mut().is_none_or(|limit| limit.poll(cx).is_pending()) {
+                return Poll::Pending;
+            }
+            End::Cut
+        }
+    };
+    *first = None;
+    if let Some(hedge) = hedge {
+        let now = clock::now();
+        hedge.learn(now.saturating_sub(call.now), now);
+    }
+    if let End::Returned(Some(result @ Ok(_))) = end {
+        return Poll::Ready(result);
+    }
+    race.failed = true;
+    race.first_end = Some(end);
+    Poll::Pending
+}
+
+/// Polls the executions beside the first, and begins the next one when it is due: ready with a success.
+fn poll_others<B, F, T, E>(
+    call: &mut Call<'_>,
+    hedge: &Hedge,
+    begin: &B,
+    race: &mut Race<F>,
+    cx: &mut Context<'_>,
+) -> Poll<(F::Output, Option<(Nanos, Nanos)>)>
+where
+    B: Fn() -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    loop {
+        let mut at = 0;
+        while at < race.others.len() {
+            match call.poll_other(&mut race.others[at], cx) {
+                Poll::Pending => at += 1,
+                Poll::Ready(End::Returned(Some(result @ Ok(_)))) => {
+                    let won = race.others.swap_remove(at);
+                    return Poll::Ready((result, Some((won.began, won.limit))));
+                }
+                Poll::Ready(_) => {
+                    race.failed = true;
+                    drop(race.others.swap_remove(at));
+                }
+            }
+        }
+        let rang = race.alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready());
+        if race.begun == hedge.max() || !(rang || race.failed) {
+            return Poll::Pending;
+        }
+        // A failure begins the next execution at once.
+        race.failed = false;
+        let now = clock::now();
+        let Some(other) = call.begin_other(hedge, begin, now) else {
+            race.begun = hedge.max();
+            return Poll::Pending;
+        };
+        race.others.push(other);
+        race.begun += 1;
+        race.alarm = if race.begun < hedge.max() { call.alarm(hedge, now) } else { None };
     }
 }

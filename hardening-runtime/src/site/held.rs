@@ -16,12 +16,28 @@ pub struct Held<T> {
     pub(super) kept: &'static Idempotency,
     /// Says that a 204 can stand in the place of this answer.
     pub(super) is_success: Option<fn(&T) -> bool>,
+    lost: bool,
+}
+
+/// A future of a call, which the call can end when its key is lost.
+pub trait OfCall: Future {
+    /// Ends it.
+    fn lose(self: Pin<&mut Self>) -> Self::Output;
 }
 
 impl<T> Held<T> {
-    /// Runs the request for as long as the key is held; `None` when it was lost.
-    pub fn during<F: Future>(&mut self, run: F) -> Holding<'_, F> {
-        Holding { claim: &mut self.claim, kept: self.kept, run, timer: None }
+    pub(super) fn new(claim: Claim, kept: &'static Idempotency, is_success: Option<fn(&T) -> bool>) -> Self {
+        Self { claim, kept, is_success, lost: false }
+    }
+
+    /// Runs a part of the call for as long as the key is held.
+    pub fn during<F: OfCall>(&mut self, run: F) -> During<'_, F> {
+        During { claim: &mut self.claim, lost: &mut self.lost, kept: self.kept, run, timer: None }
+    }
+
+    /// Runs anything else for as long as the key is held; `None` when it was lost.
+    pub(super) async fn alive<F: Future>(&mut self, run: F) -> Option<F::Output> {
+        self.during(Anything { run }).await
     }
 }
 
@@ -29,8 +45,10 @@ pin_project! {
     /// A run that keeps its key by being polled. Held up for longer than its lease, it may find that another has taken
     /// over: then it is not polled again.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Holding<'h, F> {
+    pub struct During<'h, F> {
         claim: &'h mut Claim,
+        // Found by an earlier part of the same call.
+        lost: &'h mut bool,
         kept: &'static Idempotency,
         #[pin]
         run: F,
@@ -39,17 +57,18 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Holding<'_, F> {
-    type Output = Option<F::Output>;
+impl<F: OfCall> Future for During<'_, F> {
+    type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // First of all: a run that has lost its key does nothing more.
-        if !extends(this.claim, this.kept) {
-            return Poll::Ready(None);
+        if **this.lost || !extends(this.claim, this.kept) {
+            **this.lost = true;
+            return Poll::Ready(this.run.lose());
         }
-        if let Poll::Ready(output) = this.run.poll(cx) {
-            return Poll::Ready(Some(output));
+        if let Poll::Ready(output) = this.run.as_mut().poll(cx) {
+            return Poll::Ready(output);
         }
         loop {
             let Some(beat) = clock::instant(this.claim.beat) else { return Poll::Pending };
@@ -63,9 +82,32 @@ impl<F: Future> Future for Holding<'_, F> {
                 return Poll::Pending;
             }
             if !extends(this.claim, this.kept) {
-                return Poll::Ready(None);
+                **this.lost = true;
+                return Poll::Ready(this.run.lose());
             }
         }
+    }
+}
+
+pin_project! {
+    /// A future that is no part of the call's attempts.
+    struct Anything<F> {
+        #[pin]
+        run: F,
+    }
+}
+
+impl<F: Future> Future for Anything<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().run.poll(cx).map(Some)
+    }
+}
+
+impl<F: Future> OfCall for Anything<F> {
+    fn lose(self: Pin<&mut Self>) -> Self::Output {
+        None
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::admit::Wait;
 use super::call::Phase;
 use super::held::Held;
-use super::refusal::Reason;
+use super::refusal::{Reason, Refusal};
 use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock;
@@ -37,7 +37,7 @@ impl Call<'_> {
         E: Replay<B>,
     {
         match self.ask(ticket.map(Ticket::answered_by::<Result<T, E>>)).await {
-            Asked::Run(claim, kept) => ControlFlow::Continue(Held { claim, kept, is_success: None }),
+            Asked::Run(claim, kept) => ControlFlow::Continue(Held::new(claim, kept, None)),
             Asked::Again(stored) => ControlFlow::Break(self.answer_again(&stored, || None)),
             Asked::Refused => ControlFlow::Break(self.turned_away()),
         }
@@ -54,7 +54,7 @@ impl Call<'_> {
     {
         let is_success = Some(T::is_success as fn(&T) -> bool);
         match self.ask(ticket.map(Ticket::answered_by::<Result<T, E>>)).await {
-            Asked::Run(claim, kept) => ControlFlow::Continue(Held { claim, kept, is_success }),
+            Asked::Run(claim, kept) => ControlFlow::Continue(Held::new(claim, kept, is_success)),
             Asked::Again(stored) => ControlFlow::Break(self.answer_again(&stored, || Some(T::no_content()))),
             Asked::Refused => ControlFlow::Break(self.turned_away()),
         }
@@ -125,17 +125,19 @@ impl Call<'_> {
         Outcome::Returned(again)
     }
 
-    /// Keeps the answer of a request that was run; `None` is that of a run that lost its key.
+    /// Keeps the answer of a request that was run.
     pub async fn keep<T, E, A, B>(
         &mut self,
         mut held: Held<T>,
-        settled: Option<Outcome<Result<T, E>>>,
+        settled: Outcome<Result<T, E>>,
     ) -> Outcome<Result<T, E>>
     where
         T: Replay<A>,
         E: Replay<B>,
     {
-        let Some(settled) = settled else { return self.lose(&held) };
+        if self.has_lost_key() {
+            return self.lose(&held);
+        }
         let store = &held.kept.store;
         let settled = match settled {
             // A body that was cut may have done anything: its request is left to be taken over.
@@ -211,7 +213,7 @@ impl Call<'_> {
             }
         };
         let mut collected = None;
-        let waited = Self::until(self.deadline, async { collected = held.during(keep).await }).await;
+        let waited = Self::until(self.deadline, async { collected = held.alive(keep).await }).await;
         match waited {
             Wait::Done => {}
             Wait::TooLong => self.refuse(Reason::DeadlineExceeded),
@@ -225,6 +227,25 @@ impl Call<'_> {
         self.refusal.ran || self.attached.as_ref().is_some_and(|attached| attached.ran)
     }
 
+    /// Ends an attempt whose key another has taken over: nothing of it counts, and none follows.
+    #[cold]
+    pub(super) fn lose_key(&mut self) {
+        self.refusal = Refusal::because(Reason::IdempotencyConflict);
+    }
+
+    /// Whether [`Call::lose_key`] ended the attempt. A request that is refused for another's sake has none.
+    pub(super) fn has_lost_key(&self) -> bool {
+        self.refusal.reason == Reason::IdempotencyConflict
+    }
+
+    /// Gives everything back that an attempt without an outcome holds.
+    #[cold]
+    pub(super) fn abandon_attempt(&mut self) {
+        self.give_up(CallOutcome::Cancelled, circuit_breaker::Verdict::Neither);
+        self.end_attempt_span(CallOutcome::Cancelled);
+        self.phase = Phase::Between;
+    }
+
     /// Ends a run whose key another has taken over. Its answer is not the one that will be given again, so its caller
     /// is told to ask for that one.
     #[cold]
@@ -233,9 +254,7 @@ impl Call<'_> {
             call = self.state.name,
             "a run was held up for longer than its lease, and its request was taken over: what it did is not known"
         );
-        self.give_up(CallOutcome::Cancelled, circuit_breaker::Verdict::Neither);
-        self.end_attempt_span(CallOutcome::Cancelled);
-        self.phase = Phase::Between;
+        self.abandon_attempt();
         let left = held.kept.store.left(&held.claim, self.now);
         self.refuse_request(Fate::Lost, Reason::IdempotencyConflict, left);
         self.turned_away()

@@ -1,13 +1,9 @@
 //! What comes after each attempt, and after the last one.
 
-use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use hardening_spec::Refusals;
-use tokio::time::sleep_until;
 
 use super::call::Phase;
 use super::refusal::{Reason, Refusal};
@@ -111,93 +107,6 @@ impl Call<'_> {
         rejected
     }
 
-    /// Runs the fallback under its own limit and finishes the call with it.
-    ///
-    /// # Errors
-    /// The fallback's own, [`Rejected::Timeout`] when it takes longer than `within`, or
-    /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
-    pub async fn fallback<T, E: FromRejected>(
-        mut self,
-        answer: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        happened!(self, FallenBack);
-        let (limit, surrounding) = self.fallback_limit();
-        let mut answer = pin!(answer);
-        let mut timer = pin!(clock::instant(limit).map(sleep_until));
-        let answered = poll_fn(|cx| {
-            let polled = self.poll_inside(limit, false, || answer.as_mut().poll(cx));
-            if let Poll::Ready(result) = polled {
-                return Poll::Ready(Some(result));
-            }
-            timer.as_mut().as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx)).map(|()| None)
-        })
-        .await;
-        self.now = clock::now();
-        let Some(result) = answered else {
-            self.end(CallOutcome::Failure);
-            let call = self.state.name;
-            let within = Duration::from_nanos(self.state.fallback_within.get());
-            let rejected = if surrounding {
-                Rejected::DeadlineExceeded { call }
-            } else {
-                Rejected::Timeout { call, after: within }
-            };
-            return Err(E::from_rejected(rejected));
-        };
-        self.end(if result.is_ok() { CallOutcome::Fallback } else { CallOutcome::Failure });
-        result
-    }
-
-    /// Runs the body of a function that is instrumented alone.
-    pub async fn observe<R>(mut self, body: impl Future<Output = R>) -> R {
-        let result = self.run_observed(body).await;
-        self.close_observed(false);
-        result
-    }
-
-    /// The same for a function whose `Err` is a failure.
-    ///
-    /// # Errors
-    /// The body's own.
-    pub async fn observe_result<T, E>(mut self, body: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        let result = self.run_observed(body).await;
-        self.close_observed(result.is_err());
-        result
-    }
-
-    /// The same for a function whose type may be an alias of a `Result`; `failed` knows.
-    pub async fn observe_judged<R>(
-        mut self,
-        body: impl Future<Output = R>,
-        failed: impl FnOnce(&R) -> bool,
-    ) -> R {
-        let answer = self.run_observed(body).await;
-        self.close_observed(failed(&answer));
-        answer
-    }
-
-    async fn run_observed<R>(&mut self, body: impl Future<Output = R>) -> R {
-        self.attempts = 1;
-        self.phase = Phase::InHand;
-        #[cfg(feature = "testing")]
-        {
-            self.decide_fault();
-            // An error cannot be injected here.
-            let _ = poll_fn(|cx| self.poll_fault(cx)).await;
-        }
-        let mut body = pin!(body);
-        poll_fn(|cx| self.poll_inside(self.deadline, true, || body.as_mut().poll(cx))).await
-    }
-
-    fn close_observed(&mut self, failed: bool) {
-        self.now = clock::now();
-        let outcome = if failed { CallOutcome::Failure } else { CallOutcome::Success };
-        if failed {
-            self.state.metrics.attempted(outcome);
-        }
-        self.end(outcome);
-    }
-
     #[inline(always)]
     fn plain_verdict<T, E>(outcome: &Outcome<Result<T, E>>) -> Verdict {
         match outcome {
@@ -227,6 +136,10 @@ impl Call<'_> {
     /// Closes an attempt that was anything else; answers the verdict on it.
     #[cold]
     fn fail(&mut self, took: Nanos, in_time: bool, verdict: Verdict) -> Verdict {
+        if self.has_lost_key() {
+            self.abandon_attempt();
+            return Verdict::REFUSED;
+        }
         let verdict = if in_time { verdict } else { Verdict::REFUSED };
         if !in_time && self.refusal.is_none() {
             self.refuse(self.cut());

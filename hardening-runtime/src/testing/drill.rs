@@ -1,6 +1,7 @@
 //! One call of a site with a body of the drill's own: everything but the user's code is what runs in production.
 
 use std::ops::ControlFlow::{Break, Continue};
+use std::pin::pin;
 
 use hardening_spec::CallSpec;
 
@@ -63,10 +64,10 @@ async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> E
             call.wait().await;
         }
         let outcome = call
-            .attempt(async {
+            .attempt(pin!(async {
                 bodies += 1;
                 body.run().await
-            })
+            }))
             .await;
         let verdict = verdict(&outcome);
         match call.settle_as(outcome, verdict) {
@@ -84,7 +85,7 @@ async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> E
 }
 
 async fn answer(call: Call<'_>) -> Result<(), Rejected> {
-    call.fallback(async { Ok(()) }).await
+    call.fallback(pin!(async { Ok(()) })).await
 }
 
 /// What fails here had done nothing, which is the evidence of a retry that asks for it.

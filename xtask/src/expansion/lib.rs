@@ -20,6 +20,8 @@ mod harvest;
 mod health_check;
 #[path = "../../../hardening-macros/src/layered.rs"]
 mod layered;
+#[path = "../../../hardening-macros/src/manifest.rs"]
+mod manifest;
 #[path = "../../../hardening-macros/src/model.rs"]
 mod model;
 #[path = "../../../hardening-macros/src/numbers.rs"]
@@ -32,13 +34,22 @@ mod provided;
 mod service;
 #[path = "../../../hardening-macros/src/shared.rs"]
 mod shared;
+#[path = "../../../hardening-macros/src/shown.rs"]
+mod shown;
 #[path = "../../../hardening-macros/src/syntax/mod.rs"]
 mod syntax;
 #[path = "../../../hardening-macros/src/words.rs"]
 mod words;
 
+extern crate proc_macro;
+
 use hardening_spec::keys;
 use proc_macro2::TokenStream;
+
+/// Formats an expansion; `unparse` formats a file.
+pub fn formatted(tokens: TokenStream, unparse: impl FnOnce(TokenStream) -> String) -> String {
+    shown::with_macros(&unparse(shown::with_calls(tokens)))
+}
 
 /// Expands `item` as the compiler would under `#[name(arguments)]`, its outermost attribute of ours.
 ///

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
+use std::pin::pin;
 
 use hardening_spec::{CacheSpec, IdempotentSpec, OnTakeover};
 use tokio::time::advance;
@@ -81,7 +82,7 @@ async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
             if refresh.must_wait_within() {
                 refresh.wait().await;
             }
-            let outcome = refresh.attempt(source.run()).await;
+            let outcome = refresh.attempt(pin!(source.run())).await;
             let settled = refresh.settle_once(outcome);
             let settled = refresh.loaded(load, settled);
             refresh.close(settled);
@@ -91,7 +92,7 @@ async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
             if call.must_wait_within() {
                 call.wait().await;
             }
-            let outcome = call.attempt(source.run()).await;
+            let outcome = call.attempt(pin!(source.run())).await;
             let settled = call.settle_once(outcome);
             call.loaded(load, settled)
         }
@@ -107,14 +108,11 @@ async fn sent(site: &'static Site, key: u64, fingerprint: Option<u64>, source: &
     let settled = match call.idempotent::<Answer, Rejected, Own, Never>(ticket).await {
         Break(settled) => settled,
         Continue(mut held) => {
-            let run = async {
-                if call.must_wait_within() {
-                    call.wait().await;
-                }
-                let outcome = call.attempt(source.run()).await;
-                call.settle_once(outcome)
-            };
-            let settled = held.during(run).await;
+            if call.must_wait_within() {
+                held.during(call.wait()).await;
+            }
+            let outcome = held.during(call.attempt(pin!(source.run()))).await;
+            let settled = call.settle_once(outcome);
             call.keep::<Answer, Rejected, Own, Never>(held, settled).await
         }
     };

@@ -1,6 +1,7 @@
 //! Executions side by side.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
 use hardening_spec::{After, HedgeSpec, Per};
@@ -58,7 +59,8 @@ async fn call(
     if call.must_wait() {
         call.wait().await;
     }
-    let outcome = call.hedged(|| executions.run(first, others)).await;
+    let begin = || executions.run(first, others);
+    let outcome = call.hedged(pin!(begin()), begin).await;
     let settled = call.settle_once(outcome);
     call.finish(settled)
 }

@@ -1,6 +1,7 @@
 //! What bounds and refuses: rights, times, repetitions, circuits, limits, places, fallbacks.
 
 use std::pin::Pin;
+use std::pin::pin;
 use std::time::Duration;
 
 use hardening_spec::RateLimitSpec;
@@ -23,7 +24,7 @@ impl Drill<'_> {
     pub(super) async fn requires(&self) -> Kept {
         let mut refused = self.site.begin();
         let wait = refused.must_wait();
-        let outcome = refused.attempt(Body::Succeeds.run()).await;
+        let outcome = refused.attempt(pin!(Body::Succeeds.run())).await;
         let ended = refused.settle_once(outcome);
         let result = refused.finish(ended);
         that(!wait && result == Err(Rejected::Unauthenticated), || format!("a stranger got {result:?}"))?;

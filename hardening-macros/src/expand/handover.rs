@@ -1,0 +1,253 @@
+//! How the arguments of a function get into its body's block: moved as a whole, so that the block is `Send` where a plain
+//! body is and drops them where a plain body does, and copied first where they are needed again.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::visit_mut::VisitMut;
+use syn::{FnArg, Pat, PatIdent, PatType, Signature, Token};
+
+use super::receiver;
+use crate::arguments::{self, Passing, cfgs, visit};
+use crate::paths::{emit, ours_at, private};
+use crate::words::Words;
+
+/// What mentions the arguments.
+pub(super) struct Mentions {
+    /// The body.
+    pub(super) inside: Words,
+    /// Everything else that the user wrote: keys, costs, fields, and `after`.
+    pub(super) outside: Words,
+    /// What runs once the body has begun: patterns and the fallback.
+    pub(super) after: Words,
+    /// Whether the body may run more than once.
+    pub(super) repeats: bool,
+}
+
+impl Mentions {
+    /// Whether the body uses an argument that something after it needs too.
+    fn needed_again(&self, name: &Ident) -> bool {
+        self.inside.mention(name) && (self.repeats || self.after.mention(name))
+    }
+}
+
+/// Statements that hand the arguments over.
+#[derive(Default)]
+pub(super) struct Handover {
+    /// Before the block: what each run of the body gets anew.
+    pub(super) copies: TokenStream,
+    /// At the beginning of the block: the arguments as they were written.
+    pub(super) moves: TokenStream,
+    /// Copies for a closure that makes many blocks, of what is needed after it too.
+    pub(super) kept: TokenStream,
+    /// Copies of everything owned that the body or the patterns use, under the same names.
+    pub(super) owned: TokenStream,
+    /// Whether something after the block means an argument that `copies` shadow.
+    pub(super) shadows: bool,
+}
+
+impl Handover {
+    /// Plans it. The signature keeps its names; those that the block binds anew get a hygiene of ours there, so that the
+    /// binding in the block is the one that the compiler judges.
+    pub(super) fn plan(sig: &mut Signature, mentions: &Mentions) -> Self {
+        let mut handover = Self::default();
+        let function = context(sig.fn_token.span);
+        let mut taken = Vec::new();
+        for (at, argument) in sig.inputs.iter_mut().enumerate() {
+            let FnArg::Typed(typed) = argument else { continue };
+            if handover.move_whole(at, typed, mentions) {
+                continue;
+            }
+            let cfg = cfgs(&typed.attrs);
+            visit(&mut typed.pat, &typed.ty, &mut |name, passing| {
+                let argument =
+                    Argument { name, passing, cfg: quote!(#(#cfg)*), function: function.as_deref() };
+                handover.add(argument, mentions, &mut taken);
+            });
+        }
+        handover
+    }
+
+    /// Moves an argument before it is taken apart, as a plain body does, where its pattern leaves something of it behind.
+    fn move_whole(&mut self, at: usize, typed: &mut PatType, mentions: &Mentions) -> bool {
+        if mentions.repeats || !leaves_something(&typed.pat) {
+            return false;
+        }
+        let mut outside = false;
+        visit(&mut typed.pat.clone(), &typed.ty, &mut |name, _| {
+            outside |= mentions.outside.mention(&name.ident);
+        });
+        if outside {
+            return false;
+        }
+        let (cfg, pat) = (cfgs(&typed.attrs), &typed.pat);
+        let whole = Ident::new(&format!("argument{at}"), Span::mixed_site());
+        let apart = (!matches!(**pat, Pat::Wild(_))).then(|| quote!(#(#cfg)* let #pat = #whole;));
+        self.moves.extend(emit!(#(#cfg)* let #whole = #whole;));
+        let copy = copy(&whole, Passing::Owned).0;
+        self.owned.extend(emit!(#(#cfg)* let #whole = #copy;));
+        self.moves.extend(apart);
+        *typed.pat = syn::parse_quote!(#whole);
+        true
+    }
+
+    fn add(&mut self, argument: Argument, mentions: &Mentions, taken: &mut Vec<String>) {
+        let Argument { name, passing, cfg, function } = argument;
+        let written = name.ident.clone();
+        let (inside, outside) = (mentions.inside.mention(&written), mentions.outside.mention(&written));
+        let mutable = name.mutability.filter(|_| name.by_ref.is_none());
+        let copied = passing != Passing::Copied && mentions.needed_again(&written);
+        let moved = match passing {
+            Passing::Copied | Passing::Exclusive => mutable.is_some(),
+            Passing::Owned | Passing::Optional | Passing::Pinned => true,
+        };
+        let owned = passing == Passing::Owned && name.by_ref.is_none();
+        if !copied && (!moved || outside || name.by_ref.is_some() || (mentions.repeats && !inside)) {
+            if owned && (inside || mentions.after.mention(&written)) {
+                let (copy, again) = (copy(&written, passing).0, again(&written, function));
+                self.owned.extend(emit!(#cfg let #again = #copy;));
+            }
+            return;
+        }
+        let mut ours = unique(&written, taken);
+        ours.set_span(ours_at(written.span()));
+        // Where other code needs the user's name in the signature, a copy under that name is marked as an expansion's.
+        let (from, to) = if outside {
+            (written.clone(), again(&written, function))
+        } else {
+            (ours.clone(), written.clone())
+        };
+        name.ident = from.clone();
+        if owned {
+            let again = if outside { &to } else { &from };
+            let copy = copy(&from, passing).0;
+            self.owned.extend(emit!(#cfg let #again = #copy;));
+        }
+        name.mutability = name.mutability.filter(|_| name.by_ref.is_some());
+        if copied {
+            let (copy, needs_mut) = copy(&from, passing);
+            if needs_mut {
+                name.mutability = Some(Token![mut](Span::mixed_site()));
+            }
+            let after = mentions.after.mention(&written);
+            self.shadows |= after;
+            let span = ours_at(written.span());
+            let bound = if mutable.is_some() { &ours } else { &to };
+            self.copies.extend(quote_spanned!(span=> #cfg let #bound = #copy;));
+            if after {
+                self.kept.extend(quote_spanned!(span=> #cfg let #to = #copy;));
+            }
+        }
+        if !copied || mutable.is_some() {
+            let (is, end) = (emit!(=), emit!(;));
+            self.moves.extend(quote!(#cfg let #mutable #to #is #ours #end));
+        }
+    }
+
+    /// Does the same for `self`. It cannot be bound anew, so its copy is called `this`, also in `body`.
+    pub(super) fn with_receiver(
+        mut self,
+        sig: &mut Signature,
+        boxed: bool,
+        mentions: &Mentions,
+        body: TokenStream,
+    ) -> (Self, TokenStream) {
+        let passing = arguments::receiver(sig).filter(|passing| *passing != Passing::Copied);
+        let (Some(passing), Some(FnArg::Receiver(receiver))) = (passing, sig.inputs.first_mut()) else {
+            return (self, body);
+        };
+        let itself = Ident::new("self", receiver.self_token.span);
+        if !mentions.needed_again(&itself) {
+            // A block takes the fields that it names; a plain body keeps `self` whole until it ends.
+            if passing == Passing::Owned && !boxed && mentions.inside.mention(&itself) {
+                let moves = &self.moves;
+                self.moves = emit!(let _ = &#itself; #moves);
+            }
+            return (self, body);
+        }
+        let span = ours_at(itself.span());
+        let this = Ident::new("this", span);
+        let (copy, needs_mut) = copy(&itself, passing);
+        let mutable = receiver.mutability.take();
+        if needs_mut {
+            receiver.mutability = Some(Token![mut](Span::mixed_site()));
+        }
+        let (mut from, copies) = (copy.clone(), &self.copies);
+        if mentions.after.mention(&itself) && mentions.repeats {
+            let kept = &self.kept;
+            self.kept = quote_spanned!(span=> let #this = #copy; #kept);
+            from = self::copy(&this, passing).0;
+        }
+        self.copies = quote_spanned!(span=> let #mutable #this = #from; #copies);
+        (self, receiver::rename(body, &this))
+    }
+}
+
+/// One name that an argument binds.
+struct Argument<'a> {
+    name: &'a mut PatIdent,
+    passing: Passing,
+    cfg: TokenStream,
+    /// The syntax context of the function itself.
+    function: Option<&'a str>,
+}
+
+/// What each run of the body gets in an argument's place, and whether the argument has to be `mut` for it.
+fn copy(from: &Ident, passing: Passing) -> (TokenStream, bool) {
+    let (private, span) = (private(), ours_at(from.span()));
+    match passing {
+        // A missing `Clone` is shown at the argument.
+        Passing::Owned | Passing::Copied => (quote_spanned!(span=> #private::replay(&#from)), false),
+        Passing::Exclusive => (quote_spanned!(span=> &mut *#from), false),
+        Passing::Optional => (quote_spanned!(span=> ::core::option::Option::as_deref_mut(&mut #from)), true),
+        Passing::Pinned => (quote_spanned!(span=> ::core::pin::Pin::as_mut(&mut #from)), true),
+    }
+}
+
+/// Whether taking a value apart by this pattern leaves something of it behind, or borrows from it.
+fn leaves_something(pat: &Pat) -> bool {
+    struct Leaves(bool);
+    impl VisitMut for Leaves {
+        fn visit_pat_mut(&mut self, pat: &mut Pat) {
+            self.0 |= match pat {
+                Pat::Wild(_) | Pat::Rest(_) => true,
+                Pat::Struct(fields) => fields.rest.is_some(),
+                Pat::Ident(name) => name.by_ref.is_some(),
+                _ => false,
+            };
+            syn::visit_mut::visit_pat_mut(self, pat);
+        }
+    }
+    let mut leaves = Leaves(false);
+    leaves.visit_pat_mut(&mut pat.clone());
+    leaves.0
+}
+
+/// A name that no other argument has: names of different macros may look alike.
+fn unique(name: &Ident, taken: &mut Vec<String>) -> Ident {
+    let mut text = name.to_string();
+    if !taken.contains(&text) {
+        taken.push(text);
+        return name.clone();
+    }
+    while taken.contains(&text) {
+        text.push('_');
+    }
+    taken.push(text.clone());
+    Ident::new(text.trim_start_matches("r#"), name.span())
+}
+
+/// The same name once more, marked as an expansion's, so that lints on shadowing leave it alone. A name that came from
+/// another macro than the function keeps its own context, without which it would be another name.
+fn again(name: &Ident, function: Option<&str>) -> Ident {
+    let mut name = name.clone();
+    if context(name.span()).as_deref() == function {
+        name.set_span(Span::call_site().located_at(name.span()));
+    }
+    name
+}
+
+/// The syntax context of a span, as far as the compiler shows it: `#0 bytes(…)`.
+fn context(span: Span) -> Option<String> {
+    let shown = format!("{span:?}");
+    shown.split_once(' ').map(|(context, _)| context.to_owned()).filter(|context| context.starts_with('#'))
+}

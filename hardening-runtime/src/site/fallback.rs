@@ -1,0 +1,81 @@
+//! The fallback: what a call answers instead of an error.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+
+use super::Call;
+use crate::__private::FromRejected;
+use crate::Rejected;
+use crate::clock::{self, Nanos};
+use crate::telemetry::calls::CallOutcome;
+
+pin_project! {
+    /// The answer of a fallback, within its own limit and that of what surrounds the call.
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub struct Fallback<'b, 'c, F> {
+        answer: Pin<&'b mut F>,
+        limit: Nanos,
+        // Whether the limit is that of what surrounds the call.
+        surrounding: bool,
+        #[pin]
+        timer: Option<Sleep>,
+        call: Call<'c>,
+    }
+}
+
+impl<'c> Call<'c> {
+    /// Runs the fallback under its own limit and finishes the call with it.
+    ///
+    /// It answers with its own error, with [`Rejected::Timeout`] when it takes longer than `within`, or with
+    /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
+    pub fn fallback<F: Future>(self, answer: Pin<&mut F>) -> Fallback<'_, 'c, F> {
+        happened!(self, FallenBack);
+        let (limit, surrounding) = self.fallback_limit();
+        Fallback { answer, limit, surrounding, timer: clock::instant(limit).map(sleep_until), call: self }
+    }
+
+    fn finish_fallback<T, E: FromRejected>(
+        &mut self,
+        answered: Option<Result<T, E>>,
+        surrounding: bool,
+    ) -> Result<T, E> {
+        self.now = clock::now();
+        let Some(result) = answered else {
+            self.end(CallOutcome::Failure);
+            let call = self.state.name;
+            let within = Duration::from_nanos(self.state.fallback_within.get());
+            let rejected = if surrounding {
+                Rejected::DeadlineExceeded { call }
+            } else {
+                Rejected::Timeout { call, after: within }
+            };
+            return Err(E::from_rejected(rejected));
+        };
+        self.end(if result.is_ok() { CallOutcome::Fallback } else { CallOutcome::Failure });
+        result
+    }
+}
+
+impl<T, E: FromRejected, F: Future<Output = Result<T, E>>> Future for Fallback<'_, '_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let (call, answer) = (this.call, this.answer);
+        let answered = match call.poll_inside(*this.limit, false, || answer.as_mut().poll(cx)) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => {
+                let Some(timer) = this.timer.as_pin_mut() else { return Poll::Pending };
+                if timer.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                None
+            }
+        };
+        Poll::Ready(call.finish_fallback(answered, *this.surrounding))
+    }
+}

@@ -1,0 +1,79 @@
+//! The body of a function that is instrumented alone.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Call;
+use super::call::Phase;
+use crate::clock;
+use crate::telemetry::calls::CallOutcome;
+
+/// A body that runs as it is, inside its span and under the deadline of what surrounds it.
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Observed<'b, 'c, F, J> {
+    body: Pin<&'b mut F>,
+    /// Says whether an answer is a failure.
+    failed: Option<J>,
+    call: Call<'c>,
+}
+
+/// What is pinned is elsewhere.
+impl<F, J> Unpin for Observed<'_, '_, F, J> {}
+
+impl<'c> Call<'c> {
+    /// Runs the body.
+    pub fn observe<F: Future>(self, body: Pin<&mut F>) -> Observed<'_, 'c, F, fn(&F::Output) -> bool> {
+        self.observe_judged(body, |_| false)
+    }
+
+    /// The same for a function whose `Err` is a failure.
+    pub fn observe_result<T, E, F>(self, body: Pin<&mut F>) -> Observed<'_, 'c, F, fn(&Result<T, E>) -> bool>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        self.observe_judged(body, Result::is_err)
+    }
+
+    /// The same for a function whose type may be an alias of a `Result`; `failed` knows.
+    pub fn observe_judged<F: Future, J: FnOnce(&F::Output) -> bool>(
+        mut self,
+        body: Pin<&mut F>,
+        failed: J,
+    ) -> Observed<'_, 'c, F, J> {
+        self.attempts = 1;
+        self.phase = Phase::InHand;
+        #[cfg(feature = "testing")]
+        self.decide_fault();
+        Observed { body, failed: Some(failed), call: self }
+    }
+
+    fn close_observed(&mut self, failed: bool) {
+        self.now = clock::now();
+        let outcome = if failed { CallOutcome::Failure } else { CallOutcome::Success };
+        if failed {
+            self.state.metrics.attempted(outcome);
+        }
+        self.end(outcome);
+    }
+}
+
+impl<F: Future, J: FnOnce(&F::Output) -> bool> Future for Observed<'_, '_, F, J> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let call = &mut this.call;
+        // An error cannot be injected here.
+        #[cfg(feature = "testing")]
+        if call.poll_fault(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let deadline = call.deadline;
+        let Poll::Ready(answer) = call.poll_inside(deadline, true, || this.body.as_mut().poll(cx)) else {
+            return Poll::Pending;
+        };
+        let failed = this.failed.take().is_some_and(|failed| failed(&answer));
+        call.close_observed(failed);
+        Poll::Ready(answer)
+    }
+}
