@@ -1,6 +1,6 @@
 //! A function as an attribute sees it: a parsed signature, and a body that stays tokens.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -75,7 +75,13 @@ impl Function {
                 ReturnType::Default => None,
                 ReturnType::Type(_, ty) => Some((**ty).clone()),
             };
-            return Some(Form { body: body.stream(), output, boxed: None });
+            return Some(Form {
+                body: body.stream(),
+                span: body.span(),
+                outer: body.span(),
+                output,
+                boxed: None,
+            });
         }
         let output = boxed_output(&self.sig.output)?;
         let (before, arguments) = split_last_group(body.stream(), Delimiter::Parenthesis)?;
@@ -86,13 +92,24 @@ impl Function {
         if quote!(#(#keywords)*).to_string() != "async move" {
             return None;
         }
-        Some(Form { body: block.stream(), output: Some(output), boxed: Some(Boxed { before, keywords }) })
+        let boxed = Some(Boxed { before, keywords });
+        Some(Form {
+            body: block.stream(),
+            span: block.span(),
+            outer: body.span(),
+            output: Some(output),
+            boxed,
+        })
     }
 }
 
 /// An asynchronous body and what surrounds it.
 pub(crate) struct Form {
     pub(crate) body: TokenStream,
+    /// From brace to brace.
+    pub(crate) span: Span,
+    /// The same of the function's own block.
+    pub(crate) outer: Span,
     /// What the body answers; `None` when nothing is written.
     pub(crate) output: Option<Type>,
     boxed: Option<Boxed>,

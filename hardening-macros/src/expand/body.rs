@@ -1,7 +1,7 @@
 //! The user's body inside a fresh `async` block, with the arguments moved into it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{Signature, Type};
 
@@ -17,6 +17,7 @@ pub(super) struct Body {
     anchor: TokenStream,
     handover: Handover,
     written: TokenStream,
+    span: Span,
 }
 
 impl Body {
@@ -30,7 +31,7 @@ impl Body {
         let handover = Handover::plan(sig, &mentions);
         let (handover, written) = handover.with_receiver(sig, form.is_boxed(), &mentions, form.body.clone());
         let anchored = if call.judged().is_some() { "refusable" } else { "anchor" };
-        Self { anchor: anchor(call.output.as_ref(), anchored), handover, written }
+        Self { anchor: anchor(call.output.as_ref(), anchored), handover, written, span: form.span }
     }
 
     /// Ties the block's type to the function's, so that a wrong value is reported where it stands.
@@ -73,8 +74,9 @@ impl Body {
     }
 
     fn block(&self) -> TokenStream {
-        let Self { anchor, handover: Handover { moves, .. }, written } = self;
-        emit!(async move { #anchor #moves #written })
+        let Self { anchor, handover: Handover { moves, .. }, written, span } = self;
+        // It stands for the user's body, so lints and errors treat it as that.
+        quote_spanned!(*span=> async move { #anchor #moves #written })
     }
 }
 

@@ -138,8 +138,8 @@ impl Handover {
             }
         }
         if !copied || mutable.is_some() {
-            let (is, end) = (emit!(=), emit!(;));
-            self.moves.extend(quote!(#cfg let #mutable #to #is #ours #end));
+            let start = mutable.map_or(written.span(), |mutable| mutable.span);
+            self.moves.extend(quote_spanned!(start=> #cfg let #mutable #to = #ours;));
         }
     }
 

@@ -9,7 +9,7 @@ mod receiver;
 mod spec;
 mod verdict;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
@@ -30,17 +30,20 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
     let begin = charge::begin(&site, call);
     let (wait, copies) = (wait(call), body.copies());
     let run = match &call.run {
-        Run::Observed => body.run(|block| emit!(call.observe(#block))),
-        Run::ObservedResult => body.run(|block| emit!(call.observe_result(#block))),
-        Run::ObservedAlias => body.run(|block| {
-            let (private, output) = (private(), &call.output);
-            emit! {
-                call.observe_judged(#block, |answer: &#output| {
-                    use #private::NoResult as _;
-                    #private::Answer(answer).failed()
-                })
-            }
-        }),
+        Run::Observed => returned(&body.run(|block| emit!(call.observe(#block))), call),
+        Run::ObservedResult => returned(&body.run(|block| emit!(call.observe_result(#block))), call),
+        Run::ObservedAlias => returned(
+            &body.run(|block| {
+                let (private, output) = (private(), &call.output);
+                emit! {
+                    call.observe_judged(#block, |answer: &#output| {
+                        use #private::NoResult as _;
+                        #private::Answer(answer).failed()
+                    })
+                }
+            }),
+            call,
+        ),
         Run::Once(judged) => {
             let attempt = body.run(|block| idempotent::during(call, &emit!(call.attempt(#block))));
             let settle = verdict::settle_once(judged, &attempt);
@@ -67,9 +70,16 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
     };
     let (ticket, key) = (idempotent::ticket(call), cached::key(call));
     let expanded = form.rebuild(&emit!(#specification #ticket #key #begin #run));
-    let Function { attrs, vis, sig, body } = function;
-    let block = crate::function::with_stream(&body.unwrap_or_else(empty_block), expanded);
+    let Function { attrs, vis, sig, .. } = function;
+    let mut block = Group::new(Delimiter::Brace, expanded);
+    block.set_span(form.outer);
     quote!(#(#attrs)* #vis #sig #block)
+}
+
+/// The last statement of a function. It says `return`, so that the lint that wants each function to say it has nothing to say.
+fn returned(value: &TokenStream, call: &Call) -> TokenStream {
+    // What never returns has nothing to return.
+    if matches!(call.output, Some(Type::Never(_))) { value.clone() } else { emit!(return #value;) }
 }
 
 /// What comes before each attempt.
@@ -103,7 +113,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| last_type(output).span()));
     let Some(fallback) = &judged.fallback else {
         let finish = Ident::new("finish", at);
-        return emit!(call.#finish(settled));
+        return returned(&emit!(call.#finish(settled)), call);
     };
     let finish_or = Ident::new("finish_or", at);
     let (value, anchor, private) = (&fallback.value, body.anchor(), private());
@@ -127,7 +137,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
         let answer = body::pinned(&emit!(async move { #anchor #value }));
         return emit! {
             #ending
-            call.fallback(#answer).await
+            return call.fallback(#answer).await;
         };
     };
     let ending = judged(&|wanted| {
@@ -141,7 +151,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     let answer = body::pinned(&emit!(async move { let #users_error = &error; #anchor #value }));
     emit! {
         let error = #ending;
-        call.fallback(#answer).await
+        return call.fallback(#answer).await;
     }
 }
 
@@ -166,8 +176,4 @@ fn site_name(function: &Function, call: &Call) -> Ident {
         policy.entries.iter().for_each(|entry| words.add(entry.tokens.clone()));
     }
     Ident::new(&unmentioned("SITE", &words), Span::mixed_site())
-}
-
-fn empty_block() -> proc_macro2::Group {
-    proc_macro2::Group::new(proc_macro2::Delimiter::Brace, TokenStream::new())
 }

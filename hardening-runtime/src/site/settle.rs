@@ -1,7 +1,6 @@
 //! What comes after each attempt, and after the last one.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use hardening_spec::Refusals;
 
