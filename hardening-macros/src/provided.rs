@@ -47,8 +47,6 @@ pub(crate) fn expand(
     let clean = errors.is_empty();
     let errors = errors.finish();
     let registration = written.first().filter(|_| clean).map(|policy| register(&function, policy, &taken));
-    // What has nothing to wait for is `async` because all of its kind are.
-    function.attrs.push(parse_quote!(#[allow(clippy::unused_async)]));
     quote!(#function #errors #registration)
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         _ if function.sig.ident == "main" => {
             // An `async fn main` would be a second error after the first.
             let inner = Function { vis: Visibility::Inherited, ..function };
-            quote!(fn main() { #[allow(dead_code)] #inner } #errors)
+            quote!(fn main() { #inner let _ = main; } #errors)
         }
         _ => beside(&function, &errors),
     }
@@ -139,7 +139,6 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     quote! {
         #(#outer)*
         #vis fn #name() -> #output {
-            #[allow(clippy::unused_async)]
             #set_up
             #run
         }

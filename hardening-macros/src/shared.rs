@@ -3,7 +3,7 @@
 use hardening_spec::keys::{self, Attribute};
 use hardening_spec::rules::Severity;
 use hardening_spec::suggest;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Path, Token, Visibility, braced};
@@ -97,6 +97,8 @@ fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
     let private = absolute();
     let (type_name, entry) = (Ident::new(&shared_type(kind), name.span()), Ident::new(kind, name.span()));
     let constructor = Ident::new(constructor, name.span());
+    // Lints on names look at those that a person wrote.
+    let carrier = Ident::new(&name.to_string(), Span::call_site().located_at(name.span()));
     let text = name.to_string();
     // After a mistake the static is there all the same, so that no second error follows.
     let (spec_type, spec) = if errors.len() == before { spec(kind, &policy) } else { stand_in(kind) };
@@ -105,11 +107,9 @@ fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
     // what stands around it, in a function as well.
     emit! {
         #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code, missing_debug_implementations, clippy::upper_case_acronyms)]
-        #vis struct #name {}
+        #vis struct #carrier {}
         #[doc(hidden)]
-        #[allow(dead_code)]
-        impl #name {
+        impl #carrier {
             #vis const SPEC: #spec_type = {
                 #import
                 #spec

@@ -214,7 +214,6 @@ macro_rules! register {
 #[macro_export]
 macro_rules! cache_key {
     ($key:expr) => {{
-        #[allow(unused_imports)]
         use $crate::__private::{KeyByReference as _, KeyByValue as _};
         (&$crate::__private::KeyOf(&$key)).own()
     }};

@@ -227,7 +227,7 @@ impl Call<'_> {
             Next::Stop(_) => false,
             Next::After(delay) => {
                 self.phase = Phase::Between;
-                happened!(self, Retried(Duration::from_nanos(delay)));
+                happened!(self, Retried(std::time::Duration::from_nanos(delay)));
                 self.warn_of_nested_retry();
                 self.last_delay = delay;
                 // What `not_executed` names has done nothing.
