@@ -5,10 +5,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
 use crate::diagnostics::Errors;
-use crate::function::{Function, with_stream};
+use crate::function::Function;
 use crate::harvest::Harvest;
 use crate::words::Words;
-use crate::{check, expand, harvest, paths};
+use crate::{check, expand, harvest, ide, paths};
 
 /// Expands the outermost attribute of a call, together with its siblings.
 pub(crate) fn policy(
@@ -24,6 +24,7 @@ pub(crate) fn policy(
         Err(error) => return beside(item, &error.to_compile_error()),
     };
     let mut errors = Errors::default();
+    let hints = ide::hints(attribute, &arguments, &function.attrs);
     let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
     paths::avoid(&words(&function, &harvest));
     let imports = expand::imports(&harvest.imports);
@@ -32,13 +33,10 @@ pub(crate) fn policy(
     let clean = errors.is_empty();
     let errors = errors.finish();
     match call {
-        Some((call, form)) if clean => expand::function(function, &form, &call),
+        Some((call, form)) if clean => expand::function(function, &form, &call, &hints),
         _ => {
             // An import that is no longer used would be a second error after the first.
-            function.body = function.body.map(|body| {
-                let written = body.stream();
-                with_stream(&body, quote!(#imports #written))
-            });
+            function.prepend(&quote!(#imports #hints));
             beside(&function, &errors)
         }
     }

@@ -67,6 +67,14 @@ impl Function {
         })
     }
 
+    /// Puts statements before those of the body.
+    pub(crate) fn prepend(&mut self, statements: &TokenStream) {
+        self.body = self.body.take().map(|body| {
+            let written = body.stream();
+            with_stream(&body, quote!(#statements #written))
+        });
+    }
+
     /// Where the asynchronous body is, if there is one.
     pub(crate) fn form(&self) -> Option<Form> {
         let body = self.body.as_ref()?;

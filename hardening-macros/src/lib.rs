@@ -9,6 +9,7 @@ mod expand;
 mod function;
 mod harvest;
 mod health_check;
+mod ide;
 mod layered;
 mod manifest;
 mod model;

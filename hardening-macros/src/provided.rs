@@ -12,6 +12,7 @@ use crate::diagnostics::Errors;
 use crate::expand::last_type;
 use crate::function::Function;
 use crate::harvest;
+use crate::ide;
 use crate::paths::{self, emit, ours_at};
 use crate::syntax::{self, Policy, Value};
 
@@ -37,6 +38,8 @@ pub(crate) fn expand(
         Err(error) => return beside(item, &error.to_compile_error()),
     };
     let mut errors = Errors::default();
+    let hints = ide::hints(kind.attribute, &arguments, &[]);
+    function.prepend(&hints);
     harvest::refuse_twice(kind.attribute, &mut function, &mut errors);
     let written = syntax::read(kind.attribute, Span::call_site(), arguments, &mut errors);
     paths::find(written.iter().find_map(|policy| policy.krate.as_ref()), &mut errors);

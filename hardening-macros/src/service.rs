@@ -11,6 +11,7 @@ use crate::diagnostics::Errors;
 use crate::expand::time;
 use crate::function::Function;
 use crate::harvest;
+use crate::ide;
 use crate::paths::{self, absolute, emit, ours_at};
 use crate::syntax::{self, Policy, Time, Value};
 
@@ -25,6 +26,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         Err(error) => return beside(item, &error.to_compile_error()),
     };
     let mut errors = Errors::default();
+    function.prepend(&ide::hints(&keys::HARDENED_SERVICE, &arguments, &[]));
     harvest::refuse_twice(&keys::HARDENED_SERVICE, &mut function, &mut errors);
     let written = syntax::read(&keys::HARDENED_SERVICE, Span::call_site(), arguments, &mut errors);
     paths::find(written.iter().find_map(|policy| policy.krate.as_ref()), &mut errors);

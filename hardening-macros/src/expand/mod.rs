@@ -23,7 +23,7 @@ pub(crate) use receiver::unknown_capture;
 pub(crate) use spec::{imports, policy_spec, ratio, site_of_service, time, variant};
 
 /// The function with its policies inside.
-pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> TokenStream {
+pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: &TokenStream) -> TokenStream {
     let site = site_name(&function, call);
     let body = Body::new(&mut function.sig, form, call);
     let specification = spec::site(&site, &function.sig.ident, call);
@@ -69,7 +69,7 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call) -> Toke
         }
     };
     let (ticket, key) = (idempotent::ticket(call), cached::key(call));
-    let expanded = form.rebuild(&emit!(#specification #ticket #key #begin #run));
+    let expanded = form.rebuild(&emit!(#specification #hints #ticket #key #begin #run));
     let Function { attrs, vis, sig, .. } = function;
     let mut block = Group::new(Delimiter::Brace, expanded);
     block.set_span(form.outer);

@@ -18,6 +18,8 @@ mod function;
 mod harvest;
 #[path = "../../../hardening-macros/src/health_check.rs"]
 mod health_check;
+#[path = "../../../hardening-macros/src/ide.rs"]
+mod ide;
 #[path = "../../../hardening-macros/src/layered.rs"]
 mod layered;
 #[path = "../../../hardening-macros/src/manifest.rs"]
