@@ -75,7 +75,7 @@ impl Function {
                 ReturnType::Default => None,
                 ReturnType::Type(_, ty) => Some((**ty).clone()),
             };
-            return Some(Form { body: body.stream(), output, boxed: None });
+            return Some(Form { body: body.stream(), block: body.clone(), output, boxed: None });
         }
         let output = boxed_output(&self.sig.output)?;
         let (before, arguments) = split_last_group(body.stream(), Delimiter::Parenthesis)?;
@@ -86,13 +86,16 @@ impl Function {
         if quote!(#(#keywords)*).to_string() != "async move" {
             return None;
         }
-        Some(Form { body: block.stream(), output: Some(output), boxed: Some(Boxed { before, keywords }) })
+        let body = block.stream();
+        Some(Form { body, block, output: Some(output), boxed: Some(Boxed { before, keywords }) })
     }
 }
 
 /// An asynchronous body and what surrounds it.
 pub(crate) struct Form {
     pub(crate) body: TokenStream,
+    /// The body with its braces: a value that is missing from it is reported there.
+    pub(crate) block: Group,
     /// What the body answers; `None` when nothing is written.
     pub(crate) output: Option<Type>,
     boxed: Option<Boxed>,

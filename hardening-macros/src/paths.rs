@@ -20,6 +20,11 @@ pub(crate) fn private() -> TokenStream {
     emit!(__private)
 }
 
+/// The same at a place of the user's: what is wrong with a whole expression of ours is reported there.
+pub(crate) fn private_at(at: Span) -> TokenStream {
+    quote::quote_spanned!(ours_at(at)=> __private)
+}
+
 /// What makes [`private`] known.
 pub(crate) fn import() -> TokenStream {
     emit!(

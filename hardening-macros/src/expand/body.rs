@@ -1,18 +1,18 @@
 //! The user's body inside a fresh `async` block, with what a repeated body has to be given anew.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{Signature, Type};
 
 use crate::arguments::{Passing, bindings, receiver, without_mut};
 use crate::function::{Form, with_stream};
 use crate::model::Call;
-use crate::paths::{emit, ours_at, private};
+use crate::paths::{emit, ours_at, private, private_at};
 use crate::words::Words;
 
 /// `async { anchor; copies; the body as written }`.
 pub(super) struct Body {
+    block: Group,
     anchor: TokenStream,
     copies: TokenStream,
     written: TokenStream,
@@ -54,8 +54,7 @@ impl Body {
             copies.extend(quote_spanned!(span=> #(#cfg)* let #mutable #name = #copy;));
         }
         without_mut(sig, needed_again);
-        let anchored = if call.judged().is_some() { "refusable" } else { "anchor" };
-        Self { anchor: anchor(call.output.as_ref(), anchored), copies, written }
+        Self { block: form.block.clone(), anchor: anchor(call), copies, written }
     }
 
     /// Ties the block's type to the function's, so that a wrong value is reported where it stands.
@@ -66,8 +65,13 @@ impl Body {
 
 impl ToTokens for Body {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { anchor, copies, written } = self;
-        tokens.extend(emit!(async { #anchor #copies #written }));
+        let Self { block, anchor, copies, written } = self;
+        // Else an empty body's last expression would be the anchor, and be what lacks a value.
+        let end = written.is_empty().then(|| emit!(;));
+        let mut block = with_stream(block, emit!(#anchor #copies #written #end));
+        // The place is the user's; the block is ours, or lints would speak of what we put in front.
+        block.set_span(ours_at(block.span()));
+        tokens.extend(emit!(async #block));
     }
 }
 
@@ -88,39 +92,27 @@ fn words_after(call: &Call) -> Words {
 }
 
 /// A `return` of the function's own type that never runs.
-fn anchor(output: Option<&Type>, function: &str) -> TokenStream {
-    match output {
-        None | Some(Type::Never(_)) => TokenStream::new(),
+fn anchor(call: &Call) -> TokenStream {
+    match call.output.as_ref() {
+        None => emit!(if false {
+            return;
+        }),
+        Some(Type::Never(_)) => TokenStream::new(),
         Some(output) => {
-            let mut output = output.clone();
-            EraseImplTrait.visit_type_mut(&mut output);
-            let (private, function) = (private(), Ident::new(function, Span::mixed_site()));
+            let (private, output) = (private(), super::output::inside(call, output));
             emit! {
                 if false {
-                    return #private::#function::<#output>();
+                    return #private::anchor::<#output>();
                 }
             }
         }
     }
 }
 
-/// `impl Trait` → `_`: it may not be written inside a body.
-struct EraseImplTrait;
-
-impl VisitMut for EraseImplTrait {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        if matches!(ty, Type::ImplTrait(_)) {
-            *ty = syn::parse_quote!(_);
-        } else {
-            visit_type_mut(self, ty);
-        }
-    }
-}
-
 /// `replay(&name)`, so that a missing `Clone` is shown at the argument.
 fn replayed(name: &Ident, span: Span) -> TokenStream {
-    let private = private();
-    quote_spanned!(ours_at(span)=> #private::replay(&#name))
+    let private = private_at(span);
+    quote_spanned!(ours_at(span)=> #private::replay(&#name).another())
 }
 
 /// `self` → `this` throughout, except in paths and inside items that have a `self` of their own.

@@ -1,27 +1,18 @@
 //! What stands around the attempts of a call whose result is kept.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
-use syn::Expr;
+use quote::quote_spanned;
 
 use super::charge;
 use crate::arguments::{Passing, bindings};
 use crate::function::Function;
-use crate::model::{Call, Key};
-use crate::paths::{emit, ours_at, private};
+use crate::model::Call;
+use crate::paths::{emit, ours_at, private, private_at};
 
 /// `let key = …;`, owned, before the body can use anything up.
 pub(super) fn key(call: &Call) -> Option<TokenStream> {
-    let (private, cached) = (private(), call.cached.as_ref()?);
-    let key = match &cached.key {
-        Key::Context(word) => emit!(#private::context::#word()),
-        Key::Expression(Expr::Tuple(tuple)) => {
-            let members = &tuple.elems;
-            let comma = (!members.trailing_punct() && !members.is_empty()).then(|| emit!(,));
-            emit!(#private::cache_key!(#members #comma))
-        }
-        Key::Expression(key) => emit!(#private::cache_key!(#key)),
-    };
+    let cached = call.cached.as_ref()?;
+    let key = super::key::owned(&cached.key, &cached.borrowed);
     Some(emit!(let key = #key;))
 }
 
@@ -40,11 +31,12 @@ pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: To
     let stale = if cached.revalidates {
         let copies = copies(function);
         let charges = charge::passed(call);
+        let begin = super::output::checked(call, &emit!(#site.begin_refresh(#charges)));
         emit! {
             #private::Cached::Stale(answer, load) => {
                 #copies
                 #private::spawn(async move {
-                    let mut call = #site.begin_refresh(#charges);
+                    let mut call = #begin;
                     #settled
                     let settled = #loaded;
                     call.close(settled);
@@ -78,14 +70,15 @@ pub(super) fn around(site: &Ident, function: &Function, call: &Call, settled: To
 
 /// What the load in the background takes with it.
 fn copies(function: &Function) -> TokenStream {
-    let private = private();
     let owned =
         bindings(&function.sig).into_iter().filter(|binding| matches!(binding.passing, Passing::Owned));
     owned
         .map(|binding| {
             let (name, cfg) = (&binding.ident, &binding.cfg);
             let mutable = binding.mutable.then(|| emit!(mut));
-            let copy = emit!(#private::replay(&#name)).to_token_stream();
+            let span = ours_at(name.span());
+            let private = private_at(span);
+            let copy = quote_spanned!(span=> #private::replay(&#name).another());
             emit!(#(#cfg)* #[allow(unused_mut, unused_variables)] let #mutable #name = #copy;)
         })
         .collect()

@@ -4,11 +4,13 @@ mod body;
 mod cached;
 mod charge;
 mod idempotent;
+mod key;
+mod output;
 mod spec;
 mod verdict;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
@@ -92,10 +94,11 @@ fn under_policies(
 /// The end of the call: its result, or the fallback's answer.
 fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     // A bound that the error type misses is shown there.
-    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| last_type(output).span()));
+    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| place(last_type(output))));
+    let settled = Ident::new("settled", at);
     let Some(fallback) = &judged.fallback else {
         let finish = Ident::new("finish", at);
-        return emit!(call.#finish(settled));
+        return emit!(call.#finish(#settled));
     };
     let finish_or = Ident::new("finish_or", at);
     let (value, anchor, private) = (&fallback.value, body.anchor(), private());
@@ -111,27 +114,39 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     let Some(users_error) = Words::of(value.to_token_stream()).binding("error") else {
         let ending = judged(&|wanted| {
             emit! {
-                if let #private::Break(result) = call.#finish_or(settled, #wanted) {
+                if let #private::Break(result) = call.#finish_or(#settled, #wanted) {
                     return result;
                 }
             }
         });
+        let answer = quote_spanned!(at=> call.fallback(async { #anchor #value }).await);
         return emit! {
             #ending
-            call.fallback(async { #anchor #value }).await
+            #answer
         };
     };
     let ending = judged(&|wanted| {
         emit! {
-            match call.#finish_or(settled, #wanted) {
+            match call.#finish_or(#settled, #wanted) {
                 #private::Break(result) => return result,
                 #private::Continue(error) => error,
             }
         }
     });
+    let answer =
+        quote_spanned!(at=> call.fallback(async { let #users_error = &error; #anchor #value }).await);
     emit! {
         let error = #ending;
-        call.fallback(async { let #users_error = &error; #anchor #value }).await
+        #answer
+    }
+}
+
+/// Where a type is reported: at the last name of its path, since a span of several tokens covers only the first on stable
+/// compilers.
+pub(crate) fn place(ty: &Type) -> Span {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map_or_else(|| ty.span(), |last| last.ident.span()),
+        _ => ty.span(),
     }
 }
 
