@@ -68,7 +68,7 @@ fn registration(function: &Function, task: &Policy, taken: &[Argument]) -> Token
                 run: |#provided, #stop| {
                     #found
                     ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-                        let result: ::core::result::Result<(), _> = #answer;
+                        let result = #answer;
                         result.map_err(|error| #as_text)
                     }))
                 },

@@ -1,6 +1,8 @@
 //! Mistakes are collected and reported together: one compile error each, at the token to change.
 
+use std::cell::RefCell;
 use std::fmt::Display;
+use std::sync::Once;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
@@ -53,6 +55,41 @@ impl Drop for Errors {
     }
 }
 
+thread_local! {
+    /// What becomes of a panic on this thread.
+    static EXPANSION: RefCell<Expansion> = const { RefCell::new(Expansion::None) };
+}
+
+/// Whether an expansion runs, and where it panicked.
+#[derive(Default)]
+enum Expansion {
+    #[default]
+    None,
+    Runs,
+    Panicked(String),
+}
+
+/// Keeps the place of a panic in an expansion. The hook stays, since several threads may expand at once; all other panics are
+/// those of the hook before.
+fn keep_places_of_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let runs = EXPANSION.with_borrow_mut(|expansion| {
+                let runs = !matches!(expansion, Expansion::None);
+                if let (true, Some(at)) = (runs, info.location()) {
+                    *expansion = Expansion::Panicked(format!("{}:{}", at.file(), at.line()));
+                }
+                runs
+            });
+            if !runs {
+                before(info);
+            }
+        }));
+    });
+}
+
 /// Runs an expansion. A panic in it is a mistake of this crate, and is reported as one beside the item.
 pub(crate) fn guarded(
     attribute: impl FnOnce(TokenStream, &TokenStream) -> TokenStream,
@@ -60,11 +97,21 @@ pub(crate) fn guarded(
     item: &TokenStream,
 ) -> TokenStream {
     crate::paths::reset();
+    keep_places_of_panics();
+    EXPANSION.set(Expansion::Runs);
     let expanded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attribute(arguments, item)));
+    let ended = EXPANSION.take();
     expanded.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-        let message = format!("this is a bug in `hardening`, please report it with the function: {why}");
+        let place = match ended {
+            Expansion::Panicked(place) => format!(" at {place}"),
+            Expansion::None | Expansion::Runs => String::new(),
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        let message = format!(
+            "this is a bug in `hardening` {version}, please report it with the function: it panicked{place}: {why}"
+        );
         let error = syn::Error::new(Span::call_site(), message).to_compile_error();
         quote::quote!(#item #error)
     })
@@ -102,5 +149,6 @@ mod tests {
         .to_string();
         assert!(text.starts_with("fn kept"), "{text}");
         assert!(text.contains("bug in `hardening`") && text.contains("at 7"), "{text}");
+        assert!(text.contains(&format!("panicked at {}:", file!().replace('\\', "/"))), "{text}");
     }
 }

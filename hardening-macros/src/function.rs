@@ -85,7 +85,7 @@ impl Function {
             };
             return Some(Form {
                 body: body.stream(),
-                span: body.span(),
+                block: body.clone(),
                 outer: body.span(),
                 output,
                 boxed: None,
@@ -101,22 +101,17 @@ impl Function {
             return None;
         }
         let boxed = Some(Boxed { before, keywords });
-        Some(Form {
-            body: block.stream(),
-            span: block.span(),
-            outer: body.span(),
-            output: Some(output),
-            boxed,
-        })
+        let written = block.stream();
+        Some(Form { body: written, block, outer: body.span(), output: Some(output), boxed })
     }
 }
 
 /// An asynchronous body and what surrounds it.
 pub(crate) struct Form {
     pub(crate) body: TokenStream,
-    /// From brace to brace.
-    pub(crate) span: Span,
-    /// The same of the function's own block.
+    /// The body with its braces: a value that is missing from it is reported there.
+    pub(crate) block: Group,
+    /// The span of the function's own block.
     pub(crate) outer: Span,
     /// What the body answers; `None` when nothing is written.
     pub(crate) output: Option<Type>,

@@ -66,7 +66,7 @@ fn registration(function: &Function, check: &Policy, taken: &[Argument]) -> Toke
                 run: |#provided| {
                     #found
                     ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-                        let result: ::core::result::Result<(), _> = #answer;
+                        let result = #answer;
                         result.map_err(|error| #as_text)
                     }))
                 },

@@ -3,6 +3,7 @@
 mod arguments;
 mod attribute;
 mod background;
+mod bounds;
 mod check;
 mod diagnostics;
 mod expand;

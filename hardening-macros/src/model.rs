@@ -43,6 +43,8 @@ pub(crate) struct Ticket {
 /// How a result is kept.
 pub(crate) struct Cached {
     pub(crate) key: Key,
+    /// Arguments in it whose type shows that it borrows.
+    pub(crate) borrowed: Vec<String>,
     /// Whether it may be loaded anew in the background.
     pub(crate) revalidates: bool,
     /// Errors that are kept too.

@@ -4,12 +4,11 @@ use hardening_spec::keys::Attribute;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{FnArg, ReturnType, Type, parse_quote};
 
 use crate::attribute::beside;
 use crate::diagnostics::Errors;
-use crate::expand::last_type;
+use crate::expand::{last_type, place};
 use crate::function::Function;
 use crate::harvest;
 use crate::ide;
@@ -84,6 +83,7 @@ fn arguments(function: &Function, noun: &str, stops: bool, errors: &mut Errors) 
             errors.at(&sig.ident, format!("{noun} answers a `Result`: write `-> Result<(), E>`"));
         }
     }
+    crate::check::logged(noun, sig, errors);
     let mut arguments = Vec::new();
     for argument in &sig.inputs {
         match argument {
@@ -172,13 +172,13 @@ pub(crate) fn run(function: &Function, arguments: &[Argument], get: &str, name: 
         ReturnType::Type(_, output) => &**output,
         ReturnType::Default => &parse_quote!(()),
     };
-    let at = ours_at(output.span());
+    let at = ours_at(place(output));
     let mut ident_at = ident.clone();
     ident_at.set_span(ident.span().located_at(at));
     Run {
         found,
-        answer: quote_spanned!(at=> #ident_at(#(#given),*).await),
-        as_text: quote_spanned!(ours_at(last_type(output).span())=> ::std::string::ToString::to_string(&error)),
+        answer: quote_spanned!(at=> ::hardening::__private::Ran::ran(#ident_at(#(#given),*).await)),
+        as_text: quote_spanned!(ours_at(place(last_type(output)))=> ::hardening::__private::error_text(&error)),
         provided: if any { emit!(provided) } else { emit!(_) },
     }
 }

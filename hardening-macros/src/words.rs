@@ -1,14 +1,20 @@
 //! The words that tokens mention, without parsing them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
-/// Every identifier in some tokens, and every word of a string literal that may be a format string, each with where
-/// it first stands.
+/// Every identifier in some tokens; and those that may be variables, each with where it first stands.
+///
+/// No variable: a field or method behind `.`, a segment of a path, a lifetime, a macro's name, and the name of a field in front of
+/// its value. A string mentions what a format string captures, and only among the arguments of a macro. What could be one or the
+/// other is a variable, since a copy too few does not compile.
 #[derive(Default)]
-pub(crate) struct Words(HashMap<String, Span>);
+pub(crate) struct Words {
+    variables: HashMap<String, Span>,
+    others: HashSet<String>,
+}
 
 impl Words {
     /// The words of `tokens`.
@@ -20,48 +26,136 @@ impl Words {
 
     /// Adds the words of `tokens`.
     pub(crate) fn add(&mut self, tokens: TokenStream) {
-        for token in tokens {
+        self.scan(tokens, false, false);
+    }
+
+    /// Adds the words of tokens that are arguments of a macro, or the contents of braces.
+    fn scan(&mut self, tokens: TokenStream, in_macro: bool, in_braces: bool) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (at, token) in tokens.iter().enumerate() {
             match token {
                 TokenTree::Ident(ident) => {
-                    self.0.entry(ident.unraw().to_string()).or_insert_with(|| ident.span());
-                }
-                TokenTree::Group(group) => self.add(group.stream()),
-                TokenTree::Literal(literal) => {
-                    let text = literal.to_string();
-                    if text.contains('{') {
-                        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-                        for word in words {
-                            self.0.entry(word.to_owned()).or_insert_with(|| literal.span());
-                        }
+                    let (before, after) = (&tokens[..at], &tokens[at + 1..]);
+                    let name = ident.unraw().to_string();
+                    let names_a_field = in_braces && !in_macro && is_field(before, after);
+                    if names_a_field || is_member(before) || is_segment(before, after) || is_macro(after) {
+                        self.others.insert(name);
+                    } else {
+                        self.variables.entry(name).or_insert_with(|| ident.span());
                     }
                 }
-                TokenTree::Punct(_) => {}
+                TokenTree::Group(group) => {
+                    let of_macro = in_macro || is_of_macro(&tokens[..at]);
+                    let braces = group.delimiter() == proc_macro2::Delimiter::Brace;
+                    self.scan(group.stream(), of_macro, braces);
+                }
+                TokenTree::Literal(literal) if in_macro => {
+                    for name in captured(&literal.to_string()) {
+                        self.variables.entry(name).or_insert_with(|| literal.span());
+                    }
+                }
+                TokenTree::Literal(_) | TokenTree::Punct(_) => {}
             }
         }
     }
 
     /// Adds those of `others`.
     pub(crate) fn merge(&mut self, others: &Self) {
-        for (word, span) in &others.0 {
-            self.0.entry(word.clone()).or_insert(*span);
+        for (word, span) in &others.variables {
+            self.variables.entry(word.clone()).or_insert(*span);
         }
+        self.others.extend(others.others.iter().cloned());
     }
 
-    /// Whether `name` is among them; `r#type` and `type` are one name.
+    /// Whether `name` is among the variables; `r#type` and `type` are one name.
     pub(crate) fn mention(&self, name: &syn::Ident) -> bool {
-        self.0.contains_key(&name.unraw().to_string())
+        self.variables.contains_key(&name.unraw().to_string())
     }
 
-    /// Whether `word` is among them.
+    /// Whether `word` is among them, as whatever.
     pub(crate) fn contain(&self, word: &str) -> bool {
-        self.0.contains_key(word)
+        self.variables.contains_key(word) || self.others.contains(word)
     }
 
     /// A binding that the tokens' own `word` sees: its span is theirs, which matters where a macro of the user's wrote
     /// them.
     pub(crate) fn binding(&self, word: &str) -> Option<Ident> {
-        self.0.get(word).map(|span| Ident::new(word, *span))
+        self.variables.get(word).map(|span| Ident::new(word, *span))
     }
+}
+
+fn is_punct(token: Option<&TokenTree>, c: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == c)
+}
+
+/// How many times `c` stands at the end of `before`.
+fn last(before: &[TokenTree], c: char) -> usize {
+    before.iter().rev().take_while(|token| is_punct(Some(token), c)).count()
+}
+
+/// `.name` or `'name`; `..name` is a range.
+fn is_member(before: &[TokenTree]) -> bool {
+    last(before, '.') == 1 || is_punct(before.last(), '\'')
+}
+
+/// `name::` or `::name`.
+fn is_segment(before: &[TokenTree], after: &[TokenTree]) -> bool {
+    last(before, ':') == 2 || (is_punct(after.first(), ':') && is_punct(after.get(1), ':'))
+}
+
+/// `name!(…)`; `name != …` is none.
+fn is_macro(after: &[TokenTree]) -> bool {
+    is_punct(after.first(), '!') && matches!(after.get(1), Some(TokenTree::Group(_) | TokenTree::Ident(_)))
+}
+
+/// `name: value` at the beginning of braces or behind a comma.
+fn is_field(before: &[TokenTree], after: &[TokenTree]) -> bool {
+    (before.is_empty() || is_punct(before.last(), ',')) && is_punct(after.first(), ':')
+}
+
+/// Whether a group behind these tokens holds the arguments of a macro or of an attribute.
+fn is_of_macro(before: &[TokenTree]) -> bool {
+    match before {
+        [.., TokenTree::Ident(_), bang] if is_punct(Some(bang), '!') => true,
+        // `macro_rules! name { … }`
+        [.., bang, TokenTree::Ident(_)] if is_punct(Some(bang), '!') => true,
+        [.., hash] => is_punct(Some(hash), '#'),
+        [] => false,
+    }
+}
+
+/// The variables that a string captures when it is a format string: `{name}`, `{name:…}`, `{:name$}` and `{:.name$}`. Braces that
+/// hold anything else are another macro's language, and every word in them may be a variable.
+fn captured(literal: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = literal;
+    while let Some(open) = rest.find('{') {
+        let before = &rest[..open];
+        rest = &rest[open + 1..];
+        if let Some(escaped) = rest.strip_prefix('{') {
+            rest = escaped;
+            continue;
+        }
+        let Some(close) = rest.find('}') else { break };
+        let inside = rest[..close].trim();
+        if before.ends_with("\\u") || inside.starts_with('"') {
+            rest = &rest[close + 1..];
+            continue;
+        }
+        let (name, spec) = inside.split_once(':').unwrap_or((inside, ""));
+        let words = |text: &str| -> Vec<String> {
+            text.split(|c: char| !is_of_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        found.extend(words(name));
+        let widths = spec.split_inclusive('$').filter_map(|piece| piece.strip_suffix('$'));
+        found.extend(widths.filter_map(|piece| words(piece).pop()));
+        rest = &rest[close + 1..];
+    }
+    found
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]
@@ -70,17 +164,85 @@ mod tests {
 
     use super::*;
 
+    fn variables(tokens: TokenStream) -> Vec<String> {
+        let mut names: Vec<String> = Words::of(tokens).variables.into_keys().collect();
+        names.sort();
+        names
+    }
+
     #[test]
-    fn identifiers_and_format_strings_are_mentions() {
+    fn identifiers_and_captures_of_format_strings_are_variables() {
         let words = Words::of(quote!({
-            call(sku, "{amount:>4} of", "plain price");
+            format!("{amount:>4} of", "plain price");
+            call(sku, "{other}");
             r#type
         }));
         for (name, mentioned) in
             [("sku", true), ("amount", true), ("price", false), ("type", true), ("other", false)]
         {
-            assert_eq!(words.contain(name), mentioned, "{name}");
+            assert_eq!(words.mention(&format_ident!("{name}")), mentioned, "{name}");
         }
         assert!(words.mention(&format_ident!("r#type")));
+    }
+
+    #[test]
+    fn members_paths_labels_and_field_names_are_none() {
+        assert_eq!(variables(quote!(order.price.cents())), ["order"]);
+        assert_eq!(variables(quote!(price::of(a) + Price::price)), ["a"]);
+        assert_eq!(
+            variables(quote!('price: loop {
+                break 'price;
+            })),
+            ["break", "loop"]
+        );
+        assert_eq!(variables(quote!(S { price: a, cost: b })), ["S", "a", "b"]);
+        assert_eq!(variables(quote!(price!(a))), ["a"]);
+        assert!(Words::of(quote!(order.SITE)).contain("SITE"));
+    }
+
+    #[test]
+    fn what_could_be_a_variable_is_one() {
+        for tokens in [
+            quote!(S { price }),
+            quote!(S { a: b, price }),
+            quote!(0..price),
+            quote!(..price),
+            quote!(..=price),
+            quote!(price != a),
+            quote!(if !price {}),
+            quote!(json!({ price: 1 })),
+            quote!(|a: u8| price),
+            quote!(a ? price : b),
+            quote!(price()),
+            quote!({ price.cents }),
+            quote!({
+                let a: u8 = price;
+            }),
+            quote!(match a {
+                1 => price,
+                _ => b,
+            }),
+            quote!(info!(%price)),
+            quote!(info!(price, "text")),
+        ] {
+            let text = tokens.to_string();
+            assert!(variables(tokens).contains(&"price".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_string_captures_what_a_format_string_does() {
+        for (text, names) in [
+            ("{price}", &["price"][..]),
+            ("{price:?} {price:>1}", &["price", "price"]),
+            ("{:price$} {:.price$} {:>a$.b$}", &["price", "price", "a", "b"]),
+            ("{0} {} {{price}} price", &["0"]),
+            ("{price.cents + 1}", &["price", "cents", "1"]),
+            (r"\u{price}", &[]),
+            (r#"{"price": 1}"#, &[]),
+            ("{price", &[]),
+        ] {
+            assert_eq!(captured(text), names, "{text}");
+        }
     }
 }

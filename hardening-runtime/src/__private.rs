@@ -13,11 +13,13 @@ pub use inventory;
 use crate::Rejected;
 pub use crate::catalogue::Entry;
 pub use crate::context;
+pub use crate::key::{BorrowedKey, FloatAsKey, Hashable, KeptKey, Key, key};
 #[cfg(feature = "tower")]
 pub use crate::layer::Policies;
 pub use crate::policy::idempotency::Ticket;
 pub use crate::policy::rate_limit::Charge;
 pub use crate::policy::shared::{PolicyEntry, SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter};
+pub use crate::replay::{Replay, Replayable, ReplayedBorrow, ReplayedOption, replay};
 #[cfg(feature = "service")]
 pub use crate::service::{
     self, Provided, ServiceSpec,
@@ -25,7 +27,7 @@ pub use crate::service::{
     tasks::BackgroundTask,
 };
 pub use crate::site::{Cached, Call, Level, Outcome, Place, Site, Verdict};
-pub use crate::{cache_key, place, register, siblings};
+pub use crate::{place, register, siblings};
 #[cfg(feature = "service")]
 pub use crate::{register_check, register_task};
 pub use tokio::spawn;
@@ -43,44 +45,20 @@ pub const fn shared_limit(spec: RateLimitSpec, key: bool) -> RateLimitSpec {
     spec
 }
 
-/// A value that each attempt gets anew.
+/// An error that can report that a policy refused the call.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is handed to each attempt anew, so it must be `Clone`",
-    label = "this argument is used again when the call is repeated or falls back",
-    note = "derive `Clone` for it, or take it by reference: `&{Self}`",
-    note = "a handler of tonic gets a `Request`, which can do neither: put the attribute on a method that the handler calls with what is in it"
-)]
-pub trait Replayable: Sized {
-    /// Another one.
-    #[must_use]
-    fn another(&self) -> Self;
-}
-
-impl<T: Clone> Replayable for T {
-    #[inline]
-    fn another(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// The argument for one more attempt.
-#[inline]
-pub fn replay<T: Replayable>(value: &T) -> T {
-    value.another()
-}
-
-/// An error that can say that a policy refused the call.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot say that a call was refused",
-    label = "write `impl From<hardening::Rejected> for {Self}`",
-    note = "a policy that refuses, cuts or repeats a call answers with `hardening::Rejected`, made into the function's own error",
-    note = "`tonic::Status` has this with `hardening`'s feature `grpc`"
+    message = "`{Self}` cannot report that a call was refused: it has no `From<hardening::Rejected>`",
+    label = "a refusal of this call becomes this error",
+    note = "a type of this crate: write `impl From<hardening::Rejected> for {Self}`; a type parameter: add the bound \
+            `From<hardening::Rejected>`; a type of another crate: return `hardening::Rejected`, `anyhow::Error`, \
+            `Box<dyn Error + Send + Sync>` or an enum of your own that holds both"
 )]
 pub trait FromRejected {
     /// The refusal as this error.
     fn from_rejected(rejected: Rejected) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: From<Rejected>> FromRejected for E {
     #[inline]
     fn from_rejected(rejected: Rejected) -> Self {
@@ -88,55 +66,26 @@ impl<E: From<Rejected>> FromRejected for E {
     }
 }
 
-/// What a call under policies answers.
+/// What a call under policies returns.
 #[diagnostic::on_unimplemented(
     message = "a policy can refuse this call, so it needs a `Result` here",
-    label = "this is none: write `Result<{Self}, E>` where `E: From<hardening::Rejected>`"
+    label = "this is none: write `Result<{Self}, E>` where `E: From<hardening::Rejected>`, such as `hardening::Rejected`"
 )]
-pub trait Refusable {}
+pub trait Refusable {
+    /// `C`, whatever this is. For a type that is no `Result` it is no type, so that nothing is reported of what follows.
+    type Call<C>;
 
-impl<T, E> Refusable for Result<T, E> {}
-
-/// An [`anchor`] for a call under policies.
-pub fn refusable<R: Refusable>() -> R {
-    anchor()
+    /// Passes a call on.
+    fn under_policies<C>(call: C) -> Self::Call<C>;
 }
 
-/// A key that is looked at where it stands, and kept as an owned one: `&str` as `String`.
-#[derive(Debug)]
-pub struct KeyOf<'a, T>(pub &'a T);
+#[diagnostic::do_not_recommend]
+impl<T, E> Refusable for Result<T, E> {
+    type Call<C> = C;
 
-/// A key behind a reference.
-pub trait KeyByReference {
-    /// As it is kept.
-    type Owned;
-    /// As it is kept.
-    fn own(&self) -> Self::Owned;
-}
-
-impl<B: ?Sized + ToOwned> KeyByReference for KeyOf<'_, &B> {
-    type Owned = B::Owned;
-
-    #[inline]
-    fn own(&self) -> B::Owned {
-        (*self.0).to_owned()
-    }
-}
-
-/// Every other key.
-pub trait KeyByValue {
-    /// As it is kept.
-    type Owned;
-    /// As it is kept.
-    fn own(&self) -> Self::Owned;
-}
-
-impl<T: Clone> KeyByValue for &KeyOf<'_, T> {
-    type Owned = T;
-
-    #[inline]
-    fn own(&self) -> T {
-        self.0.clone()
+    #[inline(always)]
+    fn under_policies<C>(call: C) -> C {
+        call
     }
 }
 
@@ -148,7 +97,50 @@ impl<T: Clone> KeyByValue for &KeyOf<'_, T> {
 )]
 pub trait Keepable: Clone + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Keepable for T {}
+
+/// What a function that the service runs returns.
+#[diagnostic::on_unimplemented(
+    message = "a health check or a background task returns a `Result<(), E>`, where `E: Display`",
+    label = "this is a `{Self}`: write `Result<(), hardening::BoxError>`"
+)]
+pub trait Ran {
+    /// Why it failed.
+    type Error;
+
+    /// How it ended.
+    ///
+    /// # Errors
+    /// Its own.
+    fn ran(self) -> Result<(), Self::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E> Ran for Result<(), E> {
+    type Error = E;
+
+    fn ran(self) -> Self {
+        self
+    }
+}
+
+/// The error of a function that the service runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be logged: the error of a health check or a background task is `Display`",
+    label = "this is not `Display`",
+    note = "a type of this crate: write `impl std::fmt::Display for {Self}`; a type of another crate: return `hardening::BoxError` \
+            or a `String` that says what failed"
+)]
+pub trait Logged: std::fmt::Display {}
+
+#[diagnostic::do_not_recommend]
+impl<E: std::fmt::Display> Logged for E {}
+
+/// An error as it is logged.
+pub fn error_text<E: Logged>(error: &E) -> String {
+    error.to_string()
+}
 
 /// An answer of which only the compiler knows whether it is a `Result`: the method of its own wins over the trait's.
 #[derive(Debug)]
@@ -207,17 +199,6 @@ macro_rules! register {
     ($site:ident) => {
         $crate::__private::inventory::submit! { $crate::__private::Entry(&$site) }
     };
-}
-
-/// The owned key of a cached result.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! cache_key {
-    ($key:expr) => {{
-        use $crate::__private::{KeyByReference as _, KeyByValue as _};
-        (&$crate::__private::KeyOf(&$key)).own()
-    }};
-    ($($key:expr,)+) => { ($($crate::cache_key!($key),)+) };
 }
 
 /// Proves that attributes named without their path are those of this crate: each takes its item away.

@@ -10,11 +10,13 @@ pub mod connect;
 pub mod context;
 #[cfg(feature = "service")]
 mod files;
+mod key;
 #[cfg(feature = "tower")]
 pub mod layer;
 pub mod lifecycle;
 pub mod policy;
 mod rejected;
+mod replay;
 #[cfg(feature = "service")]
 pub mod secret;
 #[cfg(feature = "service")]
@@ -33,4 +35,5 @@ pub mod __private;
 
 #[cfg(feature = "validation")]
 pub use garde;
+pub use key::CacheKey;
 pub use rejected::Rejected;

@@ -1,12 +1,12 @@
 //! Refusals: what a policy answers instead of the body.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 /// Why a call was refused or cut by one of its policies.
 ///
-/// A function under a policy that can refuse returns `Result<T, E>` with `E: From<Rejected>`. Over HTTP it
-/// is a problem+json answer, see the `service` feature.
+/// A function under a policy that can refuse returns `Result<T, E>` with `E: From<Rejected>`. [`std::io::Error`] has it, and with the
+/// `service` feature `StatusCode`, `(StatusCode, String)`, `Response` and `Problem`. Over HTTP it is a problem+json answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
@@ -153,3 +153,24 @@ impl fmt::Display for Rejected {
 }
 
 impl std::error::Error for Rejected {}
+
+/// The refusal is what the error holds: `error.get_ref()` and `downcast_ref::<Rejected>()` give it back.
+///
+/// `TimedOut` for a timeout or a deadline, `ConnectionRefused` for an open circuit, `ResourceBusy` for a limit that is used up or a
+/// request that is being worked on, `PermissionDenied` for a missing right, `InvalidInput` for a missing or reused idempotency key,
+/// `Other` for the rest. Never `WouldBlock` or `Interrupted`: callers of sockets repeat those at once.
+impl From<Rejected> for io::Error {
+    fn from(rejected: Rejected) -> Self {
+        let kind = match rejected {
+            Rejected::Timeout { .. } | Rejected::DeadlineExceeded { .. } => io::ErrorKind::TimedOut,
+            Rejected::CircuitOpen { .. } => io::ErrorKind::ConnectionRefused,
+            Rejected::RateLimited { .. }
+            | Rejected::BulkheadFull { .. }
+            | Rejected::IdempotencyConflict { .. } => io::ErrorKind::ResourceBusy,
+            Rejected::Unauthenticated | Rejected::Forbidden { .. } => io::ErrorKind::PermissionDenied,
+            Rejected::IdempotencyMismatch | Rejected::IdempotencyKeyMissing => io::ErrorKind::InvalidInput,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, rejected)
+    }
+}

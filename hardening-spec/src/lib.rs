@@ -13,6 +13,7 @@ pub mod rules;
 pub mod settings;
 mod spec;
 pub mod suggest;
+pub mod synonyms;
 pub mod units;
 mod values;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::keys::{self, Attribute, Kind, list};
-use crate::suggest::nearest;
+use crate::synonyms::meant;
 use crate::units;
 use crate::{
     BulkheadSpec, CacheSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Jitter, OnTakeover, RateLimitSpec,
@@ -116,7 +116,7 @@ pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result
 
 /// "unknown key `attempst`; did you mean `attempts`? Known: …".
 pub fn unknown(what: &str, given: &str, known: &[&str]) -> SetError {
-    let near = nearest(given, known.iter().copied());
+    let near = meant(given, known.iter().copied());
     let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     let end = if near.is_empty() { ";" } else { "" };
     SetError(format!("unknown {what} `{given}`{near}{end} known: {}", list(known)))

@@ -8,6 +8,8 @@ mod arguments;
 mod beside;
 #[path = "../pass/bodies.rs"]
 mod bodies;
+#[path = "../pass/conversions.rs"]
+mod conversions;
 #[path = "../pass/corners.rs"]
 mod corners;
 #[path = "../pass/error.rs"]
@@ -22,6 +24,10 @@ mod generated;
 mod generics;
 #[path = "../pass/handlers.rs"]
 mod handlers;
+#[path = "../pass/keys.rs"]
+mod keys;
+#[path = "../pass/mentions.rs"]
+mod mentions;
 #[path = "../pass/names.rs"]
 mod names;
 #[path = "../pass/paths.rs"]

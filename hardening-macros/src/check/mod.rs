@@ -1,9 +1,14 @@
 //! The rules; the only place that reports their violation. What comes out expands without fail.
 
+mod error_type;
+mod key;
 mod policy;
+mod replayed;
 mod shape;
 
+pub(crate) use error_type::logged;
 pub(crate) use policy::written;
+pub(crate) use shape::is_result;
 
 use hardening_spec::keys::CONTEXT_KEYS;
 use hardening_spec::rules::Severity;
@@ -24,8 +29,11 @@ use crate::syntax::{Policy, Value};
 pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &mut Errors) -> Call {
     let Harvest { policies, imports } = harvest;
     shape::result(function, form, &policies, errors);
+    error_type::refusals(function, form, &policies, errors);
     shape::replay(function, form, &policies, errors);
+    replayed::used_once(function, form, &policies, errors);
     shape::side_by_side(function, &policies, errors);
+    key::generic(function, &policies, errors);
     shape::instances(function, &policies, errors);
     shape::kept(function, &policies, errors);
     shape::captured_self(function, form, &policies, errors);
@@ -142,12 +150,14 @@ fn ticket(policies: &[Policy], function: &Function) -> Option<Ticket> {
 
 fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {
     let policy = policies.iter().find(|policy| policy.name() == keys::CACHED.name)?;
-    let key = context_key(policy.expression("key")?, &bindings(&function.sig));
+    let key = policy.expression("key")?;
+    let borrowed = key::borrowed(key, &function.sig);
+    let key = context_key(key, &bindings(&function.sig));
     let negative = match policy.get("negative").map(|entry| &entry.value) {
         Some(Value::Negative(pattern, _)) => Some(pattern.clone()),
         _ => None,
     };
-    Some(Cached { key, revalidates: policy.has("stale_while_revalidate"), negative })
+    Some(Cached { key, borrowed, revalidates: policy.has("stale_while_revalidate"), negative })
 }
 
 /// A word of the request's context, unless an argument has that name.

@@ -13,7 +13,7 @@ use crate::function::{Form, Function};
 use crate::syntax::Policy;
 
 /// Types that are no `Result` under any import.
-const OTHER_TYPES: &[&str] = &[
+pub(super) const OTHER_TYPES: &[&str] = &[
     "bool",
     "char",
     "str",
@@ -97,8 +97,7 @@ pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], erro
             errors.at(&function.sig.ident, message);
         }
         Some(output) if certainly_no_result(output) => {
-            let shown = output.to_token_stream().to_string();
-            let shown = shown.replace(" < ", "<").replace(" >", ">").replace("& ", "&");
+            let shown = shown(output);
             errors.at(
                 output,
                 format!("{why}, so it needs a `Result` here: write `Result<{shown}, E>` {wanted}"),
@@ -108,7 +107,7 @@ pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], erro
     }
 }
 
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     let mut unique: Vec<String> = Vec::new();
     for name in names {
         let name = format!("`{name}`");
@@ -123,7 +122,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// Whether the last word of a type is `Result`.
-pub(super) fn is_result(ty: &Type) -> bool {
+pub(crate) fn is_result(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Result"),
         Type::Paren(inner) => is_result(&inner.elem),
@@ -145,15 +144,41 @@ pub(super) fn may_be_alias(ty: &Type) -> bool {
 /// A path may be an alias of a `Result`; these are none by their form or their name.
 fn certainly_no_result(ty: &Type) -> bool {
     match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
-            let alone = path.path.segments.len() == 1 || !matches!(last.arguments, PathArguments::None);
-            alone && OTHER_TYPES.iter().any(|known| last.ident == known)
-        }),
+        Type::Path(_) => named_in(ty, OTHER_TYPES),
         Type::Paren(inner) => certainly_no_result(&inner.elem),
         Type::Group(inner) => certainly_no_result(&inner.elem),
         Type::Infer(_) | Type::Macro(_) | Type::Verbatim(_) => false,
         _ => true,
     }
+}
+
+/// Whether a type is one of these names: alone, with arguments, or behind the standard library's path.
+pub(super) fn named_in(ty: &Type, names: &[&str]) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let segments = &path.path.segments;
+    let Some((first, last)) = segments.first().zip(segments.last()) else { return false };
+    let of_std = ["std", "core", "alloc"].iter().any(|root| first.ident == root);
+    let alone = segments.len() == 1 || of_std || !matches!(last.arguments, PathArguments::None);
+    alone && names.iter().any(|known| last.ident == known)
+}
+
+/// A type as it would be written.
+pub(super) fn shown(tokens: impl ToTokens) -> String {
+    let mut text = tokens.to_token_stream().to_string();
+    for (spaced, tight) in [
+        (" < ", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        ("& ", "&"),
+        (" :: ", "::"),
+        ("( ", "("),
+        (" (", "("),
+        (" )", ")"),
+        (" ,", ","),
+    ] {
+        text = text.replace(spaced, tight);
+    }
+    text.replace("-(", "- (").replace("->(", "-> (").replace("->", " ->").replace("  ", " ")
 }
 
 /// A copy of `self` cannot be named in a string of which only its macro knows whether it is a format string.
@@ -226,7 +251,7 @@ pub(super) fn instances(function: &Function, policies: &[Policy], errors: &mut E
 /// What a kept result asks of its function.
 pub(super) fn kept(function: &Function, policies: &[Policy], errors: &mut Errors) {
     let Some(cached) = policies.iter().find(|policy| policy.name() == keys::CACHED.name) else { return };
-    if !cached.means("stale_while_revalidate") {
+    if !cached.has("stale_while_revalidate") {
         return;
     }
     for argument in &function.sig.inputs {

@@ -1,12 +1,11 @@
 //! The user's body inside a fresh `async` block, with the arguments moved into it.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{Signature, Type};
 
 use super::handover::{Handover, Mentions};
-use crate::function::Form;
+use crate::function::{Form, with_stream};
 use crate::model::Call;
 use crate::paths::{emit, private};
 use crate::syntax::Value;
@@ -14,10 +13,10 @@ use crate::words::Words;
 
 /// `async move { anchor; arguments; the body as written }`.
 pub(super) struct Body {
+    block: Group,
     anchor: TokenStream,
     handover: Handover,
     written: TokenStream,
-    span: Span,
 }
 
 impl Body {
@@ -30,8 +29,7 @@ impl Body {
             Mentions { inside: Words::of(form.body.clone()), outside, after, repeats: call.repeats() };
         let handover = Handover::plan(sig, &mentions);
         let (handover, written) = handover.with_receiver(sig, form.is_boxed(), &mentions, form.body.clone());
-        let anchored = if call.judged().is_some() { "refusable" } else { "anchor" };
-        Self { anchor: anchor(call.output.as_ref(), anchored), handover, written, span: form.span }
+        Self { block: form.block.clone(), anchor: anchor(call), handover, written }
     }
 
     /// Ties the block's type to the function's, so that a wrong value is reported where it stands.
@@ -74,9 +72,12 @@ impl Body {
     }
 
     fn block(&self) -> TokenStream {
-        let Self { anchor, handover: Handover { moves, .. }, written, span } = self;
+        let Self { block, anchor, handover: Handover { moves, .. }, written } = self;
+        // Else an empty body's last expression would be the anchor, and be what lacks a value.
+        let end = written.is_empty().then(|| emit!(;));
         // It stands for the user's body, so lints and errors treat it as that.
-        quote_spanned!(*span=> async move { #anchor #moves #written })
+        let block = with_stream(block, emit!(#anchor #moves #written #end));
+        quote_spanned!(block.span()=> async move #block)
     }
 }
 
@@ -116,31 +117,19 @@ fn words_after(call: &Call) -> Words {
 }
 
 /// A `return` of the function's own type that never runs.
-fn anchor(output: Option<&Type>, function: &str) -> TokenStream {
-    match output {
-        None | Some(Type::Never(_)) => TokenStream::new(),
+fn anchor(call: &Call) -> TokenStream {
+    match call.output.as_ref() {
+        None => emit!(if false {
+            return;
+        }),
+        Some(Type::Never(_)) => TokenStream::new(),
         Some(output) => {
-            let mut output = output.clone();
-            EraseImplTrait.visit_type_mut(&mut output);
-            let (private, function) = (private(), Ident::new(function, Span::mixed_site()));
+            let (private, output) = (private(), super::output::inside(call, output));
             emit! {
                 if false {
-                    return #private::#function::<#output>();
+                    return #private::anchor::<#output>();
                 }
             }
-        }
-    }
-}
-
-/// `impl Trait` → `_`: it may not be written inside a body.
-struct EraseImplTrait;
-
-impl VisitMut for EraseImplTrait {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        if matches!(ty, Type::ImplTrait(_)) {
-            *ty = syn::parse_quote!(_);
-        } else {
-            visit_type_mut(self, ty);
         }
     }
 }

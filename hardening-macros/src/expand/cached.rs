@@ -1,25 +1,16 @@
 //! What stands around the attempts of a call whose result is kept.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::Expr;
 
 use super::body::Body;
 use super::charge;
-use crate::model::{Call, Key};
+use crate::model::Call;
 use crate::paths::{emit, ours_at, private};
 
 /// `let key = …;`, owned, before the body can use anything up.
 pub(super) fn key(call: &Call) -> Option<TokenStream> {
-    let (private, cached) = (private(), call.cached.as_ref()?);
-    let key = match &cached.key {
-        Key::Context(word) => emit!(#private::context::#word()),
-        Key::Expression(Expr::Tuple(tuple)) => {
-            let members = &tuple.elems;
-            let comma = (!members.trailing_punct() && !members.is_empty()).then(|| emit!(,));
-            emit!(#private::cache_key!(#members #comma))
-        }
-        Key::Expression(key) => emit!(#private::cache_key!(#key)),
-    };
+    let cached = call.cached.as_ref()?;
+    let key = super::key::owned(&cached.key, &cached.borrowed);
     Some(emit!(let key = #key;))
 }
 
@@ -38,11 +29,12 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     let stale = if cached.revalidates {
         let copies = body.owned();
         let charges = charge::passed(call);
+        let begin = super::output::checked(call, &emit!(#site.begin_refresh(#charges)));
         emit! {
             #private::Cached::Stale(answer, load) => {
                 #copies
                 #private::spawn(async move {
-                    let mut call = #site.begin_refresh(#charges);
+                    let mut call = #begin;
                     #settled
                     let settled = #loaded;
                     call.close(settled);

@@ -8,7 +8,7 @@ use syn::{FnArg, Pat, PatIdent, PatType, Signature, Token};
 
 use super::receiver;
 use crate::arguments::{self, Passing, cfgs, visit};
-use crate::paths::{emit, ours_at, private};
+use crate::paths::{emit, ours_at, private_at};
 use crate::words::Words;
 
 /// What mentions the arguments.
@@ -193,10 +193,12 @@ struct Argument<'a> {
 
 /// What each run of the body gets in an argument's place, and whether the argument has to be `mut` for it.
 fn copy(from: &Ident, passing: Passing) -> (TokenStream, bool) {
-    let (private, span) = (private(), ours_at(from.span()));
+    let (private, span) = (private_at(from.span()), ours_at(from.span()));
     match passing {
         // A missing `Clone` is shown at the argument.
-        Passing::Owned | Passing::Copied => (quote_spanned!(span=> #private::replay(&#from)), false),
+        Passing::Owned | Passing::Copied => {
+            (quote_spanned!(span=> #private::replay(&#from).another()), false)
+        }
         Passing::Exclusive => (quote_spanned!(span=> &mut *#from), false),
         Passing::Optional => (quote_spanned!(span=> ::core::option::Option::as_deref_mut(&mut #from)), true),
         Passing::Pinned => (quote_spanned!(span=> ::core::pin::Pin::as_mut(&mut #from)), true),

@@ -1,44 +1,26 @@
 //! What stands around a call whose request may be sent again.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
-use syn::Expr;
+use quote::quote_spanned;
 use syn::spanned::Spanned;
 
-use crate::model::{Call, Key};
+use super::key;
+use crate::model::Call;
 use crate::paths::{emit, ours_at, private};
 
 /// `let ticket = …;`, before the body can use anything up.
 pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
     let (private, ticket) = (private(), call.ticket.as_ref()?);
-    let fingerprint = ticket.fingerprint.as_ref().map(looked_at);
+    let fingerprint = ticket.fingerprint.as_ref().map(key::hashed_value);
     let ticket = match (&ticket.key, fingerprint) {
         (None, None) => emit!(#private::Ticket::of_request()),
         (None, Some(fingerprint)) => emit!(#private::Ticket::of_request_as(#fingerprint)),
         (Some(key), fingerprint) => {
-            let key = match key {
-                Key::Context(word) => emit!(&#private::context::#word()),
-                Key::Expression(key) => looked_at(key),
-            };
+            let key = key::hashed(key);
             emit!(#private::Ticket::of(#key, #fingerprint))
         }
     };
     Some(emit!(let ticket = #ticket;))
-}
-
-/// A reference to a value; the members of a pair are looked at, not moved.
-fn looked_at(expr: &Expr) -> TokenStream {
-    match expr {
-        Expr::Tuple(tuple) => {
-            let members = tuple.elems.iter().map(|member| match member {
-                Expr::Path(_) | Expr::Field(_) => emit!(&#member),
-                other => other.to_token_stream(),
-            });
-            emit!(&(#(#members,)*))
-        }
-        Expr::Path(_) | Expr::Field(_) | Expr::MethodCall(_) | Expr::Call(_) => emit!(&#expr),
-        other => emit!(&(#other)),
-    }
 }
 
 /// A future of the call, for as long as the request's key is held.

@@ -5,12 +5,14 @@ mod cached;
 mod charge;
 mod handover;
 mod idempotent;
+mod key;
+mod output;
 mod receiver;
 mod spec;
 mod verdict;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
@@ -110,10 +112,11 @@ fn under_policies(
 /// The end of the call: its result, or the fallback's answer.
 fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     // A bound that the error type misses is shown there.
-    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| last_type(output).span()));
+    let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| place(last_type(output))));
+    let settled = Ident::new("settled", at);
     let Some(fallback) = &judged.fallback else {
         let finish = Ident::new("finish", at);
-        return returned(&emit!(call.#finish(settled)), call);
+        return returned(&emit!(call.#finish(#settled)), call);
     };
     let finish_or = Ident::new("finish_or", at);
     let (value, anchor, private) = (&fallback.value, body.anchor(), private());
@@ -129,29 +132,40 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     let Some(users_error) = Words::of(value.to_token_stream()).binding("error") else {
         let ending = judged(&|wanted| {
             emit! {
-                if let #private::Break(result) = call.#finish_or(settled, #wanted) {
+                if let #private::Break(result) = call.#finish_or(#settled, #wanted) {
                     return result;
                 }
             }
         });
         let answer = body::pinned(&emit!(async move { #anchor #value }));
+        let answer = quote_spanned!(at=> call.fallback(#answer).await);
         return emit! {
             #ending
-            return call.fallback(#answer).await;
+            return #answer;
         };
     };
     let ending = judged(&|wanted| {
         emit! {
-            match call.#finish_or(settled, #wanted) {
+            match call.#finish_or(#settled, #wanted) {
                 #private::Break(result) => return result,
                 #private::Continue(error) => error,
             }
         }
     });
     let answer = body::pinned(&emit!(async move { let #users_error = &error; #anchor #value }));
+    let answer = quote_spanned!(at=> call.fallback(#answer).await);
     emit! {
         let error = #ending;
-        return call.fallback(#answer).await;
+        return #answer;
+    }
+}
+
+/// Where a type is reported: at the last name of its path, since a span of several tokens covers only the first on stable
+/// compilers.
+pub(crate) fn place(ty: &Type) -> Span {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map_or_else(|| ty.span(), |last| last.ident.span()),
+        _ => ty.span(),
     }
 }
 

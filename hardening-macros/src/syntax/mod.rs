@@ -7,7 +7,7 @@ mod text;
 mod value;
 
 use hardening_spec::keys::{self, Attribute, Key, Kind};
-use hardening_spec::suggest;
+use hardening_spec::synonyms;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -348,7 +348,16 @@ impl Reader<'_> {
             let message = format!("`{}` has no key `{name}`: write `{}`", attribute.name, attribute.example);
             return syn::Error::new_spanned(name, message);
         }
-        let nearest = suggest::nearest(&name.to_string(), self.names());
+        let nearest = synonyms::meant(&name.to_string(), self.names());
+        if nearest.is_none()
+            && let Some(other) = keys::POLICIES.into_iter().find(|policy| name == policy.name)
+        {
+            let message = format!(
+                "`{}` has no key `{name}`, which is an attribute of its own: write `{}` beside this one",
+                attribute.name, other.example
+            );
+            return syn::Error::new_spanned(name, message);
+        }
         self.policy.meant.extend(nearest);
         let meant = match nearest {
             Some(nearest) => format!(": did you mean `{nearest}`? Its"),

@@ -4,6 +4,7 @@ mod expansions;
 mod mistakes;
 mod order;
 mod services;
+mod types;
 mod values;
 
 use hardening_spec::keys;

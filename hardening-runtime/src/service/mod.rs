@@ -19,6 +19,7 @@ mod console;
 mod deadline;
 mod drain;
 mod ending;
+mod errors;
 mod farewell;
 mod field_text;
 mod fields;

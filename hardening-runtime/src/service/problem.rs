@@ -148,7 +148,6 @@ impl Problem {
         self.status
     }
 
-    #[cfg(feature = "grpc")]
     pub(super) fn told(&self) -> (StatusCode, &str, Option<Duration>) {
         (self.status, self.detail.as_deref().unwrap_or(&self.title), self.retry_after)
     }

@@ -44,6 +44,11 @@ impl App {
 }
 
 /// What the function under `#[hardened_service]` may return.
+#[diagnostic::on_unimplemented(
+    message = "a service is set up by a function that returns its routes, and `{Self}` is no such type",
+    label = "write `hardening::Result<Router>`",
+    note = "any error that becomes a `hardening::BoxError` will do: a `String`, or a type with `std::error::Error`"
+)]
 pub trait IntoApp {
     /// The routes, or why there are none.
     ///
@@ -58,6 +63,7 @@ impl IntoApp for Router {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> IntoApp for std::result::Result<Router, E> {
     fn into_app(self) -> Result<App> {
         self.map(App::http).map_err(Into::into)

@@ -1,12 +1,37 @@
+use axum::response::{IntoResponse, Response};
 use hardening::timeout;
 
 type Count = u32;
 
+struct Stock;
+
 #[timeout(1s)]
-async fn stock(sku: &str) -> Count {
-    sku.len() as u32
+async fn alias(sku: &str) -> Count {
+    let _ = sku;
+    1
+}
+
+#[timeout(1s)]
+async fn own(sku: &str) -> Stock {
+    let _ = sku;
+    Stock
+}
+
+#[timeout(1s)]
+async fn response(sku: &str) -> axum::response::Response {
+    let _ = sku;
+    "".into_response()
+}
+
+#[timeout(1s)]
+async fn imported(sku: &str) -> Response {
+    let _ = sku;
+    "".into_response()
 }
 
 fn main() {
-    let _ = stock("A-1");
+    let _ = alias("A-1");
+    let _ = own("A-1");
+    let _ = response("A-1");
+    let _ = imported("A-1");
 }

@@ -6,6 +6,8 @@ mod arguments;
 mod attribute;
 #[path = "../../../hardening-macros/src/background.rs"]
 mod background;
+#[path = "../../../hardening-macros/src/bounds.rs"]
+mod bounds;
 #[path = "../../../hardening-macros/src/check/mod.rs"]
 mod check;
 #[path = "../../../hardening-macros/src/diagnostics.rs"]

@@ -106,6 +106,7 @@ mod http {
     #[derive(Clone, Copy, Debug)]
     pub struct AsJson;
 
+    #[diagnostic::do_not_recommend]
     impl<T: Serialize + DeserializeOwned> Replay<AsJson> for T {
         async fn keep(self) -> (Self, Option<Vec<u8>>) {
             // Some values go into JSON and do not come out, NaN for one.

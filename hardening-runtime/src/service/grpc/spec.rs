@@ -19,12 +19,14 @@ impl IntoApp for (Router, Routes) {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> IntoApp for std::result::Result<Routes, E> {
     fn into_app(self) -> Result<App> {
         self.map_err(Into::into)?.into_app()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> IntoApp for std::result::Result<(Router, Routes), E> {
     fn into_app(self) -> Result<App> {
         self.map_err(Into::into)?.into_app()

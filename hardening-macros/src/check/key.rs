@@ -1,0 +1,108 @@
+//! Keys that are arguments of a type parameter, or of a type that shows that it borrows.
+
+use hardening_spec::keys;
+use syn::{Expr, FnArg, GenericArgument, Pat, PathArguments, Signature, Type};
+
+use super::shape::shown;
+use crate::bounds::Bounds;
+use crate::diagnostics::Errors;
+use crate::function::Function;
+use crate::syntax::Policy;
+
+/// What a key of a cached result is; any other key is `Hash`.
+const KEPT: [&str; 6] = ["Hash", "Eq", "Clone", "Send", "Sync", "'static"];
+
+/// A type parameter says what a key has to be.
+pub(super) fn generic(function: &Function, policies: &[Policy], errors: &mut Errors) {
+    for policy in policies {
+        let wanted: &[&str] = if policy.name() == keys::CACHED.name { &KEPT } else { &KEPT[..1] };
+        for key in ["key", "fingerprint"].into_iter().filter_map(|key| policy.expression(key)) {
+            each_member(key, &mut |member| {
+                let Some((name, ty)) = argument(&function.sig, member) else { return };
+                let ty = behind_references(ty);
+                let Some(bounds) = Bounds::of(&function.sig, ty) else { return };
+                let missing: Vec<&str> = wanted.iter().copied().filter(|bound| !bounds.has(bound)).collect();
+                if missing.is_empty() {
+                    return;
+                }
+                let (missing, written) = (missing.join(" + "), shown(ty));
+                let bound = match ty {
+                    Type::ImplTrait(_) => format!("write `{written} + {missing}`"),
+                    _ => format!("add the bound `{written}: {missing}`"),
+                };
+                let or = if bounds.has("AsRef") {
+                    format!(", or take what it refers to: `{name}.as_ref()`")
+                } else {
+                    String::new()
+                };
+                let kept = if wanted.len() > 1 { "kept" } else { "hashed" };
+                errors.at(member, format!("`{name}` is {kept} as a key: {bound}{or}"));
+            });
+        }
+    }
+}
+
+/// Arguments in a key whose type shows a lifetime: their type is either known to have an owned form, or has to have one.
+pub(super) fn borrowed(key: &Expr, sig: &Signature) -> Vec<String> {
+    let mut found = Vec::new();
+    each_member(key, &mut |member| {
+        if let Some((name, ty)) = argument(sig, member)
+            && shows_lifetime(behind_references(ty))
+        {
+            found.push(name);
+        }
+    });
+    found
+}
+
+/// Calls `visit` with each member of tuples that are written out.
+fn each_member<'e>(key: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
+    match key {
+        Expr::Paren(inside) => each_member(&inside.expr, visit),
+        Expr::Group(inside) => each_member(&inside.expr, visit),
+        Expr::Reference(reference) => each_member(&reference.expr, visit),
+        Expr::Tuple(tuple) => tuple.elems.iter().for_each(|member| each_member(member, visit)),
+        other => visit(other),
+    }
+}
+
+/// The type of the argument that an expression names.
+fn argument<'s>(sig: &'s Signature, member: &Expr) -> Option<(String, &'s Type)> {
+    let Expr::Path(path) = member else { return None };
+    let name = path.path.get_ident()?;
+    sig.inputs.iter().find_map(|argument| match argument {
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(pattern) if pattern.ident == *name => Some((name.to_string(), &*typed.ty)),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    })
+}
+
+fn behind_references(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => behind_references(&reference.elem),
+        Type::Paren(inner) => behind_references(&inner.elem),
+        Type::Group(inner) => behind_references(&inner.elem),
+        other => other,
+    }
+}
+
+/// `Sku<'_>`, and the same inside a type of the standard library that nests.
+fn shows_lifetime(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => {
+            let Some(last) = path.path.segments.last() else { return false };
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+            arguments.args.iter().any(|argument| match argument {
+                GenericArgument::Lifetime(lifetime) => lifetime.ident != "static",
+                GenericArgument::Type(ty) => shows_lifetime(behind_references(ty)),
+                _ => false,
+            })
+        }
+        Type::Tuple(tuple) => tuple.elems.iter().any(|member| shows_lifetime(behind_references(member))),
+        Type::Slice(slice) => shows_lifetime(behind_references(&slice.elem)),
+        Type::Array(array) => shows_lifetime(behind_references(&array.elem)),
+        _ => false,
+    }
+}

@@ -1,0 +1,43 @@
+use hardening::{Rejected, idempotent};
+
+struct Weight(f64);
+
+struct Order {
+    price: f64,
+    weight: Weight,
+}
+
+#[idempotent(key = price, fingerprint = 1)]
+async fn float(price: f64) -> Result<String, Rejected> {
+    Ok(price.to_string())
+}
+
+#[idempotent(key = (sku, order.price), fingerprint = 1)]
+async fn member(sku: &str, order: &Order) -> Result<String, Rejected> {
+    Ok(format!("{sku} {}", order.price))
+}
+
+#[idempotent(key = ((sku, price), 1), fingerprint = 1)]
+async fn optional(sku: &str, price: Option<f64>) -> Result<String, Rejected> {
+    Ok(format!("{sku} {price:?}"))
+}
+
+#[idempotent(key = (order.weight, sku), fingerprint = 1)]
+async fn own(sku: &str, order: &Order) -> Result<String, Rejected> {
+    Ok(format!("{sku} {}", order.weight.0))
+}
+
+#[idempotent(key = shop, fingerprint = 1)]
+async fn generic<S: Clone>(shop: &S) -> Result<String, Rejected> {
+    drop(shop.clone());
+    Ok(String::new())
+}
+
+fn main() {
+    let order = Order { price: 1.0, weight: Weight(1.0) };
+    let _ = float(1.0);
+    let _ = member("A-1", &order);
+    let _ = optional("A-1", Some(1.0));
+    let _ = own("A-1", &order);
+    let _ = generic(&1);
+}

@@ -1,0 +1,10 @@
+use hardening::{Rejected, idempotent};
+
+#[idempotent(by = sku, hash = sku, lock_timeout = 1s)]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}

@@ -1,0 +1,42 @@
+use axum::Json;
+use axum::http::StatusCode;
+use hardening::rate_limited;
+
+#[rate_limited(100/s)]
+async fn text(sku: &str) -> Result<usize, String> {
+    Ok(sku.len())
+}
+
+#[rate_limited(100/s)]
+async fn nothing(sku: &str) -> Result<usize, ()> {
+    Ok(sku.len())
+}
+
+#[rate_limited(100/s)]
+async fn word(sku: &str) -> Result<usize, &'static str> {
+    Ok(sku.len())
+}
+
+#[rate_limited(100/s)]
+async fn pair(sku: &str) -> Result<usize, (StatusCode, Json<u32>)> {
+    Ok(sku.len())
+}
+
+#[rate_limited(100/s)]
+async fn generic<E: std::error::Error>(sku: &str) -> Result<usize, E> {
+    Ok(sku.len())
+}
+
+#[rate_limited(100/s)]
+async fn foreign(sku: &str) -> Result<usize, std::fmt::Error> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = text("A-1");
+    let _ = nothing("A-1");
+    let _ = word("A-1");
+    let _ = pair("A-1");
+    let _ = generic::<std::io::Error>("A-1");
+    let _ = foreign("A-1");
+}
