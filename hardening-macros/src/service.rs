@@ -137,6 +137,7 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     quote! {
         #(#outer)*
         #vis fn #name() -> #output {
+            #private::inventory::submit! { #private::ServicePackage(::core::env!("CARGO_PKG_NAME")) }
             #[allow(clippy::unused_async)]
             #set_up
             #run

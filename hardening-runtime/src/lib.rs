@@ -13,6 +13,7 @@ mod files;
 #[cfg(feature = "tower")]
 pub mod layer;
 pub mod lifecycle;
+mod names;
 pub mod policy;
 mod rejected;
 #[cfg(feature = "service")]

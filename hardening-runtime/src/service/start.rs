@@ -16,7 +16,7 @@ use super::panics;
 use super::reload::Reloader;
 use super::running::Running;
 use super::server::{Parts, Server};
-use super::setup::Setup;
+use super::setup::{MissingProvision, Setup};
 use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
@@ -225,7 +225,7 @@ impl Service {
         targets::configure(&loaded, |_| false).map_err(StartError)?;
         facade::install();
         panics::install();
-        for warning in &loaded.warnings {
+        for warning in loaded.warnings.iter().cloned().chain(whole::renamed()) {
             tracing::warn!("{warning}");
         }
         let settings = loaded.settings.clone();
@@ -243,7 +243,10 @@ impl Service {
         let pools = std::mem::take(&mut setup.pools);
         let (provided, hooks, secrets) = setup.into_parts();
         let checks = health::checks();
-        let of_checks = checks.iter().filter_map(|check| (check.run)(&provided).err());
+        let of_checks = checks.iter().filter_map(|check| {
+            // The function knows its name without the crate.
+            (check.run)(&provided).err().map(|missing| MissingProvision { name: check.name, ..missing })
+        });
         let mut missing: Vec<String> = of_checks.map(|missing| missing.to_string()).collect();
         let (secrets, followers) = secrets.into_parts();
         let health = Arc::new(Health::new(&checks));

@@ -248,14 +248,20 @@ impl Drill<'_> {
 
     fn promise(&mut self, policy: &'static str, text: String, kept: Kept) {
         let place = self.site.place();
-        let promise = Promise { call: place.name, file: place.file, line: place.line, policy, text, kept };
+        let promise =
+            Promise { call: self.site.name(), file: place.file, line: place.line, policy, text, kept };
         self.report.promises.push(promise);
         super::reset();
     }
 
     fn leave_out(&mut self, policy: &str, why: &str) {
         let place = self.site.place();
-        self.report.left_out.push(format!("{} {policy}: {why} ({}:{})", place.name, place.file, place.line));
+        self.report.left_out.push(format!(
+            "{} {policy}: {why} ({}:{})",
+            self.site.name(),
+            place.file,
+            place.line
+        ));
     }
 
     /// One call with every limit full.
