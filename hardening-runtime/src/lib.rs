@@ -28,6 +28,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tunable;
+mod versions;
 
 #[doc(hidden)]
 pub mod __private;

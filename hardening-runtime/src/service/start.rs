@@ -26,6 +26,7 @@ use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::alerts::Alerts;
 use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log, redact};
+use crate::versions;
 
 type Build = Box<
     dyn for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>>
@@ -225,7 +226,7 @@ impl Service {
         targets::configure(&loaded, |_| false).map_err(StartError)?;
         facade::install();
         panics::install();
-        for warning in loaded.warnings.iter().cloned().chain(whole::renamed()) {
+        for warning in loaded.warnings.iter().cloned().chain(whole::renamed()).chain(versions::others()) {
             tracing::warn!("{warning}");
         }
         let settings = loaded.settings.clone();
