@@ -19,18 +19,18 @@ pub struct Entry(pub &'static Site);
 inventory::collect!(Entry);
 
 /// Every annotated function in the binary, in no particular order.
-pub fn sites() -> impl Iterator<Item = &'static Site> + Clone {
+pub fn sites() -> impl Iterator<Item = &'static Site> {
     inventory::iter::<Entry>().map(|entry| entry.0)
 }
 
 /// The site of this name. The name with the crate in front finds it too, whichever program or test the crate is in.
 pub fn site(name: &str) -> Option<&'static Site> {
-    find_named(sites(), name)
+    find_named(sites, name)
 }
 
-fn find_named(sites: impl Iterator<Item = &'static Site> + Clone, name: &str) -> Option<&'static Site> {
+fn find_named<I: Iterator<Item = &'static Site>>(sites: impl Fn() -> I, name: &str) -> Option<&'static Site> {
     let with_crate = |site: &&Site| Declared::from(site.place()).is_full(name);
-    sites.clone().find(|site| site.name() == name).or_else(|| sites.clone().find(with_crate))
+    sites().find(|site| site.name() == name).or_else(|| sites().find(with_crate))
 }
 
 /// No call of a name has the policy that was asked for.
@@ -103,7 +103,7 @@ fn find<T>(
     get: impl Fn(&'static Site) -> Option<T>,
 ) -> Result<T, UnknownCall> {
     let known = || sites().filter(|site| has(site));
-    find_named(known(), name).and_then(get).ok_or_else(|| UnknownCall {
+    find_named(known, name).and_then(get).ok_or_else(|| UnknownCall {
         name: name.to_owned(),
         policy,
         nearest: nearest(name, known().map(Site::name)),

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::catalogue;
 use crate::policy::shared::{self, Listed};
-use crate::site::Place;
+use crate::site::{Place, Site};
 
 /// The package of a `#[hardened_service]`; made by the attribute.
 #[doc(hidden)]
@@ -101,7 +101,7 @@ impl Own {
         OWN.get_or_init(|| {
             let services = inventory::iter::<ServicePackage>().map(|service| service.0);
             let places: Vec<&Place> = catalogue::sites()
-                .map(|site| site.place())
+                .map(Site::place)
                 .chain(shared::policies().into_iter().map(Listed::place))
                 .collect();
             Self::of(services, places.into_iter())

@@ -9,12 +9,12 @@ use std::process::Command;
 
 const OTHER: &str = "99.0.0";
 
-const CLIENT: &str = r#"
+const CLIENT: &str = r"
 #[hardening::timeout(1s)]
 pub async fn fetch() -> Result<u32, hardening::Rejected> {
     Ok(7)
 }
-"#;
+";
 
 /// Warnings are logged before set-up, which ends the program here.
 const PROGRAM: &str = r#"
@@ -88,16 +88,16 @@ fn written(folder: &Path) {
     let root = root
         .replace(&format!("\"{}\"", env!("CARGO_PKG_VERSION")), &format!("\"{OTHER}\""))
         .replace(&format!("\"={}\"", env!("CARGO_PKG_VERSION")), &format!("\"={OTHER}\""))
-        .replace("path = \"hardening-link\"", &format!("path = {link:?}"));
+        .replace("path = \"hardening-link\"", &format!("path = \"{}\"", link.display()));
     write(&folder.join("Cargo.toml"), &root);
     let client = "hardening = { path = \"..\", default-features = false }\n";
     write(&folder.join("price-client/Cargo.toml"), &manifest("price-client", client));
     write(&folder.join("price-client/src/lib.rs"), CLIENT);
     let program = format!(
-        "hardening = {{ path = {:?}, default-features = false, features = [\"service\"] }}\n\
+        "hardening = {{ path = \"{}\", default-features = false, features = [\"service\"] }}\n\
          axum = {{ version = \"0.8.9\", default-features = false }}\n\
          price-client = {{ path = \"../price-client\" }}\n",
-        repository()
+        repository().display()
     );
     write(&folder.join("program/Cargo.toml"), &manifest("program", &program));
     write(&folder.join("program/src/main.rs"), PROGRAM);

@@ -40,9 +40,9 @@ async fn refresh() -> hardening::Result<()> {
 mod tests {
     #[test]
     fn names_are_short_in_the_tests_of_their_own_package() {
-        let mut names: Vec<_> = hardening::catalogue::sites().map(|site| site.name()).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["fetch", "lookup"]);
+        for name in ["fetch", "lookup"] {
+            assert!(hardening::catalogue::site(name).is_some_and(|site| site.name() == name), "{name}");
+        }
         assert!(super::knows_its_call() && hardening::circuit("UPSTREAM").is_ok());
     }
 }
