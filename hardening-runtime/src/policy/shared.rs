@@ -51,11 +51,6 @@ impl<T: Policy> Shared<T> {
         self.name.get(&self.place)
     }
 
-    /// Where it stands in the sources.
-    pub const fn place(&self) -> &Place {
-        &self.place
-    }
-
     /// Its state.
     pub(crate) fn state(&'static self) -> &'static T {
         self.state.get_or_init(|| {
