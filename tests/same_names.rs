@@ -78,6 +78,20 @@ fn lines(text: &str) -> Vec<usize> {
     source.filter(|(line, _)| line.trim() == text).map(|(_, number)| number).collect()
 }
 
+#[test]
+fn drills_find_calls_of_one_name_without_a_start() {
+    let report = hardening::testing::drill();
+    let broken: Vec<_> = report.broken().filter(|promise| promise.policy == "hardened").collect();
+    let mut names: Vec<_> = broken.iter().map(|promise| promise.call).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["orders::price", "stock_left"], "{report}");
+    let first = lines("#[timeout(1s)]")[0];
+    let other = |line: usize| {
+        format!("cannot tell it from `orders::price` at tests/same_names.rs:{line}: write `name = \"…\"`")
+    };
+    assert!((first..first + 2).any(|line| report.to_string().contains(&other(line))), "{report}");
+}
+
 #[tokio::test]
 async fn the_start_is_refused_with_both_places() {
     // The calls themselves work.

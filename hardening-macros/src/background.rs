@@ -62,6 +62,7 @@ fn registration(function: &Function, task: &Policy, taken: &[Argument]) -> Token
                 name: #name,
                 restart: #restart,
                 order: #order,
+                module: ::core::module_path!(),
                 krate: ::core::env!("CARGO_PKG_NAME"),
                 file: ::core::file!(),
                 line: #line,

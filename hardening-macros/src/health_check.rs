@@ -60,6 +60,7 @@ fn registration(function: &Function, check: &Policy, taken: &[Argument]) -> Toke
                 timeout: #timeout,
                 down_after: #down_after,
                 up_after: #up_after,
+                module: ::core::module_path!(),
                 krate: ::core::env!("CARGO_PKG_NAME"),
                 file: ::core::file!(),
                 line: #line,

@@ -7,6 +7,7 @@ mod bounds;
 mod check;
 mod diagnostics;
 mod expand;
+mod feature;
 mod function;
 mod harvest;
 mod health_check;
@@ -104,19 +105,19 @@ pub fn requires(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Registers a function as a health check of the service.
 #[proc_macro_attribute]
 pub fn health_check(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand(health_check::expand, arguments, item)
+    of_service("health_check", health_check::expand, arguments, item)
 }
 
 /// Registers a function as a background task of the service.
 #[proc_macro_attribute]
 pub fn background(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand(background::expand, arguments, item)
+    of_service("background", background::expand, arguments, item)
 }
 
 /// Makes a set-up function a whole service.
 #[proc_macro_attribute]
 pub fn hardened_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand(service::expand, arguments, item)
+    of_service("hardened_service", service::expand, arguments, item)
 }
 
 /// Policies that several functions share.
@@ -133,6 +134,20 @@ pub fn policies(input: TokenStream) -> TokenStream {
     let nothing = proc_macro2::TokenStream::new();
     let expand = |input: proc_macro2::TokenStream, _: &_| layered::expand(input);
     diagnostics::guarded(expand, input.into(), &nothing).into()
+}
+
+/// An attribute whose expansion names the service, which `hardening` has with its feature `service`.
+fn of_service(
+    name: &str,
+    attribute: impl FnOnce(proc_macro2::TokenStream, &proc_macro2::TokenStream) -> proc_macro2::TokenStream,
+    arguments: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
+    if cfg!(feature = "service") {
+        expand(attribute, arguments, item)
+    } else {
+        expand(|_, item| feature::missing(name, "service", item), arguments, item)
+    }
 }
 
 /// The one crossing to the compiler's own tokens.

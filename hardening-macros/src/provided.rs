@@ -175,10 +175,11 @@ pub(crate) fn run(function: &Function, arguments: &[Argument], get: &str, name: 
     let at = ours_at(place(output));
     let mut ident_at = ident.clone();
     ident_at.set_span(ident.span().located_at(at));
+    let private = paths::absolute();
     Run {
         found,
-        answer: quote_spanned!(at=> ::hardening::__private::Ran::ran(#ident_at(#(#given),*).await)),
-        as_text: quote_spanned!(ours_at(place(last_type(output)))=> ::hardening::__private::error_text(&error)),
+        answer: quote_spanned!(at=> #private::Ran::ran(#ident_at(#(#given),*).await)),
+        as_text: quote_spanned!(ours_at(place(last_type(output)))=> #private::error_text(&error)),
         provided: if any { emit!(provided) } else { emit!(_) },
     }
 }

@@ -141,6 +141,7 @@ fn expanded(function: Function, service: &Policy) -> TokenStream {
     quote! {
         #(#outer)*
         #vis fn #name() -> #output {
+            #private::inventory::submit! { #private::ServicePackage(::core::env!("CARGO_PKG_NAME")) }
             #set_up
             #run
         }

@@ -16,6 +16,7 @@ pub use crate::context;
 pub use crate::key::{BorrowedKey, FloatAsKey, Hashable, KeptKey, Key, key};
 #[cfg(feature = "tower")]
 pub use crate::layer::Policies;
+pub use crate::names::ServicePackage;
 pub use crate::policy::idempotency::Ticket;
 pub use crate::policy::rate_limit::Charge;
 pub use crate::policy::shared::{PolicyEntry, SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter};
@@ -27,7 +28,7 @@ pub use crate::service::{
     tasks::BackgroundTask,
 };
 pub use crate::site::{Cached, Call, Level, Outcome, Place, Site, Verdict};
-pub use crate::{place, register, siblings};
+pub use crate::{is_program, place, register, siblings};
 #[cfg(feature = "service")]
 pub use crate::{register_check, register_task};
 pub use tokio::spawn;
@@ -181,14 +182,29 @@ macro_rules! place {
             ::core::file!(),
             ::core::line!(),
         )
+        .program($crate::is_program!())
     };
     (name = $name:expr) => {
         $crate::__private::Place::named(
             $name,
+            ::core::module_path!(),
             ::core::env!("CARGO_PKG_NAME"),
             ::core::file!(),
             ::core::line!(),
         )
+        .program($crate::is_program!())
+    };
+}
+
+/// Whether the crate is linked as a program or a test: cargo sets the first for programs and examples, the second for
+/// integration tests and benchmarks.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! is_program {
+    () => {
+        ::core::cfg!(test)
+            || ::core::option_env!("CARGO_BIN_NAME").is_some()
+            || ::core::option_env!("CARGO_TARGET_TMPDIR").is_some()
     };
 }
 

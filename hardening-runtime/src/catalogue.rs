@@ -4,6 +4,7 @@ use std::hash::Hash;
 
 use hardening_spec::suggest::nearest;
 
+use crate::names::Declared;
 use crate::policy::cache::Cache;
 use crate::policy::circuit_breaker::Circuit;
 use crate::policy::rate_limit::hash_key;
@@ -22,9 +23,14 @@ pub fn sites() -> impl Iterator<Item = &'static Site> {
     inventory::iter::<Entry>().map(|entry| entry.0)
 }
 
-/// The site of this name.
+/// The site of this name. The name with the crate in front finds it too, whichever program or test the crate is in.
 pub fn site(name: &str) -> Option<&'static Site> {
-    sites().find(|site| site.name() == name)
+    find_named(sites, name)
+}
+
+fn find_named<I: Iterator<Item = &'static Site>>(sites: impl Fn() -> I, name: &str) -> Option<&'static Site> {
+    let with_crate = |site: &&Site| Declared::from(site.place()).is_full(name);
+    sites().find(|site| site.name() == name).or_else(|| sites().find(with_crate))
 }
 
 /// No call of a name has the policy that was asked for.
@@ -58,10 +64,17 @@ pub fn circuit(name: &str) -> Result<Circuit, UnknownCall> {
     let one = |site: &'static Site| {
         site.declared().circuit_breaker.is_some_and(|breaker| !breaker.keyed && breaker.adaptive.is_none())
     };
-    let shared = shared::policies().into_iter().find(|policy| policy.place().name == name);
+    let policies = shared::policies();
+    let named = policies.iter().find(|policy| policy.name() == name);
+    let with_crate = || policies.iter().find(|policy| Declared::from(policy.place()).is_full(name));
+    let shared = named.or_else(with_crate).copied();
     match shared.map(Listed::metered) {
         Some(Metered::Breaker(breaker)) => Ok(Circuit(breaker)),
-        _ => find(name, "circuit_breaker", one, Site::circuit),
+        _ => find(name, "circuit_breaker", one, Site::circuit).map_err(|unknown| {
+            let breakers = policies.iter().filter(|policy| policy.attribute() == unknown.policy);
+            let names = unknown.nearest.into_iter().chain(breakers.map(|policy| policy.name()));
+            UnknownCall { nearest: nearest(name, names), ..unknown }
+        }),
     }
 }
 
@@ -90,7 +103,7 @@ fn find<T>(
     get: impl Fn(&'static Site) -> Option<T>,
 ) -> Result<T, UnknownCall> {
     let known = || sites().filter(|site| has(site));
-    known().find(|site| site.name() == name).and_then(get).ok_or_else(|| UnknownCall {
+    find_named(known, name).and_then(get).ok_or_else(|| UnknownCall {
         name: name.to_owned(),
         policy,
         nearest: nearest(name, known().map(Site::name)),

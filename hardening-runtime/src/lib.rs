@@ -14,6 +14,7 @@ mod key;
 #[cfg(feature = "tower")]
 pub mod layer;
 pub mod lifecycle;
+mod names;
 pub mod policy;
 mod rejected;
 mod replay;
@@ -29,6 +30,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tunable;
+mod versions;
 
 #[doc(hidden)]
 pub mod __private;

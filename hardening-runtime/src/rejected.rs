@@ -122,18 +122,18 @@ impl Rejected {
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use hardening_spec::units::show;
+        use hardening_spec::units::{brief, show};
         match self {
             Self::Timeout { call, after } => write!(f, "{call} did not answer within {}", show(*after)),
             Self::DeadlineExceeded { call } => write!(f, "{call} did not answer before its deadline"),
             Self::CircuitOpen { circuit, retry_after } => {
-                write!(f, "the circuit of {circuit} is open, next probe in {}", show(*retry_after))
+                write!(f, "the circuit of {circuit} is open, next probe in {}", brief(*retry_after))
             }
             Self::RateLimited { limiter, retry_after, .. } if *retry_after == Duration::MAX => {
                 write!(f, "this call costs more than {limiter} ever admits at once")
             }
             Self::RateLimited { limiter, retry_after, .. } => {
-                write!(f, "the rate limit of {limiter} is used up, retry after {}", show(*retry_after))
+                write!(f, "the rate limit of {limiter} is used up, retry after {}", brief(*retry_after))
             }
             Self::BulkheadFull { call, limit } => write!(f, "all {limit} places of {call} are taken"),
             Self::StoreUnavailable { store } => write!(f, "the store {store} did not answer"),
@@ -172,5 +172,22 @@ impl From<Rejected> for io::Error {
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, rejected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_shown_rounded_and_what_is_configured_exactly() {
+        let retry_after = Duration::from_nanos(479_172_187);
+        let open = Rejected::CircuitOpen { circuit: "price", retry_after };
+        assert_eq!(open.to_string(), "the circuit of price is open, next probe in 480ms");
+        let limited = Rejected::RateLimited { limiter: "price", retry_after, limit: 10, remaining: 0 };
+        assert_eq!(limited.to_string(), "the rate limit of price is used up, retry after 480ms");
+        let after = Duration::from_micros(1_500);
+        let timeout = Rejected::Timeout { call: "price", after };
+        assert_eq!(timeout.to_string(), "price did not answer within 1ms500us");
     }
 }

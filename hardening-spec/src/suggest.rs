@@ -1,13 +1,17 @@
 //! The nearest known name, for every "unknown …" message.
 
 /// The known name nearest to `given`, when it is near enough to have been meant. Names that differ too much in length are not
-/// compared, so that a `given` of any length costs no more than to count it.
+/// compared, so that a `given` of any length costs no more than to count it. A path that ends in `given` is as near as can be:
+/// only its crate or module is missing.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = given.chars().count();
     let mut word = None;
     known
         .into_iter()
         .filter_map(|name| {
+            if name.strip_suffix(given).is_some_and(|path| path.ends_with("::")) {
+                return Some((0, name));
+            }
             let count = name.chars().count();
             let near = (count.max(length) / 3).max(1);
             // Each character that one of them has more is an edit.
@@ -58,6 +62,10 @@ mod tests {
         assert_eq!(nearest("back_off", known), Some("backoff"));
         assert_eq!(nearest("Jitter", known), Some("jitter"));
         assert_eq!(nearest("colour", known), None);
+        assert_eq!(
+            nearest("fetch", ["etch", "inventory_client::fetch", "prefetch"]),
+            Some("inventory_client::fetch")
+        );
         assert_eq!(nearest("größe", ["grösse", "größer"]), Some("größer"));
     }
 

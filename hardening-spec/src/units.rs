@@ -94,6 +94,20 @@ pub fn show(value: Duration) -> String {
     text
 }
 
+/// Writes a duration that was measured or computed, in the form of [`show`] and rounded up so that a wait is never shown too
+/// short: to whole seconds from ten seconds on, milliseconds from one millisecond on, and microseconds below.
+///
+/// What somebody wrote is shown by [`show`], exactly.
+pub fn brief(value: Duration) -> String {
+    let nanos = u64::try_from(value.as_nanos()).unwrap_or(u64::MAX);
+    let step = match nanos {
+        10_000_000_000.. => 1_000_000_000,
+        1_000_000.. => 1_000_000,
+        _ => 1_000,
+    };
+    show(Duration::from_nanos(nanos.div_ceil(step).saturating_mul(step)))
+}
+
 /// Reads `50%`, `12.5%` or a decimal in 0..=1.
 ///
 /// # Errors
@@ -223,6 +237,24 @@ mod tests {
             assert_eq!(value, Duration::from_nanos(nanos), "{text}");
             assert_eq!(show(value), text);
         }
+    }
+
+    #[test]
+    fn what_was_measured_is_shown_rounded_up() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (1, "1us"),
+            (999_001, "1ms"),
+            (479_172_187, "480ms"),
+            (480_000_000, "480ms"),
+            (1_234_000_001, "1s235ms"),
+            (9_999_999_999, "10s"),
+            (75_200_000_000, "1m16s"),
+            (3_600_000_000_000, "1h"),
+        ] {
+            assert_eq!(brief(Duration::from_nanos(nanos)), text, "{nanos}");
+        }
+        assert!(brief(Duration::MAX).starts_with("213503d"), "{}", brief(Duration::MAX));
     }
 
     #[test]

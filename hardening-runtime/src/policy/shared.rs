@@ -12,11 +12,13 @@ use super::bulkhead::Bulkhead;
 use super::circuit_breaker::CircuitBreaker;
 use super::rate_limit::Limiter;
 use crate::clock;
+use crate::names::Name;
 use crate::site::Place;
 
 /// A policy with its state, made at its first use.
 pub struct Shared<T: 'static> {
     place: Place,
+    name: Name,
     /// The policy as that of a call without any other, so that settings and rules are those of attributes.
     declared: CallSpec,
     configured: RwLock<Option<CallSpec>>,
@@ -44,21 +46,16 @@ pub trait Policy: Sized {
 }
 
 impl<T: Policy> Shared<T> {
-    /// The policy's name: in metrics, logs, settings.
-    pub const fn name(&self) -> &'static str {
-        self.place.name
-    }
-
-    /// Where it stands in the sources.
-    pub const fn place(&self) -> &Place {
-        &self.place
+    /// The policy's name in metrics, logs and settings.
+    pub fn name(&self) -> &'static str {
+        self.name.get(&self.place)
     }
 
     /// Its state.
     pub(crate) fn state(&'static self) -> &'static T {
         self.state.get_or_init(|| {
             let effective = self.effective();
-            let made = T::make(self.place.name, &or(&effective, &self.declared));
+            let made = T::make(self.name(), &or(&effective, &self.declared));
             // What is made is a circuit that decides.
             made.tune(&effective, &CallSpec::NONE.with_circuit_breaker(CircuitBreakerSpec::DEFAULT));
             made
@@ -79,7 +76,8 @@ impl<T: Policy> Shared<T> {
     }
 
     const fn new(place: Place, declared: &CallSpec) -> Self {
-        Self { place, declared: *declared, configured: RwLock::new(None), state: OnceLock::new() }
+        let name = Name::new();
+        Self { place, name, declared: *declared, configured: RwLock::new(None), state: OnceLock::new() }
     }
 }
 
@@ -185,7 +183,7 @@ impl Policy for Arc<Budget> {
 impl<T: Policy> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("name", &self.place.name)
+            .field("name", &self.name())
             .field("policy", &T::ATTRIBUTE)
             .finish_non_exhaustive()
     }
@@ -193,8 +191,13 @@ impl<T: Policy> fmt::Debug for Shared<T> {
 
 /// A shared policy as the catalogue lists it.
 pub trait Listed: Send + Sync {
-    /// Where it stands in the sources, with its name.
+    /// Where it stands in the sources.
     fn place(&'static self) -> &'static Place;
+    /// Its name in metrics, logs and settings.
+    fn name(&'static self) -> &'static str;
+    /// Settles its name, once.
+    #[doc(hidden)]
+    fn named(&'static self, name: &'static str);
     /// The attribute that its numbers are those of.
     fn attribute(&self) -> &'static str;
     /// What its `policy!` says.
@@ -277,6 +280,14 @@ impl<T: Meter + Send + Sync> Listed for Shared<T> {
         &self.place
     }
 
+    fn name(&'static self) -> &'static str {
+        Self::name(self)
+    }
+
+    fn named(&'static self, name: &'static str) {
+        self.name.set(name);
+    }
+
     fn attribute(&self) -> &'static str {
         T::ATTRIBUTE
     }
@@ -331,7 +342,7 @@ impl PolicyEntry {
 /// Every shared policy in the binary, by name.
 pub fn policies() -> Vec<&'static dyn Listed> {
     let mut all: Vec<_> = inventory::iter::<PolicyEntry>().map(PolicyEntry::listed).collect();
-    all.sort_by_key(|policy| (policy.place().name, policy.place().file, policy.place().line));
+    all.sort_by_key(|policy| (policy.place().written, policy.place().file, policy.place().line));
     all
 }
 

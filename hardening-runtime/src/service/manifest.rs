@@ -120,7 +120,7 @@ fn described(loaded: Option<&Loaded>, wanted: fn(&Call) -> bool) -> Vec<Value> {
         let shares: serde_json::Map<String, Value> =
             call.shares.iter().map(|(policy, name)| ((*policy).to_owned(), (*name).into())).collect();
         json!({
-            "name": place.name,
+            "name": call.name,
             "crate": place.krate,
             "file": place.file,
             "line": place.line,

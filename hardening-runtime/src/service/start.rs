@@ -16,7 +16,7 @@ use super::panics;
 use super::reload::Reloader;
 use super::running::Running;
 use super::server::{Parts, Server};
-use super::setup::Setup;
+use super::setup::{MissingProvision, Setup};
 use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
@@ -26,6 +26,7 @@ use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::alerts::Alerts;
 use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log, redact};
+use crate::versions;
 
 type Build = Box<
     dyn for<'a> FnOnce(&'a mut Setup) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send + 'a>>
@@ -225,7 +226,7 @@ impl Service {
         targets::configure(&loaded, |_| false).map_err(StartError)?;
         facade::install();
         panics::install();
-        for warning in &loaded.warnings {
+        for warning in loaded.warnings.iter().cloned().chain(whole::renamed()).chain(versions::others()) {
             tracing::warn!("{warning}");
         }
         let settings = loaded.settings.clone();
@@ -243,7 +244,10 @@ impl Service {
         let pools = std::mem::take(&mut setup.pools);
         let (provided, hooks, secrets) = setup.into_parts();
         let checks = health::checks();
-        let of_checks = checks.iter().filter_map(|check| (check.run)(&provided).err());
+        let of_checks = checks.iter().filter_map(|check| {
+            // The function knows its name without the crate.
+            (check.run)(&provided).err().map(|missing| MissingProvision { name: check.name, ..missing })
+        });
         let mut missing: Vec<String> = of_checks.map(|missing| missing.to_string()).collect();
         let (secrets, followers) = secrets.into_parts();
         let health = Arc::new(Health::new(&checks));

@@ -22,6 +22,13 @@ impl Target {
         }
     }
 
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Site(site) => site.name(),
+            Self::Policy(policy) => policy.name(),
+        }
+    }
+
     pub(super) fn declared(self) -> CallSpec {
         match self {
             Self::Site(site) => *site.declared(),
@@ -58,7 +65,7 @@ impl Target {
             Self::Policy(policy) => (Vec::new(), Some(policy.attribute())),
         };
         Call {
-            name: place.name,
+            name: self.name(),
             file: place.file,
             line: place.line,
             declared: self.declared(),
@@ -113,8 +120,11 @@ pub(super) fn configure(loaded: &Loaded, declared: impl Fn(usize) -> bool) -> Re
     let refused: Vec<String> = targets
         .iter()
         .zip(&wanted)
-        .filter_map(|(target, spec)| Some((target.place(), target.refuses_to_become(spec)?)))
-        .map(|(place, why)| format!("`{}` ({}:{}): {why}", place.name, place.file, place.line))
+        .filter_map(|(target, spec)| Some((target, target.refuses_to_become(spec)?)))
+        .map(|(target, why)| {
+            let place = target.place();
+            format!("`{}` ({}:{}): {why}", target.name(), place.file, place.line)
+        })
         .collect();
     if !refused.is_empty() {
         return Err(refused);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::unix_path;
 use super::shutdown::Plan;
 use super::{health, tasks};
+use crate::names::{self, Renamed};
 use crate::settings::{Settings, env_name};
 
 /// The plan of a shutdown under these settings.
@@ -34,6 +35,18 @@ pub(super) fn check(settings: &Settings) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// What other crates declare under a name, or a form of it in the environment, that was in use.
+pub(super) fn renamed() -> impl Iterator<Item = String> {
+    let all = names::renamed().iter().chain(health::renamed()).chain(tasks::renamed());
+    all.map(|Renamed { name, declared }| {
+        format!(
+            "`{}` of the package `{}` ({}:{}) is called `{name}` here, since that name is in use: its authors can write \
+             `name = \"…\"` in its attribute",
+            declared.full(), declared.krate, declared.file, declared.line
+        )
+    })
 }
 
 /// Health checks and background tasks that nothing could tell apart.

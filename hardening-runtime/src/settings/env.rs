@@ -5,19 +5,7 @@ use hardening_spec::suggest::nearest;
 use super::keys::{NAMED, OF_CALLS, SECTIONS};
 use super::load::Call;
 use super::value::{Entry, Origin, Value, resolve};
-
-/// A call's name in the environment: upper case, each run of anything but letters and digits one `_`.
-pub(crate) fn env_name(call: &str) -> String {
-    let mut name = String::with_capacity(call.len());
-    for c in call.chars() {
-        if c.is_ascii_alphanumeric() {
-            name.push(c.to_ascii_uppercase());
-        } else if !name.ends_with('_') && !name.is_empty() {
-            name.push('_');
-        }
-    }
-    name.trim_end_matches('_').to_owned()
-}
+pub(crate) use crate::names::env_name;
 
 /// Reads variables into entries. A name with no `__`, or with a section like none of ours, is somebody
 /// else's: a cluster injects names such as `HARDENING_SERVICE_HOST`.
@@ -88,9 +76,16 @@ fn task_path(rest: &str) -> Result<Vec<String>, String> {
         return Ok(vec!["task".to_owned(), task.name.to_owned(), key.to_ascii_lowercase()]);
     }
     let known: Vec<String> = tasks.iter().map(|task| env_name(task.name)).collect();
-    let near = nearest(given, known.iter().map(String::as_str));
+    let near = near(given, &known);
     let near = near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_TASK__{near}__…`?"));
     Err(format!("no background task is named so{near}"))
+}
+
+/// The variable that may have been meant: a crate is missing in front, or a letter is wrong.
+fn near<'a>(given: &str, known: &'a [String]) -> Option<&'a str> {
+    let known = || known.iter().map(String::as_str);
+    let lacks_crate = |known: &&str| known.strip_suffix(given).is_some_and(|path| path.ends_with('_'));
+    nearest(given, known()).or_else(|| known().find(lacks_crate))
 }
 
 fn call_path(section: &str, rest: &str, calls: &[Call]) -> Result<Vec<String>, String> {
@@ -101,7 +96,7 @@ fn call_path(section: &str, rest: &str, calls: &[Call]) -> Result<Vec<String>, S
     // Two of one such name are refused before.
     let Some(call) = known().find(|call| env_name(call.name) == given) else {
         let known: Vec<String> = known().map(|call| env_name(call.name)).collect();
-        let near = nearest(given, known.iter().map(String::as_str));
+        let near = near(given, &known);
         let near =
             near.map_or_else(String::new, |near| format!("; did you mean `HARDENING_{upper}__{near}__…`?"));
         return Err(format!("no {section} is named so{near}"));

@@ -42,6 +42,7 @@ pub(crate) use state::{OtherBreakers, State};
 pub use verdict::{Cut, Outcome, Verdict};
 
 use crate::clock;
+use crate::names::Name;
 use crate::policy::circuit_breaker::Circuit;
 use crate::policy::rate_limit::Charge;
 use crate::policy::shared::{SharedBreaker, SharedBudget, SharedBulkhead, SharedLimiter, Uses};
@@ -51,6 +52,7 @@ use crate::policy::shared::{SharedBreaker, SharedBudget, SharedBulkhead, SharedL
 /// State belongs to the site: it is shared by all instances and all instantiations of the function.
 pub struct Site {
     place: Place,
+    name: Name,
     declared: CallSpec,
     uses: Uses,
     /// What settings made of it.
@@ -65,6 +67,7 @@ impl Site {
     pub const fn new(place: Place, declared: CallSpec) -> Self {
         Self {
             place,
+            name: Name::new(),
             declared,
             uses: Uses::NONE,
             configured: RwLock::new(None),
@@ -109,9 +112,14 @@ impl Site {
         self.uses.names()
     }
 
-    /// The call's name: in metrics, logs, settings.
-    pub const fn name(&self) -> &'static str {
-        self.place.name
+    /// The call's name in metrics, logs and settings: with the crate in front where the site is of a crate that is not the
+    /// program's own.
+    pub fn name(&self) -> &'static str {
+        self.name.get(&self.place)
+    }
+
+    pub(crate) const fn settled(&self) -> &Name {
+        &self.name
     }
 
     /// Where it stands in the sources.
@@ -205,6 +213,7 @@ impl Site {
 impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Site")
+            .field("name", &self.name())
             .field("place", &self.place)
             .field("declared", &self.declared)
             .finish_non_exhaustive()

@@ -3,9 +3,11 @@
 /// A site's name and its place in the sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The call's name.
-    pub name: &'static str,
-    /// The crate.
+    /// The name as it is written, or the path without the crate; [`Site::name`](super::Site::name) may have the crate in front.
+    pub written: &'static str,
+    /// The path of the module.
+    pub module: &'static str,
+    /// The package.
     pub krate: &'static str,
     /// The source file.
     pub file: &'static str,
@@ -15,17 +17,32 @@ pub struct Place {
     pub level: Level,
     /// The fields of its spans: `outcome`, `attempts` and the arguments that are recorded.
     pub fields: &'static [&'static str],
+    /// Whether it is in the crate that is linked as a program or a test, and not in a library below it.
+    pub program: bool,
 }
 
 impl Place {
     /// A place named after its path, `shop::orders::price`, without the crate: `orders::price`.
     pub const fn new(path: &'static str, krate: &'static str, file: &'static str, line: u32) -> Self {
-        Self::named(without_crate(path), krate, file, line)
+        Self::named(without_crate(path), path, krate, file, line)
     }
 
     /// A place with a name of its own.
-    pub const fn named(name: &'static str, krate: &'static str, file: &'static str, line: u32) -> Self {
-        Self { name, krate, file, line, level: Level::Info, fields: &["outcome", "attempts"] }
+    pub const fn named(
+        written: &'static str,
+        module: &'static str,
+        krate: &'static str,
+        file: &'static str,
+        line: u32,
+    ) -> Self {
+        let fields = &["outcome", "attempts"];
+        Self { written, module, krate, file, line, level: Level::Info, fields, program: false }
+    }
+
+    /// The same in a crate that may be linked as a program or a test.
+    #[must_use]
+    pub const fn program(self, program: bool) -> Self {
+        Self { program, ..self }
     }
 
     /// The same with another level of spans.
@@ -85,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_the_path_without_the_crate() {
-        assert_eq!(Place::new("shop::orders::price", "shop", "", 0).name, "orders::price");
-        assert_eq!(Place::new("shop::price", "shop", "", 0).name, "price");
-        assert_eq!(Place::new("price", "shop", "", 0).name, "price");
-        assert_eq!(Place::named("prices", "shop", "", 0).name, "prices");
+    fn the_written_name_is_the_path_without_the_crate() {
+        assert_eq!(Place::new("shop::orders::price", "shop", "", 0).written, "orders::price");
+        assert_eq!(Place::new("shop::price", "shop", "", 0).written, "price");
+        assert_eq!(Place::new("price", "shop", "", 0).written, "price");
+        assert_eq!(Place::named("prices", "shop::orders", "shop", "", 0).written, "prices");
     }
 }

@@ -49,18 +49,18 @@ impl Callsite for Site {
 
 impl Spans {
     pub(crate) fn new(site: &'static Site) -> Self {
-        let place = &site.place;
+        let (name, place) = (site.name(), &site.place);
         let level = place.level.as_tracing();
         Self {
             level,
             site,
             metadata: Metadata::new(
-                place.name,
+                name,
                 place.krate,
                 level,
                 Some(place.file),
                 Some(place.line),
-                Some(place.name),
+                Some(name),
                 FieldSet::new(place.fields, Identifier(site)),
                 Kind::SPAN,
             ),

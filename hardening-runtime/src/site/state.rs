@@ -59,7 +59,7 @@ pub(crate) const OFF: Nanos = Nanos::MAX;
 
 impl State {
     pub(crate) fn new(site: &'static Site, effective: &CallSpec) -> Self {
-        let name = site.place.name;
+        let name = site.name();
         let now = clock::now();
         let (declared, uses) = (site.declared, &site.uses);
         // What is switched off is there all the same, since it may be switched on again.

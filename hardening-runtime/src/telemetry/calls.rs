@@ -253,7 +253,7 @@ fn shared_limits() -> impl Iterator<Item = (String, &'static Limiter)> {
 }
 
 fn policies_metered() -> impl Iterator<Item = (&'static str, Metered)> {
-    shared::policies().into_iter().map(|policy| (policy.place().name, policy.metered()))
+    shared::policies().into_iter().map(|policy| (policy.name(), policy.metered()))
 }
 
 /// A circuit, or those of one call's keys.

@@ -19,6 +19,7 @@ use hardening_spec::{CallSpec, CircuitMode};
 
 use super::drill::{Body, End, call};
 use crate::catalogue;
+use crate::names::env_name;
 use crate::site::Site;
 
 /// One promise of one attribute.
@@ -105,11 +106,32 @@ async fn drill_all() -> Report {
     let mut sites: Vec<&'static Site> = catalogue::sites().collect();
     sites.sort_by_key(|site| site.name());
     let mut report = Report::default();
+    for (at, site) in sites.iter().enumerate() {
+        report.promises.extend(sites[..at].iter().find_map(|other| same_name(site, other)));
+    }
     for site in sites {
         let mut drill = Drill { site, spec: site.effective(), report: &mut report, key: 0 };
         drill.all().await;
     }
     report
+}
+
+/// What the start of a service would refuse: nothing tells the two calls apart.
+fn same_name(site: &'static Site, other: &'static Site) -> Option<Promise> {
+    let (name, at) = (site.name(), other.place());
+    (env_name(name) == env_name(other.name())).then(|| Promise {
+        call: name,
+        file: site.place().file,
+        line: site.place().line,
+        policy: "hardened",
+        text: "its name tells it apart".to_owned(),
+        kept: Err(format!(
+            "settings cannot tell it from `{}` at {}:{}: write `name = \"…\"` in the attributes of one",
+            other.name(),
+            at.file,
+            at.line
+        )),
+    })
 }
 
 struct Drill<'r> {
@@ -248,14 +270,20 @@ impl Drill<'_> {
 
     fn promise(&mut self, policy: &'static str, text: String, kept: Kept) {
         let place = self.site.place();
-        let promise = Promise { call: place.name, file: place.file, line: place.line, policy, text, kept };
+        let promise =
+            Promise { call: self.site.name(), file: place.file, line: place.line, policy, text, kept };
         self.report.promises.push(promise);
         super::reset();
     }
 
     fn leave_out(&mut self, policy: &str, why: &str) {
         let place = self.site.place();
-        self.report.left_out.push(format!("{} {policy}: {why} ({}:{})", place.name, place.file, place.line));
+        self.report.left_out.push(format!(
+            "{} {policy}: {why} ({}:{})",
+            self.site.name(),
+            place.file,
+            place.line
+        ));
     }
 
     /// One call with every limit full.

@@ -12,12 +12,8 @@ pub(super) const fn setting(name: &'static str, kind: Kind, default: &'static st
     Key { name, kind, default, doc, setting: true }
 }
 
-const NAME: Key = key(
-    "name",
-    Kind::Text,
-    "module path and function, without the crate",
-    "The call's name in metrics, logs and settings.",
-);
+const NAME: Key =
+    key("name", Kind::Text, "module path and function", "The call's name in metrics, logs and settings.");
 
 /// `#[hardened]`.
 pub const HARDENED: Attribute = Attribute {

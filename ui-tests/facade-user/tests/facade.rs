@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
-use company::{BoxError, Rejected, Setup, background, health_check, hardened_service};
+use company::{BoxError, Rejected, Setup, background, hardened_service, health_check};
 use company::{
     bulkhead, cached, circuit_breaker, deadline, fallback, hardened, hedged, idempotent, rate_limited,
     requires, retry, timeout,

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
-use hard::{BoxError, Rejected, Setup, background, health_check, hardened_service};
+use hard::{BoxError, Rejected, Setup, background, hardened_service, health_check};
 use hard::{
     bulkhead, cached, circuit_breaker, deadline, fallback, hardened, hedged, idempotent, rate_limited,
     requires, retry, timeout,

@@ -124,8 +124,8 @@ fn circuits(sites: &[(&'static Site, &'static State)], now: Nanos) -> Value {
         let Metered::Breaker(breaker) = policy.metered() else { return None };
         let spec = policy.effective().circuit_breaker;
         let mut written = one(breaker, now);
-        written["name"] = policy.place().name.into();
-        written["path"] = json!(["policy", policy.place().name]);
+        written["name"] = policy.name().into();
+        written["path"] = json!(["policy", policy.name()]);
         written["on"] = spec.is_some().into();
         written["mode"] = spec.map(|spec| spec.mode.name()).into();
         Some(written)
@@ -164,7 +164,7 @@ fn limits(sites: &[(&'static Site, &'static State)]) -> Value {
     });
     let shared = shared::policies().into_iter().filter_map(|policy| {
         let Metered::Limiter(limiter) = policy.metered() else { return None };
-        let name = policy.place().name;
+        let name = policy.name();
         let spec = policy.effective().rate_limits[0];
         Some(limit(name, &json!(["policy", name]), limiter, spec, policy.declared().rate_limits[0]))
     });
@@ -202,7 +202,7 @@ fn bulkheads(sites: &[(&'static Site, &'static State)]) -> Value {
     });
     let shared = shared::policies().into_iter().filter_map(|policy| {
         let Metered::Bulkhead(one) = policy.metered() else { return None };
-        let name = policy.place().name;
+        let name = policy.name();
         let declared = policy.declared().bulkhead;
         Some(bulkhead(name, &json!(["policy", name]), occupied(one), policy.effective().bulkhead, declared))
     });

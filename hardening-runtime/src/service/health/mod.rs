@@ -6,13 +6,14 @@ mod runner;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::setup::{MissingProvision, Provided};
 use crate::clock::{self, Nanos, nanos};
+use crate::names::{self, Declared, Renamed};
 use crate::telemetry::text::Family;
 
 pub use hysteresis::{Change, Hysteresis};
@@ -59,6 +60,8 @@ pub struct HealthCheck {
     pub down_after: u32,
     /// Successes in a row after which it is up again.
     pub up_after: u32,
+    /// The path of the module that declares it.
+    pub module: &'static str,
     /// The package that declares it.
     pub krate: &'static str,
     /// The source file.
@@ -85,11 +88,37 @@ macro_rules! register_check {
     };
 }
 
-/// Every check in the binary, by name.
+/// Every check in the binary, by name; one of another crate has the crate in front.
 pub fn checks() -> Vec<&'static HealthCheck> {
-    let mut checks: Vec<_> = inventory::iter::<Registered>().map(|entry| entry.0).collect();
-    checks.sort_by_key(|check| check.name);
-    checks
+    linked().0.iter().collect()
+}
+
+/// The checks of other crates whose names were in use.
+pub(crate) fn renamed() -> &'static [Renamed] {
+    &linked().1
+}
+
+fn linked() -> &'static (Vec<HealthCheck>, Vec<Renamed>) {
+    static LINKED: OnceLock<(Vec<HealthCheck>, Vec<Renamed>)> = OnceLock::new();
+    LINKED.get_or_init(|| {
+        let mut checks: Vec<HealthCheck> = inventory::iter::<Registered>().map(|entry| *entry.0).collect();
+        let declared: Vec<Declared> = checks
+            .iter()
+            .map(|&HealthCheck { name, module, krate, file, line, .. }| Declared {
+                written: name,
+                module,
+                krate,
+                file,
+                line,
+            })
+            .collect();
+        let (names, renamed) = names::linked(&declared);
+        for (check, name) in checks.iter_mut().zip(names) {
+            check.name = name;
+        }
+        checks.sort_by_key(|check| (check.name, check.file, check.line));
+        (checks, renamed)
+    })
 }
 
 /// The state of every check of one service.

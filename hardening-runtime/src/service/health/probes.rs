@@ -91,6 +91,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             down_after: 1,
             up_after: 1,
+            module: "test",
             krate: "test",
             file: "src/lib.rs",
             line: 1,

@@ -76,6 +76,7 @@ mod tests {
         timeout: Duration::from_secs(1),
         down_after: 3,
         up_after: 2,
+        module: "test",
         krate: "test",
         file: file!(),
         line: line!(),

@@ -6,10 +6,12 @@ mod state;
 mod stopping;
 
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use hardening_spec::DurationRange;
 
 use super::setup::{MissingProvision, Provided};
+use crate::names::{self, Declared, Renamed};
 use crate::settings::Settings;
 
 pub(crate) use course::{Course, Next};
@@ -30,6 +32,8 @@ pub struct BackgroundTask {
     pub restart: Option<DurationRange>,
     /// Tasks of a higher order are stopped first.
     pub order: u32,
+    /// The path of the module that declares it.
+    pub module: &'static str,
     /// The package that declares it.
     pub krate: &'static str,
     /// The source file.
@@ -61,9 +65,35 @@ pub(crate) fn any(settings: &Settings) -> bool {
     tasks().iter().any(|task| settings.task(task.name).is_none_or(|setting| setting.enabled != Some(false)))
 }
 
-/// Every background task in the binary, by name.
+/// Every background task in the binary, by name; one of another crate has the crate in front.
 pub fn tasks() -> Vec<&'static BackgroundTask> {
-    let mut tasks: Vec<_> = inventory::iter::<Registered>().map(|entry| entry.0).collect();
-    tasks.sort_by_key(|task| task.name);
-    tasks
+    linked().0.iter().collect()
+}
+
+/// The tasks of other crates whose names were in use.
+pub(crate) fn renamed() -> &'static [Renamed] {
+    &linked().1
+}
+
+fn linked() -> &'static (Vec<BackgroundTask>, Vec<Renamed>) {
+    static LINKED: OnceLock<(Vec<BackgroundTask>, Vec<Renamed>)> = OnceLock::new();
+    LINKED.get_or_init(|| {
+        let mut tasks: Vec<BackgroundTask> = inventory::iter::<Registered>().map(|entry| *entry.0).collect();
+        let declared: Vec<Declared> = tasks
+            .iter()
+            .map(|&BackgroundTask { name, module, krate, file, line, .. }| Declared {
+                written: name,
+                module,
+                krate,
+                file,
+                line,
+            })
+            .collect();
+        let (names, renamed) = names::linked(&declared);
+        for (task, name) in tasks.iter_mut().zip(names) {
+            task.name = name;
+        }
+        tasks.sort_by_key(|task| (task.name, task.file, task.line));
+        (tasks, renamed)
+    })
 }

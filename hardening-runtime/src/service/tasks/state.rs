@@ -7,7 +7,7 @@ use hardening_spec::DurationRange;
 use serde_json::{Value, json};
 
 use super::{BackgroundTask, Phase, Stopper};
-use crate::service::setup::Provided;
+use crate::service::setup::{MissingProvision, Provided};
 use crate::settings::Settings;
 use crate::telemetry::text::Family;
 
@@ -128,8 +128,11 @@ impl Tasks {
 
     /// What the tasks ask for and set-up did not provide.
     pub(crate) fn missing(&self, provided: &Provided) -> Vec<String> {
-        let missing =
-            |one: &One| (one.task.run)(provided, one.stopper.stopping()).err().map(|error| error.to_string());
+        let missing = |one: &One| {
+            let missing = (one.task.run)(provided, one.stopper.stopping()).err()?;
+            // The function knows its name without the crate.
+            Some(MissingProvision { name: one.task.name, ..missing }.to_string())
+        };
         self.0.iter().filter_map(missing).collect()
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
+use hardening_spec::units::brief;
 use hardening_spec::{After, HedgeSpec, Per};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -121,7 +122,7 @@ impl Drill<'_> {
         that(matches!(result, Ok(Ok(2))) && begun == 2, || {
             format!("a body that hangs had {begun} executions and ended with {result:?}")
         })?;
-        that(took <= after + TICK, || format!("the second execution began after {took:?}"))?;
+        that(took <= after + TICK, || format!("the second execution began after {}", brief(took)))?;
         that(executions.inside.get() == 0, || "the execution that lost went on".to_owned())?;
         let mut extra = 1;
         let slow = Some(after + TICK * 5);

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use hardening_spec::RateLimitSpec;
-use hardening_spec::units::show;
+use hardening_spec::units::{brief, show};
 use tokio::time::{Instant, advance};
 
 use super::super::drill::{Body, End, call};
@@ -42,14 +42,14 @@ impl Drill<'_> {
         let began = at(&|what| what == What::BodyBegun(1)).ok_or("the body never began")?;
         let ended = at(&|what| matches!(what, What::AttemptEnded(1, _))).ok_or("the attempt never ended")?;
         let took = ended.saturating_sub(began);
-        that(took <= timeout + TICK, || format!("a body that hangs ran for {}", show(took)))
+        that(took <= timeout + TICK, || format!("a body that hangs ran for {}", brief(took)))
     }
 
     pub(super) async fn deadline(&self, deadline: Duration) -> Kept {
         let began = Instant::now();
         let end = self.unlimited(Body::Hangs).await;
         let took = began.elapsed();
-        that(took <= deadline + TICK, || format!("it took {}", show(took)))?;
+        that(took <= deadline + TICK, || format!("it took {}", brief(took)))?;
         that(end.result.is_err() || end.fell_back, || "a body that hangs succeeded".to_owned())
     }
 
@@ -106,7 +106,7 @@ impl Drill<'_> {
         that(refused.bodies == 0, || "while open it let a call pass".to_owned())?;
         advance(retry_after.saturating_sub(TICK)).await;
         let early = self.unlimited(Body::Succeeds).await;
-        that(early.bodies == 0, || format!("it let a call pass before {}", show(retry_after)))?;
+        that(early.bodies == 0, || format!("it let a call pass before {}", brief(retry_after)))?;
         advance(TICK * 2).await;
         for probe in 1..=probes {
             let end = self.unlimited(Body::Succeeds).await;
@@ -129,7 +129,7 @@ impl Drill<'_> {
                 format!("call {number} of {burst} ended with {:?}", end.result)
             })?;
         }
-        that(began.elapsed() < TICK, || format!("{burst} calls at once took {}", show(began.elapsed())))?;
+        that(began.elapsed() < TICK, || format!("{burst} calls at once took {}", brief(began.elapsed())))?;
         let end = call(self.site, Body::Succeeds, self.key).await;
         if self.spec.limits().any(|(_, limit)| !limit.wait.is_zero()) && end.result.is_ok() {
             let waited = began.elapsed();
@@ -154,11 +154,11 @@ impl Drill<'_> {
         }
         let early = call(self.site, Body::Succeeds, self.key).await;
         that(early.bodies == 0 || retry_after <= TICK * 2, || {
-            format!("it was told to return after {} and admitted before", show(retry_after))
+            format!("it was told to return after {} and admitted before", brief(retry_after))
         })?;
         advance(TICK * 2).await;
         let end = call(self.site, Body::Succeeds, self.key).await;
-        that(end.result.is_ok(), || format!("after {} it ended with {:?}", show(retry_after), end.result))
+        that(end.result.is_ok(), || format!("after {} it ended with {:?}", brief(retry_after), end.result))
     }
 
     /// How many callers are inside or wait when it is full, for one key.

@@ -13,7 +13,8 @@ type Run = fn(&Provided, Stopping) -> Result<TaskFuture, MissingProvision>;
 const RANGE: DurationRange = DurationRange { from: Duration::from_secs(1), to: Duration::from_mins(1) };
 
 const fn task(name: &'static str, order: u32, run: Run) -> BackgroundTask {
-    BackgroundTask { name, restart: Some(RANGE), order, krate: "test", file: file!(), line: line!(), run }
+    let (module, krate, file) = ("test", "test", file!());
+    BackgroundTask { name, restart: Some(RANGE), order, module, krate, file, line: line!(), run }
 }
 
 fn begin(tasks: &[&'static BackgroundTask]) -> (Arc<Tasks>, Running) {

@@ -1,0 +1,5 @@
+//! Drills without the feature `testing`.
+
+fn main() {
+    hardening::drills!();
+}
