@@ -1,0 +1,1 @@
+//! Chains of functions that call each other.
