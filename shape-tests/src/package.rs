@@ -39,7 +39,11 @@ pub fn repository() -> PathBuf {
 fn target() -> PathBuf {
     // `target/debug/deps/shapes-…` is this program.
     let program = env::current_exe().unwrap_or_default();
-    program.ancestors().nth(3).map_or_else(|| repository().join("target"), Path::to_path_buf).join("shape-tests")
+    program
+        .ancestors()
+        .nth(3)
+        .map_or_else(|| repository().join("target"), Path::to_path_buf)
+        .join("shape-tests")
 }
 
 impl Package {
@@ -122,14 +126,16 @@ fn message(line: &Value) -> Option<Message> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let message = &line["message"];
     let first = text(&message["message"]);
-    // Summaries: "aborting due to …", "… warnings emitted".
+    // Summaries: "aborting due to …", "… warnings emitted", "for more information …".
     let spans = message["spans"].as_array()?;
-    if spans.is_empty() && (first.starts_with("aborting due to") || first.contains("emitted")) {
+    let summary = first.starts_with("aborting due to") || first.contains(" emitted");
+    if spans.is_empty() && (summary || message["level"] == "failure-note") {
         return None;
     }
     let children = message["children"].as_array().into_iter().flatten();
     let primary = spans.iter().filter(|span| span["is_primary"] == true);
-    let others = spans.iter().chain(children.flat_map(|child| child["spans"].as_array().into_iter().flatten()));
+    let others =
+        spans.iter().chain(children.flat_map(|child| child["spans"].as_array().into_iter().flatten()));
     Some(Message {
         target: text(&line["target"]["name"]),
         level: text(&message["level"]),
@@ -143,7 +149,9 @@ fn message(line: &Value) -> Option<Message> {
 /// The place in the generated source from which a span was expanded, if it is there at all.
 fn outermost(span: &Value) -> Option<(String, usize, usize)> {
     let expansion = &span["expansion"]["span"];
-    if !expansion.is_null() && let Some(place) = outermost(expansion) {
+    if !expansion.is_null()
+        && let Some(place) = outermost(expansion)
+    {
         return Some(place);
     }
     let file = span["file_name"].as_str()?;

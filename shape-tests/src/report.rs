@@ -71,7 +71,11 @@ pub fn compile(package: &str, cases: &[Case]) -> io::Result<Failures> {
             }
         }
         let refused = failures.refused.len() - before;
-        println!("round {round}: {} functions, {refused} do not compile, {:.0?}", left.len(), began.elapsed());
+        println!(
+            "round {round}: {} functions, {refused} do not compile, {:.0?}",
+            left.len(),
+            began.elapsed()
+        );
         if refused == 0 {
             break;
         }
@@ -145,7 +149,12 @@ impl Failures {
             for failed in errors.values() {
                 let mut names: Vec<&str> = failed.iter().map(|(key, _)| key.0.as_str()).collect();
                 names.dedup();
-                let _ = writeln!(report, "a future is not {auto} any more, {} times, of {}", failed.len(), listed(&names, 60));
+                let _ = writeln!(
+                    report,
+                    "a future is not {auto} any more, {} times, of {}",
+                    failed.len(),
+                    listed(&names, 60)
+                );
                 let ((shape, combination), message) = failed[0];
                 let _ = writeln!(report, "  such as {shape} under {combination}");
                 example(&mut report, message);

@@ -71,7 +71,9 @@ impl Shape {
             if !allowed.stack {
                 return None;
             }
-            allowed.attributes.retain(|attribute| exclusion.attributes.iter().all(|name| name != attribute.name));
+            allowed
+                .attributes
+                .retain(|attribute| exclusion.attributes.iter().all(|name| name != attribute.name));
         }
         Some(allowed)
     }

@@ -49,8 +49,7 @@ fn excluded_attributes_are_refused() {
             excluded.push((shape, Combination { name, attributes, stack: false }));
         }
     }
-    let cases: Vec<Case> =
-        excluded.iter().map(|(shape, combination)| Case { shape, combination }).collect();
+    let cases: Vec<Case> = excluded.iter().map(|(shape, combination)| Case { shape, combination }).collect();
     let failures = compile("refused", &cases).expect("cargo runs");
     let refused: BTreeSet<_> = failures.refused.into_keys().collect();
     let accepted: Vec<String> = excluded
