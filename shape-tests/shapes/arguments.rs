@@ -123,7 +123,7 @@ pub async fn shape(ref text: String, (number, ref other): (u32, String)) -> Resu
 
 //# ref_mut_pattern
 //# call: shape(1, ("a".to_owned(), 2))
-//# key: number
+//# key: *number
 //# not hedged: two bodies cannot both have what a `ref mut` binds
 #[attributes]
 pub async fn shape(ref mut number: u32, (ref mut text, other): (String, u32)) -> Result<usize, Error> {
