@@ -270,6 +270,7 @@ pub async fn shape(number: u32) -> Result<u32, Error> {
 //# call: shape(2)
 //# key: left
 //# fallback: Ok(left)
+//# auto: !Sync
 #[attributes]
 pub async fn shape(left: u32) -> Result<u32, Error> {
     pause().await;

@@ -1,5 +1,6 @@
 //! Generated packages, and what the compiler says of them.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, io};
@@ -58,7 +59,7 @@ impl Package {
         }
         fs::create_dir_all(&folder)?;
         let package = Self { folder };
-        let path = repository();
+        let path = repository().display().to_string();
         let mut manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\nautobins = false\n\
              [workspace]\n[lib]\nname = \"{library}\"\npath = \"lib.rs\"\n\
@@ -71,7 +72,7 @@ impl Package {
              serde = {{ version = \"1\", features = [\"derive\"] }}\n"
         );
         for program in programs {
-            manifest.push_str(&format!("[[bin]]\nname = \"{program}\"\npath = \"{program}/main.rs\"\n"));
+            let _ = write!(manifest, "[[bin]]\nname = \"{program}\"\npath = \"{program}/main.rs\"\n");
         }
         package.write("Cargo.toml", &manifest)?;
         fs::copy(repository().join("Cargo.lock"), package.folder.join("Cargo.lock"))?;

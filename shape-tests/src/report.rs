@@ -1,6 +1,6 @@
 //! Compiles shapes under combinations, and finds out which of them fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::time::Instant;
@@ -48,20 +48,28 @@ pub struct Failures {
 ///
 /// # Errors
 /// When a file cannot be written, or cargo does not start.
+#[expect(clippy::disallowed_methods, reason = "how long the compiler took is no policy's time")]
 pub fn compile(package: &str, cases: &[Case]) -> io::Result<Failures> {
     let mut failures = Failures::default();
+    let programs = programs(cases);
+    let mut incomplete: BTreeSet<&str> = programs.values().map(String::as_str).collect();
     for round in 1..=ROUNDS {
         let began = Instant::now();
-        let left: Vec<Case> =
-            cases.iter().filter(|case| !failures.refused.contains_key(&case.key())).copied().collect();
-        let (package, places) = write(package, &left)?;
+        let open = |case: &&Case| {
+            incomplete.contains(programs[&case.combination.name].as_str())
+                && !failures.refused.contains_key(&case.key())
+        };
+        let left: Vec<Case> = cases.iter().filter(open).copied().collect();
+        let (package, places) = write(package, &left, &programs)?;
         let messages = package.run(&["check", "--bins"])?;
+        failures.elsewhere.retain(|message| !incomplete.contains(message.target.as_str()));
         let before = failures.refused.len();
-        failures.elsewhere.clear();
+        incomplete.clear();
         for message in messages.into_iter().filter(|message| message.level == "error") {
             match message.place.as_ref().and_then(|(file, line, _)| places.get(file)?.get(line - 1)) {
                 None => failures.elsewhere.push(message),
                 Some((key, None)) => {
+                    incomplete.insert(&programs[&key.1]);
                     failures.refused.entry(key.clone()).or_insert(message);
                 }
                 Some((key, Some(auto))) => {
@@ -71,49 +79,58 @@ pub fn compile(package: &str, cases: &[Case]) -> io::Result<Failures> {
             }
         }
         let refused = failures.refused.len() - before;
-        println!(
-            "round {round}: {} functions, {refused} do not compile, {:.0?}",
-            left.len(),
-            began.elapsed()
-        );
-        if refused == 0 {
+        let took = began.elapsed();
+        println!("round {round}: {} functions, {refused} do not compile, {took:.0?}", left.len());
+        if incomplete.is_empty() {
             break;
         }
     }
     Ok(failures)
 }
 
+/// For each combination, the crate in which it is compiled.
+fn programs(cases: &[Case]) -> BTreeMap<String, String> {
+    let mut programs = BTreeMap::new();
+    for case in cases {
+        let next = programs.len() % PROGRAMS;
+        programs.entry(case.combination.name.clone()).or_insert_with(|| format!("part_{next}"));
+    }
+    programs
+}
+
 /// For each file, what each of its lines belongs to: a case, and the auto trait that it checks.
 type Places = BTreeMap<String, Vec<(Key, Option<String>)>>;
 
-fn write(name: &str, cases: &[Case]) -> io::Result<(Package, Places)> {
-    let mut combinations: Vec<&Combination> = Vec::new();
+fn write(name: &str, cases: &[Case], programs: &BTreeMap<String, String>) -> io::Result<(Package, Places)> {
+    let mut combinations: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
     for case in cases {
-        if !combinations.iter().any(|known| known.name == case.combination.name) {
-            combinations.push(case.combination);
-        }
+        combinations.entry(&case.combination.name).or_default().push(*case);
     }
-    let programs: Vec<String> =
-        (0..PROGRAMS.min(combinations.len())).map(|number| format!("part_{number}")).collect();
-    let package = Package::new(name, "shapes_support", &programs)?;
+    let mut mains: BTreeMap<&str, String> = BTreeMap::new();
+    for combination in combinations.keys() {
+        let main =
+            mains.entry(&programs[*combination]).or_insert("#![allow(warnings, clippy::all)]\n".into());
+        let _ = writeln!(main, "mod {combination};");
+    }
+    let names: Vec<String> = mains.keys().map(|&name| name.to_owned()).collect();
+    let package = Package::new(name, "shapes_support", &names)?;
     package.write("lib.rs", include_str!("../support/lib.rs"))?;
-    let mut mains = vec![String::from("#![allow(warnings, clippy::all)]\n"); programs.len()];
+    for (program, main) in mains {
+        package.write(&format!("{program}/main.rs"), &(main + "fn main() {}\n"))?;
+    }
     let mut places = Places::new();
-    for (at, combination) in combinations.iter().enumerate() {
-        let at = at % programs.len();
-        let _ = writeln!(mains[at], "mod {};", combination.name);
-        let path = format!("{}/{}.rs", programs[at], combination.name);
+    for (combination, cases) in combinations {
+        let path = format!("{}/{combination}.rs", programs[combination]);
         let mut text = String::new();
         let mut lines = Vec::new();
         let mut file = "";
-        for case in cases.iter().filter(|case| case.combination.name == combination.name) {
+        for case in cases {
             let mut module = String::new();
             if case.shape.file != file {
                 module.push_str(if file.is_empty() { "" } else { "}\n" });
                 file = &case.shape.file;
                 let _ = writeln!(module, "pub mod {file} {{");
             }
-            // The case's own list of attributes may be shorter than that of its module.
             module.push_str(&case.shape.module(case.combination));
             let auto = |line: &str| line.split_once(PROBE).map(|(_, auto)| auto.to_owned());
             lines.extend(module.lines().map(|line| (case.key(), auto(line))));
@@ -121,9 +138,6 @@ fn write(name: &str, cases: &[Case]) -> io::Result<(Package, Places)> {
         }
         package.write(&path, &(text + "}\n"))?;
         places.insert(path, lines);
-    }
-    for (program, main) in programs.iter().zip(mains) {
-        package.write(&format!("{program}/main.rs"), &(main + "fn main() {}\n"))?;
     }
     Ok((package, places))
 }
