@@ -106,3 +106,49 @@ pub async fn shape(receiver: std::sync::mpsc::Receiver<u32>) -> Result<usize, Er
     pause().await;
     Ok(receiver.into_iter().count())
 }
+
+//# request_by_reference
+//# pairs
+//# call: shape(Request::default())
+//# not retry, hedged: the body mentions `request`, which is not `Clone`
+//# auto: !Sync
+#[attributes]
+pub async fn shape(request: Request) -> Result<usize, Error> {
+    pause().await;
+    Ok(request.headers().len())
+}
+
+//# generic_by_reference
+//# pairs
+//# call: shape(Cell::new(1))
+//# not retry, hedged: the body mentions `value`, which is not `Clone`
+//# auto: !Sync
+#[attributes]
+pub async fn shape<T: Send>(value: T) -> Result<usize, Error> {
+    pause().await;
+    Ok(std::mem::size_of_val(&value))
+}
+
+//# owned_self_by_reference
+//# call: Shop(Cell::new(1)).shape()
+//# not retry, hedged: the body mentions `self`, which is not `Clone`
+//# auto: !Sync
+pub struct Shop(Cell<u32>);
+impl Shop {
+    #[attributes]
+    pub async fn shape(self) -> Result<u32, Error> {
+        pause().await;
+        Ok(self.0.get())
+    }
+}
+
+//# closure_once_and_twice
+//# call: shape({ let cell = Cell::new(1); move || cell.get() }, Cell::new(2))
+//# not retry, hedged: the body mentions `make`, which is not `Clone`
+//# auto: !Sync
+#[attributes]
+pub async fn shape(make: impl Fn() -> u32 + Send, cell: Cell<u32>) -> Result<u32, Error> {
+    let first = make();
+    pause().await;
+    Ok(first + make() + cell.get())
+}
