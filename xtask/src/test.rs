@@ -43,7 +43,7 @@ impl Plan {
     /// The last step: cargo's result lines are the last that is printed.
     fn tests(&self) -> Step {
         let step = if self.fast {
-            Step::cargo("test --workspace --exclude hardening-ui-tests --exclude hardening-ui-tests-without-service --lib --bins --tests")
+            Step::cargo("test --workspace --exclude hardening-ui-tests --exclude hardening-ui-tests-without-service --exclude hardening-shape-tests --lib --bins --tests")
                 .variable(TOOLS, "optional")
         } else {
             Step::cargo("test --workspace --no-fail-fast").variable(TOOLS, "required")
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(shown(&[]), "HARDENING_TEST_TOOLS=required cargo test --workspace --no-fail-fast");
         assert_eq!(
             shown(&["--fast", "breaker"]),
-            "HARDENING_TEST_TOOLS=optional cargo test --workspace --exclude hardening-ui-tests --exclude hardening-ui-tests-without-service --lib --bins --tests breaker"
+            "HARDENING_TEST_TOOLS=optional cargo test --workspace --exclude hardening-ui-tests --exclude hardening-ui-tests-without-service --exclude hardening-shape-tests --lib --bins --tests breaker"
         );
     }
 
