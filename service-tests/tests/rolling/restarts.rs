@@ -4,7 +4,8 @@ use tokio::time::{Duration, sleep};
 
 use crate::balancer::Balancer;
 use crate::load::{Load, Target};
-use crate::process::{Instance, free};
+use crate::process::Instance;
+use hardening_service_tests::ports::free;
 
 /// How late the balancer learns what an instance says of itself.
 const LAG: Duration = Duration::from_secs(2);
@@ -16,7 +17,7 @@ const RESTARTS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i_63_twenty_restarts_of_two_instances_lose_no_request() {
-    let [one, its_admin, two, other_admin] = free();
+    let [one, its_admin, two, other_admin] = [(); 4].map(|()| free());
     let mut instances = vec![
         Instance::start(one, its_admin, PRE_DRAIN).await,
         Instance::start(two, other_admin, PRE_DRAIN).await,
