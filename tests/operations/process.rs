@@ -242,11 +242,8 @@ impl Process {
     pub(crate) async fn ended(mut self) -> End {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap();
         self.said.await.unwrap();
-        End {
-            code: status.code().unwrap_or(-1),
-            said: self.lines.lock().unwrap().clone(),
-            complained: self.complained.await.unwrap(),
-        }
+        let said = self.lines.lock().unwrap().clone();
+        End { code: status.code().unwrap_or(-1), said, complained: self.complained.await.unwrap() }
     }
 }
 
