@@ -9,6 +9,7 @@
 pub mod certificates;
 pub mod child;
 pub mod client;
+pub mod ports;
 pub mod prices;
 pub mod service;
 pub mod tool;

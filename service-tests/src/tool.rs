@@ -28,7 +28,8 @@ pub fn spawned(command: &mut Command) -> Option<Child> {
 /// Whether a program was content, and what it wrote.
 pub async fn said(command: &mut Command) -> Option<(bool, String)> {
     let tool = spawned(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-    let ended = timeout(Duration::from_mins(1), tool.wait_with_output()).await;
+    // A busy machine is no finding.
+    let ended = timeout(Duration::from_mins(10), tool.wait_with_output()).await;
     let ended = ended.expect("it ends in time").expect("it ends");
     let said = [ended.stdout, ended.stderr].concat();
     Some((ended.status.success(), String::from_utf8_lossy(&said).into_owned()))

@@ -7,6 +7,8 @@ mod app;
 #[allow(dead_code, reason = "shared with other tests")]
 mod client;
 mod planted;
+#[path = "../service/ports.rs"]
+mod ports;
 #[path = "../operations/process.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod process;

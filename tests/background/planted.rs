@@ -4,8 +4,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::get;
+use crate::ports::free;
 use crate::process::{End, Program};
-use crate::support::{free_address, metric, until};
+use crate::support::{metric, until};
 
 /// What every planted secret has in it, and what the one in the file is.
 const PLANTED: &str = "planted-";
@@ -111,7 +112,7 @@ async fn planted_secrets_are_in_no_text_for_people_either() {
     for (level, level_is) in [("info", true), ("off", false)] {
         let program = leaky().with("HARDENING_LOG__FORMAT", "pretty").with("HARDENING_LOG__LEVEL", level);
         let program = program.with("HARDENING_SHUTDOWN__HOOKS", "100ms");
-        let address = free_address();
+        let address = free();
         let service = program.with("HARDENING_HTTP__LISTEN", &address.to_string()).spawn().0;
         until("it serves", || async { crate::client::try_get(address, "/livez").await.is_ok() }).await;
         for path in ["/value", "/panic", "/spawn", "/error"] {

@@ -30,8 +30,3 @@ pub(crate) async fn metric(admin: SocketAddr, line: &str) {
     let has = || async { get(admin, "/metrics").await.body.lines().any(|written| written == line) };
     until(line, has).await;
 }
-
-/// An address that was free a moment ago.
-pub(crate) fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}

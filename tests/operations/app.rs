@@ -63,6 +63,7 @@ async fn sleep(Path(ms): Path<u64>) -> &'static str {
 
 /// Holds a thread of the runtime, as careless code does.
 async fn block(Path(ms): Path<u64>) -> &'static str {
+    println!("holds a thread");
     hold(ms);
     "blocked"
 }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -105,7 +105,7 @@ pub(crate) async fn is_refused(address: SocketAddr) -> bool {
 pub(crate) struct Tally {
     /// When each request that was served had begun.
     pub(crate) served: Vec<Instant>,
-    /// When each connection that was refused had been tried.
+    /// When each connection that was refused was known to be.
     pub(crate) refused: Vec<Instant>,
     /// What else came of requests on connections that were accepted.
     pub(crate) lost: Vec<String>,
@@ -116,24 +116,42 @@ pub(crate) struct Tally {
 /// Clients that ask again and again.
 #[derive(Debug)]
 pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
+    counts: Arc<Counts>,
     clients: JoinSet<Tally>,
+}
+
+/// How it stands with all clients together.
+#[derive(Debug, Default)]
+struct Counts {
+    stop: AtomicBool,
+    served: AtomicUsize,
+    refused: AtomicUsize,
 }
 
 impl Load {
     /// Eight clients with 200 requests a second together.
     pub(crate) fn start(address: SocketAddr, path: &'static str) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let counts = Arc::<Counts>::default();
         let mut clients = JoinSet::new();
         for _ in 0..8 {
-            clients.spawn(client(address, path, Arc::clone(&stop)));
+            clients.spawn(client(address, path, Arc::clone(&counts)));
         }
-        Self { stop, clients }
+        Self { counts, clients }
+    }
+
+    /// Waits until this many more requests have been served.
+    pub(crate) async fn serves(&self, more: usize) {
+        grows(&self.counts.served, more).await;
+    }
+
+    /// Waits until this many connections have been refused.
+    pub(crate) async fn refuses(&self, more: usize) {
+        grows(&self.counts.refused, more).await;
     }
 
     /// Ends it and counts together.
     pub(crate) async fn end(self) -> Tally {
-        self.stop.store(true, Ordering::SeqCst);
+        self.counts.stop.store(true, Ordering::SeqCst);
         let mut all = Tally::default();
         for mut tally in self.clients.join_all().await {
             all.served.append(&mut tally.served);
@@ -147,11 +165,21 @@ impl Load {
     }
 }
 
+async fn grows(count: &AtomicUsize, more: usize) {
+    let wanted = count.load(Ordering::SeqCst) + more;
+    let grown = async {
+        while count.load(Ordering::SeqCst) < wanted {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, grown).await.is_ok(), "{count:?} does not become {wanted}");
+}
+
 /// Keeps its connection until it is told that an answer was the last.
-async fn client(address: SocketAddr, path: &'static str, stop: Arc<AtomicBool>) -> Tally {
+async fn client(address: SocketAddr, path: &'static str, counts: Arc<Counts>) -> Tally {
     let mut tally = Tally::default();
     let mut kept: Option<Connection> = None;
-    while !stop.load(Ordering::SeqCst) {
+    while !counts.stop.load(Ordering::SeqCst) {
         let began = Instant::now();
         let is_kept = kept.is_some();
         let connection = match kept.take() {
@@ -162,13 +190,17 @@ async fn client(address: SocketAddr, path: &'static str, stop: Arc<AtomicBool>) 
             Ok(mut connection) => match connection.get(path).await {
                 Ok(reply) if reply.status == 200 => {
                     tally.served.push(began);
+                    counts.served.fetch_add(1, Ordering::SeqCst);
                     tally.kept += usize::from(is_kept);
                     kept = (!reply.is_last()).then_some(connection);
                 }
                 Ok(reply) => tally.lost.push(format!("{reply:?}")),
                 Err(error) => tally.lost.push(format!("{error} (kept: {is_kept})")),
             },
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => tally.refused.push(began),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                tally.refused.push(Instant::now());
+                counts.refused.fetch_add(1, Ordering::SeqCst);
+            }
             Err(error) => tally.lost.push(format!("connecting: {error}")),
         }
         sleep(Duration::from_millis(40).saturating_sub(began.elapsed())).await;

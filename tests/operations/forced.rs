@@ -1,12 +1,10 @@
 //! \[I-65\] Whatever is stuck, the process is gone one second before `grace`, with exit code 1 and names.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::client::try_get;
 use crate::process::{End, Process, Program};
-use crate::support::took;
+use crate::support::{in_flight, took};
 
 /// Grace 3 s: 300 ms until the drain, 300 ms for it, 500 ms for hooks.
 async fn serve(service: &str) -> Process {
@@ -44,7 +42,7 @@ fn named_in_the_log(end: &End, name: &str) {
 async fn i_65_a_handler_that_waits_for_ever_is_cut_and_named() {
     let service = serve("office").await;
     request(&service, "/stuck");
-    sleep(Duration::from_millis(100)).await;
+    in_flight(service.admin_addr, 1).await;
     named_in_the_log(&terminate(service, 600, 2000).await, "1 × /stuck");
 }
 
@@ -52,7 +50,7 @@ async fn i_65_a_handler_that_waits_for_ever_is_cut_and_named() {
 async fn i_65_a_handler_that_holds_a_thread_is_left_behind_and_named() {
     let service = serve("office").await;
     request(&service, "/block/60000");
-    sleep(Duration::from_millis(100)).await;
+    service.says("holds a thread", 1).await;
     let end = terminate(service, 600, 2200).await;
     let named = format!("{}{}", end.said.join("\n"), end.complained);
     assert!(named.contains("1 × /block/{ms}"), "{end:?}");
@@ -65,7 +63,8 @@ async fn i_65_when_every_thread_is_held_the_watchdog_ends_it() {
     for _ in 0..=threads {
         request(&service, "/block/60000");
     }
-    sleep(Duration::from_millis(300)).await;
+    // Nothing answers a scrape any more.
+    service.says("holds a thread", threads).await;
     let end = terminate(service, 600, 2600).await;
     let line = "error: the shutdown's time is over; still running: ";
     let line = end.complained.lines().find_map(|said| said.strip_prefix(line)).unwrap_or_default();

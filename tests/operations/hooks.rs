@@ -84,7 +84,7 @@ async fn short_hooks_run_although_a_handler_holds_its_thread() {
     let (service, ran) = start_with(hooks, settings).await.unwrap();
     let address = service.addr;
     let blocked = tokio::spawn(async move { crate::client::try_get(address, "/block/900").await });
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    crate::support::in_flight(service.admin_addr, 1).await;
     let report = service.shutdown().await;
     assert_eq!(report.still_running, ["1 × /block/{ms}"]);
     assert_eq!(*ran.lock().unwrap(), ["registry begins", "registry ends", "pool begins", "pool ends"]);

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
@@ -37,6 +38,8 @@ fn quickstart() -> &'static Path {
         if changed(&example) < changed(&tests) {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let mut build = std::process::Command::new(cargo);
+            // Set by `cargo xtask test --repeat`: with it everything would be compiled anew.
+            build.env_remove("RUSTC_BOOTSTRAP");
             build.args(["build", "--quiet", "--example", "quickstart", "--manifest-path"]);
             build.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
             build.args((!cfg!(debug_assertions)).then_some("--release"));
@@ -158,7 +161,8 @@ impl Program {
     pub(crate) fn spawn(mut self) -> (Process, oneshot::Receiver<(SocketAddr, SocketAddr)>) {
         let mut child = self.command.spawn().unwrap();
         let (say, serving) = oneshot::channel();
-        let said = tokio::spawn(read(child.stdout.take().unwrap(), say));
+        let lines = Arc::default();
+        let said = tokio::spawn(read(child.stdout.take().unwrap(), say, Arc::clone(&lines)));
         let mut stderr = child.stderr.take().unwrap();
         let complained = tokio::spawn(async move {
             let mut text = String::new();
@@ -170,6 +174,7 @@ impl Program {
             child,
             addr: nowhere,
             admin_addr: nowhere,
+            lines,
             said,
             complained,
             directory: Mutex::new(self.directory),
@@ -179,8 +184,12 @@ impl Program {
 }
 
 /// Reads what a process says, and tells the addresses of its first line.
-async fn read(stdout: impl AsyncRead + Unpin, say: oneshot::Sender<(SocketAddr, SocketAddr)>) -> Vec<String> {
-    let (mut lines, mut say, mut said) = (BufReader::new(stdout).lines(), Some(say), Vec::new());
+async fn read(
+    stdout: impl AsyncRead + Unpin,
+    say: oneshot::Sender<(SocketAddr, SocketAddr)>,
+    said: Arc<Mutex<Vec<String>>>,
+) {
+    let (mut lines, mut say) = (BufReader::new(stdout).lines(), Some(say));
     while let Some(line) = lines.next_line().await.unwrap() {
         let logged: Value = serde_json::from_str(&line).unwrap_or_default();
         let address = |key: &str| logged[key].as_str().and_then(|address| address.parse().ok());
@@ -189,9 +198,8 @@ async fn read(stdout: impl AsyncRead + Unpin, say: oneshot::Sender<(SocketAddr, 
         {
             let _ = say.send((listen, admin));
         }
-        said.push(line);
+        said.lock().unwrap().push(line);
     }
-    said
 }
 
 /// A running process, killed when dropped.
@@ -200,7 +208,9 @@ pub(crate) struct Process {
     child: Child,
     pub(crate) addr: SocketAddr,
     pub(crate) admin_addr: SocketAddr,
-    said: JoinHandle<Vec<String>>,
+    /// The lines of its standard output so far.
+    lines: Arc<Mutex<Vec<String>>>,
+    said: JoinHandle<()>,
     complained: JoinHandle<String>,
     directory: Mutex<Directory>,
 }
@@ -218,14 +228,22 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
+    /// Waits until it has written this line so many times.
+    pub(crate) async fn says(&self, line: &str, times: usize) {
+        let said = async {
+            while self.lines.lock().unwrap().iter().filter(|said| *said == line).count() < times {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, said).await.is_ok(), "it does not say {line:?} {times} times");
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(mut self) -> End {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap();
-        End {
-            code: status.code().unwrap_or(-1),
-            said: self.said.await.unwrap(),
-            complained: self.complained.await.unwrap(),
-        }
+        self.said.await.unwrap();
+        let said = self.lines.lock().unwrap().clone();
+        End { code: status.code().unwrap_or(-1), said, complained: self.complained.await.unwrap() }
     }
 }
 

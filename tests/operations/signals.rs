@@ -1,14 +1,12 @@
 //! Signals to a process.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::client::{get, is_refused};
 use crate::process::{Process, Program};
-use crate::support::{readiness, took, until};
+use crate::support::{in_flight, readiness, took, until};
 
-/// A process with long stages, and one request that takes for ever.
+/// A process with long stages, and one request that takes longer than the test does.
 async fn patient(stuck: &'static str) -> (Process, tokio::task::JoinHandle<u16>) {
     let service = Program::office("office")
         .with("HARDENING_SHUTDOWN__PRE_DRAIN", "9s")
@@ -18,7 +16,9 @@ async fn patient(stuck: &'static str) -> (Process, tokio::task::JoinHandle<u16>)
     let address = service.addr;
     let request = tokio::spawn(async move { get(address, stuck).await.status });
     readiness(address, 200).await;
-    sleep(Duration::from_millis(50)).await;
+    if stuck != "/" {
+        in_flight(service.admin_addr, 1).await;
+    }
     (service, request)
 }
 
@@ -43,13 +43,13 @@ async fn i_64_sigterm_again_goes_on_to_the_drain_and_then_to_the_end() {
 
 #[tokio::test]
 async fn i_64_sigint_has_no_pre_drain_and_still_finishes_what_was_accepted() {
-    let (service, request) = patient("/sleep/800").await;
+    let (service, request) = patient("/sleep/3000").await;
     let (began, address) = (Instant::now(), service.addr);
     service.signal("INT");
     until("refused", || is_refused(address)).await;
-    took(began, 0, 600);
+    assert!(!request.is_finished(), "it ends long before the pre-drain would");
     let end = service.ended().await;
-    took(began, 0, 3000);
+    took(began, 0, 9000);
     assert_eq!((end.code, end.complained.as_str(), request.await.unwrap()), (0, "", 200));
     let stages: Vec<_> =
         end.log().iter().filter_map(|line| line["stage"].as_str().map(str::to_owned)).collect();
@@ -70,11 +70,15 @@ async fn i_64_sigint_ends_the_pre_drain_of_sigterm() {
 
 #[tokio::test]
 async fn i_66_an_idle_process_ends_with_0_after_its_pre_drain() {
-    let service = Program::quickstart().with("HARDENING_SHUTDOWN__PRE_DRAIN", "500ms").serve().await;
+    let service = Program::quickstart()
+        .with("HARDENING_SHUTDOWN__PRE_DRAIN", "500ms")
+        .with("HARDENING_SHUTDOWN__DRAIN", "9s")
+        .serve()
+        .await;
     let began = Instant::now();
     service.signal("TERM");
     let end = service.ended().await;
-    took(began, 500, 1500);
+    took(began, 500, 5000);
     assert_eq!((end.code, end.complained.as_str()), (0, ""));
     let log = end.log();
     let stages: Vec<_> = log.iter().filter_map(|line| line["stage"].as_str()).collect();
@@ -92,7 +96,8 @@ async fn calls_in_backoff_end_with_shutting_down() {
         .await;
     let address = service.addr;
     let waiting = tokio::spawn(async move { get(address, "/calls/patient").await });
-    sleep(Duration::from_millis(150)).await;
+    let failed = "\nhardening_attempts_total{call=\"office::patient\",outcome=\"failure\"} 1\n";
+    until("in backoff", || async { get(service.admin_addr, "/metrics").await.body.contains(failed) }).await;
     let began = Instant::now();
     service.signal("TERM");
     let reply = waiting.await.unwrap();
@@ -115,8 +120,7 @@ async fn gap_04_those_in_flight_finish_and_those_in_backoff_are_told() {
     let ask = |path: &'static str| tokio::spawn(async move { get(address, path).await });
     let waiting: Vec<_> = (0..3).map(|_| ask("/calls/patient")).collect();
     let running: Vec<_> = (0..5).map(|_| ask("/calls/steady")).collect();
-    let in_flight = "\nhttp_requests_in_flight 8\n";
-    until("in flight", || async { get(service.admin_addr, "/metrics").await.body.contains(in_flight) }).await;
+    in_flight(service.admin_addr, 8).await;
     service.signal("TERM");
     for (calls, end) in [(running, ": done"), (waiting, ": shutting_down")] {
         for call in calls {

@@ -37,6 +37,13 @@ pub(crate) async fn readiness(address: std::net::SocketAddr, status: u16) {
     .await;
 }
 
+/// Waits until the service works on so many requests; what the admin listener answers is not among them.
+pub(crate) async fn in_flight(admin: std::net::SocketAddr, count: usize) {
+    let line = format!("\nhttp_requests_in_flight {count}\n");
+    let counted = || async { try_get(admin, "/metrics").await.is_ok_and(|reply| reply.body.contains(&line)) };
+    until(&format!("{count} in flight"), counted).await;
+}
+
 /// Asks again until it holds.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let began = Instant::now();

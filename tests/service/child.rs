@@ -1,7 +1,7 @@
 //! The service as a process of its own: this binary, run again.
 
 use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::ports::free;
 use super::support::PATIENCE;
 
 const SERVICE: &str = "HARDENING_TEST_SERVICE";
@@ -47,13 +48,6 @@ pub(crate) fn finished(output: &Output) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
 
-/// Two addresses that were free a moment ago.
-pub(crate) fn free_addresses() -> (SocketAddr, SocketAddr) {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let (a, b) = (bind(), bind());
-    (a.local_addr().unwrap(), b.local_addr().unwrap())
-}
-
 /// Whether a request is answered.
 async fn answers(addr: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(addr).await else { return false };
@@ -80,7 +74,7 @@ impl Serving {
 
     /// Starts it and waits until its port is bound: set-up goes on.
     pub(crate) async fn begin(service: &str, variables: &[(&str, &str)]) -> Self {
-        let (addr, admin) = free_addresses();
+        let (addr, admin) = (free(), free());
         let (listen, admin_listen) = (addr.to_string(), admin.to_string());
         let mut all =
             vec![("HARDENING_HTTP__LISTEN", listen.as_str()), ("HARDENING_HTTP__ADMIN", &admin_listen)];

@@ -10,6 +10,7 @@ mod limits;
 mod metrics;
 mod operations;
 mod panics;
+mod ports;
 mod problems;
 mod settings;
 mod shutdown;

@@ -1,6 +1,7 @@
 //! Settings that stop the start, each as one line that says what to write.
 
-use super::child::{free_addresses, output};
+use super::child::output;
+use super::ports::free;
 
 /// A settings file in a directory of its own, gone when dropped.
 struct File(std::path::PathBuf);
@@ -108,8 +109,7 @@ fn everything_wrong_is_said_at_once() {
 #[test]
 fn a_port_in_use_is_one_clear_line() {
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let (_, free) = free_addresses();
-    let (held, free) = (held.local_addr().unwrap().to_string(), free.to_string());
+    let (held, free) = (held.local_addr().unwrap().to_string(), free().to_string());
     let text = format!("cannot listen on {held}");
     refused(
         &[("HARDENING_HTTP__LISTEN", &held), ("HARDENING_HTTP__ADMIN", &free)],

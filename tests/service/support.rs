@@ -92,6 +92,13 @@ pub(crate) async fn post_json(address: SocketAddr, path: &str, body: &str) -> An
     send(address, &format!("POST {path} HTTP/1.1\r\ncontent-type: application/json"), body).await
 }
 
+/// Waits until the service works on so many requests; what the admin listener answers is not among them.
+pub(crate) async fn in_flight(admin: SocketAddr, count: usize) {
+    let line = format!("\nhttp_requests_in_flight {count}\n");
+    eventually(&format!("{count} in flight"), || async { get(admin, "/metrics").await.body.contains(&line) })
+        .await;
+}
+
 /// Waits until `what` holds.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let deadline = tokio::time::Instant::now() + PATIENCE;

@@ -2,10 +2,12 @@
 
 mod docs;
 mod expand;
+mod libtest;
 mod lint;
 mod mutants;
 mod needs;
 mod packages;
+mod repeat;
 mod run;
 mod search;
 mod test;
@@ -16,6 +18,9 @@ const USAGE: &str = "\
 cargo xtask test [--fast] [FILTER]   install what the tests need, then run all of them;
                                      --fast: without what needs tools, without the
                                      compiler's messages and documentation examples
+cargo xtask test --repeat N [NAME]   build once, then run the tests with NAME in their name
+                                     (all without it) N times in shuffled order, and say
+                                     which of them failed how often
 cargo xtask lint                     formatting, clippy, documentation, dependencies
 cargo xtask mutants [GLOB]           change the policies' cores in every small way: each
                                      change fails a test, or is explained

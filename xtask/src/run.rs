@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 /// What a task says of itself when it fails.
 pub(crate) type Done<T = ()> = Result<T, String>;
@@ -18,19 +18,20 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// One command, run in the workspace's folder.
+/// One command, run in the workspace's folder unless it names another.
 #[derive(Debug)]
 pub(crate) struct Step {
     program: OsString,
     arguments: Vec<String>,
     variables: Vec<(&'static str, OsString)>,
+    folder: PathBuf,
 }
 
 impl Step {
     /// `program` with the words of `arguments`.
     pub(crate) fn new(program: impl Into<OsString>, arguments: &str) -> Self {
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
-        Self { program: program.into(), arguments, variables: Vec::new() }
+        Self { program: program.into(), arguments, variables: Vec::new(), folder: root().to_owned() }
     }
 
     /// The cargo that runs this.
@@ -56,14 +57,25 @@ impl Step {
         self
     }
 
+    /// Runs it in this folder.
+    pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
     /// As it would be typed; a search path is too long to read.
     pub(crate) fn shown(&self) -> String {
         let variables = self.variables.iter().filter(|(name, _)| *name != "PATH");
         let variables =
             variables.map(|(name, value)| format!("{name}={} ", quoted(&value.to_string_lossy())));
         let arguments = self.arguments.iter().map(|argument| format!(" {}", quoted(argument)));
+        let folder = if self.folder == root() {
+            String::new()
+        } else {
+            format!("cd {} && ", quoted(&self.folder.to_string_lossy()))
+        };
         format!(
-            "{}{}{}",
+            "{folder}{}{}{}",
             variables.collect::<String>(),
             self.program.display(),
             arguments.collect::<String>()
@@ -72,7 +84,7 @@ impl Step {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(root());
+        command.args(&self.arguments).current_dir(&self.folder);
         for (name, value) in &self.variables {
             command.env(name, value);
         }
@@ -90,6 +102,22 @@ impl Step {
         let status =
             self.command().status().map_err(|error| format!("`{}` cannot run: {error}", self.shown()))?;
         status.code().ok_or_else(|| format!("`{}` was killed", self.shown()))
+    }
+
+    /// Prints and runs it: what it wrote to its standard output, if it succeeded.
+    pub(crate) fn written(&self) -> Done<String> {
+        eprintln!("+ {}", self.shown());
+        let output = self.command().stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| format!("`{}` cannot run: {error}", self.shown()))?;
+        if !output.status.success() {
+            return Err(format!("`{}` failed", self.shown()));
+        }
+        String::from_utf8(output.stdout).map_err(|error| format!("`{}`: {error}", self.shown()))
+    }
+
+    /// Runs it quietly: how it ended, and all that it wrote.
+    pub(crate) fn ended(&self) -> Done<Output> {
+        self.command().output().map_err(|error| format!("`{}` cannot run: {error}", self.shown()))
     }
 
     /// Runs it quietly: whether it ran and succeeded.

@@ -1,37 +1,46 @@
 //! `cargo xtask test`: what all tests need, then all tests.
 
 use crate::run::{Done, Step};
-use crate::{needs, packages};
+use crate::{needs, packages, repeat};
 
 /// Tells tests whether a missing tool is a failure (`required`) or ends them early (`optional`).
 const TOOLS: &str = "HARDENING_TEST_TOOLS";
 
 pub(crate) fn run(arguments: &[&str]) -> Done {
     let plan = Plan::read(arguments)?;
-    if plan.fast {
-        return plan.tests().run();
+    if !plan.fast {
+        needs::provide()?;
+        packages::provide()?;
     }
-    needs::provide()?;
-    packages::provide()?;
-    // The policies alone, without the server; cheap, and what the tests build is left as it is.
-    Step::cargo("check --quiet --package hardening --no-default-features").run()?;
+    if let Some(times) = plan.repeat {
+        return repeat::run(plan.selected(), plan.filter.as_deref(), times, |step| plan.dressed(step));
+    }
+    if !plan.fast {
+        // The policies alone, without the server; cheap, and what the tests build is left as it is.
+        Step::cargo("check --quiet --package hardening --no-default-features").run()?;
+    }
     plan.tests().run()
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
     fast: bool,
+    /// How many times the tests are run, where each repetition is counted.
+    repeat: Option<u32>,
     filter: Option<String>,
 }
 
 impl Plan {
     fn read(arguments: &[&str]) -> Done<Self> {
-        let mut plan = Self { fast: false, filter: None };
-        for argument in arguments {
-            match *argument {
+        let mut plan = Self::default();
+        let mut arguments = arguments.iter().copied();
+        while let Some(argument) = arguments.next() {
+            match argument {
                 "--fast" => plan.fast = true,
+                "--repeat" if plan.repeat.is_some() => return Err("`--repeat` is given twice".to_owned()),
+                "--repeat" => plan.repeat = Some(times(arguments.next())?),
                 flag if flag.starts_with('-') => {
-                    return Err(format!("unknown flag `{flag}`; known: `--fast`"));
+                    return Err(format!("unknown flag `{flag}`; known: `--fast`, `--repeat N`"));
                 }
                 filter if plan.filter.is_none() => plan.filter = Some(filter.to_owned()),
                 second => return Err(format!("one filter at a time: what is `{second}`?")),
@@ -40,19 +49,35 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What cargo builds and runs.
+    fn selected(&self) -> Step {
+        Step::cargo(if self.fast {
+            "test --workspace --exclude hardening-ui-tests --exclude hardening-ui-tests-without-service --exclude hardening-shape-tests --lib --bins --tests"
+        } else {
+            "test --workspace --no-fail-fast"
+        })
+    }
+
+    /// With the variables that every test needs.
+    fn dressed(&self, step: Step) -> Step {
+        let tools = if self.fast { "optional" } else { "required" };
+        step.variable(TOOLS, tools).variable("PATH", needs::search_path())
+    }
+
     /// The last step: cargo's result lines are the last that is printed.
     fn tests(&self) -> Step {
-        let step = if self.fast {
-            Step::cargo("test --workspace --exclude hardening-ui-tests --exclude hardening-ui-tests-without-service --exclude hardening-shape-tests --lib --bins --tests")
-                .variable(TOOLS, "optional")
-        } else {
-            Step::cargo("test --workspace --no-fail-fast").variable(TOOLS, "required")
-        };
-        let step = step.variable("PATH", needs::search_path());
-        match &self.filter {
-            Some(filter) => step.argument(filter),
-            None => step,
-        }
+        self.dressed(self.selected()).arguments(self.filter.clone())
+    }
+}
+
+/// The number after `--repeat`.
+fn times(given: Option<&str>) -> Done<u32> {
+    let example = "write `--repeat 10`, and after it a part of the tests' names";
+    match given.map(|given| (given, given.parse())) {
+        None => Err(format!("`--repeat` needs a number; {example}")),
+        Some((_, Ok(0))) => Err(format!("`--repeat 0` runs nothing; {example}")),
+        Some((_, Ok(times))) => Ok(times),
+        Some((given, Err(_))) => Err(format!("`--repeat {given}` is no number of repetitions; {example}")),
     }
 }
 
@@ -72,7 +97,34 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        assert!(Plan::read(&["--quick"]).unwrap_err().contains("`--fast`"));
+        assert!(Plan::read(&["--quick"]).unwrap_err().contains("`--fast`, `--repeat N`"));
         assert!(Plan::read(&["a", "b"]).unwrap_err().contains("`b`"));
+    }
+
+    #[test]
+    fn repetitions_are_read_with_and_without_a_filter() {
+        let plan = |fast: bool, filter: Option<&str>| {
+            Ok(Plan { fast, repeat: Some(27), filter: filter.map(str::to_owned) })
+        };
+        assert_eq!(Plan::read(&["--repeat", "27"]), plan(false, None));
+        assert_eq!(Plan::read(&["--repeat", "27", "series"]), plan(false, Some("series")));
+        assert_eq!(Plan::read(&["series", "--fast", "--repeat", "27"]), plan(true, Some("series")));
+        // A name may be a number.
+        assert_eq!(Plan::read(&["--repeat", "27", "75"]), plan(false, Some("75")));
+    }
+
+    #[test]
+    fn repetitions_that_are_no_number_are_refused() {
+        for (arguments, why) in [
+            (&["--repeat"][..], "`--repeat` needs a number; write `--repeat 10`"),
+            (&["--repeat", "0"], "`--repeat 0` runs nothing"),
+            (&["--repeat", "series"], "`--repeat series` is no number"),
+            (&["--repeat", "-1"], "`--repeat -1` is no number"),
+            (&["--repeat", "4294967296"], "is no number"),
+            (&["--repeat", "2", "--repeat", "3"], "given twice"),
+        ] {
+            let said = Plan::read(arguments).unwrap_err();
+            assert!(said.contains(why), "{arguments:?}: {said}");
+        }
     }
 }

@@ -5,15 +5,11 @@ use quote::ToTokens;
 use syn::Expr;
 
 use super::{key, output};
-use crate::model::{Call, Charge, Run};
+use crate::model::{Call, Charge};
 use crate::paths::{emit, private};
 
 /// `let mut call = SITE.begin();`, with the charges where a limit has a key or a cost.
 pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
-    let mutable = match call.run {
-        Run::Observed | Run::ObservedResult | Run::ObservedAlias => TokenStream::new(),
-        Run::Once(_) | Run::Hedged(_) | Run::Repeated(_) => emit!(mut),
-    };
     let (charges, begin) = if call.charges.is_empty() {
         (None, emit!(#site.begin()))
     } else {
@@ -27,7 +23,7 @@ pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
     });
     emit! {
         #charges
-        let #mutable call = #begin;
+        let mut call = #begin;
         #(#fields)*
     }
 }

@@ -36,10 +36,8 @@ impl Series {
         let fixed = samples().filter(|line| !GROWING.iter().any(|family| line.starts_with(family))).count();
         // While the service ends: requests by route, calls, tasks and hooks.
         let ending = server.stats.most_routes() + 2 + sites().count() + server.tasks.0.len() + hooks;
-        // The age of the issuer's keys is not known before they are fetched.
-        let keys = usize::from(server.auth.is_some());
         let of_alerts = server.alerts.as_ref().map_or(0, |alerts| alerts.most_series(&server.stats));
-        let most = fixed + server.stats.most_series() + of_alerts + calls::budgets() + ending + keys;
+        let most = fixed + server.stats.most_series() + of_alerts + calls::budgets() + ending;
         Self { now: samples().count(), most }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::mem::ManuallyDrop;
 
 use hardening_spec::{MAX_RATE_LIMITS, Per};
+use tokio::time::Sleep;
 
 use super::refusal::{Reason, Refusal};
 use super::span::{Attached, CallSpans};
@@ -51,6 +52,9 @@ pub struct Call<'c> {
     pub(super) attached: ManuallyDrop<Option<Box<Attached>>>,
     /// What each limit is charged, where it is not one unit without a key.
     pub(super) charges: &'c [Charge],
+    /// Nothing. The compiler computes the layout of a timer while it looks at the outermost call of a chain, where it has
+    /// most of its recursion limit left, and finds it known at the innermost one.
+    pub(super) _timers: [Sleep; 0],
 }
 
 /// Where a call stands.
@@ -95,6 +99,7 @@ impl<'c> Call<'c> {
             ended: CallOutcome::Success,
             attached: ManuallyDrop::new(state.spans.open()),
             charges,
+            _timers: [],
         }
     }
 

@@ -162,7 +162,9 @@ impl Call<'_> {
         }
         // Being dropped while the answer is collected is no panic.
         let phase = std::mem::replace(&mut self.phase, Phase::Between);
-        let collected = self.collect(&mut held, settled).await;
+        // In a box, beside the stored bytes: half a dozen futures deep, it would take that much of the compiler's
+        // recursion limit from every chain of calls.
+        let collected = Box::pin(self.collect(&mut held, settled)).await;
         self.now = clock::now();
         let kept = match collected {
             Some(kept) => kept,

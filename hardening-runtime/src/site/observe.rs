@@ -10,11 +10,11 @@ use crate::telemetry::calls::CallOutcome;
 
 /// A body that runs as it is, inside its span and under the deadline of what surrounds it.
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct Observed<'b, 'c, F, J> {
-    body: Pin<&'b mut F>,
+pub struct Observed<'a, 'c, F, J> {
+    body: Pin<&'a mut F>,
     /// Says whether an answer is a failure.
     failed: Option<J>,
-    call: Call<'c>,
+    call: &'a mut Call<'c>,
 }
 
 /// What is pinned is elsewhere.
@@ -22,12 +22,18 @@ impl<F, J> Unpin for Observed<'_, '_, F, J> {}
 
 impl<'c> Call<'c> {
     /// Runs the body.
-    pub fn observe<F: Future>(self, body: Pin<&mut F>) -> Observed<'_, 'c, F, fn(&F::Output) -> bool> {
+    pub fn observe<'a, F: Future>(
+        &'a mut self,
+        body: Pin<&'a mut F>,
+    ) -> Observed<'a, 'c, F, fn(&F::Output) -> bool> {
         self.observe_judged(body, |_| false)
     }
 
     /// The same for a function whose `Err` is a failure.
-    pub fn observe_result<T, E, F>(self, body: Pin<&mut F>) -> Observed<'_, 'c, F, fn(&Result<T, E>) -> bool>
+    pub fn observe_result<'a, T, E, F>(
+        &'a mut self,
+        body: Pin<&'a mut F>,
+    ) -> Observed<'a, 'c, F, fn(&Result<T, E>) -> bool>
     where
         F: Future<Output = Result<T, E>>,
     {
@@ -35,11 +41,11 @@ impl<'c> Call<'c> {
     }
 
     /// The same for a function whose type may be an alias of a `Result`; `failed` knows.
-    pub fn observe_judged<F: Future, J: FnOnce(&F::Output) -> bool>(
-        mut self,
-        body: Pin<&mut F>,
+    pub fn observe_judged<'a, F: Future, J: FnOnce(&F::Output) -> bool>(
+        &'a mut self,
+        body: Pin<&'a mut F>,
         failed: J,
-    ) -> Observed<'_, 'c, F, J> {
+    ) -> Observed<'a, 'c, F, J> {
         self.attempts = 1;
         self.phase = Phase::InHand;
         #[cfg(feature = "testing")]
@@ -62,7 +68,7 @@ impl<F: Future, J: FnOnce(&F::Output) -> bool> Future for Observed<'_, '_, F, J>
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let call = &mut this.call;
+        let call = &mut *this.call;
         // An error cannot be injected here.
         #[cfg(feature = "testing")]
         if call.poll_fault(cx).is_pending() {

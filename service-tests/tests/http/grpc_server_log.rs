@@ -69,6 +69,8 @@ impl Subscriber for Lines {
 #[tokio::test]
 async fn a_line_says_what_the_call_ended_with_and_only_a_fault_is_an_error() {
     let lines = Lines::default();
+    // While there is one subscriber alone, a thread without it decides for all threads that a line is never written.
+    let _second = tracing::Dispatch::new(Lines::default());
     let _listening = tracing::subscriber::set_default(lines.clone());
     let (running, _) = start("").await;
     let mut client = client(&running);

@@ -31,6 +31,7 @@ policies! {
     };
 }
 
+static BEGUN: AtomicU32 = AtomicU32::new(0);
 static FINISHED: AtomicU32 = AtomicU32::new(0);
 static DROPPED: AtomicU32 = AtomicU32::new(0);
 
@@ -42,9 +43,10 @@ impl Drop for OnDrop {
     }
 }
 
-async fn work() -> &'static str {
+async fn work(takes: Duration) -> &'static str {
     let guard = OnDrop;
-    sleep(Duration::from_millis(300)).await;
+    BEGUN.fetch_add(1, Ordering::SeqCst);
+    sleep(takes).await;
     std::mem::forget(guard);
     FINISHED.fetch_add(1, Ordering::SeqCst);
     assert!(context::remaining().is_some(), "its deadline is there");
@@ -57,8 +59,8 @@ async fn front(setup: &mut Setup) -> Router {
     setup.provide(crate::app::Dependencies::default());
     Router::new()
         .route("/through/{port}", get(through))
-        .route("/work", post(work))
-        .route("/finished", post(work).layer(Finish::on_disconnect()))
+        .route("/work", post(|| work(Duration::from_mins(1))))
+        .route("/finished", post(|| work(Duration::from_millis(300))).layer(Finish::on_disconnect()))
 }
 
 async fn through(Path(port): Path<u16>) -> Result<String, hardening::Problem> {
@@ -93,8 +95,9 @@ async fn what_is_left_of_the_deadline_and_the_id_go_on_to_the_next_service() {
 
 async fn leave(address: SocketAddr, path: &str) {
     let mut client = Client::connect(address).await;
+    let before = BEGUN.load(Ordering::SeqCst);
     client.send(request("POST", path, &[], "")).await;
-    sleep(Duration::from_millis(100)).await;
+    until("it has begun", || async { BEGUN.load(Ordering::SeqCst) > before }).await;
     drop(client);
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::support::start;
 use hardening_service_tests::client::{Reply, ask, request};
-use hardening_service_tests::service::problem;
+use hardening_service_tests::service::{problem, scrape, until, value};
 
 static PAID: AtomicU32 = AtomicU32::new(0);
 
@@ -74,9 +74,10 @@ async fn a_payment_is_made_once_however_often_it_is_sent() {
     // The refused one leaves its key free for what comes next.
     assert_eq!(send(addr, Some("k-3"), r#"{"cents":1}"#).await.status, 201);
     // One at a time.
-    let slow = r#"{"cents":7,"takes_ms":400}"#;
+    let slow = r#"{"cents":7,"takes_ms":1500}"#;
     let running_one = tokio::spawn(async move { send(addr, Some("k-4"), slow).await });
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    let under_way = || async { value(&scrape(&running).await, "http_requests_in_flight") == Some(1.0) };
+    until("it is under way", under_way).await;
     let conflict = send(addr, Some("k-4"), slow).await;
     problem(&conflict, 409);
     let left: u64 = conflict.header("retry-after").unwrap().parse().unwrap();

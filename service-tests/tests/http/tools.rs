@@ -225,8 +225,6 @@ async fn schemathesis_finds_no_answer_beside_the_description() {
         "--no-shrink",
         "--warnings",
         "off",
-        "--max-time",
-        "25",
         "--request-timeout",
         "10",
     ];

@@ -258,7 +258,7 @@ async fn median(addr: SocketAddr) -> Duration {
 async fn a_receiver_that_hangs_or_is_gone_slows_nothing_and_keeps_nothing() {
     // Connections are taken by the kernel, and nobody reads them.
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = hardening_service_tests::ports::free();
     let works = Receiver::start(&[]).await;
     let usual = median(start(&works.url(), &[]).await.addr).await;
     for address in [hangs.local_addr().unwrap(), gone] {
@@ -281,8 +281,7 @@ async fn a_receiver_that_hangs_or_is_gone_slows_nothing_and_keeps_nothing() {
 #[tokio::test]
 async fn a_collector_passes_the_tree_on() {
     let receiver = Receiver::start(&[]).await;
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let (grpc, http) = (free(), free());
+    let [grpc, http] = [(); 2].map(|()| hardening_service_tests::ports::free().to_string());
     let mut collector = tokio::process::Command::new("rotel-agent");
     collector
         .args(["start", "--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http, "--exporter", "otlp"])

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use hardening_service_tests::service::until;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -21,6 +22,7 @@ struct Known {
 /// Spreads connections over instances; ends when dropped.
 pub(crate) struct Balancer {
     pub(crate) addr: SocketAddr,
+    known: Vec<Arc<Known>>,
     _tasks: JoinSet<()>,
 }
 
@@ -38,8 +40,14 @@ impl Balancer {
                 known
             })
             .collect();
-        tasks.spawn(balance(listener, known));
-        Self { addr, _tasks: tasks }
+        tasks.spawn(balance(listener, known.clone()));
+        Self { addr, known, _tasks: tasks }
+    }
+
+    /// Waits until it takes every instance for ready.
+    pub(crate) async fn all_ready(&self) {
+        let ready = || async { self.known.iter().all(|known| known.ready.load(Ordering::Relaxed)) };
+        until("the balancer takes every instance for ready", ready).await;
     }
 }
 

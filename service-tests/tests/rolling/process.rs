@@ -18,12 +18,6 @@ fn instance_main() {
     }
 }
 
-/// Addresses that were free a moment ago.
-pub(crate) fn free<const N: usize>() -> [SocketAddr; N] {
-    let bound = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    bound.map(|listener| listener.local_addr().unwrap())
-}
-
 /// Whether an instance says that it is ready.
 pub(crate) async fn is_ready(addr: SocketAddr) -> bool {
     let asked = async {

@@ -1,10 +1,11 @@
 //! \[I-63\] Two instances behind a balancer that learns late, replaced one after the other.
 
-use tokio::time::{Duration, sleep};
+use hardening_service_tests::ports::free;
+use tokio::time::Duration;
 
 use crate::balancer::Balancer;
 use crate::load::{Load, Target};
-use crate::process::{Instance, free};
+use crate::process::Instance;
 
 /// How late the balancer learns what an instance says of itself.
 const LAG: Duration = Duration::from_secs(2);
@@ -16,7 +17,7 @@ const RESTARTS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i_63_twenty_restarts_of_two_instances_lose_no_request() {
-    let [one, its_admin, two, other_admin] = free();
+    let [one, its_admin, two, other_admin] = [(); 4].map(|()| free());
     let mut instances = vec![
         Instance::start(one, its_admin, PRE_DRAIN).await,
         Instance::start(two, other_admin, PRE_DRAIN).await,
@@ -29,7 +30,7 @@ async fn i_63_twenty_restarts_of_two_instances_lose_no_request() {
         let oldest = instances.remove(0);
         instances.push(oldest.replaced(PRE_DRAIN).await);
         // The balancer must know of this one before the next one goes.
-        sleep(LAG + Duration::from_millis(300)).await;
+        balancer.all_ready().await;
         assert_eq!(load.failures(), Vec::<String>::new(), "after {restart} restarts");
     }
     let tally = load.end().await;

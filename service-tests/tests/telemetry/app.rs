@@ -13,6 +13,7 @@ use hardening::{
     hardened, hardened_service, health_check, hedged, idempotent, policy, rate_limited, retry, timeout,
 };
 use hardening_service_tests::prices::{Answer, Prices, PricesServer, Text, text};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tonic::codegen::tokio_stream::{self, Stream, StreamExt as _};
 use tonic::service::Routes;
@@ -24,6 +25,21 @@ policy! {
 
 #[hardened_service(name = "fullest")]
 pub(crate) async fn fullest(setup: &mut Setup) -> hardening::Result<(Router, Routes)> {
+    set_up(setup).await
+}
+
+/// Lets [`held`] begin to serve.
+pub(crate) static LET_GO: Notify = Notify::const_new();
+
+/// The same, which is bound and does not serve before a test lets it.
+#[hardened_service(name = "fullest")]
+pub(crate) async fn held(setup: &mut Setup) -> hardening::Result<(Router, Routes)> {
+    let both = set_up(setup).await?;
+    LET_GO.notified().await;
+    Ok(both)
+}
+
+async fn set_up(setup: &mut Setup) -> hardening::Result<(Router, Routes)> {
     setup.secret("key").await?;
     let waits = setup.pool("primary", || PoolState { in_use: 2, idle: 3, max: 10 });
     setup.on_shutdown("close", || async {});

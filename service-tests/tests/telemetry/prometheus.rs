@@ -91,7 +91,7 @@ async fn a_real_prometheus_scrapes_the_service_and_answers_what_it_counted() {
              static_configs: [{{ targets: ['{target}'] }}]\n"
         ),
     );
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = hardening_service_tests::ports::free();
     let mut command = Command::new("prometheus");
     command.args([
         format!("--config.file={config}"),

@@ -1,16 +1,20 @@
 //! All series are there from the start, and never more of them than the service said when it started.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
-use hardening_service_tests::client::request;
+use hardening_service_tests::client::{Client, request};
 use hardening_service_tests::service::{until, value};
 use serde_json::Value;
+use tokio::net::UnixStream;
 
-use super::world::{KEY, World, series};
+use super::app::{LET_GO, held};
+use super::world::{KEY, Surroundings, World, series};
 
 /// Every family with labels that are known at the start, by the beginning of one of its series.
-const FAMILIES: [&str; 67] = [
+const FAMILIES: [&str; 68] = [
     "admin_actions_total{action=\"drain\",result=",
+    "auth_jwks_age_seconds",
     "auth_jwks_fetches_total{result=\"fetched\"}",
     "auth_jwks_fetches_total{result=\"failed\"}",
     "auth_jwks_keys",
@@ -85,13 +89,61 @@ const LIMIT: [(&str, &str); 1] = [("HARDENING_HTTP__RATE_LIMIT", "1000000/s")];
 /// What only a program can know in advance: counters at zero.
 const AT_ZERO: [&str; 4] = ["hardening_", "http_requests_total", "grpc_", "db_pool_wait"];
 
+/// Those of [`FAMILIES`] that a scrape does not have.
+fn missing(metrics: &str) -> Vec<&'static str> {
+    let known = series(metrics);
+    let missing = FAMILIES.into_iter().filter(|start| !known.iter().any(|series| series.starts_with(start)));
+    missing.collect()
+}
+
+/// The names of all families in a scrape.
+fn families(metrics: &str) -> BTreeSet<&str> {
+    metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+}
+
+/// The request is in the socket before the service has begun to serve, so it is answered before any task has looked at a
+/// counter, fetched a key or run a check. Families that come later are those of an ending service alone.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_scrape_that_waits_for_the_start_has_every_family() {
+    let socket = std::env::temp_dir().join(format!("hardening-{:016x}.sock", fastrand::u64(..)));
+    let admin = format!("[http]\nrate_limit = '1000000/s'\nadmin = 'unix:{}'\n", socket.display());
+    let around = Surroundings::start(&admin).await;
+    let first = async {
+        let connection = Mutex::new(None);
+        until("it is bound", || async {
+            let connected = UnixStream::connect(&socket).await.ok();
+            connected.map(|stream| *connection.lock().unwrap() = Some(stream)).is_some()
+        })
+        .await;
+        let mut client = Client::over(connection.into_inner().unwrap().unwrap());
+        client.send(request("GET", "/metrics", &[], "")).await;
+        LET_GO.notify_one();
+        client.reply().await.body
+    };
+    let (running, first) = tokio::join!(held().with_settings(around.settings.as_str()).start(), first);
+    let running = running.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(missing(&first), Vec::<&str>::new(), "not in\n{first}");
+    let scrape = || async {
+        let mut client = Client::over(UnixStream::connect(&socket).await.unwrap());
+        client.send(request("GET", "/metrics", &[], "")).await;
+        client.reply().await.body
+    };
+    // By then what runs by itself has run once: checks, alerts, the export of traces and the fetch of keys.
+    for series in
+        ["auth_jwks_fetches_total{result=\"fetched\"}", "health_check_up{check=\"own\",kind=\"ready\"}"]
+    {
+        until(series, || async { value(&scrape().await, series) == Some(1.0) }).await;
+    }
+    assert_eq!(families(&first), families(&scrape().await));
+    assert!(running.shutdown().await.is_clean());
+}
+
 #[tokio::test]
 async fn every_family_is_there_right_after_the_start() {
     let world = World::start(&LIMIT, "").await;
     let metrics = world.scrape().await;
-    let known = series(&metrics);
-    let missing = FAMILIES.iter().filter(|start| !known.iter().any(|series| series.starts_with(**start)));
-    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new(), "not in\n{metrics}");
+    assert_eq!(missing(&metrics), Vec::<&str>::new(), "not in\n{metrics}");
     for line in metrics.lines().filter(|line| AT_ZERO.iter().any(|start| line.starts_with(start))) {
         let gauges = [
             "hardening_circuit_state",

@@ -47,17 +47,15 @@ async fn others() -> SocketAddr {
     addr
 }
 
-/// A service with everything on.
-pub(crate) struct World {
-    pub(crate) child: Child,
-    authority: Authority,
-    old: Arc<ClientConfig>,
-    new: Arc<ClientConfig>,
+/// What a service with everything on needs, and its settings.
+pub(crate) struct Surroundings {
+    pub(crate) authority: Authority,
+    pub(crate) settings: String,
 }
 
-impl World {
-    /// `variables` are the process's, `more` settings.
-    pub(crate) async fn start(variables: &[(&str, &str)], more: &str) -> Self {
+impl Surroundings {
+    /// `more` are further settings.
+    pub(crate) async fn start(more: &str) -> Self {
         let (authority, others) = (Authority::new(), others().await);
         let tls = authority.install(&authority.server());
         let mut digest = String::new();
@@ -74,6 +72,22 @@ impl World {
              secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n\
              [secrets]\nkey = 'secret://file{key}'\n{more}"
         );
+        Self { authority, settings }
+    }
+}
+
+/// A service with everything on.
+pub(crate) struct World {
+    pub(crate) child: Child,
+    authority: Authority,
+    old: Arc<ClientConfig>,
+    new: Arc<ClientConfig>,
+}
+
+impl World {
+    /// `variables` are the process's, `more` settings.
+    pub(crate) async fn start(variables: &[(&str, &str)], more: &str) -> Self {
+        let Surroundings { authority, settings } = Surroundings::start(more).await;
         let file = authority.file("settings.toml", &settings);
         let mut all = vec![(SETTINGS, file.as_str())];
         all.extend_from_slice(variables);

@@ -60,14 +60,17 @@ impl Slo {
         news
     }
 
-    /// Writes which routes spend their budgets too fast.
-    fn render(&self, service: &str, out: &mut String) {
+    /// Writes which of these routes spend their budgets too fast. None does before its first sample, which comes up to a
+    /// minute after its counters exist.
+    fn render<'r>(&self, service: &str, routes: impl IntoIterator<Item = &'r str>, out: &mut String) {
         let help = "Whether a route's error budget is spent too fast, by the longer window of the pair that tells: 1 or 0.";
         let mut family = Family::gauge(out, "hardening_slo_burning", help);
-        for (name, route) in &self.routes {
-            for (pair, turns) in PAIRS.into_iter().zip(&route.turns) {
+        for name in routes {
+            let sampled = self.routes.get(name);
+            for (at, pair) in PAIRS.into_iter().enumerate() {
                 let labels = [("slo", service), ("route", name), ("window", &*window(pair.long))];
-                family.sample(&labels, u8::from(turns.is_on()));
+                let burning = sampled.is_some_and(|route| route.turns[at].is_on());
+                family.sample(&labels, u8::from(burning));
             }
         }
     }
@@ -90,7 +93,7 @@ pub(super) fn render(slo: &Slo, service: &str, stats: &HttpStats, out: &mut Stri
     for (route, counts) in &all {
         family.sample(&[("slo", service), ("route", route)], counts.errors);
     }
-    slo.render(service, out);
+    slo.render(service, all.iter().map(|(route, _)| route.as_str()), out);
 }
 
 /// How many series [`render`] writes at most for this many routes.
@@ -126,11 +129,16 @@ mod tests {
             [bad(107, 360, true), bad(109, 60, true), bad(125, 60, false), bad(149, 360, false)]
         );
         let mut out = String::new();
-        slo.render("orders", &mut out);
+        slo.render("orders", ["/bad", "/good", "/new"], &mut out);
         assert!(
             out.contains("hardening_slo_burning{slo=\"orders\",route=\"/bad\",window=\"1h\"} 0\n"),
             "{out}"
         );
-        assert_eq!(out.lines().filter(|line| !line.starts_with('#')).count(), 4);
+        // A route without a sample is there too.
+        assert!(
+            out.ends_with("hardening_slo_burning{slo=\"orders\",route=\"/new\",window=\"6h\"} 0\n"),
+            "{out}"
+        );
+        assert_eq!(out.lines().filter(|line| !line.starts_with('#')).count(), 6);
     }
 }

@@ -32,6 +32,7 @@ async fn routes_are_sampled_once_a_minute_for_as_long_as_it_watches() {
     let (alerts, _) = Alerts::new(&settings).unwrap().expect("an objective is watched where nobody is told");
     let stats = Arc::new(HttpStats::default());
     answer(&stats, StatusCode::OK);
+    assert_eq!(metric(&alerts, &stats, BURNING), Some(0), "a scrape may come before the first sample");
     let task = tokio::spawn({
         let (alerts, stats) = (Arc::clone(&alerts), Arc::clone(&stats));
         async move { alerts.watch(&stats).await }

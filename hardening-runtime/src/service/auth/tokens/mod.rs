@@ -20,7 +20,7 @@ use self::keys::Keys;
 use self::source::Source;
 use super::Caller;
 use super::counts::Outcome;
-use crate::clock::{self, nanos, wall_clock};
+use crate::clock::{self, Nanos, nanos, wall_clock};
 use crate::settings;
 use crate::telemetry::text::Family;
 
@@ -34,6 +34,8 @@ pub(super) struct Tokens {
     algorithms: Vec<Algorithm>,
     rules: Rules,
     cache: Mutex<Cache<Arc<Keys>>>,
+    /// When the service started.
+    began: Nanos,
     /// Changes whenever a fetch has ended.
     ended: watch::Sender<u64>,
     fetched: AtomicU64,
@@ -92,6 +94,7 @@ impl Tokens {
             algorithms,
             rules: Rules::new(auth),
             cache: Mutex::new(cache),
+            began: clock::now(),
             ended: watch::Sender::new(0),
             fetched: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -216,11 +219,14 @@ impl Tokens {
         };
         Family::gauge(out, "auth_jwks_keys", "Keys of the issuer that tokens are checked with.")
             .sample(&[], count);
-        if let Some(fetched) = fetched {
-            let age = Duration::from_nanos(now.saturating_sub(fetched)).as_secs();
-            Family::gauge(out, "auth_jwks_age_seconds", "Since when the issuer's keys were not fetched.")
-                .sample(&[], age);
-        }
+        // Before the first fetch the time since the start: a limit on the age holds for an issuer that was never reached.
+        let age = Duration::from_nanos(now.saturating_sub(fetched.unwrap_or(self.began))).as_secs();
+        Family::gauge(
+            out,
+            "auth_jwks_age_seconds",
+            "Seconds since the issuer's keys were fetched, or since the start.",
+        )
+        .sample(&[], age);
     }
 }
 
