@@ -54,7 +54,8 @@ const COPIED: [&str; 16] = [
     "f32", "f64",
 ];
 
-fn of_type(ty: &Type) -> Passing {
+/// How an argument of this type arrives.
+pub(crate) fn of_type(ty: &Type) -> Passing {
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => Passing::Exclusive,
         Type::Reference(_) => Passing::Copied,

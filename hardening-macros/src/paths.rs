@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::{Path, Token};
@@ -141,4 +141,20 @@ pub(crate) fn begin_with_import(tokens: TokenStream) -> bool {
 /// A span at the place of `span` for a name of ours.
 pub(crate) fn ours_at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
+}
+
+/// Tokens at another place.
+pub(crate) fn moved_to(at: Span, tokens: TokenStream) -> TokenStream {
+    let moved = |token| match token {
+        TokenTree::Group(group) => {
+            let mut moved = Group::new(group.delimiter(), moved_to(at, group.stream()));
+            moved.set_span(at);
+            TokenTree::Group(moved)
+        }
+        mut token => {
+            token.set_span(at.resolved_at(token.span()));
+            token
+        }
+    };
+    tokens.into_iter().map(moved).collect()
 }

@@ -175,11 +175,14 @@ pub(crate) fn run(function: &Function, arguments: &[Argument], get: &str, name: 
     let at = ours_at(place(output));
     let mut ident_at = ident.clone();
     ident_at.set_span(ident.span().located_at(at));
-    let private = paths::absolute();
+    // What is wrong with an expression of ours is reported where all of it stands.
+    let ran = paths::moved_to(at, paths::absolute());
+    let error_at = ours_at(place(last_type(output)));
+    let text = paths::moved_to(error_at, paths::absolute());
     Run {
         found,
-        answer: quote_spanned!(at=> #private::Ran::ran(#ident_at(#(#given),*).await)),
-        as_text: quote_spanned!(ours_at(place(last_type(output)))=> #private::error_text(&error)),
+        answer: quote_spanned!(at=> #ran::Ran::ran(#ident_at(#(#given),*).await)),
+        as_text: quote_spanned!(error_at=> #text::error_text(&error)),
         provided: if any { emit!(provided) } else { emit!(_) },
     }
 }

@@ -1,7 +1,7 @@
 //! `#[hardened_service]`: a set-up function → a program, or a service that tests can start.
 
 use hardening_spec::keys;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, ReturnType, Visibility};
@@ -41,8 +41,10 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         Some(service) if clean => expanded(function, service),
         _ if function.sig.ident == "main" => {
             // An `async fn main` would be a second error after the first.
-            let inner = Function { vis: Visibility::Inherited, ..function };
-            quote!(fn main() { #inner let _ = main; } #errors)
+            let mut inner = Function { vis: Visibility::Inherited, ..function };
+            // And a warning of a function that is never used a third.
+            inner.sig.ident = Ident::new("_main", inner.sig.ident.span());
+            quote!(fn main() { #inner } #errors)
         }
         _ => beside(&function, &errors),
     }

@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::{PathArguments, Type};
 
 use super::names;
-use crate::arguments::{Passing, receiver, returned_borrow};
+use crate::arguments::{Passing, of_type, receiver, returned_borrow};
 use crate::diagnostics::Errors;
 use crate::expand::unknown_capture;
 use crate::function::{Form, Function};
@@ -211,7 +211,9 @@ pub(super) fn side_by_side(function: &Function, policies: &[Policy], errors: &mu
     }
     for argument in &function.sig.inputs {
         let name = match argument {
-            syn::FnArg::Receiver(_) if receiver(&function.sig) == Some(Passing::Exclusive) => {
+            syn::FnArg::Receiver(_)
+                if matches!(receiver(&function.sig), Some(Passing::Exclusive | Passing::Pinned)) =>
+            {
                 "self".to_owned()
             }
             syn::FnArg::Typed(typed) if exclusive(&typed.ty) => typed.pat.to_token_stream().to_string(),
@@ -225,7 +227,7 @@ pub(super) fn side_by_side(function: &Function, policies: &[Policy], errors: &mu
 }
 
 fn exclusive(ty: &Type) -> bool {
-    matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
+    matches!(of_type(ty), Passing::Exclusive | Passing::Optional | Passing::Pinned)
 }
 
 /// State belongs to the function, so a method says what its instances share.

@@ -1,6 +1,6 @@
 //! The type of a function under policies, where it may be a `Result` and its name does not say so.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::Type;
 use syn::visit_mut::{VisitMut, visit_type_mut};
@@ -8,7 +8,7 @@ use syn::visit_mut::{VisitMut, visit_type_mut};
 use super::place;
 use crate::check::is_result;
 use crate::model::Call;
-use crate::paths::private;
+use crate::paths::{moved_to, private};
 
 /// A call whose function returns no `Result` is reported once: where only the compiler knows what a type is, the call is
 /// passed through a function that exists for a `Result` alone.
@@ -64,20 +64,4 @@ impl VisitMut for EraseImplTrait {
             visit_type_mut(self, ty);
         }
     }
-}
-
-/// Tokens at another place.
-fn moved_to(at: Span, tokens: TokenStream) -> TokenStream {
-    let moved = |token| match token {
-        TokenTree::Group(group) => {
-            let mut moved = Group::new(group.delimiter(), moved_to(at, group.stream()));
-            moved.set_span(at);
-            TokenTree::Group(moved)
-        }
-        mut token => {
-            token.set_span(at.resolved_at(token.span()));
-            token
-        }
-    };
-    tokens.into_iter().map(moved).collect()
 }

@@ -81,18 +81,13 @@ fn evidence(pattern: &Pattern, over_error: &TokenStream) -> TokenStream {
     let span = pattern.span();
     // The compiler keeps its lints to what the user wrote.
     let error = Ident::new("error", span);
-    let several = over_error.clone().into_iter().any(|token| token.to_string() == "|");
-    let pattern = if several { emit!((#over_error)) } else { over_error.clone() };
-    let judged = quote_spanned!(span=> let #pattern = #error else);
+    let judged = quote_spanned!(span=> let #over_error = #error);
     let reason = "a `not_executed` that matches every error says of none that nothing was done";
     emit! {
         match result {
             ::core::result::Result::Ok(_) => false,
             #[deny(irrefutable_let_patterns, reason = #reason)]
-            ::core::result::Result::Err(#error) => 'evidence: {
-                #judged { break 'evidence false };
-                true
-            }
+            ::core::result::Result::Err(#error) => if #judged { true } else { false },
         }
     }
 }
