@@ -1,6 +1,6 @@
 //! Arguments for one more attempt, and what is reported of those that have no second one.
 //!
-//! `replay(&name).another()` finds the method of the first level whose bounds hold, as in [`key`](crate::key).
+//! `replay(&name).for_attempt()` finds the method of the first level whose bounds hold, as in [`key`](crate::key).
 
 use std::ops::Deref;
 
@@ -39,9 +39,9 @@ impl<'a, T> Deref for Exclusive<'a, T> {
 }
 
 impl<T: Clone> Replay<'_, T> {
-    /// Another one.
+    /// The copy.
     #[inline]
-    pub fn another(&self) -> T {
+    pub fn for_attempt(&self) -> T {
         self.0.clone()
     }
 }
@@ -49,7 +49,7 @@ impl<T: Clone> Replay<'_, T> {
 #[expect(clippy::unused_self, reason = "method lookup needs a receiver")]
 impl<'b, T: ?Sized> Exclusive<'_, &'b mut T> {
     /// Never compiled.
-    pub fn another(&self) -> &'b mut T
+    pub fn for_attempt(&self) -> &'b mut T
     where
         &'b mut T: ReplayedBorrow,
     {
@@ -60,7 +60,7 @@ impl<'b, T: ?Sized> Exclusive<'_, &'b mut T> {
 #[expect(clippy::unused_self, reason = "method lookup needs a receiver")]
 impl<'b, T: ?Sized> Exclusive<'_, Option<&'b mut T>> {
     /// Never compiled.
-    pub fn another(&self) -> Option<&'b mut T>
+    pub fn for_attempt(&self) -> Option<&'b mut T>
     where
         Option<&'b mut T>: ReplayedOption,
     {
@@ -71,7 +71,7 @@ impl<'b, T: ?Sized> Exclusive<'_, Option<&'b mut T>> {
 #[expect(clippy::unused_self, reason = "method lookup needs a receiver")]
 impl<T> Once<'_, T> {
     /// Never compiled.
-    pub fn another(&self) -> T
+    pub fn for_attempt(&self) -> T
     where
         T: Replayable,
     {

@@ -189,7 +189,6 @@ impl Shop {
 //# pairs
 //# call: Pin::new(&mut Shop::default()).shape()
 //# key: self.id
-//# not retry: a pinned `&mut` cannot be copied for another attempt
 //# not hedged: two bodies cannot both have `Pin<&mut Self>`
 #[derive(Default)]
 pub struct Shop { id: u64 }
@@ -292,7 +291,6 @@ impl Shop {
 //# pairs
 //# call: Shop(1).shape()
 //# key: self.0
-//# not retry: a format string cannot name the attempt's copy of `self`
 #[derive(Clone)]
 pub struct Shop(u64);
 impl std::fmt::Display for Shop {

@@ -149,7 +149,7 @@ pub async fn shape(number: u32) -> Result<u32, hardening::Rejected> {
 
 //# io_result
 //# call: shape("a")
-//# not timeout, deadline, retry, circuit_breaker, rate_limited, bulkhead, fallback, hedged, cached, idempotent, requires: `io::Error` is not `From<Rejected>`
+//# not idempotent: `io::Error` cannot be given again
 #[attributes]
 pub async fn shape(name: &str) -> std::io::Result<usize> {
     pause().await;

@@ -6,7 +6,7 @@ use syn::{Signature, Type};
 
 use super::handover::{Handover, Mentions};
 use crate::function::{Form, with_stream};
-use crate::model::Call;
+use crate::model::{Call, Run};
 use crate::paths::{emit, private};
 use crate::syntax::Value;
 use crate::words::Words;
@@ -25,8 +25,13 @@ impl Body {
         let after = words_after(call);
         let mut outside = words_before(call);
         outside.merge(&after);
-        let mentions =
-            Mentions { inside: Words::of(form.body.clone()), outside, after, repeats: call.repeats() };
+        let mentions = Mentions {
+            inside: Words::of(form.body.clone()),
+            outside,
+            after,
+            repeats: call.repeats(),
+            side_by_side: matches!(call.run, Run::Hedged(_)),
+        };
         let handover = Handover::plan(sig, &mentions);
         let (handover, written) = handover.with_receiver(sig, form.is_boxed(), &mentions, form.body.clone());
         Self { block: form.block.clone(), anchor: anchor(call), handover, written }

@@ -29,12 +29,12 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     let stale = if cached.revalidates {
         let copies = body.owned();
         let charges = charge::passed(call);
-        let begin = super::output::checked(call, &emit!(#site.begin_refresh(#charges)));
+        let begin = super::output::checked(call, &emit!(#private::Site::begin_refresh(&#site, #charges)));
         emit! {
             #private::Cached::Stale(answer, load) => {
                 #copies
                 #private::spawn(async move {
-                    let mut call = #begin;
+                    let call = &mut #begin;
                     #settled
                     let settled = #loaded;
                     call.close(settled);
@@ -55,7 +55,8 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     let look = if cached.negative.is_some() { "cached_or_failed" } else { "cached" };
     let look = Ident::new(look, ours_at(at));
     emit! {
-        let settled = match call.#look(key).await {
+        let looked = call.#look(key).await;
+        let settled = match looked {
             #settled_or_stale
             #stale
             #private::Cached::Load(load) => {

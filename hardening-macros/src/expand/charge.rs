@@ -10,11 +10,13 @@ use crate::paths::{emit, private};
 
 /// `let mut call = SITE.begin();`, with the charges where a limit has a key or a cost.
 pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
+    let private = private();
+    // Methods are called by path, or on a `&mut`: a method of the user's that every type has could come first otherwise.
     let (charges, begin) = if call.charges.is_empty() {
-        (None, emit!(#site.begin()))
+        (None, emit!(#private::Site::begin(&#site)))
     } else {
         let charges = call.charges.iter().map(charge);
-        (Some(emit!(let charges = [#(#charges),*];)), emit!(#site.begin_charged(&charges)))
+        (Some(emit!(let charges = [#(#charges),*];)), emit!(#private::Site::begin_charged(&#site, &charges)))
     };
     let begin = output::checked(call, &begin);
     let fields = call.fields.iter().map(|field| {
@@ -23,7 +25,7 @@ pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
     });
     emit! {
         #charges
-        let mut call = #begin;
+        let call = &mut #begin;
         #(#fields)*
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Mentions {
     pub(super) after: Words,
     /// Whether the body may run more than once.
     pub(super) repeats: bool,
+    /// Whether a closure makes one body after another.
+    pub(super) side_by_side: bool,
 }
 
 impl Mentions {
@@ -82,7 +84,8 @@ impl Handover {
         let (cfg, pat) = (cfgs(&typed.attrs), &typed.pat);
         let whole = Ident::new(&format!("argument{at}"), Span::mixed_site());
         let apart = (!matches!(**pat, Pat::Wild(_))).then(|| quote!(#(#cfg)* let #pat = #whole;));
-        self.moves.extend(emit!(#(#cfg)* let #whole = #whole;));
+        let mutable = borrows_exclusively(&typed.pat).then(|| emit!(mut));
+        self.moves.extend(emit!(#(#cfg)* let #mutable #whole = #whole;));
         let copy = copy(&whole, Passing::Owned).0;
         self.owned.extend(emit!(#(#cfg)* let #whole = #copy;));
         self.moves.extend(apart);
@@ -172,7 +175,7 @@ impl Handover {
             receiver.mutability = Some(Token![mut](Span::mixed_site()));
         }
         let (mut from, copies) = (copy.clone(), &self.copies);
-        if mentions.after.mention(&itself) && mentions.repeats {
+        if mentions.after.mention(&itself) && mentions.side_by_side {
             let kept = &self.kept;
             self.kept = quote_spanned!(span=> let #this = #copy; #kept);
             from = self::copy(&this, passing).0;
@@ -197,12 +200,26 @@ fn copy(from: &Ident, passing: Passing) -> (TokenStream, bool) {
     match passing {
         // A missing `Clone` is shown at the argument.
         Passing::Owned | Passing::Copied => {
-            (quote_spanned!(span=> #private::replay(&#from).another()), false)
+            (quote_spanned!(span=> #private::replay(&#from).for_attempt()), false)
         }
         Passing::Exclusive => (quote_spanned!(span=> &mut *#from), false),
         Passing::Optional => (quote_spanned!(span=> ::core::option::Option::as_deref_mut(&mut #from)), true),
         Passing::Pinned => (quote_spanned!(span=> ::core::pin::Pin::as_mut(&mut #from)), true),
     }
+}
+
+/// Whether a pattern binds by `ref mut`.
+fn borrows_exclusively(pat: &Pat) -> bool {
+    struct Borrows(bool);
+    impl VisitMut for Borrows {
+        fn visit_pat_ident_mut(&mut self, name: &mut PatIdent) {
+            self.0 |= name.by_ref.is_some() && name.mutability.is_some();
+            syn::visit_mut::visit_pat_ident_mut(self, name);
+        }
+    }
+    let mut borrows = Borrows(false);
+    borrows.visit_pat_mut(&mut pat.clone());
+    borrows.0
 }
 
 /// Whether taking a value apart by this pattern leaves something of it behind, or borrows from it.

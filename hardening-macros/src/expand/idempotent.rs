@@ -25,7 +25,14 @@ pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
 
 /// A future of the call, for as long as the request's key is held.
 pub(super) fn during(call: &Call, future: &TokenStream) -> TokenStream {
-    if call.ticket.is_some() { emit!(held.during(#future)) } else { future.clone() }
+    if call.ticket.is_some() {
+        {
+            let private = private();
+            emit!(#private::Held::during(&mut held, #future))
+        }
+    } else {
+        future.clone()
+    }
 }
 
 /// Looks for the answer that the request was given before, and keeps the one that it gets.
@@ -39,7 +46,8 @@ pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
     let begin = quote_spanned!(at=> call.#begin(ticket).await);
     let keep = quote_spanned!(at=> call.keep(held, settled).await);
     emit! {
-        let settled = match #begin {
+        let begun = #begin;
+        let settled = match begun {
             #private::Break(settled) => settled,
             #private::Continue(mut held) => {
                 #settled

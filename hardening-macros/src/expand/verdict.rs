@@ -59,8 +59,9 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
         let asked_for = asked_for(expr);
         emit!(.retry_after(#asked_for))
     });
+    let private = private();
     Some(emit! {
-        let verdict = outcome.judge(|result, verdict| verdict #(#judgements)* #retry_after);
+        let verdict = #private::Outcome::judge(&outcome, |result, verdict| verdict #(#judgements)* #retry_after);
     })
 }
 
@@ -72,8 +73,8 @@ fn matched(pattern: &Pattern) -> TokenStream {
 
 /// `settled.is(|result| matches!(result, PATTERN))`: whether the error is one that is kept.
 pub(super) fn negative(pattern: &Pattern) -> TokenStream {
-    let matched = matched(pattern);
-    emit!(settled.is(|result| #matched))
+    let (private, matched) = (private(), matched(pattern));
+    emit!(#private::Outcome::is(&settled, |result| #matched))
 }
 
 /// The same for a pattern that may not match every error, which only the compiler can tell of a struct.
@@ -120,5 +121,6 @@ pub(super) fn wanted(fallback: &Fallback) -> Option<TokenStream> {
         (Some(one), None) | (None, Some(one)) => one,
         (Some(on), Some(not_on)) => emit!(#on && #not_on),
     };
-    Some(emit!(let wanted = settled.wants(|result| #said);))
+    let private = private();
+    Some(emit!(let wanted = #private::Outcome::wants(&settled, |result| #said);))
 }

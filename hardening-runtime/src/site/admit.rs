@@ -257,7 +257,7 @@ impl Call<'_> {
 
 /// The wait for the turn of an attempt.
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct Waiting<'a>(Pin<Box<dyn Future<Output = ()> + Send + 'a>>);
+pub struct Waiting<'a>(Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>);
 
 impl Future for Waiting<'_> {
     type Output = ();

@@ -212,7 +212,7 @@ impl Call<'_> {
     }
 
     /// Ends a load in the background.
-    pub fn close<R>(mut self, _: Outcome<R>) {
+    pub fn close<R>(&mut self, _: Outcome<R>) {
         self.end(self.ended);
     }
 

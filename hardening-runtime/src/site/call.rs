@@ -149,7 +149,7 @@ impl<'c> Call<'c> {
     }
 
     /// Records an argument on the call's span.
-    pub fn record(&self, field: &'static str, value: &dyn Debug) {
+    pub fn record(&mut self, field: &'static str, value: &dyn Debug) {
         if let Some(spans) = self.attached.as_ref().and_then(|attached| attached.spans.as_ref()) {
             spans.record(field, value);
         }

@@ -16,14 +16,14 @@ use crate::telemetry::calls::CallOutcome;
 pin_project! {
     /// The answer of a fallback, within its own limit and that of what surrounds the call.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Fallback<'b, 'c, F> {
-        answer: Pin<&'b mut F>,
+    pub struct Fallback<'a, 'c, F> {
+        answer: Pin<&'a mut F>,
         limit: Nanos,
         // Whether the limit is that of what surrounds the call.
         surrounding: bool,
         #[pin]
         timer: Option<Sleep>,
-        call: Call<'c>,
+        call: &'a mut Call<'c>,
     }
 }
 
@@ -32,7 +32,7 @@ impl<'c> Call<'c> {
     ///
     /// It answers with its own error, with [`Rejected::Timeout`] when it takes longer than `within`, or with
     /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
-    pub fn fallback<F: Future>(self, answer: Pin<&mut F>) -> Fallback<'_, 'c, F> {
+    pub fn fallback<'a, F: Future>(&'a mut self, answer: Pin<&'a mut F>) -> Fallback<'a, 'c, F> {
         happened!(self, FallenBack);
         let (limit, surrounding) = self.fallback_limit();
         Fallback { answer, limit, surrounding, timer: clock::instant(limit).map(sleep_until), call: self }

@@ -68,6 +68,15 @@ enum End<R> {
     Cut,
 }
 
+/// How the first execution ended without being a success. Only an error of its own is kept while others run.
+enum Failed<E> {
+    Returned(E),
+    #[cfg(feature = "testing")]
+    Injected,
+    /// Its time was over.
+    Cut,
+}
+
 /// An execution beside the first.
 struct Other<F> {
     body: Pin<Box<F>>,
@@ -92,7 +101,7 @@ impl Drop for Place {
 pin_project! {
     /// The body of a hedged call, and others of it beside.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Hedging<'a, 'c, B, F: Future> {
+    pub struct Hedging<'a, 'c, B, F, E> {
         call: &'a mut Call<'c>,
         begin: B,
         // `None` where settings switched hedging off.
@@ -101,19 +110,19 @@ pin_project! {
         first: Option<MayFail<Pin<&'a mut F>>>,
         #[pin]
         limit: Option<Sleep>,
-        race: Race<F>,
+        race: Race<F, E>,
     }
 }
 
 /// What runs beside the first execution.
-struct Race<F: Future> {
+struct Race<F, E> {
     others: Vec<Other<MayFail<F>>>,
     alarm: Option<Pin<Box<Sleep>>>,
     begun: u32,
     /// An execution has failed since the last one was begun.
     failed: bool,
-    /// The first execution ended without being a success: with what it returned, if it did.
-    first_end: Option<End<Option<F::Output>>>,
+    /// The first execution ended without being a success.
+    first_end: Option<Failed<E>>,
 }
 
 /// The first success, and when its execution began and had to end, unless it is the first one.
@@ -123,11 +132,11 @@ impl<'c> Call<'c> {
     /// Runs the body, and more of it side by side when it takes long, unless the attempt was refused.
     ///
     /// `first` is the first execution, `begin` makes the others.
-    pub fn hedged<'a, B: Fn() -> F, F: Future>(
-        &'a mut self,
-        first: Pin<&'a mut F>,
-        begin: B,
-    ) -> Hedging<'a, 'c, B, F> {
+    pub fn hedged<'a, B, F, T, E>(&'a mut self, first: Pin<&'a mut F>, begin: B) -> Hedging<'a, 'c, B, F, E>
+    where
+        B: Fn() -> F,
+        F: Future<Output = Result<T, E>>,
+    {
         let admitted = self.refusal.is_none();
         let hedge = self.state.hedge.as_ref().filter(|_| admitted);
         #[cfg(feature = "testing")]
@@ -148,7 +157,7 @@ impl<'c> Call<'c> {
     fn settle_race<T, E>(
         &mut self,
         winner: Winner<Result<T, E>>,
-        first_end: Option<End<Option<Result<T, E>>>>,
+        first_end: Option<Failed<E>>,
     ) -> Outcome<Result<T, E>> {
         match (winner, first_end) {
             (Some((result, Some((began, limit)))), _) => {
@@ -160,11 +169,10 @@ impl<'c> Call<'c> {
                 self.limit = limit;
                 Outcome::Returned(result)
             }
-            (Some((result, None)), _) | (None, Some(End::Returned(Some(result)))) => {
-                Outcome::Returned(result)
-            }
+            (Some((result, None)), _) => Outcome::Returned(result),
+            (None, Some(Failed::Returned(error))) => Outcome::Returned(Err(error)),
             #[cfg(feature = "testing")]
-            (None, Some(End::Returned(None))) => {
+            (None, Some(Failed::Injected)) => {
                 self.refuse(super::refusal::Reason::Injected);
                 self.refusal.ran = true;
                 Outcome::Refused(Cut(()))
@@ -247,7 +255,7 @@ impl<'c> Call<'c> {
     }
 }
 
-impl<B, F, T, E> Future for Hedging<'_, '_, B, F>
+impl<B, F, T, E> Future for Hedging<'_, '_, B, F, E>
 where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,
@@ -292,7 +300,7 @@ where
     }
 }
 
-impl<B, F, T, E> OfCall for Hedging<'_, '_, B, F>
+impl<B, F, T, E> OfCall for Hedging<'_, '_, B, F, E>
 where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,
@@ -309,7 +317,7 @@ fn poll_first<F, T, E>(
     hedge: Option<&Hedge>,
     first: &mut Option<MayFail<Pin<&mut F>>>,
     limit: Pin<&mut Option<Sleep>>,
-    race: &mut Race<F>,
+    race: &mut Race<F, E>,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output>
 where
@@ -331,11 +339,16 @@ where
         let now = clock::now();
         hedge.learn(now.saturating_sub(call.now), now);
     }
-    if let End::Returned(Some(result @ Ok(_))) = end {
-        return Poll::Ready(result);
-    }
+    race.first_end = Some(match end {
+        End::Returned(Some(Err(error))) => Failed::Returned(error),
+        End::Returned(Some(result)) => return Poll::Ready(result),
+        #[cfg(feature = "testing")]
+        End::Returned(None) => Failed::Injected,
+        #[cfg(not(feature = "testing"))]
+        End::Returned(None) => Failed::Cut,
+        End::Cut => Failed::Cut,
+    });
     race.failed = true;
-    race.first_end = Some(end);
     Poll::Pending
 }
 
@@ -344,7 +357,7 @@ fn poll_others<B, F, T, E>(
     call: &mut Call<'_>,
     hedge: &Hedge,
     begin: &B,
-    race: &mut Race<F>,
+    race: &mut Race<F, E>,
     cx: &mut Context<'_>,
 ) -> Poll<(F::Output, Option<(Nanos, Nanos)>)>
 where

@@ -37,6 +37,7 @@ use hardening_spec::CallSpec;
 pub use attempt::Attempt;
 pub use cached::{Cached, Load};
 pub use call::Call;
+pub use held::Held;
 pub use place::{Level, Place};
 pub(crate) use state::{OtherBreakers, State};
 pub use verdict::{Cut, Outcome, Verdict};

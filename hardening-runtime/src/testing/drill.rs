@@ -84,7 +84,7 @@ async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> E
     End { result: call.finish(settled), bodies, fell_back: false }
 }
 
-async fn answer(call: Call<'_>) -> Result<(), Rejected> {
+async fn answer(mut call: Call<'_>) -> Result<(), Rejected> {
     call.fallback(pin!(async { Ok(()) })).await
 }
 
