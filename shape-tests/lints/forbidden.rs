@@ -212,9 +212,10 @@ pub async fn service(setup: &mut Setup) -> hardening::Result<Router> {
     Ok(Router::new())
 }
 
-/// Without anything to wait for.
+/// Without a set-up.
 #[hardened_service(name = "forbidding_too")]
 pub async fn service_at_once() -> Router {
+    pause().await;
     Router::new()
 }
 

@@ -161,6 +161,8 @@ pub async fn shape(name: &str) -> std::io::Result<usize> {
 //# pairs
 //# call: shape(1)
 //# not idempotent: `Box<dyn Error>` cannot be given again
+//# keeps: hedged Send
+//# keeps: hedged Sync
 #[attributes]
 pub async fn shape(number: u32) -> Result<u32, Box<dyn std::error::Error>> {
     pause().await;
@@ -195,6 +197,8 @@ pub async fn shape(number: &str) -> Result<u32, Any> {
 //# not idempotent: the error is no type that serde writes
 //# before: #[derive(Debug)] pub struct Local(#[allow(dead_code)] Rc<str>);
 //# before: impl From<hardening::Rejected> for Local { fn from(_: hardening::Rejected) -> Self { Self("".into()) } }
+//# keeps: hedged Send
+//# keeps: hedged Sync
 #[attributes]
 pub async fn shape(number: &str) -> Result<u32, Local> {
     pause().await;
@@ -205,6 +209,7 @@ pub async fn shape(number: &str) -> Result<u32, Local> {
 //# call: shape(1)
 //# fallback: Ok(Cell::new(1))
 //# not cached: `Cell` is not `Sync`
+//# keeps: idempotent Sync
 #[attributes]
 pub async fn shape(number: u32) -> Result<Cell<u32>, Error> {
     pause().await;
@@ -248,6 +253,7 @@ pub async fn shape(text: String) -> Result<impl axum::response::IntoResponse, Er
 //# key: text
 //# fallback: Ok(().into_response())
 //# not cached: a response is not `Clone`
+//# keeps: idempotent Sync
 #[attributes]
 pub async fn shape(text: String) -> Result<axum::response::Response, Error> {
     pause().await;

@@ -6,6 +6,8 @@
 //! * `//# key: EXPRESSION`: the key of `rate_limited`, `cached` and `idempotent`, if other than `7`.
 //! * `//# fallback: EXPRESSION`: the value of `fallback`, if other than `Ok(Default::default())`.
 //! * `//# auto: !Sync …`: how the plain future differs from `Send + Sync`, not `Unpin`. The plain function is checked too.
+//! * `//# keeps: idempotent Sync`: an attribute that holds the result while it waits, so that a future whose result has not this
+//!   auto trait loses it.
 //! * `//# before: ITEM`: an item before the function, so that the first line below is the attributes'.
 //! * `//# pairs`: compiled under each pair of attributes as well, not only under each one and all together.
 //! * `//# not retry, a+b: REASON`: attributes, or pairs of them, that the function must not have. The tests print each of
@@ -31,6 +33,8 @@ pub struct Shape {
     key: Option<String>,
     fallback: Option<String>,
     autos: Vec<String>,
+    /// Attributes that hold the result while they wait, and the auto trait that it has not.
+    keeps: Vec<(String, String)>,
     before: Vec<String>,
     /// Whether it is compiled under each pair of attributes too.
     pub in_pairs: bool,
@@ -100,7 +104,12 @@ impl Shape {
         module.push_str(&source.join("\n").replace("#[attributes]", &attributes));
         module.push('\n');
         for (at, call) in self.calls.iter().enumerate() {
-            for auto in self.autos() {
+            let lost = |auto: &str| {
+                let has =
+                    |name: &String| combination.attributes.iter().any(|attribute| attribute.name == name);
+                self.keeps.iter().any(|(name, kept)| kept == auto && has(name))
+            };
+            for auto in self.autos().into_iter().filter(|auto| !lost(auto)) {
                 let (not, name) = auto.strip_prefix('!').map_or(("", auto), |name| ("not_", name));
                 let probe = format!("{not}{}", name.to_lowercase());
                 let _ = writeln!(
@@ -179,6 +188,7 @@ fn parse(file: &str, text: &str) -> Vec<Shape> {
                 key: None,
                 fallback: None,
                 autos: Vec::new(),
+                keeps: Vec::new(),
                 before: Vec::new(),
                 in_pairs: false,
                 exclusions: Vec::new(),
@@ -200,6 +210,10 @@ impl Shape {
             "key" => self.key = Some(value.to_owned()),
             "fallback" => self.fallback = Some(value.to_owned()),
             "auto" => self.autos.extend(value.split_whitespace().map(str::to_owned)),
+            "keeps" => {
+                let (attribute, auto) = value.split_once(' ').unwrap_or_else(|| panic!("{path}: `{value}`"));
+                self.keeps.push((attribute.to_owned(), auto.to_owned()));
+            }
             "before" => self.before.push(value.to_owned()),
             _ => {
                 let excluded: Vec<String> = if let Some(kept) = key.strip_prefix("only ") {

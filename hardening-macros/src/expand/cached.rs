@@ -26,12 +26,13 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
             emit!({ let negative = #negative; call.loaded_or_failed(load, settled, negative) })
         }
     };
+    let found = if cached.negative.is_some() { emit!(found.result()) } else { emit!(found.success()) };
     let stale = if cached.revalidates {
         let copies = body.owned();
         let charges = charge::passed(call);
         let begin = super::output::checked(call, &emit!(#private::Site::begin_refresh(&#site, #charges)));
         emit! {
-            #private::Cached::Stale(answer, load) => {
+            #private::Cached::Stale(found, load) => {
                 #copies
                 #private::spawn(async move {
                     let call = &mut #begin;
@@ -39,16 +40,16 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
                     let settled = #loaded;
                     call.close(settled);
                 });
-                answer
+                #found
             }
         }
     } else {
         TokenStream::new()
     };
     let settled_or_stale = if cached.revalidates {
-        emit!(#private::Cached::Settled(settled) => settled,)
+        emit!(#private::Cached::Settled(found) => #found,)
     } else {
-        emit!(#private::Cached::Settled(settled) | #private::Cached::Stale(settled, _) => settled,)
+        emit!(#private::Cached::Settled(found) | #private::Cached::Stale(found, _) => #found,)
     };
     // A result that cannot be kept is shown there.
     let at = call.output.as_ref().map_or_else(proc_macro2::Span::call_site, syn::spanned::Spanned::span);

@@ -13,14 +13,32 @@ use crate::policy::cache::{Found, Kept, Landing, Leader, Request, Stores};
 use crate::policy::retry::random;
 use crate::telemetry::calls::CallOutcome;
 
-/// What a call under `#[cached]` does next.
-pub enum Cached<K: Hash + Eq + Clone, T, E, V = T> {
+/// What a call under `#[cached]` does next. It knows no error of the function's, so that one that cannot be sent does not
+/// matter while the result is loaded.
+pub enum Cached<K: Hash + Eq + Clone, V> {
     /// It has its outcome.
-    Settled(Outcome<Result<T, E>>),
+    Settled(CacheAnswer<V>),
     /// The same, and the result is to be loaded anew.
-    Stale(Outcome<Result<T, E>>, Load<K, V>),
+    Stale(CacheAnswer<V>, Load<K, V>),
     /// It loads the result.
     Load(Load<K, V>),
+}
+
+/// What looking for a kept value has settled.
+pub struct CacheAnswer<V>(Option<V>);
+
+impl<V> CacheAnswer<V> {
+    /// The outcome of a call whose successes are kept.
+    pub fn success<E>(self) -> Outcome<Result<V, E>> {
+        self.0.map_or(Outcome::Refused(Cut(())), |value| Outcome::Returned(Ok(value)))
+    }
+}
+
+impl<T, E> CacheAnswer<Result<T, E>> {
+    /// The outcome of a call whose errors are kept too.
+    pub fn result(self) -> Outcome<Result<T, E>> {
+        self.0.map_or(Outcome::Refused(Cut(())), Outcome::Returned)
+    }
 }
 
 /// The right and the duty to load one result.
@@ -42,41 +60,33 @@ enum Looked<K: Hash + Eq + Clone, V> {
 
 impl Call<'_> {
     /// Looks for a result under `key`; waits for the load of another call, and leads when there is none.
-    pub async fn cached<K, T, E>(&mut self, key: K) -> Cached<K, T, E>
+    pub async fn cached<K, T>(&mut self, key: K) -> Cached<K, T>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
     {
         match self.look_for(key).await {
-            Looked::Refused => Cached::Settled(Outcome::Refused(Cut(()))),
-            Looked::Found(value) => Cached::Settled(Outcome::Returned(Ok(value))),
+            Looked::Refused => Cached::Settled(CacheAnswer(None)),
+            Looked::Found(value) => Cached::Settled(CacheAnswer(Some(value))),
             Looked::Stale(value, leader) => {
-                Cached::Stale(Outcome::Returned(Ok(value)), Load(Some((leader, None))))
+                Cached::Stale(CacheAnswer(Some(value)), Load(Some((leader, None))))
             }
             Looked::Load(task) => Cached::Load(Load(task)),
         }
     }
 
     /// The same for a function whose errors may be kept too.
-    pub async fn cached_or_failed<K, T, E>(&mut self, key: K) -> Cached<K, T, E, Result<T, E>>
+    pub async fn cached_or_failed<K, T, E>(&mut self, key: K) -> Cached<K, Result<T, E>>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
         E: Keepable,
     {
-        match self.look_for::<K, Result<T, E>>(key).await {
-            Looked::Refused => Cached::Settled(Outcome::Refused(Cut(()))),
-            Looked::Found(result) => {
-                if result.is_err() {
-                    self.ended = CallOutcome::Failure;
-                }
-                Cached::Settled(Outcome::Returned(result))
-            }
-            Looked::Stale(result, leader) => {
-                Cached::Stale(Outcome::Returned(result), Load(Some((leader, None))))
-            }
-            Looked::Load(task) => Cached::Load(Load(task)),
+        let looked = self.cached::<K, Result<T, E>>(key).await;
+        if matches!(looked, Cached::Settled(CacheAnswer(Some(Err(_))))) {
+            self.ended = CallOutcome::Failure;
         }
+        looked
     }
 
     async fn look_for<K, V>(&mut self, key: K) -> Looked<K, V>

@@ -75,9 +75,9 @@ impl Source {
 async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
     let charges = charges(site.declared(), key);
     let mut call = begin(site, &charges);
-    let settled = match call.cached::<Key, Answer, Rejected>(Key(key)).await {
-        Cached::Settled(settled) => settled,
-        Cached::Stale(answer, load) => {
+    let settled = match call.cached::<Key, Answer>(Key(key)).await {
+        Cached::Settled(found) => found.success(),
+        Cached::Stale(found, load) => {
             let mut refresh = site.begin_refresh(&charges);
             if refresh.must_wait_within() {
                 refresh.wait().await;
@@ -86,7 +86,7 @@ async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
             let settled = refresh.settle_once(outcome);
             let settled = refresh.loaded(load, settled);
             refresh.close(settled);
-            answer
+            found.success()
         }
         Cached::Load(load) => {
             if call.must_wait_within() {
