@@ -7,6 +7,9 @@ use syn::{
     Attribute, GenericArgument, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
 };
 
+use crate::paths::emit;
+use crate::words::Words;
+
 /// A function with its body unparsed, so that half-typed code still expands.
 #[derive(Clone)]
 pub(crate) struct Function {
@@ -65,6 +68,23 @@ impl Function {
                 format!("`#[{name}]` stands on an `async fn`, and this is none: move it there"),
             )
         })
+    }
+
+    /// Gives a body that waits for nothing an await that never runs: its attribute needs an asynchronous function, and a lint
+    /// would advise against one.
+    pub(crate) fn needs_async(&mut self) {
+        // An await of a block or closure inside is none of the function's own.
+        let waits = |body: &Group| {
+            let words = Words::of(body.stream());
+            words.contain("await") && !words.contain("async")
+        };
+        if self.sig.asyncness.is_some() && !self.body.as_ref().is_none_or(waits) {
+            self.prepend(&emit! {
+                if false {
+                    ::core::future::ready(()).await;
+                }
+            });
+        }
     }
 
     /// Puts statements before those of the body.

@@ -1,6 +1,6 @@
 //! The name under which the package that is being compiled depends on `hardening`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use proc_macro_crate::{Error, FoundCrate, crate_name};
@@ -19,22 +19,74 @@ pub(crate) enum Dependency {
 /// Reads the manifest of the package that is being compiled. `rustc` compiles one package per process, so the answer is
 /// kept; rust-analyzer expands many, so it is kept together with the manifest's path and text.
 pub(crate) fn dependency() -> Dependency {
-    static LAST: Mutex<Option<(PathBuf, String, Dependency)>> = Mutex::new(None);
+    static LAST: Last<Dependency> = Mutex::new(None);
+    let find = |_: &Path, text: &str| if has_plain_dependency(text) { Dependency::Default } else { found() };
+    asked(&LAST, find).unwrap_or(Dependency::Default)
+}
+
+/// Whether the package is known to be of edition 2024 or later.
+///
+/// In older ones a temporary of a block's last expression outlives the block's variables; those of a function's do not
+/// outlive its arguments, which are variables of the body's block in an expansion.
+pub(crate) fn is_edition_2024() -> bool {
+    static LAST: Last<bool> = Mutex::new(None);
+    if !proc_macro::is_available() {
+        return true;
+    }
+    let find = |path: &Path, text: &str| {
+        match edition(text, "[package]") {
+        Some(Edition::Written(edition)) => edition >= 2024,
+        Some(Edition::Inherited) => path.ancestors().skip(2).any(|folder| {
+            let root = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+            matches!(edition(&root, "[workspace.package]"), Some(Edition::Written(edition)) if edition >= 2024)
+        }),
+        None => false,
+    }
+    };
+    asked(&LAST, find).unwrap_or(false)
+}
+
+/// An answer, with the manifest's path and text that gave it.
+type Last<T> = Mutex<Option<(PathBuf, String, T)>>;
+
+/// The answer of `find` for the package that is being compiled; nothing where there is no manifest.
+fn asked<T: Clone>(last: &Last<T>, find: impl FnOnce(&Path, &str) -> T) -> Option<T> {
     // Outside a compiler, as in this crate's tests, there is no package to ask for.
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").filter(|_| proc_macro::is_available());
-    let Some(folder) = folder else { return Dependency::Default };
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").filter(|_| proc_macro::is_available())?;
     let path = PathBuf::from(folder).join("Cargo.toml");
-    let Ok(text) = std::fs::read_to_string(&path) else { return Dependency::Default };
-    let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some((known, read, dependency)) = &*last
+    let text = std::fs::read_to_string(&path).ok()?;
+    let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some((known, read, answer)) = &*last
         && *known == path
         && *read == text
     {
-        return dependency.clone();
+        return Some(answer.clone());
     }
-    let found = if has_plain_dependency(&text) { Dependency::Default } else { found() };
-    *last = Some((path, text, found.clone()));
-    found
+    let answer = find(&path, &text);
+    *last = Some((path, text, answer.clone()));
+    Some(answer)
+}
+
+/// What a manifest says of its edition.
+#[derive(Debug, PartialEq, Eq)]
+enum Edition {
+    Written(u32),
+    /// It is the workspace's.
+    Inherited,
+}
+
+/// The edition in a section of a manifest.
+fn edition(manifest: &str, section: &str) -> Option<Edition> {
+    let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != section).skip(1);
+    let line = lines
+        .by_ref()
+        .take_while(|line| !line.starts_with('['))
+        .find_map(|line| line.strip_prefix("edition"))?;
+    if line.contains("workspace") {
+        return Some(Edition::Inherited);
+    }
+    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().ok().map(Edition::Written)
 }
 
 fn found() -> Dependency {
@@ -82,6 +134,21 @@ mod tests {
         ] {
             assert!(has_plain_dependency(manifest), "{manifest}");
         }
+    }
+
+    #[test]
+    fn an_edition_is_written_or_inherited() {
+        let package =
+            |text: &str| edition(&format!("[package]\nname = \"a\"\n{text}\n[dependencies]\n"), "[package]");
+        assert_eq!(package("edition = \"2024\""), Some(Edition::Written(2024)));
+        assert_eq!(package("edition=\"2021\" # old"), Some(Edition::Written(2021)));
+        assert_eq!(package("edition.workspace = true"), Some(Edition::Inherited));
+        assert_eq!(package("edition = { workspace = true }"), Some(Edition::Inherited));
+        assert_eq!(package(""), None);
+        assert_eq!(
+            edition("[workspace.package]\nedition = \"2024\"", "[workspace.package]"),
+            Some(Edition::Written(2024))
+        );
     }
 
     #[test]

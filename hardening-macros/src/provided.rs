@@ -46,6 +46,7 @@ pub(crate) fn expand(
     for policy in &written {
         judge(policy, &mut errors);
     }
+    function.needs_async();
     let clean = errors.is_empty();
     let errors = errors.finish();
     let registration = written.first().filter(|_| clean).map(|policy| register(&function, policy, &taken));

@@ -38,7 +38,10 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
     let clean = errors.is_empty();
     let errors = errors.finish();
     match service {
-        Some(service) if clean => expanded(function, service),
+        Some(service) if clean => {
+            function.needs_async();
+            expanded(function, service)
+        }
         _ if function.sig.ident == "main" => {
             // An `async fn main` would be a second error after the first.
             let mut inner = Function { vis: Visibility::Inherited, ..function };

@@ -1,11 +1,12 @@
 //! The user's body inside a fresh `async` block, with the arguments moved into it.
 
-use proc_macro2::{Group, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Signature, Type};
 
 use super::handover::{Handover, Mentions};
 use crate::function::{Form, with_stream};
+use crate::manifest;
 use crate::model::{Call, Run};
 use crate::paths::{emit, private};
 use crate::syntax::Value;
@@ -80,9 +81,46 @@ impl Body {
         let Self { block, anchor, handover: Handover { moves, .. }, written } = self;
         // Else an empty body's last expression would be the anchor, and be what lacks a value.
         let end = written.is_empty().then(|| emit!(;));
+        let own = with_stream(block, quote!(#written #end));
+        let written = if !manifest::is_edition_2024() {
+            // An arm ends what its last expression borrowed before the arguments end.
+            emit!(match () { () => #own })
+        } else if begins_with_item(written) {
+            // Items come first in their block, or a lint asks for it.
+            own.to_token_stream()
+        } else {
+            quote!(#written #end)
+        };
         // It stands for the user's body, so lints and errors treat it as that.
-        let block = with_stream(block, emit!(#anchor #moves #written #end));
+        let block = with_stream(block, emit!(#anchor #moves #written));
         quote_spanned!(block.span()=> async move #block)
+    }
+}
+
+/// Whether a body may begin with an item.
+fn begins_with_item(body: &TokenStream) -> bool {
+    const WORDS: [&str; 16] = [
+        "use",
+        "fn",
+        "const",
+        "static",
+        "struct",
+        "enum",
+        "union",
+        "impl",
+        "mod",
+        "type",
+        "trait",
+        "extern",
+        "pub",
+        "unsafe",
+        "macro_rules",
+        "async",
+    ];
+    match body.clone().into_iter().next() {
+        Some(TokenTree::Ident(word)) => WORDS.iter().any(|known| word == known),
+        Some(TokenTree::Punct(hash)) => hash.as_char() == '#',
+        _ => false,
     }
 }
 

@@ -125,8 +125,11 @@ struct Race<F, E> {
     first_end: Option<Failed<E>>,
 }
 
-/// The first success, and when its execution began and had to end, unless it is the first one.
-type Winner<R> = Option<(R, Option<(Nanos, Nanos)>)>;
+/// The first success, if there is one.
+type Winner<R> = Option<Success<R>>;
+
+/// A success, and when its execution began and had to end, unless it is the first one.
+type Success<R> = (R, Option<(Nanos, Nanos)>);
 
 impl<'c> Call<'c> {
     /// Runs the body, and more of it side by side when it takes long, unless the attempt was refused.
@@ -359,7 +362,7 @@ fn poll_others<B, F, T, E>(
     begin: &B,
     race: &mut Race<F, E>,
     cx: &mut Context<'_>,
-) -> Poll<(F::Output, Option<(Nanos, Nanos)>)>
+) -> Poll<Success<F::Output>>
 where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,

@@ -17,6 +17,9 @@ pub struct Observed<'a, 'c, F, J> {
     call: &'a mut Call<'c>,
 }
 
+/// Says whether an answer is a failure.
+type Judge<R> = fn(&R) -> bool;
+
 /// What is pinned is elsewhere.
 impl<F, J> Unpin for Observed<'_, '_, F, J> {}
 
@@ -25,7 +28,7 @@ impl<'c> Call<'c> {
     pub fn observe<'a, F: Future>(
         &'a mut self,
         body: Pin<&'a mut F>,
-    ) -> Observed<'a, 'c, F, fn(&F::Output) -> bool> {
+    ) -> Observed<'a, 'c, F, Judge<F::Output>> {
         self.observe_judged(body, |_| false)
     }
 
@@ -33,7 +36,7 @@ impl<'c> Call<'c> {
     pub fn observe_result<'a, T, E, F>(
         &'a mut self,
         body: Pin<&'a mut F>,
-    ) -> Observed<'a, 'c, F, fn(&Result<T, E>) -> bool>
+    ) -> Observed<'a, 'c, F, Judge<Result<T, E>>>
     where
         F: Future<Output = Result<T, E>>,
     {

@@ -30,5 +30,7 @@ mod paths;
 mod shadowed;
 #[path = "../../pass/strict.rs"]
 mod strict;
+#[path = "../../pass/tails.rs"]
+mod tails;
 #[path = "../../pass/traits.rs"]
 mod traits;
