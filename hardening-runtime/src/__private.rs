@@ -149,7 +149,7 @@ pub struct Answer<'a, R>(pub &'a R);
 
 impl<T, E> Answer<'_, Result<T, E>> {
     /// Whether it is an `Err`.
-    pub const fn failed(&self) -> bool {
+    pub const fn is_failure(&self) -> bool {
         self.0.is_err()
     }
 }
@@ -157,11 +157,11 @@ impl<T, E> Answer<'_, Result<T, E>> {
 /// What every other answer says.
 pub trait NoResult {
     /// It is no failure.
-    fn failed(&self) -> bool;
+    fn is_failure(&self) -> bool;
 }
 
 impl<R> NoResult for Answer<'_, R> {
-    fn failed(&self) -> bool {
+    fn is_failure(&self) -> bool {
         false
     }
 }

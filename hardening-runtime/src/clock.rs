@@ -22,6 +22,12 @@ pub fn now() -> Nanos {
     if CAN_PAUSE { moment(Instant::now()) } else { monotonic() }
 }
 
+/// From one look at the clock to a later one. The clock never goes back; where it can be paused, it differs between runtimes.
+#[inline(always)]
+pub(crate) const fn between(earlier: Nanos, later: Nanos) -> Nanos {
+    if CAN_PAUSE { later.saturating_sub(earlier) } else { later.wrapping_sub(earlier) }
+}
+
 /// Seconds since 1970 by the wall clock, which may jump: for what others date by it.
 #[cfg(any(feature = "tls", feature = "auth", feature = "alerts"))]
 pub(crate) fn wall_clock() -> u64 {

@@ -20,25 +20,25 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     let private = private();
     // A call that keeps errors too keeps whole results.
     let loaded = match &cached.negative {
-        None => emit!(call.loaded(load, settled)),
+        None => emit!(call.keep_loaded(load, settled)),
         Some(pattern) => {
             let negative = super::verdict::negative(pattern);
-            emit!({ let negative = #negative; call.loaded_or_failed(load, settled, negative) })
+            emit!({ let negative = #negative; call.keep_loaded_or_failed(load, settled, negative) })
         }
     };
     let found = if cached.negative.is_some() { emit!(found.result()) } else { emit!(found.success()) };
     let stale = if cached.revalidates {
         let copies = body.owned();
         let charges = charge::passed(call);
-        let begin = super::output::checked(call, &emit!(#private::Site::begin_refresh(&#site, #charges)));
+        let begin = super::output::checked(call, &emit!(#site.begin_refresh_call(#charges)));
         emit! {
             #private::Cached::Stale(found, load) => {
                 #copies
                 #private::spawn(async move {
-                    let call = &mut #begin;
+                    let mut call = #begin;
                     #settled
                     let settled = #loaded;
-                    call.close(settled);
+                    call.close_refresh(settled);
                 });
                 #found
             }
@@ -53,7 +53,7 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     };
     // A result that cannot be kept is shown there.
     let at = call.output.as_ref().map_or_else(proc_macro2::Span::call_site, syn::spanned::Spanned::span);
-    let look = if cached.negative.is_some() { "cached_or_failed" } else { "cached" };
+    let look = if cached.negative.is_some() { "find_cached_or_failed" } else { "find_cached" };
     let look = Ident::new(look, ours_at(at));
     emit! {
         let looked = call.#look(key).await;

@@ -10,22 +10,20 @@ use crate::paths::{emit, private};
 
 /// `let mut call = SITE.begin();`, with the charges where a limit has a key or a cost.
 pub(super) fn begin(site: &Ident, call: &Call) -> TokenStream {
-    let private = private();
-    // Methods are called by path, or on a `&mut`: a method of the user's that every type has could come first otherwise.
     let (charges, begin) = if call.charges.is_empty() {
-        (None, emit!(#private::Site::begin(&#site)))
+        (None, emit!(#site.begin_call()))
     } else {
         let charges = call.charges.iter().map(charge);
-        (Some(emit!(let charges = [#(#charges),*];)), emit!(#private::Site::begin_charged(&#site, &charges)))
+        (Some(emit!(let charges = [#(#charges),*];)), emit!(#site.begin_charged_call(&charges)))
     };
     let begin = output::checked(call, &begin);
     let fields = call.fields.iter().map(|field| {
         let name = field_name(field);
-        emit!(call.record(#name, &#field);)
+        emit!(call.record_field(#name, &#field);)
     });
     emit! {
         #charges
-        let call = &mut #begin;
+        let mut call = #begin;
         #(#fields)*
     }
 }

@@ -25,14 +25,7 @@ pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
 
 /// A future of the call, for as long as the request's key is held.
 pub(super) fn during(call: &Call, future: &TokenStream) -> TokenStream {
-    if call.ticket.is_some() {
-        {
-            let private = private();
-            emit!(#private::Held::during(&mut held, #future))
-        }
-    } else {
-        future.clone()
-    }
+    if call.ticket.is_some() { emit!(held.while_held(#future)) } else { future.clone() }
 }
 
 /// Looks for the answer that the request was given before, and keeps the one that it gets.
@@ -41,10 +34,10 @@ pub(super) fn around(call: &Call, settled: TokenStream) -> TokenStream {
     let private = private();
     // An answer that cannot be kept is shown there.
     let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, Spanned::span));
-    let begin = if ticket.without_content { "idempotent_without_content" } else { "idempotent" };
+    let begin = if ticket.without_content { "begin_idempotent_without_content" } else { "begin_idempotent" };
     let begin = Ident::new(begin, at);
     let begin = quote_spanned!(at=> call.#begin(ticket).await);
-    let keep = quote_spanned!(at=> call.keep(held, settled).await);
+    let keep = quote_spanned!(at=> call.keep_answer(held, settled).await);
     emit! {
         let begun = #begin;
         let settled = match begun {

@@ -16,9 +16,9 @@ pub(super) fn owned(key: &Key, borrowed: &[String]) -> TokenStream {
             Expr::Path(path)
                 if path.path.get_ident().is_some_and(|name| borrowed.iter().any(|known| name == known)) =>
             {
-                "borrowed"
+                "borrowed_key"
             }
-            _ => "owned",
+            _ => "owned_key",
         }),
     }
 }
@@ -36,7 +36,7 @@ pub(super) fn hashed(key: &Key) -> TokenStream {
 
 /// The same for an expression.
 pub(super) fn hashed_value(key: &Expr) -> TokenStream {
-    let each = each(key, &|_| "hashed");
+    let each = each(key, &|_| "hashed_key");
     if is_tuple(key) { emit!(&#each) } else { each }
 }
 
@@ -45,7 +45,7 @@ fn context(word: &proc_macro2::Ident) -> TokenStream {
     emit!(#private::context::#word())
 }
 
-/// `(key(&sku).owned(), key(&order.id).owned())`: a tuple that is written out is no value of its own, so that each of its
+/// `(key(&sku).owned_key(), key(&order.id).owned_key())`: a tuple that is written out is no value of its own, so that each of its
 /// members is looked at and none is moved.
 fn each(key: &Expr, method: &dyn Fn(&Expr) -> &'static str) -> TokenStream {
     match inner(key) {

@@ -32,32 +32,32 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: 
     let begin = charge::begin(&site, call);
     let (wait, copies) = (wait(call), body.copies());
     let run = match &call.run {
-        Run::Observed => returned(&body.run(|block| emit!(call.observe(#block))), call),
-        Run::ObservedResult => returned(&body.run(|block| emit!(call.observe_result(#block))), call),
+        Run::Observed => returned(&body.run(|block| emit!(call.run_observed(#block))), call),
+        Run::ObservedResult => returned(&body.run(|block| emit!(call.run_observed_result(#block))), call),
         Run::ObservedAlias => returned(
             &body.run(|block| {
                 let (private, output) = (private(), &call.output);
                 emit! {
-                    call.observe_judged(#block, |answer: &#output| {
+                    call.run_observed_judged(#block, |answer: &#output| {
                         use #private::NoResult as _;
-                        #private::Answer(answer).failed()
+                        #private::Answer(answer).is_failure()
                     })
                 }
             }),
             call,
         ),
         Run::Once(judged) => {
-            let attempt = body.run(|block| idempotent::during(call, &emit!(call.attempt(#block))));
+            let attempt = body.run(|block| idempotent::during(call, &emit!(call.run_attempt(#block))));
             let settle = verdict::settle_once(judged, &attempt);
             under_policies(&site, call, judged, &body, emit!(#wait #copies #settle))
         }
         Run::Hedged(judged) => {
-            let attempt = body.runs(|bodies| idempotent::during(call, &emit!(call.hedged(#bodies))));
+            let attempt = body.runs(|bodies| idempotent::during(call, &emit!(call.run_hedged(#bodies))));
             let settle = verdict::settle_once(judged, &attempt);
             under_policies(&site, call, judged, &body, emit!(#wait #settle))
         }
         Run::Repeated(judged) => {
-            let attempt = body.run(|block| idempotent::during(call, &emit!(call.attempt(#block))));
+            let attempt = body.run(|block| idempotent::during(call, &emit!(call.run_attempt(#block))));
             let settle = verdict::settle(judged);
             let settled = emit! {
                 let settled = loop {
@@ -86,9 +86,9 @@ fn returned(value: &TokenStream, call: &Call) -> TokenStream {
 
 /// What comes before each attempt.
 fn wait(call: &Call) -> TokenStream {
-    let must_wait = if call.comes_in() { "must_wait_within" } else { "must_wait" };
+    let must_wait = if call.comes_in() { "must_wait_within_call" } else { "must_wait_for_turn" };
     let must_wait = Ident::new(must_wait, Span::mixed_site());
-    let wait = idempotent::during(call, &emit!(call.wait()));
+    let wait = idempotent::during(call, &emit!(call.wait_for_turn()));
     emit! {
         if call.#must_wait() {
             #wait.await;
@@ -115,10 +115,10 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
     let at = ours_at(call.output.as_ref().map_or_else(Span::call_site, |output| place(last_type(output))));
     let settled = Ident::new("settled", at);
     let Some(fallback) = &judged.fallback else {
-        let finish = Ident::new("finish", at);
+        let finish = Ident::new("finish_call", at);
         return returned(&emit!(call.#finish(#settled)), call);
     };
-    let finish_or = Ident::new("finish_or", at);
+    let finish_or = Ident::new("finish_call_or", at);
     let (value, anchor, private) = (&fallback.value, body.anchor(), private());
     // What patterns looked at counts as held until its scope ends, and the answer may wait.
     let judged = |ending: &dyn Fn(TokenStream) -> TokenStream| match verdict::wanted(fallback) {
@@ -138,7 +138,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
             }
         });
         let answer = body::pinned(&emit!(async move { #anchor #value }));
-        let answer = quote_spanned!(at=> call.fallback(#answer).await);
+        let answer = quote_spanned!(at=> call.run_fallback(#answer).await);
         return emit! {
             #ending
             return #answer;
@@ -153,7 +153,7 @@ fn finish(call: &Call, judged: &Judged, body: &Body) -> TokenStream {
         }
     });
     let answer = body::pinned(&emit!(async move { let #users_error = &error; #anchor #value }));
-    let answer = quote_spanned!(at=> call.fallback(#answer).await);
+    let answer = quote_spanned!(at=> call.run_fallback(#answer).await);
     emit! {
         let error = #ending;
         return #answer;

@@ -13,8 +13,8 @@ use crate::words::Words;
 /// Ends the loop, or goes round again.
 pub(super) fn settle(judged: &Judged) -> TokenStream {
     let (verdict, settle) = match verdict(judged) {
-        None => (TokenStream::new(), emit!(call.settle(outcome))),
-        Some(verdict) => (verdict, emit!(call.settle_as(outcome, verdict))),
+        None => (TokenStream::new(), emit!(call.settle_attempt(outcome))),
+        Some(verdict) => (verdict, emit!(call.settle_attempt_as(outcome, verdict))),
     };
     let private = private();
     emit! {
@@ -29,16 +29,18 @@ pub(super) fn settle(judged: &Judged) -> TokenStream {
 pub(super) fn settle_once(judged: &Judged, attempt: &TokenStream) -> TokenStream {
     let attempt = emit!(let outcome = #attempt;);
     match verdict(judged) {
-        None => emit!(#attempt let settled = call.settle_once(outcome);),
+        None => emit!(#attempt let settled = call.settle_only_attempt(outcome);),
         // What was looked at counts as held until its scope ends, and a fallback may wait.
         Some(verdict) if judged.fallback.is_some() => emit! {
             let settled = {
                 #attempt
                 #verdict
-                call.settle_once_as(outcome, verdict)
+                call.settle_only_attempt_as(outcome, verdict)
             };
         },
-        Some(verdict) => emit!(#attempt #verdict let settled = call.settle_once_as(outcome, verdict);),
+        Some(verdict) => {
+            emit!(#attempt #verdict let settled = call.settle_only_attempt_as(outcome, verdict);)
+        }
     }
 }
 
@@ -59,9 +61,8 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
         let asked_for = asked_for(expr);
         emit!(.retry_after(#asked_for))
     });
-    let private = private();
     Some(emit! {
-        let verdict = #private::Outcome::judge(&outcome, |result, verdict| verdict #(#judgements)* #retry_after);
+        let verdict = outcome.judge_with(|result, verdict| verdict #(#judgements)* #retry_after);
     })
 }
 
@@ -73,8 +74,8 @@ fn matched(pattern: &Pattern) -> TokenStream {
 
 /// `settled.is(|result| matches!(result, PATTERN))`: whether the error is one that is kept.
 pub(super) fn negative(pattern: &Pattern) -> TokenStream {
-    let (private, matched) = (private(), matched(pattern));
-    emit!(#private::Outcome::is(&settled, |result| #matched))
+    let matched = matched(pattern);
+    emit!(settled.is_judged(|result| #matched))
 }
 
 /// The same for a pattern that may not match every error, which only the compiler can tell of a struct.
@@ -121,6 +122,5 @@ pub(super) fn wanted(fallback: &Fallback) -> Option<TokenStream> {
         (Some(one), None) | (None, Some(one)) => one,
         (Some(on), Some(not_on)) => emit!(#on && #not_on),
     };
-    let private = private();
-    Some(emit!(let wanted = #private::Outcome::wants(&settled, |result| #said);))
+    Some(emit!(let wanted = settled.wants_fallback(|result| #said);))
 }

@@ -99,15 +99,15 @@ fn keys_come_from_the_context_unless_an_argument_has_their_name() {
         expand(source).to_string().replace(' ', "").replace("__hardening::", "")
     };
     assert!(begin(quote!(tenant), quote!(a)).contains("Charge::keyed(&context::tenant(),1)"));
-    assert!(begin(quote!(tenant), quote!(tenant)).contains("Charge::keyed(key(&tenant).hashed(),1)"));
+    assert!(begin(quote!(tenant), quote!(tenant)).contains("Charge::keyed(key(&tenant).hashed_key(),1)"));
     assert!(
         begin(quote!((a, f(a))), quote!(a))
-            .contains("Charge::keyed(&(key(&a).hashed(),key(&f(a)).hashed(),),1)")
+            .contains("Charge::keyed(&(key(&a).hashed_key(),key(&f(a)).hashed_key(),),1)")
     );
-    assert!(begin(quote!(a + 1), quote!(a)).contains("Charge::keyed(key(&(a+1)).hashed(),1)"));
+    assert!(begin(quote!(a + 1), quote!(a)).contains("Charge::keyed(key(&(a+1)).hashed_key(),1)"));
     assert!(
         begin(quote!(pair::<u8, u8>(a, 1)), quote!(a))
-            .contains("Charge::keyed(key(&pair::<u8,u8>(a,1)).hashed(),1)")
+            .contains("Charge::keyed(key(&pair::<u8,u8>(a,1)).hashed_key(),1)")
     );
 }
 

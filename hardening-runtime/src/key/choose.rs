@@ -1,6 +1,6 @@
 //! How an expansion owns or hashes a key, chosen by the key's type.
 //!
-//! `key(&value).owned()` finds the method of the first level whose bounds hold, since method lookup follows `Deref` from one
+//! `key(&value).owned_key()` finds the method of the first level whose bounds hold, since method lookup follows `Deref` from one
 //! to the next. The last levels hold for every type and have a bound that never holds: their one error stands at the key.
 
 use std::borrow::Cow;
@@ -51,7 +51,7 @@ pub struct NoKey<'a, T: ?Sized>(&'a T);
 impl<T: CacheKey + ?Sized> Key<'_, T> {
     /// The form that is kept.
     #[inline]
-    pub fn owned(&self) -> T::Owned {
+    pub fn owned_key(&self) -> T::Owned {
         self.0.to_owned_key()
     }
 }
@@ -59,7 +59,7 @@ impl<T: CacheKey + ?Sized> Key<'_, T> {
 impl<T: CacheKey + ?Sized> Key<'_, T> {
     /// The form that is kept, of a type that shows that it borrows.
     #[inline]
-    pub fn borrowed(&self) -> T::Owned {
+    pub fn borrowed_key(&self) -> T::Owned {
         self.0.to_owned_key()
     }
 }
@@ -67,7 +67,7 @@ impl<T: CacheKey + ?Sized> Key<'_, T> {
 impl<T: Hash + ?Sized> Key<'_, T> {
     /// What is hashed.
     #[inline]
-    pub const fn hashed(&self) -> &T {
+    pub const fn hashed_key(&self) -> &T {
         self.0
     }
 }
@@ -75,7 +75,7 @@ impl<T: Hash + ?Sized> Key<'_, T> {
 impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, &B> {
     /// The form that is kept.
     #[inline]
-    pub fn owned(&self) -> B::Owned {
+    pub fn owned_key(&self) -> B::Owned {
         (*self.0).to_owned()
     }
 }
@@ -83,7 +83,7 @@ impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, &B> {
 impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, Option<&B>> {
     /// The form that is kept.
     #[inline]
-    pub fn owned(&self) -> Option<B::Owned> {
+    pub fn owned_key(&self) -> Option<B::Owned> {
         self.0.map(ToOwned::to_owned)
     }
 }
@@ -91,21 +91,21 @@ impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, Option<&B>> {
 impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, Cow<'_, B>> {
     /// The form that is kept.
     #[inline]
-    pub fn owned(&self) -> B::Owned {
+    pub fn owned_key(&self) -> B::Owned {
         (**self.0).to_owned()
     }
 
     /// The form that is kept, of a type that shows that it borrows.
     #[inline]
-    pub fn borrowed(&self) -> B::Owned {
-        self.owned()
+    pub fn borrowed_key(&self) -> B::Owned {
+        self.owned_key()
     }
 }
 
 impl<T: KeptKey> ByValue<'_, T> {
     /// The form that is kept.
     #[inline]
-    pub fn owned(&self) -> T {
+    pub fn owned_key(&self) -> T {
         self.0.clone()
     }
 }
@@ -113,14 +113,14 @@ impl<T: KeptKey> ByValue<'_, T> {
 #[expect(clippy::unused_self, reason = "method lookup needs a receiver")]
 impl<T: IsFloat> Float<'_, T> {
     /// Never compiled.
-    pub const fn owned(&self)
+    pub const fn owned_key(&self)
     where
         T: FloatAsKey,
     {
     }
 
     /// Never compiled.
-    pub const fn hashed(&self) -> &()
+    pub const fn hashed_key(&self) -> &()
     where
         T: FloatAsKey,
     {
@@ -131,21 +131,21 @@ impl<T: IsFloat> Float<'_, T> {
 #[expect(clippy::unused_self, reason = "method lookup needs a receiver")]
 impl<T: ?Sized> NoKey<'_, T> {
     /// Never compiled.
-    pub const fn borrowed(&self)
+    pub const fn borrowed_key(&self)
     where
         T: BorrowedKey,
     {
     }
 
     /// Never compiled.
-    pub const fn owned(&self)
+    pub const fn owned_key(&self)
     where
         T: KeptKey,
     {
     }
 
     /// Never compiled.
-    pub const fn hashed(&self) -> &()
+    pub const fn hashed_key(&self) -> &()
     where
         T: Hashable,
     {

@@ -141,13 +141,13 @@ where
     fn call(&mut self, request: Q) -> Self::Future {
         let (site, failed, inner) = (self.site, self.failed, self.inner.clone());
         Box::pin(async move {
-            let mut call = site.begin();
-            if call.must_wait() {
-                call.wait().await;
+            let mut call = site.begin_call();
+            if call.must_wait_for_turn() {
+                call.wait_for_turn().await;
             }
-            let outcome = call.attempt(pin!(sent(inner, request))).await;
+            let outcome = call.run_attempt(pin!(sent(inner, request))).await;
             let verdict = judged(&outcome, failed);
-            let settled = call.settle_once_as(outcome, verdict);
+            let settled = call.settle_only_attempt_as(outcome, verdict);
             finish(&mut call, settled)
         })
     }
@@ -173,14 +173,14 @@ where
     fn call(&mut self, request: Q) -> Self::Future {
         let (site, failed, inner) = (self.site, self.failed, self.inner.clone());
         Box::pin(async move {
-            let mut call = site.begin();
+            let mut call = site.begin_call();
             let settled = loop {
-                if call.must_wait() {
-                    call.wait().await;
+                if call.must_wait_for_turn() {
+                    call.wait_for_turn().await;
                 }
-                let outcome = call.attempt(pin!(sent(inner.clone(), request.clone()))).await;
+                let outcome = call.run_attempt(pin!(sent(inner.clone(), request.clone()))).await;
                 let verdict = judged(&outcome, failed);
-                match call.settle_as(outcome, verdict) {
+                match call.settle_attempt_as(outcome, verdict) {
                     Break(settled) => break settled,
                     Continue(()) => {}
                 }
@@ -213,7 +213,7 @@ fn judged<R>(outcome: &Outcome<Result<R, BoxError>>, failed: Judge<R>) -> Verdic
 }
 
 fn finish<R>(call: &mut Call<'_>, settled: Outcome<Result<R, BoxError>>) -> Result<R, BoxError> {
-    call.finish(settled)
+    call.finish_call(settled)
 }
 
 /// The refusal behind an error of a service under policies, if it is one.

@@ -40,10 +40,10 @@ impl Call<'_> {
         self.refusal.is_none()
     }
 
-    /// Takes what the next attempt needs; true when it has to [`Call::wait`] for its turn first. A refusal is kept
+    /// Takes what the next attempt needs; true when it has to [`Call::wait_for_turn`] for its turn first. A refusal is kept
     /// for the attempt.
     #[inline(always)]
-    pub fn must_wait(&mut self) -> bool {
+    pub fn must_wait_for_turn(&mut self) -> bool {
         if self.attempts == 0 {
             if self.now >= self.deadline && self.state.refuses {
                 self.come_too_late();
@@ -51,23 +51,23 @@ impl Call<'_> {
             }
             self.enter();
         }
-        self.must_wait_within()
+        self.must_wait_within_call()
     }
 
     /// The same once the call has come in.
     #[inline(always)]
-    pub fn must_wait_within(&mut self) -> bool {
+    pub fn must_wait_within_call(&mut self) -> bool {
         self.resume != 0 || (self.refusal.is_none() && self.prepare())
     }
 
     /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead. What that needs is in a
     /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
-    pub fn wait(&mut self) -> Waiting<'_> {
-        Waiting(Box::pin(self.wait_for_turn()))
+    pub fn wait_for_turn(&mut self) -> Waiting<'_> {
+        Waiting(Box::pin(self.take_turn()))
     }
 
-    async fn wait_for_turn(&mut self) {
+    async fn take_turn(&mut self) {
         if self.resume != 0 && !matches!(self.reserved, Some((Per::Attempt, _))) {
             self.pause().await;
             if self.refusal.is_none() && self.now >= self.deadline {

@@ -32,7 +32,7 @@ pin_project! {
 impl<'c> Call<'c> {
     /// Runs the body, unless the attempt was refused.
     #[inline(always)]
-    pub fn attempt<'a, F: Future>(&'a mut self, body: Pin<&'a mut F>) -> Attempt<'a, 'c, F> {
+    pub fn run_attempt<'a, F: Future>(&'a mut self, body: Pin<&'a mut F>) -> Attempt<'a, 'c, F> {
         #[cfg(feature = "testing")]
         self.decide_fault();
         Attempt { call: self, body, timer: None }

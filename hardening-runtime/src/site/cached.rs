@@ -60,7 +60,7 @@ enum Looked<K: Hash + Eq + Clone, V> {
 
 impl Call<'_> {
     /// Looks for a result under `key`; waits for the load of another call, and leads when there is none.
-    pub async fn cached<K, T>(&mut self, key: K) -> Cached<K, T>
+    pub async fn find_cached<K, T>(&mut self, key: K) -> Cached<K, T>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
@@ -76,13 +76,13 @@ impl Call<'_> {
     }
 
     /// The same for a function whose errors may be kept too.
-    pub async fn cached_or_failed<K, T, E>(&mut self, key: K) -> Cached<K, Result<T, E>>
+    pub async fn find_cached_or_failed<K, T, E>(&mut self, key: K) -> Cached<K, Result<T, E>>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
         E: Keepable,
     {
-        let looked = self.cached::<K, Result<T, E>>(key).await;
+        let looked = self.find_cached::<K, Result<T, E>>(key).await;
         if matches!(looked, Cached::Settled(CacheAnswer(Some(Err(_))))) {
             self.ended = CallOutcome::Failure;
         }
@@ -145,7 +145,7 @@ impl Call<'_> {
     }
 
     /// Ends the load: keeps what it brought, or lets an older result stand in for a failure.
-    pub fn loaded<K, T, E>(
+    pub fn keep_loaded<K, T, E>(
         &mut self,
         load: Load<K, T>,
         settled: Outcome<Result<T, E>>,
@@ -171,7 +171,7 @@ impl Call<'_> {
     }
 
     /// The same for a function whose errors may be kept too; `negative` says that this one is.
-    pub fn loaded_or_failed<K, T, E>(
+    pub fn keep_loaded_or_failed<K, T, E>(
         &mut self,
         load: Load<K, Result<T, E>>,
         settled: Outcome<Result<T, E>>,
@@ -222,7 +222,7 @@ impl Call<'_> {
     }
 
     /// Ends a load in the background.
-    pub fn close<R>(&mut self, _: Outcome<R>) {
+    pub fn close_refresh<R>(&mut self, _: Outcome<R>) {
         self.end(self.ended);
     }
 

@@ -54,7 +54,7 @@ pub struct Call<'c> {
     pub(super) charges: &'c [Charge],
     /// Nothing. The compiler computes the layout of a timer while it looks at the outermost call of a chain, where it has
     /// most of its recursion limit left, and finds it known at the innermost one.
-    pub(super) _timers: [Sleep; 0],
+    pub(super) _timers: [ManuallyDrop<Sleep>; 0],
 }
 
 /// Where a call stands.
@@ -149,7 +149,7 @@ impl<'c> Call<'c> {
     }
 
     /// Records an argument on the call's span.
-    pub fn record(&mut self, field: &'static str, value: &dyn Debug) {
+    pub fn record_field(&mut self, field: &'static str, value: &dyn Debug) {
         if let Some(spans) = self.attached.as_ref().and_then(|attached| attached.spans.as_ref()) {
             spans.record(field, value);
         }

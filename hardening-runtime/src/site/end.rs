@@ -12,7 +12,7 @@ impl Call<'_> {
     pub(super) fn end(&mut self, outcome: CallOutcome) {
         self.phase = Phase::Finished;
         happened!(self, Ended(outcome.name()));
-        self.state.metrics.finish(outcome, self.now.saturating_sub(self.started));
+        self.state.metrics.finish(outcome, clock::between(self.started, self.now));
         if self.attached.is_some() {
             self.end_attached(outcome);
         }

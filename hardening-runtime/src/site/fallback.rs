@@ -32,7 +32,7 @@ impl<'c> Call<'c> {
     ///
     /// It answers with its own error, with [`Rejected::Timeout`] when it takes longer than `within`, or with
     /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
-    pub fn fallback<'a, F: Future>(&'a mut self, answer: Pin<&'a mut F>) -> Fallback<'a, 'c, F> {
+    pub fn run_fallback<'a, F: Future>(&'a mut self, answer: Pin<&'a mut F>) -> Fallback<'a, 'c, F> {
         happened!(self, FallenBack);
         let (limit, surrounding) = self.fallback_limit();
         Fallback { answer, limit, surrounding, timer: clock::instant(limit).map(sleep_until), call: self }

@@ -135,7 +135,11 @@ impl<'c> Call<'c> {
     /// Runs the body, and more of it side by side when it takes long, unless the attempt was refused.
     ///
     /// `first` is the first execution, `begin` makes the others.
-    pub fn hedged<'a, B, F, T, E>(&'a mut self, first: Pin<&'a mut F>, begin: B) -> Hedging<'a, 'c, B, F, E>
+    pub fn run_hedged<'a, B, F, T, E>(
+        &'a mut self,
+        first: Pin<&'a mut F>,
+        begin: B,
+    ) -> Hedging<'a, 'c, B, F, E>
     where
         B: Fn() -> F,
         F: Future<Output = Result<T, E>>,

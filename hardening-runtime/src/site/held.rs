@@ -31,13 +31,13 @@ impl<T> Held<T> {
     }
 
     /// Runs a part of the call for as long as the key is held.
-    pub fn during<F: OfCall>(&mut self, run: F) -> During<'_, F> {
+    pub fn while_held<F: OfCall>(&mut self, run: F) -> During<'_, F> {
         During { claim: &mut self.claim, lost: &mut self.lost, kept: self.kept, run, timer: None }
     }
 
     /// Runs anything else for as long as the key is held; `None` when it was lost.
     pub(super) async fn alive<F: Future>(&mut self, run: F) -> Option<F::Output> {
-        self.during(Anything { run }).await
+        self.while_held(Anything { run }).await
     }
 }
 

@@ -28,7 +28,7 @@ enum Asked {
 
 impl Call<'_> {
     /// Asks for the right to run a request; `Break` with its answer when it has one, or is refused.
-    pub async fn idempotent<T, E, A, B>(
+    pub async fn begin_idempotent<T, E, A, B>(
         &mut self,
         ticket: Option<Ticket>,
     ) -> ControlFlow<Outcome<Result<T, E>>, Held<T>>
@@ -44,7 +44,7 @@ impl Call<'_> {
     }
 
     /// The same for a function whose successes are not given again: a 204 stands in their place.
-    pub async fn idempotent_without_content<T, E, A, B>(
+    pub async fn begin_idempotent_without_content<T, E, A, B>(
         &mut self,
         ticket: Option<Ticket>,
     ) -> ControlFlow<Outcome<Result<T, E>>, Held<T>>
@@ -126,7 +126,7 @@ impl Call<'_> {
     }
 
     /// Keeps the answer of a request that was run.
-    pub async fn keep<T, E, A, B>(
+    pub async fn keep_answer<T, E, A, B>(
         &mut self,
         mut held: Held<T>,
         settled: Outcome<Result<T, E>>,

@@ -174,19 +174,19 @@ impl Site {
 
     /// Begins a call.
     #[inline(always)]
-    pub fn begin(&'static self) -> Call<'static> {
+    pub fn begin_call(&'static self) -> Call<'static> {
         Call::begin(self.state(), &[])
     }
 
     /// Begins a call with one charge for each rate limit, in the order in which they were written.
     #[inline(always)]
-    pub fn begin_charged<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
+    pub fn begin_charged_call<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
         Call::begin(self.state(), charges)
     }
 
     /// Begins a load in the background: it is nobody's request, so no right is asked for and no limit of calls is
     /// charged.
-    pub fn begin_refresh<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
+    pub fn begin_refresh_call<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
         Call::begin_refresh(self.state(), charges)
     }
 

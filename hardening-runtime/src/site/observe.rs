@@ -25,26 +25,26 @@ impl<F, J> Unpin for Observed<'_, '_, F, J> {}
 
 impl<'c> Call<'c> {
     /// Runs the body.
-    pub fn observe<'a, F: Future>(
+    pub fn run_observed<'a, F: Future>(
         &'a mut self,
         body: Pin<&'a mut F>,
     ) -> Observed<'a, 'c, F, Judge<F::Output>> {
-        self.observe_judged(body, |_| false)
+        self.run_observed_judged(body, |_| false)
     }
 
     /// The same for a function whose `Err` is a failure.
-    pub fn observe_result<'a, T, E, F>(
+    pub fn run_observed_result<'a, T, E, F>(
         &'a mut self,
         body: Pin<&'a mut F>,
     ) -> Observed<'a, 'c, F, Judge<Result<T, E>>>
     where
         F: Future<Output = Result<T, E>>,
     {
-        self.observe_judged(body, Result::is_err)
+        self.run_observed_judged(body, Result::is_err)
     }
 
     /// The same for a function whose type may be an alias of a `Result`; `failed` knows.
-    pub fn observe_judged<'a, F: Future, J: FnOnce(&F::Output) -> bool>(
+    pub fn run_observed_judged<'a, F: Future, J: FnOnce(&F::Output) -> bool>(
         &'a mut self,
         body: Pin<&'a mut F>,
         failed: J,

@@ -19,14 +19,17 @@ use crate::telemetry::calls::{CallOutcome, RetryReason};
 impl Call<'_> {
     /// Takes an attempt's outcome without patterns; `Continue` asks for another attempt.
     #[inline(always)]
-    pub fn settle<T, E>(&mut self, outcome: Outcome<Result<T, E>>) -> ControlFlow<Outcome<Result<T, E>>> {
+    pub fn settle_attempt<T, E>(
+        &mut self,
+        outcome: Outcome<Result<T, E>>,
+    ) -> ControlFlow<Outcome<Result<T, E>>> {
         let verdict = Self::plain_verdict(&outcome);
-        self.settle_as(outcome, verdict)
+        self.settle_attempt_as(outcome, verdict)
     }
 
     /// Takes an attempt's outcome with what its patterns say; `Continue` asks for another attempt.
     #[inline(always)]
-    pub fn settle_as<T, E>(
+    pub fn settle_attempt_as<T, E>(
         &mut self,
         outcome: Outcome<Result<T, E>>,
         verdict: Verdict,
@@ -46,14 +49,14 @@ impl Call<'_> {
 
     /// Takes the outcome of the only attempt.
     #[inline(always)]
-    pub fn settle_once<T, E>(&mut self, outcome: Outcome<Result<T, E>>) -> Outcome<Result<T, E>> {
+    pub fn settle_only_attempt<T, E>(&mut self, outcome: Outcome<Result<T, E>>) -> Outcome<Result<T, E>> {
         let verdict = Self::plain_verdict(&outcome);
-        self.settle_once_as(outcome, verdict)
+        self.settle_only_attempt_as(outcome, verdict)
     }
 
     /// Takes the outcome of the only attempt with what its patterns say.
     #[inline(always)]
-    pub fn settle_once_as<T, E>(
+    pub fn settle_only_attempt_as<T, E>(
         &mut self,
         outcome: Outcome<Result<T, E>>,
         verdict: Verdict,
@@ -69,7 +72,7 @@ impl Call<'_> {
 
     /// Counts the call and hands its result to the caller.
     #[inline(always)]
-    pub fn finish<T, E: FromRejected>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
+    pub fn finish_call<T, E: FromRejected>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
         self.end(self.ended);
         match settled {
             Outcome::Returned(result) => result,
@@ -80,7 +83,7 @@ impl Call<'_> {
     /// The same, unless the fallback answers for it: then `Continue` with the error. `wanted` is what the
     /// fallback's patterns say of the body's error.
     #[inline(always)]
-    pub fn finish_or<T, E: FromRejected>(
+    pub fn finish_call_or<T, E: FromRejected>(
         &mut self,
         settled: Outcome<Result<T, E>>,
         wanted: bool,
@@ -93,7 +96,7 @@ impl Call<'_> {
             Outcome::Refused(cut) if self.falls_back() => {
                 ControlFlow::Continue(E::from_rejected(self.reason(&cut)))
             }
-            settled => ControlFlow::Break(self.finish(settled)),
+            settled => ControlFlow::Break(self.finish_call(settled)),
         }
     }
 
@@ -119,7 +122,7 @@ impl Call<'_> {
     #[inline(always)]
     fn look<R>(&mut self, outcome: &Outcome<R>) -> (Nanos, bool) {
         let now = clock::now();
-        let took = now.saturating_sub(self.now);
+        let took = clock::between(self.now, now);
         self.now = now;
         (took, matches!(outcome, Outcome::Returned(_)) && now <= self.limit)
     }

@@ -17,7 +17,7 @@ pub enum Outcome<R> {
 impl<T, E> Outcome<Result<T, E>> {
     /// What `patterns` make of the body's result; a refusal is not shown to them.
     #[inline]
-    pub fn judge(&self, patterns: impl FnOnce(&Result<T, E>, Verdict) -> Verdict) -> Verdict {
+    pub fn judge_with(&self, patterns: impl FnOnce(&Result<T, E>, Verdict) -> Verdict) -> Verdict {
         match self {
             Self::Returned(result) => patterns(result, Verdict::of(result)),
             Self::Refused(_) => Verdict::REFUSED,
@@ -26,7 +26,7 @@ impl<T, E> Outcome<Result<T, E>> {
 
     /// Whether the body returned something that `pattern` matches.
     #[inline]
-    pub fn is(&self, pattern: impl FnOnce(&Result<T, E>) -> bool) -> bool {
+    pub fn is_judged(&self, pattern: impl FnOnce(&Result<T, E>) -> bool) -> bool {
         match self {
             Self::Returned(result) => pattern(result),
             Self::Refused(_) => false,
@@ -35,7 +35,7 @@ impl<T, E> Outcome<Result<T, E>> {
 
     /// Whether `patterns` want the fallback for the body's result; what they say of a refusal is not asked.
     #[inline]
-    pub fn wants(&self, patterns: impl FnOnce(&Result<T, E>) -> bool) -> bool {
+    pub fn wants_fallback(&self, patterns: impl FnOnce(&Result<T, E>) -> bool) -> bool {
         match self {
             Self::Returned(result) => patterns(result),
             Self::Refused(_) => true,

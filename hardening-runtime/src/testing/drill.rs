@@ -52,7 +52,7 @@ pub(super) async fn allowed<F: Future>(site: &'static Site, call: F) -> F::Outpu
 
 /// Begins a call of `site` with its charges.
 pub(super) fn begin<'c>(site: &'static Site, charges: &'c [Charge]) -> Call<'c> {
-    if charges.is_empty() { site.begin() } else { site.begin_charged(charges) }
+    if charges.is_empty() { site.begin_call() } else { site.begin_charged_call(charges) }
 }
 
 async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> End {
@@ -60,32 +60,32 @@ async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> E
     let mut call = begin(site, &charges);
     let mut bodies = 0;
     let settled = loop {
-        if call.must_wait() {
-            call.wait().await;
+        if call.must_wait_for_turn() {
+            call.wait_for_turn().await;
         }
         let outcome = call
-            .attempt(pin!(async {
+            .run_attempt(pin!(async {
                 bodies += 1;
                 body.run().await
             }))
             .await;
         let verdict = verdict(&outcome);
-        match call.settle_as(outcome, verdict) {
+        match call.settle_attempt_as(outcome, verdict) {
             Break(settled) => break settled,
             Continue(()) => {}
         }
     };
     if spec.fallback.is_some() {
-        return match call.finish_or(settled, true) {
+        return match call.finish_call_or(settled, true) {
             Break(result) => End { result, bodies, fell_back: false },
             Continue(_) => End { result: answer(call).await, bodies, fell_back: true },
         };
     }
-    End { result: call.finish(settled), bodies, fell_back: false }
+    End { result: call.finish_call(settled), bodies, fell_back: false }
 }
 
 async fn answer(mut call: Call<'_>) -> Result<(), Rejected> {
-    call.fallback(pin!(async { Ok(()) })).await
+    call.run_fallback(pin!(async { Ok(()) })).await
 }
 
 /// What fails here had done nothing, which is the evidence of a retry that asks for it.

@@ -75,29 +75,29 @@ impl Source {
 async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
     let charges = charges(site.declared(), key);
     let mut call = begin(site, &charges);
-    let settled = match call.cached::<Key, Answer>(Key(key)).await {
+    let settled = match call.find_cached::<Key, Answer>(Key(key)).await {
         Cached::Settled(found) => found.success(),
         Cached::Stale(found, load) => {
-            let mut refresh = site.begin_refresh(&charges);
-            if refresh.must_wait_within() {
-                refresh.wait().await;
+            let mut refresh = site.begin_refresh_call(&charges);
+            if refresh.must_wait_within_call() {
+                refresh.wait_for_turn().await;
             }
-            let outcome = refresh.attempt(pin!(source.run())).await;
-            let settled = refresh.settle_once(outcome);
-            let settled = refresh.loaded(load, settled);
-            refresh.close(settled);
+            let outcome = refresh.run_attempt(pin!(source.run())).await;
+            let settled = refresh.settle_only_attempt(outcome);
+            let settled = refresh.keep_loaded(load, settled);
+            refresh.close_refresh(settled);
             found.success()
         }
         Cached::Load(load) => {
-            if call.must_wait_within() {
-                call.wait().await;
+            if call.must_wait_within_call() {
+                call.wait_for_turn().await;
             }
-            let outcome = call.attempt(pin!(source.run())).await;
-            let settled = call.settle_once(outcome);
-            call.loaded(load, settled)
+            let outcome = call.run_attempt(pin!(source.run())).await;
+            let settled = call.settle_only_attempt(outcome);
+            call.keep_loaded(load, settled)
         }
     };
-    call.finish(settled)
+    call.finish_call(settled)
 }
 
 /// Calls `site` once, as the expansion of `#[idempotent]` would.
@@ -105,18 +105,18 @@ async fn sent(site: &'static Site, key: u64, fingerprint: Option<u64>, source: &
     let charges = charges(site.declared(), key);
     let ticket = fingerprint.and_then(|fingerprint| Ticket::of(&("drill", key), &fingerprint));
     let mut call = begin(site, &charges);
-    let settled = match call.idempotent::<Answer, Rejected, Own, Never>(ticket).await {
+    let settled = match call.begin_idempotent::<Answer, Rejected, Own, Never>(ticket).await {
         Break(settled) => settled,
         Continue(mut held) => {
-            if call.must_wait_within() {
-                held.during(call.wait()).await;
+            if call.must_wait_within_call() {
+                held.while_held(call.wait_for_turn()).await;
             }
-            let outcome = held.during(call.attempt(pin!(source.run()))).await;
-            let settled = call.settle_once(outcome);
-            call.keep::<Answer, Rejected, Own, Never>(held, settled).await
+            let outcome = held.while_held(call.run_attempt(pin!(source.run()))).await;
+            let settled = call.settle_only_attempt(outcome);
+            call.keep_answer::<Answer, Rejected, Own, Never>(held, settled).await
         }
     };
-    call.finish(settled)
+    call.finish_call(settled)
 }
 
 impl Drill<'_> {

@@ -57,13 +57,13 @@ async fn call(
 ) -> Result<u32, Rejected> {
     let charges = charges(site.declared(), key);
     let mut call = begin(site, &charges);
-    if call.must_wait() {
-        call.wait().await;
+    if call.must_wait_for_turn() {
+        call.wait_for_turn().await;
     }
     let begin = || executions.run(first, others);
-    let outcome = call.hedged(pin!(begin()), begin).await;
-    let settled = call.settle_once(outcome);
-    call.finish(settled)
+    let outcome = call.run_hedged(pin!(begin()), begin).await;
+    let settled = call.settle_only_attempt(outcome);
+    call.finish_call(settled)
 }
 
 impl Drill<'_> {

@@ -22,11 +22,11 @@ const MOST_DRILLED: u32 = 10_000;
 
 impl Drill<'_> {
     pub(super) async fn requires(&self) -> Kept {
-        let mut refused = self.site.begin();
-        let wait = refused.must_wait();
-        let outcome = refused.attempt(pin!(Body::Succeeds.run())).await;
-        let ended = refused.settle_once(outcome);
-        let result = refused.finish(ended);
+        let mut refused = self.site.begin_call();
+        let wait = refused.must_wait_for_turn();
+        let outcome = refused.run_attempt(pin!(Body::Succeeds.run())).await;
+        let ended = refused.settle_only_attempt(outcome);
+        let result = refused.finish_call(ended);
         that(!wait && result == Err(Rejected::Unauthenticated), || format!("a stranger got {result:?}"))?;
         let end = self.unlimited(Body::Succeeds).await;
         that(end.result.is_ok(), || format!("who holds it got {:?}", end.result))
