@@ -76,7 +76,8 @@ impl Function {
         // An await of a block or closure inside is none of the function's own.
         let waits = |body: &Group| {
             let words = Words::of(body.stream());
-            words.contain("await") && !words.contain("async")
+            // An empty one lacks its value, which is reported where the body is.
+            body.stream().is_empty() || (words.contain("await") && !words.contain("async"))
         };
         if self.sig.asyncness.is_some() && !self.body.as_ref().is_none_or(waits) {
             self.prepend(&emit! {
