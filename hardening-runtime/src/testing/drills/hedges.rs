@@ -61,7 +61,7 @@ async fn call(
         call.wait().await;
     }
     let begin = || executions.run(first, others);
-    let outcome = call.hedged(pin!(begin()), begin).await;
+    let outcome = call.hedged(pin!(Some(begin())), begin).await;
     let settled = call.settle_once(outcome);
     call.finish(settled)
 }
