@@ -24,14 +24,25 @@ pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
 }
 
 /// A future of the call, for as long as the request's key is held.
-pub(super) fn during(call: &Call, future: &TokenStream) -> TokenStream {
-    if call.ticket.is_some() {
-        {
-            let private = private();
-            emit!(#private::Held::during(&mut held, #future))
+pub(super) fn during(held: bool, future: &TokenStream) -> TokenStream {
+    if !held {
+        return future.clone();
+    }
+    let private = private();
+    emit!(#private::Held::during(&mut held, #future))
+}
+
+/// Looking for a result, for as long as the request's key is held: another call may be loading it.
+pub(super) fn looking(held: bool, looking: &TokenStream) -> TokenStream {
+    if !held {
+        return emit!(#looking.await);
+    }
+    let private = private();
+    emit! {
+        match #private::Held::alive(&mut held, #looking).await {
+            ::core::option::Option::Some(looked) => looked,
+            ::core::option::Option::None => call.cached_no_more(),
         }
-    } else {
-        future.clone()
     }
 }
 
