@@ -20,7 +20,8 @@ pub(crate) enum Dependency {
 /// kept; rust-analyzer expands many, so it is kept together with the manifest's path and text.
 pub(crate) fn dependency() -> Dependency {
     static LAST: Last<Dependency> = Mutex::new(None);
-    let find = |_: &Path, text: &str| if has_plain_dependency(text) { Dependency::Default } else { found() };
+    let find =
+        |_: &Path, text: &str| if has_plain_dependency(text) { Dependency::Default } else { found(text) };
     asked(&LAST, find).unwrap_or(Dependency::Default)
 }
 
@@ -89,10 +90,11 @@ fn edition(manifest: &str, section: &str) -> Option<Edition> {
     digits.parse().ok().map(Edition::Written)
 }
 
-fn found() -> Dependency {
+fn found(manifest: &str) -> Dependency {
     match crate_name("hardening") {
         Ok(FoundCrate::Name(name)) if name != "hardening" => Dependency::Renamed(name),
-        Err(Error::CrateNotFound { .. }) => Dependency::Missing,
+        // Another package under this name, such as one that re-exports it, stands for it.
+        Err(Error::CrateNotFound { .. }) if !has_dependency_of_this_name(manifest) => Dependency::Missing,
         // The package of the same name uses its attributes in tests and examples, where it is a dependency.
         Ok(_) | Err(_) => Dependency::Default,
     }
@@ -101,24 +103,50 @@ fn found() -> Dependency {
 /// Whether a manifest depends on `hardening` under its own name, as nearly all do; found without parsing the whole and
 /// without asking cargo for the workspace.
 fn has_plain_dependency(manifest: &str) -> bool {
+    // `workspace = true` may stand for another package, and so does `package = …`; a dotted key says it on another line.
+    let plain = |rest: &str| !rest.contains("package") && !rest.contains("workspace");
+    dependencies_of_this_name(manifest).all(plain) && dependencies_of_this_name(manifest).next().is_some()
+}
+
+/// Whether a manifest depends on anything under the name `hardening`.
+fn has_dependency_of_this_name(manifest: &str) -> bool {
+    dependencies_of_this_name(manifest).next().is_some()
+        || headers(manifest).any(|header| {
+            let table = header.strip_suffix(".hardening").or_else(|| header.strip_suffix(".\"hardening\""));
+            table.is_some_and(is_dependencies)
+        })
+}
+
+/// What stands behind `hardening` in each line of a table of dependencies that begins with it.
+fn dependencies_of_this_name(manifest: &str) -> impl Iterator<Item = &str> {
     let mut dependencies = false;
-    for line in manifest.lines().map(str::trim) {
-        if let Some(header) = line.strip_prefix('[') {
-            let header = header.trim_end_matches(']');
-            dependencies = header.ends_with("dependencies");
-            continue;
+    manifest.lines().map(str::trim).filter_map(move |line| {
+        if let Some(header) = header(line) {
+            dependencies = is_dependencies(header);
+            return None;
         }
-        if !dependencies {
-            continue;
-        }
-        let Some(rest) = line.strip_prefix("hardening") else { continue };
+        let rest = line.strip_prefix("hardening").or_else(|| line.strip_prefix("\"hardening\""))?;
         let is_key = rest.trim_start().starts_with('=') || rest.starts_with('.');
-        // `workspace = true` may stand for another package, and so does `package = …`.
-        if is_key && !rest.contains("package") && !rest.contains("workspace") {
-            return true;
-        }
-    }
-    false
+        (dependencies && is_key).then_some(rest)
+    })
+}
+
+fn headers(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest.lines().map(str::trim).filter_map(header)
+}
+
+/// `a.b` of `[a.b] # comment`.
+fn header(line: &str) -> Option<&str> {
+    let header = line.strip_prefix('[')?;
+    Some(header.rsplit_once(']').map_or(header, |(header, _)| header).trim())
+}
+
+/// Whether a table lists what the package itself depends on; that of a workspace only offers it.
+fn is_dependencies(header: &str) -> bool {
+    let known = ["dependencies", "dev-dependencies"];
+    known.contains(&header)
+        || (header.starts_with("target.")
+            && known.iter().any(|table| header.strip_suffix(table).is_some_and(|rest| rest.ends_with('.'))))
 }
 
 #[cfg(test)]
@@ -131,6 +159,7 @@ mod tests {
             "[dependencies]\nhardening = \"0.1\"\n",
             "[target.'cfg(unix)'.dev-dependencies]\n  hardening = { version = \"0.1\", features = [\"tls\"] }",
             "[dependencies]\nhardening.version = \"0.1\"",
+            "[dependencies] # ours\n\"hardening\" = \"0.1\"",
         ] {
             assert!(has_plain_dependency(manifest), "{manifest}");
         }
@@ -157,11 +186,27 @@ mod tests {
             "[dependencies]\nhard = { package = \"hardening\", version = \"0.1\" }",
             "[dependencies]\nhardening = { package = \"other\", version = \"0.1\" }",
             "[dependencies]\nhardening.workspace = true",
+            "[dependencies]\nhardening.path = \"a\"\nhardening.package = \"other\"",
+            "[workspace.dependencies]\nhardening = \"0.1\"\n[dependencies]\nhard = { package = \"hardening\" }",
+            "[package.metadata.dependencies]\nhardening = \"0.1\"",
             "[dependencies]\nhardening-runtime = \"0.1\"",
             "[features]\nhardening = []",
             "",
         ] {
             assert!(!has_plain_dependency(manifest), "{manifest}");
+        }
+    }
+
+    #[test]
+    fn another_package_may_have_the_name() {
+        for (manifest, has) in [
+            ("[dependencies]\nhardening = { package = \"company-hardening\" }", true),
+            ("[dependencies]\nhardening.workspace = true", true),
+            ("[target.'cfg(unix)'.dependencies.hardening] # ours\npackage = \"company-hardening\"", true),
+            ("[workspace.dependencies.hardening]\nversion = \"0.1\"", false),
+            ("[dependencies]\ncompany-hardening = \"0.1\"", false),
+        ] {
+            assert_eq!(has_dependency_of_this_name(manifest), has, "{manifest}");
         }
     }
 }

@@ -7,8 +7,8 @@ use syn::ext::IdentExt;
 
 /// Every identifier in some tokens; and those that may be variables, each with where it first stands.
 ///
-/// No variable: a field or method behind `.`, a segment of a path, a lifetime, a macro's name, and the name of a field in front of
-/// its value. A string mentions what a format string captures, and only among the arguments of a macro. What could be one or the
+/// No variable: a field or method behind `.`, a segment of a path, a lifetime, a macro's name, what an import names, and the name of a
+/// field in front of its value. A string mentions what a format string captures, and only among the arguments of a macro. What could be one or the
 /// other is a variable, since a copy too few does not compile.
 #[derive(Default)]
 pub(crate) struct Words {
@@ -32,7 +32,14 @@ impl Words {
     /// Adds the words of tokens that are arguments of a macro, or the contents of braces.
     fn scan(&mut self, tokens: TokenStream, in_macro: bool, in_braces: bool) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut in_import = false;
         for (at, token) in tokens.iter().enumerate() {
+            in_import |= !in_macro && is_import(token, tokens.get(at + 1));
+            if in_import {
+                in_import = !is_punct(Some(token), ';');
+                self.imported(token);
+                continue;
+            }
             match token {
                 TokenTree::Ident(ident) => {
                     let (before, after) = (&tokens[..at], &tokens[at + 1..]);
@@ -59,6 +66,17 @@ impl Words {
         }
     }
 
+    /// Adds the words of an import.
+    fn imported(&mut self, token: &TokenTree) {
+        match token {
+            TokenTree::Ident(ident) => {
+                self.others.insert(ident.unraw().to_string());
+            }
+            TokenTree::Group(group) => group.stream().into_iter().for_each(|token| self.imported(&token)),
+            _ => {}
+        }
+    }
+
     /// Adds those of `others`.
     pub(crate) fn merge(&mut self, others: &Self) {
         for (word, span) in &others.variables {
@@ -82,6 +100,11 @@ impl Words {
     pub(crate) fn binding(&self, word: &str) -> Option<Ident> {
         self.variables.get(word).map(|span| Ident::new(word, *span))
     }
+}
+
+/// `use path::{self, …};`, and no `use<…>` of a type.
+pub(crate) fn is_import(token: &TokenTree, next: Option<&TokenTree>) -> bool {
+    matches!(token, TokenTree::Ident(name) if name == "use") && !is_punct(next, '<')
 }
 
 fn is_punct(token: Option<&TokenTree>, c: char) -> bool {
@@ -198,6 +221,19 @@ mod tests {
         assert_eq!(variables(quote!(S { price: a, cost: b })), ["S", "a", "b"]);
         assert_eq!(variables(quote!(price!(a))), ["a"]);
         assert!(Words::of(quote!(order.SITE)).contain("SITE"));
+        assert_eq!(
+            variables(quote!({
+                use price::{self, cents as c};
+                a
+            })),
+            ["a"]
+        );
+        assert!(
+            Words::of(quote!({
+                use std::{SITE, fmt};
+            }))
+            .contain("SITE")
+        );
     }
 
     #[test]

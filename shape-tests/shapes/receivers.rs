@@ -303,3 +303,39 @@ impl Shop {
         Ok(format!("{self}"))
     }
 }
+
+//# owned_beside_imports
+//# pairs
+//# call: Shop::default().shape()
+//# key: self.id
+#[derive(Clone, Default)]
+pub struct Shop { id: u64 }
+impl Shop {
+    #[attributes]
+    pub async fn shape(self) -> Result<String, Error> {
+        use std::fmt::{self, Write as _};
+        pub(self) struct Shown(u64);
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, "{}", self.0) }
+        }
+        pause().await;
+        let mut text = String::new();
+        let _ = write!(text, "{}", Shown(self.id));
+        Ok(text)
+    }
+}
+
+//# imports_are_no_mention
+//# call: Shop(Unique(1)).shape(Unique(2))
+pub struct Shop(Unique);
+pub mod unique { pub const ONE: u32 = 1; pub fn unique() {} }
+impl Shop {
+    #[attributes]
+    #[allow(unused_imports, unused_variables)]
+    pub async fn shape(self, unique: Unique) -> Result<u32, Error> {
+        use self::unique::{self as other, unique};
+        use std::fmt::{self};
+        pause().await;
+        Ok(other::ONE)
+    }
+}

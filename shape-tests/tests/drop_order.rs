@@ -291,3 +291,38 @@ async fn arguments_are_dropped_in_the_order_of_the_plain_function() {
     }
     assert!(differences.is_empty(), "\n{report}");
 }
+
+/// The attribute's key and the function's arguments are of one macro.
+macro_rules! keyed {
+    ($($limited:ident)?) => {
+        use super::{Fields, Recorder, Rejected, note, pause};
+
+        $(#[hardening::$limited(100000/s, key = (first.0, second.0, fields.first.0))])?
+        pub async fn keyed(first: Recorder, mut second: Recorder, fields: Fields) -> Result<u32, Rejected> {
+            pause().await;
+            second.0 = "second";
+            note(if first.0.is_empty() { second.0 } else { fields.second.0 });
+            Ok(1)
+        }
+    };
+}
+
+mod without_key {
+    keyed!();
+}
+
+mod with_key {
+    keyed!(rate_limited);
+}
+
+/// What a key looks at first is handed over like everything else.
+#[test]
+fn arguments_of_a_key_are_dropped_in_the_order_of_the_plain_function() {
+    let r = |name| Recorder(name);
+    let fields = || Fields { first: r("field first"), second: r("field second") };
+    for polls in [0, 1, 9] {
+        let plain = dropped(without_key::keyed(r("first"), r("other"), fields()), polls);
+        let annotated = dropped(with_key::keyed(r("first"), r("other"), fields()), polls);
+        assert_eq!(plain, annotated, "polled at most {polls} times");
+    }
+}

@@ -219,3 +219,23 @@ async fn i_01_hdg_09_cancelling_leaves_nothing_behind() {
         assert_eq!(script.await.unwrap(), Ok(1));
     }
 }
+
+/// A connection that one execution has at a time.
+static CONNECTION: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
+#[hedged(after = 60ms, idempotent)]
+#[timeout(100ms)]
+async fn alone(hangs: &AtomicU32) -> Result<u32, Error> {
+    let _connection = CONNECTION.acquire().await.unwrap();
+    if hangs.fetch_add(1, Ordering::SeqCst) == 0 {
+        std::future::pending::<()>().await;
+    }
+    Ok(7)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_is_cut_gives_back_what_it_holds_while_others_run() {
+    let began = Instant::now();
+    assert_eq!(alone(&AtomicU32::new(0)).await, Ok(7));
+    assert_eq!(began.elapsed(), Duration::from_millis(100));
+}

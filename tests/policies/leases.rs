@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use hardening::{Rejected, bulkhead, idempotent, telemetry, timeout};
+use hardening::{Rejected, bulkhead, cached, idempotent, telemetry, timeout};
 use tokio::time::{advance, sleep};
 
 /// What a body shows of itself.
@@ -229,4 +229,31 @@ async fn i_54_one_answer_for_a_key_and_i_55_one_run_at_a_time_however_they_are_p
     assert!(told.iter().all(|times| *times > 50), "{told:?}: each of them happened");
     assert_eq!(told[2] + told[3], conflicts);
     assert!(answers - told[4] <= 300, "one run of each key was answered");
+}
+
+#[idempotent(key = number, fingerprint = (), lease = 1s)]
+#[cached(ttl = 1h, stale_while_revalidate = 1h, key = sku)]
+async fn joined(number: u32, sku: u32) -> Result<u32, Rejected> {
+    sleep(Duration::from_secs(10)).await;
+    Ok(number)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_the_load_of_another_keeps_its_key() {
+    let loading = tokio::spawn(joined(1, 5));
+    sleep(Duration::from_millis(10)).await;
+    let waiting = tokio::spawn(joined(2, 5));
+    sleep(Duration::from_secs(5)).await;
+    assert!(retry_after(joined(2, 5).await) <= Duration::from_secs(1));
+    assert_eq!((loading.await.unwrap(), waiting.await.unwrap()), (Ok(1), Ok(1)));
+}
+
+/// The request has its answer before the result is loaded anew.
+#[tokio::test(start_paused = true)]
+async fn a_result_is_loaded_anew_without_the_key_of_a_request() {
+    assert_eq!(joined(11, 6).await, Ok(11));
+    sleep(Duration::from_secs(3601)).await;
+    assert_eq!(joined(12, 6).await, Ok(11));
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!((joined(13, 6).await, joined(12, 6).await), (Ok(12), Ok(11)));
 }

@@ -6,11 +6,12 @@ use quote::ToTokens;
 use syn::{PathArguments, Type};
 
 use super::names;
-use crate::arguments::{Passing, of_type, receiver, returned_borrow};
+use crate::arguments::{Passing, of_type, receiver, returned_borrow, visit};
 use crate::diagnostics::Errors;
 use crate::expand::unknown_capture;
 use crate::function::{Form, Function};
 use crate::syntax::Policy;
+use crate::words::Words;
 
 /// Types that are no `Result` under any import.
 pub(super) const OTHER_TYPES: &[&str] = &[
@@ -200,7 +201,7 @@ pub(super) fn captured_self(function: &Function, form: &Form, policies: &[Policy
 }
 
 /// What executions side by side ask of their function.
-pub(super) fn side_by_side(function: &Function, policies: &[Policy], errors: &mut Errors) {
+pub(super) fn side_by_side(function: &Function, form: &Form, policies: &[Policy], errors: &mut Errors) {
     if !policies.iter().any(|policy| policy.name() == keys::HEDGED.name) {
         return;
     }
@@ -209,6 +210,7 @@ pub(super) fn side_by_side(function: &Function, policies: &[Policy], errors: &mu
                        or `retry` for one that fails at times";
         errors.at_span(retry.at, message);
     }
+    let words = Words::of(form.body.clone());
     for argument in &function.sig.inputs {
         let name = match argument {
             syn::FnArg::Receiver(_)
@@ -217,17 +219,33 @@ pub(super) fn side_by_side(function: &Function, policies: &[Policy], errors: &mu
                 "self".to_owned()
             }
             syn::FnArg::Typed(typed) if exclusive(&typed.ty) => typed.pat.to_token_stream().to_string(),
-            _ => continue,
+            syn::FnArg::Typed(typed) => {
+                // A part of a value, by its type or by `ref mut`.
+                visit(&mut typed.pat.clone(), &typed.ty, &mut |name, passing| {
+                    if is_exclusive(passing) && words.mention(&name.ident) {
+                        errors.at(&*name, not_twice(&name.ident.to_string()));
+                    }
+                });
+                continue;
+            }
+            syn::FnArg::Receiver(_) => continue,
         };
-        let message = format!(
-            "`hedged` runs two bodies at once, and they cannot both have `{name}`: take it by `&` or by value"
-        );
-        errors.at(argument, message);
+        errors.at(argument, not_twice(&name));
     }
 }
 
+fn not_twice(name: &str) -> String {
+    format!(
+        "`hedged` runs two bodies at once, and they cannot both have `{name}`: take it by `&` or by value"
+    )
+}
+
 fn exclusive(ty: &Type) -> bool {
-    matches!(of_type(ty), Passing::Exclusive | Passing::Optional | Passing::Pinned)
+    is_exclusive(of_type(ty))
+}
+
+const fn is_exclusive(passing: Passing) -> bool {
+    matches!(passing, Passing::Exclusive | Passing::Optional | Passing::Pinned)
 }
 
 /// State belongs to the function, so a method says what its instances share.

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 
 use super::body::Body;
-use super::charge;
+use super::{charge, idempotent};
 use crate::model::Call;
 use crate::paths::{emit, ours_at, private};
 
@@ -15,7 +15,14 @@ pub(super) fn key(call: &Call) -> Option<TokenStream> {
 }
 
 /// Looks for a result before the attempts, and keeps theirs.
-pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStream) -> TokenStream {
+pub(super) fn around(
+    site: &Ident,
+    call: &Call,
+    body: &Body,
+    attempts: &dyn Fn(bool) -> TokenStream,
+) -> TokenStream {
+    let held = call.ticket.is_some();
+    let settled = attempts(held);
     let Some(cached) = &call.cached else { return settled };
     let private = private();
     // A call that keeps errors too keeps whole results.
@@ -28,7 +35,8 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     };
     let found = if cached.negative.is_some() { emit!(found.result()) } else { emit!(found.success()) };
     let stale = if cached.revalidates {
-        let copies = body.owned();
+        // The request has its answer; nothing is run for its key.
+        let (copies, settled) = (body.owned(), attempts(false));
         let charges = charge::passed(call);
         let begin = super::output::checked(call, &emit!(#site.begin_refresh_call(#charges)));
         emit! {
@@ -55,8 +63,9 @@ pub(super) fn around(site: &Ident, call: &Call, body: &Body, settled: TokenStrea
     let at = call.output.as_ref().map_or_else(proc_macro2::Span::call_site, syn::spanned::Spanned::span);
     let look = if cached.negative.is_some() { "find_cached_or_failed" } else { "find_cached" };
     let look = Ident::new(look, ours_at(at));
+    let looked = idempotent::looking(held, &emit!(call.#look(key)));
     emit! {
-        let looked = call.#look(key).await;
+        let looked = #looked;
         let settled = match looked {
             #settled_or_stale
             #stale

@@ -97,6 +97,7 @@ impl Handover {
         let Argument { name, passing, cfg, function } = argument;
         let written = name.ident.clone();
         let (inside, outside) = (mentions.inside.mention(&written), mentions.outside.mention(&written));
+        let after = mentions.after.mention(&written);
         let mutable = name.mutability.filter(|_| name.by_ref.is_none());
         let copied = passing != Passing::Copied && mentions.needed_again(&written);
         let moved = match passing {
@@ -104,8 +105,8 @@ impl Handover {
             Passing::Owned | Passing::Optional | Passing::Pinned => true,
         };
         let owned = passing == Passing::Owned && name.by_ref.is_none();
-        if !copied && (!moved || outside || name.by_ref.is_some() || (mentions.repeats && !inside)) {
-            if owned && (inside || mentions.after.mention(&written)) {
+        if !copied && (!moved || after || name.by_ref.is_some() || (mentions.repeats && !inside)) {
+            if owned && (inside || after) {
                 let (copy, again) = (copy(&written, passing).0, again(&written, function));
                 self.owned.extend(emit!(#cfg let #again = #copy;));
             }
@@ -131,7 +132,6 @@ impl Handover {
             if needs_mut {
                 name.mutability = Some(Token![mut](Span::mixed_site()));
             }
-            let after = mentions.after.mention(&written);
             self.shadows |= after;
             let span = ours_at(written.span());
             let bound = if mutable.is_some() { &ours } else { &to };
@@ -142,7 +142,9 @@ impl Handover {
         }
         if !copied || mutable.is_some() {
             let start = mutable.map_or(written.span(), |mutable| mutable.span);
-            self.moves.extend(quote_spanned!(start=> #cfg let #mutable #to = #ours;));
+            // A key was made of it before, and the block drops it where a plain body does.
+            let given = if copied { &ours } else { &from };
+            self.moves.extend(quote_spanned!(start=> #cfg let #mutable #to = #given;));
         }
     }
 

@@ -24,8 +24,24 @@ pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
 }
 
 /// A future of the call, for as long as the request's key is held.
-pub(super) fn during(call: &Call, future: &TokenStream) -> TokenStream {
-    if call.ticket.is_some() { emit!(held.while_held(#future)) } else { future.clone() }
+pub(super) fn during(held: bool, future: &TokenStream) -> TokenStream {
+    if !held {
+        return future.clone();
+    }
+    emit!(held.while_held(#future))
+}
+
+/// Looking for a result, for as long as the request's key is held: another call may be loading it.
+pub(super) fn looking(held: bool, looking: &TokenStream) -> TokenStream {
+    if !held {
+        return emit!(#looking.await);
+    }
+    emit! {
+        match held.while_alive(#looking).await {
+            ::core::option::Option::Some(looked) => looked,
+            ::core::option::Option::None => call.cached_no_more(),
+        }
+    }
 }
 
 /// Looks for the answer that the request was given before, and keeps the one that it gets.

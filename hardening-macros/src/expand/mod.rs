@@ -30,7 +30,7 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: 
     let body = Body::new(&mut function.sig, form, call);
     let specification = spec::site(&site, &function.sig.ident, call);
     let begin = charge::begin(&site, call);
-    let (wait, copies) = (wait(call), body.copies());
+    let copies = body.copies();
     let run = match &call.run {
         Run::Observed => returned(&body.run(|block| emit!(call.run_observed(#block))), call),
         Run::ObservedResult => returned(&body.run(|block| emit!(call.run_observed_result(#block))), call),
@@ -46,29 +46,28 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: 
             }),
             call,
         ),
-        Run::Once(judged) => {
-            let attempt = body.run(|block| idempotent::during(call, &emit!(call.run_attempt(#block))));
-            let settle = verdict::settle_once(judged, &attempt);
-            under_policies(&site, call, judged, &body, emit!(#wait #copies #settle))
-        }
-        Run::Hedged(judged) => {
-            let attempt = body.runs(|bodies| idempotent::during(call, &emit!(call.run_hedged(#bodies))));
-            let settle = verdict::settle_once(judged, &attempt);
-            under_policies(&site, call, judged, &body, emit!(#wait #settle))
-        }
-        Run::Repeated(judged) => {
-            let attempt = body.run(|block| idempotent::during(call, &emit!(call.run_attempt(#block))));
-            let settle = verdict::settle(judged);
-            let settled = emit! {
+        Run::Once(judged) => under_policies(&site, call, judged, &body, &|held| {
+            let attempt = body.run(|block| idempotent::during(held, &emit!(call.run_attempt(#block))));
+            let (wait, settle) = (wait(call, held), verdict::settle_once(judged, &attempt));
+            emit!(#wait #copies #settle)
+        }),
+        Run::Hedged(judged) => under_policies(&site, call, judged, &body, &|held| {
+            let attempt = body.runs(|bodies| idempotent::during(held, &emit!(call.run_hedged(#bodies))));
+            let (wait, settle) = (wait(call, held), verdict::settle_once(judged, &attempt));
+            emit!(#wait #settle)
+        }),
+        Run::Repeated(judged) => under_policies(&site, call, judged, &body, &|held| {
+            let attempt = body.run(|block| idempotent::during(held, &emit!(call.run_attempt(#block))));
+            let (wait, settle) = (wait(call, held), verdict::settle(judged));
+            emit! {
                 let settled = loop {
                     #wait
                     #copies
                     let outcome = #attempt;
                     #settle
                 };
-            };
-            under_policies(&site, call, judged, &body, settled)
-        }
+            }
+        }),
     };
     let (ticket, key) = (idempotent::ticket(call), cached::key(call));
     let expanded = form.rebuild(&emit!(#specification #hints #ticket #key #begin #run));
@@ -84,11 +83,11 @@ fn returned(value: &TokenStream, call: &Call) -> TokenStream {
     if matches!(call.output, Some(Type::Never(_))) { value.clone() } else { emit!(return #value;) }
 }
 
-/// What comes before each attempt.
-fn wait(call: &Call) -> TokenStream {
+/// What comes before each attempt; `held` says that a request's key is.
+fn wait(call: &Call, held: bool) -> TokenStream {
     let must_wait = if call.comes_in() { "must_wait_within_call" } else { "must_wait_for_turn" };
     let must_wait = Ident::new(must_wait, Span::mixed_site());
-    let wait = idempotent::during(call, &emit!(call.wait_for_turn()));
+    let wait = idempotent::during(held, &emit!(call.wait_for_turn()));
     emit! {
         if call.#must_wait() {
             #wait.await;
@@ -96,15 +95,16 @@ fn wait(call: &Call) -> TokenStream {
     }
 }
 
-/// The attempts, which leave `settled` behind, with what is kept around them and the end of the call.
+/// The attempts, which leave `settled` behind and know whether a request's key is held, with what is kept around them and
+/// the end of the call.
 fn under_policies(
     site: &Ident,
     call: &Call,
     judged: &Judged,
     body: &Body,
-    settled: TokenStream,
+    attempts: &dyn Fn(bool) -> TokenStream,
 ) -> TokenStream {
-    let settled = idempotent::around(call, cached::around(site, call, body, settled));
+    let settled = idempotent::around(call, cached::around(site, call, body, attempts));
     let finish = finish(call, judged, body);
     emit!(#settled #finish)
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Delimiter, Ident, Literal, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::function::with_stream;
+use crate::words::is_import;
 
 /// Macros whose strings are format strings.
 const FORMATTING: [&str; 26] = [
@@ -38,15 +39,23 @@ const FORMATTING: [&str; 26] = [
 /// The name by which a format string means the copy.
 const CAPTURED: &str = "__self";
 
-/// `self` → `this` throughout, except in paths and inside items that have a `self` of their own.
+/// `self` → `this` throughout, except in paths, imports and visibilities, and inside items that have a `self` of their own.
 pub(super) fn rename(tokens: TokenStream, this: &Ident) -> TokenStream {
     let mut renamed = TokenStream::new();
     let mut tokens = tokens.into_iter().peekable();
     let mut in_item = false;
     // The last name, and whether a `!` has come after it.
     let mut called = (String::new(), false);
+    let mut in_import = false;
     while let Some(token) = tokens.next() {
         let in_macro = called.1 && FORMATTING.contains(&&*called.0);
+        in_import |= is_import(&token, tokens.peek());
+        if in_import || (called == ("pub".to_owned(), false) && is_parenthesized(&token)) {
+            in_import &= !matches!(&token, TokenTree::Punct(end) if end.as_char() == ';');
+            called = (String::new(), false);
+            renamed.extend([token]);
+            continue;
+        }
         let token = match token {
             TokenTree::Ident(name) if name == "self" => {
                 let is_path =
@@ -79,6 +88,10 @@ pub(super) fn rename(tokens: TokenStream, this: &Ident) -> TokenStream {
         renamed.extend([token]);
     }
     renamed
+}
+
+fn is_parenthesized(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis)
 }
 
 /// `this` at the place of a `self`.

@@ -16,7 +16,7 @@ use std::hash::Hash;
 /// Implement it for a type of your own that borrows:
 ///
 /// ```
-/// use hardening::CacheKey;
+/// use hardening_runtime::CacheKey;
 ///
 /// #[derive(Hash)]
 /// struct Sku<'a>(&'a str);

@@ -89,6 +89,13 @@ impl Call<'_> {
         looked
     }
 
+    /// Ends looking for a result, since another has taken over the key of the request meanwhile.
+    #[cold]
+    pub fn cached_no_more<K: Hash + Eq + Clone, V>(&mut self) -> Cached<K, V> {
+        self.lose_key();
+        Cached::Settled(CacheAnswer(None))
+    }
+
     async fn look_for<K, V>(&mut self, key: K) -> Looked<K, V>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,

@@ -10,56 +10,13 @@ use tokio::time::{Sleep, sleep_until};
 use super::Call;
 use super::Outcome;
 use super::call::Phase;
+use super::execution::{First, MayFail, Running};
 use super::held::OfCall;
 use super::refusal::Refusal;
 use super::verdict::Cut;
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::hedge::{Extra, Hedge};
-
-/// The fault that a test put into the place of a body.
-#[cfg(feature = "testing")]
-type Fault = Option<crate::testing::Pending>;
-#[cfg(not(feature = "testing"))]
-type Fault = ();
-
-pin_project! {
-    /// The body, unless a test has put a fault into its place: then `None`.
-    struct MayFail<F> {
-        fault: Fault,
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F> MayFail<F> {
-    #[cfg(feature = "testing")]
-    fn new(call: &'static str, body: F) -> Self {
-        Self { fault: crate::testing::decide(call), body }
-    }
-
-    #[cfg(not(feature = "testing"))]
-    fn new(_: &'static str, body: F) -> Self {
-        Self { fault: (), body }
-    }
-}
-
-impl<F: Future> Future for MayFail<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        #[cfg(feature = "testing")]
-        if let Some(fault) = this.fault {
-            match fault.poll(cx) {
-                Poll::Ready(Ok(())) => *this.fault = None,
-                Poll::Ready(Err(_)) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        this.body.poll(cx).map(Some)
-    }
-}
 
 /// How an execution ended.
 enum End<R> {
@@ -106,8 +63,8 @@ pin_project! {
         begin: B,
         // `None` where settings switched hedging off.
         hedge: Option<&'static Hedge>,
-        // It stays where its caller pinned it, as that of an attempt does.
-        first: Option<MayFail<Pin<&'a mut F>>>,
+        // It stays where its caller pinned it, as that of an attempt does, and is dropped there.
+        first: First<'a, F>,
         #[pin]
         limit: Option<Sleep>,
         race: Race<F, E>,
@@ -134,10 +91,10 @@ type Success<R> = (R, Option<(Nanos, Nanos)>);
 impl<'c> Call<'c> {
     /// Runs the body, and more of it side by side when it takes long, unless the attempt was refused.
     ///
-    /// `first` is the first execution, `begin` makes the others.
+    /// `first` is the first execution, which is there, and `begin` makes the others.
     pub fn run_hedged<'a, B, F, T, E>(
         &'a mut self,
-        first: Pin<&'a mut F>,
+        first: Pin<&'a mut Option<F>>,
         begin: B,
     ) -> Hedging<'a, 'c, B, F, E>
     where
@@ -153,7 +110,7 @@ impl<'c> Call<'c> {
         if let Some(hedge) = hedge {
             hedge.budget().deposit(self.now);
         }
-        let first = admitted.then(|| MayFail::new(self.state.name, first));
+        let first = admitted.then(|| MayFail::new(self.state.name, Running(first)));
         let limit = if admitted { clock::instant(self.limit).map(sleep_until) } else { None };
         let alarm = hedge.and_then(|hedge| self.alarm(hedge, self.now));
         let race = Race { others: Vec::new(), alarm, begun: 0, failed: false, first_end: None };
@@ -322,7 +279,7 @@ where
 fn poll_first<F, T, E>(
     call: &mut Call<'_>,
     hedge: Option<&Hedge>,
-    first: &mut Option<MayFail<Pin<&mut F>>>,
+    first: &mut First<'_, F>,
     limit: Pin<&mut Option<Sleep>>,
     race: &mut Race<F, E>,
     cx: &mut Context<'_>,

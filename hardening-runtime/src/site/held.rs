@@ -36,7 +36,7 @@ impl<T> Held<T> {
     }
 
     /// Runs anything else for as long as the key is held; `None` when it was lost.
-    pub(super) async fn alive<F: Future>(&mut self, run: F) -> Option<F::Output> {
+    pub async fn while_alive<F: Future>(&mut self, run: F) -> Option<F::Output> {
         self.while_held(Anything { run }).await
     }
 }

@@ -215,7 +215,7 @@ impl Call<'_> {
             }
         };
         let mut collected = None;
-        let waited = Self::until(self.deadline, async { collected = held.alive(keep).await }).await;
+        let waited = Self::until(self.deadline, async { collected = held.while_alive(keep).await }).await;
         match waited {
             Wait::Done => {}
             Wait::TooLong => self.refuse(Reason::DeadlineExceeded),

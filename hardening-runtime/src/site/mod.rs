@@ -18,6 +18,7 @@ mod attempt;
 mod cached;
 mod call;
 mod end;
+mod execution;
 mod fallback;
 mod hedged;
 mod held;
