@@ -4,7 +4,7 @@
 //! libraries can collide: `inventory_client::fetch`. A name is settled once, before it is first used, from the whole
 //! catalogue; which packages are the program's own is known at link time, whatever has been called by then.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use crate::catalogue;
@@ -47,16 +47,24 @@ impl Declared {
     /// With the crate in front, unless it is written there.
     pub(crate) fn full(&self) -> String {
         let root = self.root();
+        if self.is_path() {
+            return self.module.to_owned();
+        }
         match self.written.strip_prefix(root) {
             Some(rest) if rest.starts_with("::") => self.written.to_owned(),
             _ => format!("{root}::{}", self.written),
         }
     }
 
+    /// Whether the written name is the function's path. A module may be called as its crate is.
+    fn is_path(&self) -> bool {
+        self.module.strip_prefix(self.root()).and_then(|rest| rest.strip_prefix("::")) == Some(self.written)
+    }
+
     /// Whether `name` is the one with the crate in front.
     pub(crate) fn is_full(&self, name: &str) -> bool {
         let with_crate = name.strip_prefix(self.root()).and_then(|rest| rest.strip_prefix("::"));
-        with_crate == Some(self.written) || (name == self.written && self.full() == name)
+        with_crate == Some(self.written) || (name == self.written && !self.is_path() && self.full() == name)
     }
 }
 
@@ -109,7 +117,7 @@ impl Own {
     }
 }
 
-/// A name that another crate's declaration was given because its own was in use; only its authors can write another.
+/// A name that a declaration was given because its own was in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Renamed {
     pub(crate) name: &'static str,
@@ -119,11 +127,19 @@ pub(crate) struct Renamed {
 /// One name for each of `all`, in their order, and those that were not given the name that they would have.
 ///
 /// A foreign name whose form in the environment is in use gets a number behind it: whoever builds the program can change
-/// neither crate. Own names stay as they are; that two of them are alike is for the start to refuse.
+/// neither crate. Own names stay as they are, unless two services of different packages have the same one; that two of one
+/// package are alike is for the start to refuse.
 fn settle(own: &Own, all: &[Declared]) -> (Vec<&'static str>, Vec<Renamed>) {
     let mut names: Vec<&'static str> = all.iter().map(|declared| declared.written).collect();
     let (kept, mut foreign): (Vec<usize>, Vec<usize>) =
         (0..all.len()).partition(|&at| own.has(all[at].krate));
+    let mut packages: HashMap<String, HashSet<&'static str>> = HashMap::new();
+    for &at in &kept {
+        packages.entry(env_name(all[at].written)).or_default().insert(all[at].krate);
+    }
+    let clashes = |at: usize| packages.get(&env_name(all[at].written)).is_some_and(|of| of.len() > 1);
+    let (clashing, kept): (Vec<usize>, Vec<usize>) = kept.into_iter().partition(|&at| clashes(at));
+    foreign.extend(&clashing);
     let mut used: HashSet<String> = kept.into_iter().map(|at| env_name(all[at].written)).collect();
     foreign.sort_by_key(|&at| {
         let Declared { written, krate, file, line, .. } = all[at];
@@ -135,7 +151,7 @@ fn settle(own: &Own, all: &[Declared]) -> (Vec<&'static str>, Vec<Renamed>) {
         let numbered = (2_u32..).map(|number| format!("{full}#{number}"));
         let free = std::iter::once(full.clone()).chain(numbered).find(|name| used.insert(env_name(name)));
         let name = free.unwrap_or_else(|| full.clone());
-        let changed = name != full;
+        let changed = name != full || clashing.contains(&at);
         names[at] = Box::leak(name.into_boxed_str());
         if changed {
             renamed.push(Renamed { name: names[at], declared: all[at] });

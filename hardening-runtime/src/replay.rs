@@ -83,10 +83,12 @@ impl<T> Once<'_, T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is handed to each attempt anew, so it must be `Clone`",
     label = "this argument is used again when the call is repeated or falls back",
-    note = "derive `Clone` for it, or take it by `&` or by `&mut`: what is borrowed is lent to each attempt in turn"
+    note = "a type of this crate: derive `Clone` for it; any type: take it by `&`, or by `&mut` where attempts follow each other, which is \
+            everywhere but under `hedged`: what is borrowed is lent to each attempt in turn"
 )]
 pub trait Replayable {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Clone> Replayable for T {}
 
 /// Implemented by no type.

@@ -180,6 +180,12 @@ fn sent<T: Send>(value: T) -> T {
     value
 }
 
+#[cached(ttl = 30s, key = (user, place.0, place.1))]
+async fn named_members(user: &mut User, place: (User, &str)) -> Answer {
+    user.id += 1;
+    Ok(place.1.len() as u32)
+}
+
 #[tokio::test(start_paused = true)]
 async fn i_78_borrowed_members_tell_results_apart() {
     let of = |text: &str| text.to_owned();
@@ -204,6 +210,7 @@ async fn i_78_every_form_of_a_key_compiles_and_runs() {
     shop.method().await.unwrap();
     users(Some(&user), &user, user.clone(), ("a", None)).await.unwrap();
     own(Sku("a"), Some(Sku("b"))).await.unwrap();
+    named_members(&mut user.clone(), (user.clone(), "a")).await.unwrap();
     cow_of_own(Cow::Borrowed(&user)).await.unwrap();
     block("a").await.unwrap();
     closure("a").await.unwrap();

@@ -47,7 +47,7 @@ pub(super) fn borrowed(key: &Expr, sig: &Signature) -> Vec<String> {
     let mut found = Vec::new();
     each_member(key, &mut |member| {
         if let Some((name, ty)) = argument(sig, member)
-            && shows_lifetime(behind_references(ty))
+            && shows_lifetime(optional_reference(ty).unwrap_or_else(|| behind_references(ty)))
         {
             found.push(name);
         }
@@ -88,21 +88,38 @@ fn behind_references(ty: &Type) -> &Type {
     }
 }
 
-/// `Sku<'_>`, and the same inside a type of the standard library that nests.
+/// `T` of `Option<&T>`, of which the runtime knows the owned form.
+fn optional_reference(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(Type::Reference(reference)) => Some(&reference.elem),
+        _ => None,
+    }
+}
+
+/// `Sku<'_>`, `(Sku, &str)`, and the same inside a type that nests.
 fn shows_lifetime(ty: &Type) -> bool {
     match ty {
+        Type::Reference(reference) => {
+            reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+                || shows_lifetime(&reference.elem)
+        }
+        Type::Paren(inner) => shows_lifetime(&inner.elem),
+        Type::Group(inner) => shows_lifetime(&inner.elem),
         Type::Path(path) => {
             let Some(last) = path.path.segments.last() else { return false };
             let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
             arguments.args.iter().any(|argument| match argument {
                 GenericArgument::Lifetime(lifetime) => lifetime.ident != "static",
-                GenericArgument::Type(ty) => shows_lifetime(behind_references(ty)),
+                GenericArgument::Type(ty) => shows_lifetime(ty),
                 _ => false,
             })
         }
-        Type::Tuple(tuple) => tuple.elems.iter().any(|member| shows_lifetime(behind_references(member))),
-        Type::Slice(slice) => shows_lifetime(behind_references(&slice.elem)),
-        Type::Array(array) => shows_lifetime(behind_references(&array.elem)),
+        Type::Tuple(tuple) => tuple.elems.iter().any(shows_lifetime),
+        Type::Slice(slice) => shows_lifetime(&slice.elem),
+        Type::Array(array) => shows_lifetime(&array.elem),
         _ => false,
     }
 }

@@ -80,6 +80,14 @@ impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, &B> {
     }
 }
 
+impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, &mut B> {
+    /// The form that is kept.
+    #[inline]
+    pub fn owned_key(&self) -> B::Owned {
+        (**self.0).to_owned()
+    }
+}
+
 impl<B: ToOwned<Owned: KeptKey> + ?Sized> ByReference<'_, Option<&B>> {
     /// The form that is kept.
     #[inline]
@@ -197,7 +205,8 @@ impl<T: Hash + ?Sized> Hashable for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` borrows, and the key of a cached result is kept after the call",
     label = "this key needs an owned form",
-    note = "take what it borrows, such as `key = sku.0`, or write `impl hardening::CacheKey` for the type of yours that borrows"
+    note = "name the members, such as `key = (pair.0, pair.1)` or `key = sku.0`, or write `impl hardening::CacheKey` for the type of \
+            yours that it is or holds"
 )]
 pub trait BorrowedKey {}
 

@@ -36,6 +36,19 @@ fn foreign_names_have_their_crate_in_front_and_own_ones_have_not() {
 }
 
 #[test]
+fn a_module_that_is_called_as_its_crate_keeps_its_place_in_the_path() {
+    let all = [
+        declared("orders", "orders::fetch", "fetch", 1),
+        declared("orders", "orders::orders::fetch", "orders::fetch", 2),
+        // Written by hand, in any module.
+        declared("orders", "orders::orders", "orders::list", 3),
+    ];
+    assert_eq!(names(&own(&["shop"]), &all), ["orders::fetch", "orders::orders::fetch", "orders::list"]);
+    assert!(all[0].is_full("orders::fetch") && all[1].is_full("orders::orders::fetch"));
+    assert!(!all[1].is_full("orders::fetch") && all[2].is_full("orders::list"));
+}
+
+#[test]
 fn a_foreign_name_that_is_in_use_gets_a_number_in_an_order_that_stays() {
     let all = [
         declared("prices", "prices", "total", 9),
@@ -66,6 +79,20 @@ fn a_foreign_name_that_is_in_use_gets_a_number_in_an_order_that_stays() {
     let mut again = settle(&own(&["shop"]), &turned).0;
     again.reverse();
     assert_eq!(again, names);
+}
+
+#[test]
+fn services_of_two_packages_that_have_one_name_have_their_crates_in_front() {
+    let all = [
+        declared("shop", "shop::fetch", "fetch", 1),
+        declared("office", "office::fetch", "fetch", 1),
+        declared("shop", "shop::price", "price", 2),
+        declared("prices", "prices::fetch", "fetch", 1),
+    ];
+    let (names, renamed) = settle(&own(&["shop", "office"]), &all);
+    assert_eq!(names, ["shop::fetch", "office::fetch", "price", "prices::fetch"]);
+    let renamed: Vec<_> = renamed.into_iter().map(|renamed| renamed.name).collect();
+    assert_eq!(renamed, ["office::fetch", "shop::fetch"]);
 }
 
 #[test]

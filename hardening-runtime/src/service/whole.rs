@@ -41,10 +41,13 @@ pub(super) fn check(settings: &Settings) -> Result<(), String> {
 pub(super) fn renamed() -> impl Iterator<Item = String> {
     let all = names::renamed().iter().chain(health::renamed()).chain(tasks::renamed());
     all.map(|Renamed { name, declared }| {
+        // Of two services that have one name, both have their crates in front.
+        let full = declared.full();
+        let wanted = if full == *name { declared.written } else { &full };
         format!(
-            "`{}` of the package `{}` ({}:{}) is called `{name}` here, since that name is in use: its authors can write \
+            "`{wanted}` of the package `{}` ({}:{}) is called `{name}` here, since that name is in use: its authors can write \
              `name = \"…\"` in its attribute",
-            declared.full(), declared.krate, declared.file, declared.line
+            declared.krate, declared.file, declared.line
         )
     })
 }

@@ -16,8 +16,10 @@ use crate::telemetry::calls::CallOutcome;
 pin_project! {
     /// The answer of a fallback, within its own limit and that of what surrounds the call.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Fallback<'a, 'c, F> {
+    pub struct Fallback<'a, 'c, F, E> {
         answer: Pin<&'a mut F>,
+        // A bound of the future would be reported once more where it is awaited.
+        refused: fn(Rejected) -> E,
         limit: Nanos,
         // Whether the limit is that of what surrounds the call.
         surrounding: bool,
@@ -32,15 +34,21 @@ impl<'c> Call<'c> {
     ///
     /// It answers with its own error, with [`Rejected::Timeout`] when it takes longer than `within`, or with
     /// [`Rejected::DeadlineExceeded`] when the deadline of what surrounds the call comes first.
-    pub fn run_fallback<'a, F: Future>(&'a mut self, answer: Pin<&'a mut F>) -> Fallback<'a, 'c, F> {
+    pub fn run_fallback<'a, F, T, E>(&'a mut self, answer: Pin<&'a mut F>) -> Fallback<'a, 'c, F, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: FromRejected,
+    {
         happened!(self, FallenBack);
         let (limit, surrounding) = self.fallback_limit();
-        Fallback { answer, limit, surrounding, timer: clock::instant(limit).map(sleep_until), call: self }
+        let timer = clock::instant(limit).map(sleep_until);
+        Fallback { answer, refused: E::from_rejected, limit, surrounding, timer, call: self }
     }
 
-    fn finish_fallback<T, E: FromRejected>(
+    fn finish_fallback<T, E>(
         &mut self,
         answered: Option<Result<T, E>>,
+        refused: fn(Rejected) -> E,
         surrounding: bool,
     ) -> Result<T, E> {
         self.now = clock::now();
@@ -53,14 +61,14 @@ impl<'c> Call<'c> {
             } else {
                 Rejected::Timeout { call, after: within }
             };
-            return Err(E::from_rejected(rejected));
+            return Err(refused(rejected));
         };
         self.end(if result.is_ok() { CallOutcome::Fallback } else { CallOutcome::Failure });
         result
     }
 }
 
-impl<T, E: FromRejected, F: Future<Output = Result<T, E>>> Future for Fallback<'_, '_, F> {
+impl<T, E, F: Future<Output = Result<T, E>>> Future for Fallback<'_, '_, F, E> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -76,6 +84,6 @@ impl<T, E: FromRejected, F: Future<Output = Result<T, E>>> Future for Fallback<'
                 None
             }
         };
-        Poll::Ready(call.finish_fallback(answered, *this.surrounding))
+        Poll::Ready(call.finish_fallback(answered, *this.refused, *this.surrounding))
     }
 }

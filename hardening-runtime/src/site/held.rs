@@ -1,5 +1,6 @@
 //! A key that is held while its request is run.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,14 +10,16 @@ use tokio::time::{Sleep, sleep_until};
 use crate::clock;
 use crate::policy::idempotency::{Claim, Idempotency};
 
-/// The right to run a request that is answered with a `T`.
+/// The right to run a request that is answered with a `T`, which is kept as `K` says. What cannot be kept is reported once
+/// where the kind is the same at the beginning and at the end.
 #[derive(Debug)]
-pub struct Held<T> {
+pub struct Held<T, K> {
     pub(super) claim: Claim,
     pub(super) kept: &'static Idempotency,
     /// Says that a 204 can stand in the place of this answer.
     pub(super) is_success: Option<fn(&T) -> bool>,
     lost: bool,
+    kind: PhantomData<fn() -> K>,
 }
 
 /// A future of a call, which the call can end when its key is lost.
@@ -25,9 +28,9 @@ pub trait OfCall: Future {
     fn lose(self: Pin<&mut Self>) -> Self::Output;
 }
 
-impl<T> Held<T> {
+impl<T, K> Held<T, K> {
     pub(super) fn new(claim: Claim, kept: &'static Idempotency, is_success: Option<fn(&T) -> bool>) -> Self {
-        Self { claim, kept, is_success, lost: false }
+        Self { claim, kept, is_success, lost: false, kind: PhantomData }
     }
 
     /// Runs a part of the call for as long as the key is held.

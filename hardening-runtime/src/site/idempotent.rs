@@ -31,7 +31,7 @@ impl Call<'_> {
     pub async fn begin_idempotent<T, E, A, B>(
         &mut self,
         ticket: Option<Ticket>,
-    ) -> ControlFlow<Outcome<Result<T, E>>, Held<T>>
+    ) -> ControlFlow<Outcome<Result<T, E>>, Held<T, (A, B)>>
     where
         T: Replay<A>,
         E: Replay<B>,
@@ -47,7 +47,7 @@ impl Call<'_> {
     pub async fn begin_idempotent_without_content<T, E, A, B>(
         &mut self,
         ticket: Option<Ticket>,
-    ) -> ControlFlow<Outcome<Result<T, E>>, Held<T>>
+    ) -> ControlFlow<Outcome<Result<T, E>>, Held<T, (A, B)>>
     where
         T: Replay<A> + NoContent,
         E: Replay<B>,
@@ -128,7 +128,7 @@ impl Call<'_> {
     /// Keeps the answer of a request that was run.
     pub async fn keep_answer<T, E, A, B>(
         &mut self,
-        mut held: Held<T>,
+        mut held: Held<T, (A, B)>,
         settled: Outcome<Result<T, E>>,
     ) -> Outcome<Result<T, E>>
     where
@@ -191,7 +191,7 @@ impl Call<'_> {
     /// The answer with what is kept of it; `None` when the key was lost meanwhile, or with a refusal when the time is over.
     async fn collect<T, E, A, B>(
         &mut self,
-        held: &mut Held<T>,
+        held: &mut Held<T, (A, B)>,
         settled: Result<T, E>,
     ) -> Option<(Result<T, E>, Stored)>
     where
@@ -251,7 +251,7 @@ impl Call<'_> {
     /// Ends a run whose key another has taken over. Its answer is not the one that will be given again, so its caller
     /// is told to ask for that one.
     #[cold]
-    fn lose<T, R>(&mut self, held: &Held<T>) -> Outcome<R> {
+    fn lose<T, K, R>(&mut self, held: &Held<T, K>) -> Outcome<R> {
         tracing::warn!(
             call = self.state.name,
             "a run was held up for longer than its lease, and its request was taken over: what it did is not known"

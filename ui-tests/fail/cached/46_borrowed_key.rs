@@ -24,7 +24,16 @@ async fn member(line: &Line<'_>) -> Result<usize, Rejected> {
     Ok(line.sku.0.len())
 }
 
+#[derive(Clone, Hash, PartialEq, Eq)]
+struct Shop(u64);
+
+#[cached(ttl = 30s, key = place)]
+async fn beside(place: (Shop, &str)) -> Result<usize, Rejected> {
+    Ok(place.1.len())
+}
+
 fn main() {
+    let _ = beside((Shop(1), "A-1"));
     let _ = argument(Sku("A-1"));
     let _ = nested(None, "1".into());
     let _ = member(&Line { sku: Sku("A-1") });

@@ -1,5 +1,12 @@
 use hardening::{Rejected, retry};
 
+/// Only the macro knows what its strings are.
+macro_rules! text {
+    ($text:literal) => {
+        format!($text)
+    };
+}
+
 #[derive(Clone, Debug)]
 struct Order {
     lines: Vec<String>,
@@ -9,7 +16,7 @@ impl Order {
     #[retry(idempotent)]
     async fn described(mut self) -> Result<String, Rejected> {
         self.lines.sort();
-        Ok(format!("{self:?}"))
+        Ok(text!("{self:?}"))
     }
 }
 

@@ -16,8 +16,9 @@ pub enum Done {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept and given again",
     label = "this is neither a `Response` nor a type that serde reads and writes",
-    note = "return `axum::response::Response`, or derive `serde::Serialize` and `serde::Deserialize` for it; an `impl IntoResponse` \
-            becomes a `Response` by `.into_response()`"
+    note = "a type of this crate: derive `serde::Serialize` and `serde::Deserialize` for it; a type of another crate, as success or as \
+            error: return `axum::response::Response`, `hardening::Rejected`, or an enum of your own; an `impl IntoResponse` becomes a \
+            `Response` by `.into_response()`"
 )]
 pub trait Replay<Kind>: Sized {
     /// What it says of what was done.
