@@ -92,7 +92,9 @@ impl Function {
     pub(crate) fn prepend(&mut self, statements: &TokenStream) {
         self.body = self.body.take().map(|body| {
             let written = body.stream();
-            with_stream(&body, quote!(#statements #written))
+            // Else the value that an empty body lacks would be looked for in the statements.
+            let end = written.is_empty().then(|| emit!(;));
+            with_stream(&body, quote!(#statements #end #written))
         });
     }
 
