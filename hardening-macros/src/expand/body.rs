@@ -56,19 +56,24 @@ impl Body {
         (!self.handover.shadows).then_some(&self.handover.copies)
     }
 
-    /// Runs the body as often as the future of ours asks for: `start` makes it from the first pinned block, in an `Option`
-    /// from which it is dropped when it has ended, and a closure that makes further ones. Leaves `outcome` behind.
-    pub(super) fn runs(&self, start: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
+    /// Runs the body as often as futures of ours ask for: `start` makes one from the first pinned block and a closure that
+    /// makes further ones, and `rest` goes on with what it leaves in `raced`, once the first block is gone.
+    pub(super) fn runs(
+        &self,
+        start: impl FnOnce(TokenStream) -> TokenStream,
+        rest: &TokenStream,
+    ) -> TokenStream {
         let Handover { copies, kept, .. } = &self.handover;
         let block = self.block();
         let closure =
             if copies.is_empty() { emit!(move || #block) } else { emit!(move || { #copies #block }) };
-        let first = pinned(&emit!(::core::option::Option::Some(begin())));
+        let first = pinned(&emit!(begin()));
         let started = start(emit!(#first, begin));
         emit!({
             #kept
             let begin = #closure;
-            #started.await
+            let raced = #started.await;
+            #rest.await
         })
     }
 

@@ -52,7 +52,9 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: 
             emit!(#wait #copies #settle)
         }),
         Run::Hedged(judged) => under_policies(&site, call, judged, &body, &|held| {
-            let attempt = body.runs(|bodies| idempotent::during(held, &emit!(call.run_hedged(#bodies))));
+            let others = idempotent::during(held, &emit!(call.run_others(raced)));
+            let attempt =
+                body.runs(|bodies| idempotent::during(held, &emit!(call.run_hedged(#bodies))), &others);
             let (wait, settle) = (wait(call, held), verdict::settle_once(judged, &attempt));
             emit!(#wait #settle)
         }),

@@ -1,9 +1,13 @@
-//! One execution of a hedged call: its body, or what a test has put into its place.
+//! The executions of a hedged call, and how each of them ended.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+
+use crate::clock::Nanos;
+use crate::policy::bulkhead::Bulkhead;
 
 /// The fault that a test put into the place of a body.
 #[cfg(feature = "testing")]
@@ -49,23 +53,56 @@ impl<F: Future> Future for MayFail<F> {
     }
 }
 
-/// The first execution, until it has ended.
-pub(super) type First<'a, F> = Option<MayFail<Running<'a, F>>>;
+/// How an execution ended.
+pub(super) enum End<R> {
+    Returned(R),
+    /// Its time was over.
+    Cut,
+}
 
-/// A body in its caller's hands. Dropping this drops the body and what it holds: others may wait for that.
-pub(super) struct Running<'a, F>(pub(super) Pin<&'a mut Option<F>>);
+/// How the first execution ended without being a success. Only an error of its own is kept while others run.
+pub(super) enum Failed<E> {
+    Returned(E),
+    #[cfg(feature = "testing")]
+    Injected,
+    /// Its time was over.
+    Cut,
+}
 
-impl<F: Future> Future for Running<'_, F> {
-    type Output = F::Output;
+/// An execution beside the first.
+pub(super) struct Other<F> {
+    pub(super) body: Pin<Box<F>>,
+    pub(super) timer: Option<Pin<Box<Sleep>>>,
+    pub(super) began: Nanos,
+    pub(super) limit: Nanos,
+    /// Dropped with it.
+    pub(super) _place: Place,
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Once it has ended, nobody polls it.
-        self.0.as_mut().as_pin_mut().map_or(Poll::Pending, |body| body.poll(cx))
+/// A place in the bulkhead, where there is one.
+pub(super) struct Place(pub(super) Option<&'static Bulkhead>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(bulkhead) = self.0 {
+            bulkhead.leave();
+        }
     }
 }
 
-impl<F> Drop for Running<'_, F> {
-    fn drop(&mut self) {
-        self.0.set(None);
+/// What runs beside the first execution.
+pub struct Race<F, E> {
+    pub(super) others: Vec<Other<MayFail<F>>>,
+    pub(super) alarm: Option<Pin<Box<Sleep>>>,
+    pub(super) begun: u32,
+    /// An execution has failed since the last one was begun.
+    pub(super) failed: bool,
+    /// The first execution ended without being a success.
+    pub(super) first_end: Option<Failed<E>>,
+}
+
+impl<F, E> Race<F, E> {
+    pub(super) const fn new() -> Self {
+        Self { others: Vec::new(), alarm: None, begun: 0, failed: false, first_end: None }
     }
 }

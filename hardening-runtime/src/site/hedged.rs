@@ -10,77 +10,47 @@ use tokio::time::{Sleep, sleep_until};
 use super::Call;
 use super::Outcome;
 use super::call::Phase;
-use super::execution::{First, MayFail, Running};
+use super::execution::{End, Failed, MayFail, Other, Place, Race};
 use super::held::OfCall;
 use super::refusal::Refusal;
 use super::verdict::Cut;
 use crate::clock::{self, NEVER, Nanos};
-use crate::policy::bulkhead::{Bulkhead, Entry};
+use crate::policy::bulkhead::Entry;
 use crate::policy::hedge::{Extra, Hedge};
 
-/// How an execution ended.
-enum End<R> {
-    Returned(R),
-    /// Its time was over.
-    Cut,
-}
-
-/// How the first execution ended without being a success. Only an error of its own is kept while others run.
-enum Failed<E> {
-    Returned(E),
-    #[cfg(feature = "testing")]
-    Injected,
-    /// Its time was over.
-    Cut,
-}
-
-/// An execution beside the first.
-struct Other<F> {
-    body: Pin<Box<F>>,
-    timer: Option<Pin<Box<Sleep>>>,
-    began: Nanos,
-    limit: Nanos,
-    /// Dropped with it.
-    _place: Place,
-}
-
-/// A place in the bulkhead, where there is one.
-struct Place(Option<&'static Bulkhead>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(bulkhead) = self.0 {
-            bulkhead.leave();
-        }
-    }
-}
-
 pin_project! {
-    /// The body of a hedged call, and others of it beside.
+    /// The body of a hedged call, and others of it beside, for as long as the first execution runs.
+    ///
+    /// It stays where its caller pinned it, as that of an attempt does, and is dropped there when this is over: what it held
+    /// may be what others wait for.
     #[must_use = "a future does nothing unless it is awaited"]
     pub struct Hedging<'a, 'c, B, F, E> {
         call: &'a mut Call<'c>,
-        begin: B,
-        // `None` where settings switched hedging off.
-        hedge: Option<&'static Hedge>,
-        // It stays where its caller pinned it, as that of an attempt does, and is dropped there.
-        first: First<'a, F>,
+        begin: Option<B>,
+        first: Option<MayFail<Pin<&'a mut F>>>,
         #[pin]
         limit: Option<Sleep>,
         race: Race<F, E>,
     }
 }
 
-/// What runs beside the first execution.
-struct Race<F, E> {
-    others: Vec<Other<MayFail<F>>>,
-    alarm: Option<Pin<Box<Sleep>>>,
-    begun: u32,
-    /// An execution has failed since the last one was begun.
-    failed: bool,
-    /// The first execution ended without being a success.
-    first_end: Option<Failed<E>>,
+/// What the first execution leaves behind.
+pub enum Raced<B, F, T, E> {
+    /// The call has its outcome.
+    Settled(Outcome<Result<T, E>>),
+    /// It ended without being a success: what makes others, and those that run.
+    Open(B, Race<F, E>),
 }
+
+/// The executions beside a first one that is gone.
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Others<'a, 'c, B, F, T, E> {
+    call: &'a mut Call<'c>,
+    raced: Option<Raced<B, F, T, E>>,
+}
+
+/// What is pinned is in boxes.
+impl<B, F, T, E> Unpin for Others<'_, '_, B, F, T, E> {}
 
 /// The first success, if there is one.
 type Winner<R> = Option<Success<R>>;
@@ -91,10 +61,10 @@ type Success<R> = (R, Option<(Nanos, Nanos)>);
 impl<'c> Call<'c> {
     /// Runs the body, and more of it side by side when it takes long, unless the attempt was refused.
     ///
-    /// `first` is the first execution, which is there, and `begin` makes the others.
+    /// `first` is the first execution, `begin` makes the others. [`Call::run_others`] goes on where this ends.
     pub fn run_hedged<'a, B, F, T, E>(
         &'a mut self,
-        first: Pin<&'a mut Option<F>>,
+        first: Pin<&'a mut F>,
         begin: B,
     ) -> Hedging<'a, 'c, B, F, E>
     where
@@ -110,11 +80,20 @@ impl<'c> Call<'c> {
         if let Some(hedge) = hedge {
             hedge.budget().deposit(self.now);
         }
-        let first = admitted.then(|| MayFail::new(self.state.name, Running(first)));
+        let first = admitted.then(|| MayFail::new(self.state.name, first));
         let limit = if admitted { clock::instant(self.limit).map(sleep_until) } else { None };
         let alarm = hedge.and_then(|hedge| self.alarm(hedge, self.now));
-        let race = Race { others: Vec::new(), alarm, begun: 0, failed: false, first_end: None };
-        Hedging { call: self, begin, hedge, first, limit, race }
+        let race = Race { alarm, ..Race::new() };
+        Hedging { call: self, begin: Some(begin), first, limit, race }
+    }
+
+    /// Runs what is left of a race, once the first execution is gone.
+    pub fn run_others<B, F, T, E>(&mut self, raced: Raced<B, F, T, E>) -> Others<'_, 'c, B, F, T, E>
+    where
+        B: Fn() -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        Others { call: self, raced: Some(raced) }
     }
 
     /// Makes the outcome of the race: that of the winner, or of the first execution.
@@ -224,43 +203,42 @@ where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,
 {
-    type Output = Outcome<F::Output>;
+    type Output = Raced<B, F, T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (call, race) = (&mut **this.call, this.race);
-        if this.first.is_none() && race.first_end.is_none() {
-            return Poll::Ready(Outcome::Refused(Cut(())));
+        if this.first.is_none() {
+            return Poll::Ready(Raced::Settled(Outcome::Refused(Cut(()))));
         }
-        if let Poll::Ready(winner) = poll_first(call, *this.hedge, this.first, this.limit, race, cx) {
+        let hedge = call.state.hedge.as_ref();
+        if let Poll::Ready(winner) = poll_first(call, hedge, this.first, this.limit, race, cx) {
             race.others.clear();
-            return Poll::Ready(call.settle_race(Some((winner, None)), None));
+            return Poll::Ready(Raced::Settled(call.settle_race(Some((winner, None)), None)));
         }
-        let mut winner = None;
-        if let Some(hedge) = this.hedge {
-            match poll_others(call, hedge, this.begin, race, cx) {
-                Poll::Ready(won) => winner = Some(won),
-                Poll::Pending if race.first_end.is_some() && race.others.is_empty() => {}
-                Poll::Pending => {
-                    // Being dropped from here on is no panic.
-                    call.phase = Phase::InHand;
-                    return Poll::Pending;
-                }
-            }
-            if this.first.is_some() {
-                // It ran at least so long; leaving it out would make the percentile ever shorter.
-                let now = clock::now();
-                hedge.learn(now.saturating_sub(call.now), now);
-            }
-        } else if race.first_end.is_none() {
+        let Some(begin) = this.begin else { return Poll::Pending };
+        if this.first.is_none() {
+            // Its caller drops it before another is begun.
+            call.phase = Phase::InHand;
+            let race = std::mem::replace(race, Race::new());
+            return this.begin.take().map_or(Poll::Pending, |begin| Poll::Ready(Raced::Open(begin, race)));
+        }
+        let Some(hedge) = hedge else {
             call.phase = Phase::InHand;
             return Poll::Pending;
-        }
+        };
+        let Poll::Ready(won) = poll_others(call, hedge, begin, race, cx) else {
+            // Being dropped from here on is no panic.
+            call.phase = Phase::InHand;
+            return Poll::Pending;
+        };
+        // It ran at least so long; leaving it out would make the percentile ever shorter.
+        let now = clock::now();
+        hedge.learn(now.saturating_sub(call.now), now);
         // Losers are gone before the call goes on.
         *this.first = None;
         race.others.clear();
-        let first_end = race.first_end.take();
-        Poll::Ready(call.settle_race(winner, first_end))
+        Poll::Ready(Raced::Settled(call.settle_race(Some(won), None)))
     }
 }
 
@@ -271,7 +249,57 @@ where
 {
     fn lose(self: Pin<&mut Self>) -> Self::Output {
         self.project().call.lose_key();
-        Outcome::Refused(Cut(()))
+        Raced::Settled(Outcome::Refused(Cut(())))
+    }
+}
+
+impl<B, F, T, E> Future for Others<'_, '_, B, F, T, E>
+where
+    B: Fn() -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Outcome<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let call = &mut *this.call;
+        let (begin, mut race) = match this.raced.take() {
+            None => return Poll::Pending,
+            Some(Raced::Settled(outcome)) => return Poll::Ready(outcome),
+            Some(Raced::Open(begin, race)) => (begin, race),
+        };
+        let won = match &call.state.hedge {
+            None => Poll::Pending,
+            Some(hedge) => poll_others(call, hedge, &begin, &mut race, cx),
+        };
+        let winner = match won {
+            Poll::Ready(won) => Some(won),
+            Poll::Pending if race.others.is_empty() => None,
+            Poll::Pending => {
+                call.phase = Phase::InHand;
+                this.raced = Some(Raced::Open(begin, race));
+                return Poll::Pending;
+            }
+        };
+        race.others.clear();
+        Poll::Ready(call.settle_race(winner, race.first_end))
+    }
+}
+
+impl<B, F, T, E> OfCall for Others<'_, '_, B, F, T, E>
+where
+    B: Fn() -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    fn lose(self: Pin<&mut Self>) -> Self::Output {
+        let this = self.get_mut();
+        // One that has its outcome lost nothing by this.
+        if let Some(Raced::Settled(outcome)) = this.raced.take() {
+            outcome
+        } else {
+            this.call.lose_key();
+            Outcome::Refused(Cut(()))
+        }
     }
 }
 
@@ -279,7 +307,7 @@ where
 fn poll_first<F, T, E>(
     call: &mut Call<'_>,
     hedge: Option<&Hedge>,
-    first: &mut First<'_, F>,
+    first: &mut Option<MayFail<Pin<&mut F>>>,
     limit: Pin<&mut Option<Sleep>>,
     race: &mut Race<F, E>,
     cx: &mut Context<'_>,

@@ -61,7 +61,8 @@ async fn call(
         call.wait_for_turn().await;
     }
     let begin = || executions.run(first, others);
-    let outcome = call.run_hedged(pin!(Some(begin())), begin).await;
+    let raced = call.run_hedged(pin!(begin()), begin).await;
+    let outcome = call.run_others(raced).await;
     let settled = call.settle_only_attempt(outcome);
     call.finish_call(settled)
 }
