@@ -57,23 +57,23 @@ impl Body {
     }
 
     /// Runs the body as often as futures of ours ask for: `start` makes one from the first pinned block and a closure that
-    /// makes further ones, and `rest` goes on with what it leaves in `raced`, once the first block is gone.
+    /// makes further ones, and `others` goes on with the `rest`, once the first block is gone.
     pub(super) fn runs(
         &self,
         start: impl FnOnce(TokenStream) -> TokenStream,
-        rest: &TokenStream,
+        others: &TokenStream,
     ) -> TokenStream {
         let Handover { copies, kept, .. } = &self.handover;
         let block = self.block();
         let closure =
             if copies.is_empty() { emit!(move || #block) } else { emit!(move || { #copies #block }) };
         let first = pinned(&emit!(begin()));
-        let started = start(emit!(#first, begin));
+        let (started, private) = (start(emit!(#first, begin)), private());
         emit!({
             #kept
             let begin = #closure;
-            let raced = #started.await;
-            #rest.await
+            let (outcome, rest) = #started.await;
+            if #private::Rest::is_over(&rest) { outcome } else { #others.await }
         })
     }
 

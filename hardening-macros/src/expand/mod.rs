@@ -52,7 +52,7 @@ pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: 
             emit!(#wait #copies #settle)
         }),
         Run::Hedged(judged) => under_policies(&site, call, judged, &body, &|held| {
-            let others = idempotent::during(held, &emit!(call.run_others(raced)));
+            let others = idempotent::during(held, &emit!(call.run_others(rest, outcome)));
             let attempt =
                 body.runs(|bodies| idempotent::during(held, &emit!(call.run_hedged(#bodies))), &others);
             let (wait, settle) = (wait(call, held), verdict::settle_once(judged, &attempt));

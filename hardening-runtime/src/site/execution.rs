@@ -1,5 +1,6 @@
 //! The executions of a hedged call, and how each of them ended.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -92,6 +93,9 @@ impl Drop for Place {
 
 /// What runs beside the first execution.
 pub struct Race<F, E> {
+    /// Nothing. The compiler asks first of this whether a body can be sent, and knows it when it comes to those in boxes in a
+    /// list, which are so many types deep that its limit would be reached in a chain of calls.
+    pub(super) _body: PhantomData<F>,
     pub(super) others: Vec<Other<MayFail<F>>>,
     pub(super) alarm: Option<Pin<Box<Sleep>>>,
     pub(super) begun: u32,
@@ -103,6 +107,6 @@ pub struct Race<F, E> {
 
 impl<F, E> Race<F, E> {
     pub(super) const fn new() -> Self {
-        Self { others: Vec::new(), alarm: None, begun: 0, failed: false, first_end: None }
+        Self { _body: PhantomData, others: Vec::new(), alarm: None, begun: 0, failed: false, first_end: None }
     }
 }

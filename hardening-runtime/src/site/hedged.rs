@@ -34,23 +34,31 @@ pin_project! {
     }
 }
 
-/// What the first execution leaves behind.
-pub enum Raced<B, F, T, E> {
-    /// The call has its outcome.
-    Settled(Outcome<Result<T, E>>),
-    /// It ended without being a success: what makes others, and those that run.
+/// What goes on once the first execution is gone. It knows no success, so that one that cannot be sent does not matter
+/// while others run, and is one type, not two in each other: the compiler has a limit on those.
+pub enum Rest<B, F, E> {
+    /// Nothing: the call has its outcome.
+    Over,
+    /// What makes other executions, and those that run.
     Open(B, Race<F, E>),
+}
+
+impl<B, F, E> Rest<B, F, E> {
+    /// Whether there is nothing left of the race.
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Over)
+    }
 }
 
 /// The executions beside a first one that is gone.
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct Others<'a, 'c, B, F, T, E> {
+pub struct Others<'a, 'c, B, F, E> {
     call: &'a mut Call<'c>,
-    raced: Option<Raced<B, F, T, E>>,
+    rest: Rest<B, F, E>,
 }
 
 /// What is pinned is in boxes.
-impl<B, F, T, E> Unpin for Others<'_, '_, B, F, T, E> {}
+impl<B, F, E> Unpin for Others<'_, '_, B, F, E> {}
 
 /// The first success, if there is one.
 type Winner<R> = Option<Success<R>>;
@@ -87,13 +95,17 @@ impl<'c> Call<'c> {
         Hedging { call: self, begin: Some(begin), first, limit, race }
     }
 
-    /// Runs what is left of a race, once the first execution is gone.
-    pub fn run_others<B, F, T, E>(&mut self, raced: Raced<B, F, T, E>) -> Others<'_, 'c, B, F, T, E>
+    /// Runs what is left of a race, once the first execution is gone; that one had no outcome.
+    pub fn run_others<B, F, T, E>(
+        &mut self,
+        rest: Rest<B, F, E>,
+        _: Outcome<Result<T, E>>,
+    ) -> Others<'_, 'c, B, F, E>
     where
         B: Fn() -> F,
         F: Future<Output = Result<T, E>>,
     {
-        Others { call: self, raced: Some(raced) }
+        Others { call: self, rest }
     }
 
     /// Makes the outcome of the race: that of the winner, or of the first execution.
@@ -203,25 +215,26 @@ where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,
 {
-    type Output = Raced<B, F, T, E>;
+    type Output = (Outcome<Result<T, E>>, Rest<B, F, E>);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (call, race) = (&mut **this.call, this.race);
         if this.first.is_none() {
-            return Poll::Ready(Raced::Settled(Outcome::Refused(Cut(()))));
+            return Poll::Ready((Outcome::Refused(Cut(())), Rest::Over));
         }
         let hedge = call.state.hedge.as_ref();
         if let Poll::Ready(winner) = poll_first(call, hedge, this.first, this.limit, race, cx) {
             race.others.clear();
-            return Poll::Ready(Raced::Settled(call.settle_race(Some((winner, None)), None)));
+            return Poll::Ready((call.settle_race(Some((winner, None)), None), Rest::Over));
         }
         let Some(begin) = this.begin else { return Poll::Pending };
         if this.first.is_none() {
             // Its caller drops it before another is begun.
             call.phase = Phase::InHand;
             let race = std::mem::replace(race, Race::new());
-            return this.begin.take().map_or(Poll::Pending, |begin| Poll::Ready(Raced::Open(begin, race)));
+            let rest = this.begin.take().map_or(Rest::Over, |begin| Rest::Open(begin, race));
+            return Poll::Ready((Outcome::Refused(Cut(())), rest));
         }
         let Some(hedge) = hedge else {
             call.phase = Phase::InHand;
@@ -238,7 +251,7 @@ where
         // Losers are gone before the call goes on.
         *this.first = None;
         race.others.clear();
-        Poll::Ready(Raced::Settled(call.settle_race(Some(won), None)))
+        Poll::Ready((call.settle_race(Some(won), None), Rest::Over))
     }
 }
 
@@ -249,11 +262,11 @@ where
 {
     fn lose(self: Pin<&mut Self>) -> Self::Output {
         self.project().call.lose_key();
-        Raced::Settled(Outcome::Refused(Cut(())))
+        (Outcome::Refused(Cut(())), Rest::Over)
     }
 }
 
-impl<B, F, T, E> Future for Others<'_, '_, B, F, T, E>
+impl<B, F, T, E> Future for Others<'_, '_, B, F, E>
 where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,
@@ -263,10 +276,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let call = &mut *this.call;
-        let (begin, mut race) = match this.raced.take() {
-            None => return Poll::Pending,
-            Some(Raced::Settled(outcome)) => return Poll::Ready(outcome),
-            Some(Raced::Open(begin, race)) => (begin, race),
+        let Rest::Open(begin, mut race) = std::mem::replace(&mut this.rest, Rest::Over) else {
+            return Poll::Pending;
         };
         let won = match &call.state.hedge {
             None => Poll::Pending,
@@ -277,7 +288,7 @@ where
             Poll::Pending if race.others.is_empty() => None,
             Poll::Pending => {
                 call.phase = Phase::InHand;
-                this.raced = Some(Raced::Open(begin, race));
+                this.rest = Rest::Open(begin, race);
                 return Poll::Pending;
             }
         };
@@ -286,20 +297,16 @@ where
     }
 }
 
-impl<B, F, T, E> OfCall for Others<'_, '_, B, F, T, E>
+impl<B, F, T, E> OfCall for Others<'_, '_, B, F, E>
 where
     B: Fn() -> F,
     F: Future<Output = Result<T, E>>,
 {
     fn lose(self: Pin<&mut Self>) -> Self::Output {
         let this = self.get_mut();
-        // One that has its outcome lost nothing by this.
-        if let Some(Raced::Settled(outcome)) = this.raced.take() {
-            outcome
-        } else {
-            this.call.lose_key();
-            Outcome::Refused(Cut(()))
-        }
+        this.rest = Rest::Over;
+        this.call.lose_key();
+        Outcome::Refused(Cut(()))
     }
 }
 

@@ -38,6 +38,7 @@ use hardening_spec::CallSpec;
 pub use attempt::Attempt;
 pub use cached::{Cached, Load};
 pub use call::Call;
+pub use hedged::Rest;
 pub use held::Held;
 pub use place::{Level, Place};
 pub(crate) use state::{OtherBreakers, State};

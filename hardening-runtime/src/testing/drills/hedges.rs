@@ -61,8 +61,8 @@ async fn call(
         call.wait_for_turn().await;
     }
     let begin = || executions.run(first, others);
-    let raced = call.run_hedged(pin!(begin()), begin).await;
-    let outcome = call.run_others(raced).await;
+    let (outcome, rest) = call.run_hedged(pin!(begin()), begin).await;
+    let outcome = if rest.is_over() { outcome } else { call.run_others(rest, outcome).await };
     let settled = call.settle_only_attempt(outcome);
     call.finish_call(settled)
 }
