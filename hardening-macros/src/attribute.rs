@@ -26,14 +26,16 @@ pub(crate) fn policy(
     let mut errors = Errors::default();
     let hints = ide::hints(attribute, &arguments, &function.attrs);
     let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
-    paths::avoid(&words(&function, &harvest));
+    let words = words(&function, &harvest);
+    paths::avoid(&words);
+    let site = paths::unmentioned("SITE", &words);
     let imports = expand::imports(&harvest.imports);
     let call = check::form(attribute.name, &function, &mut errors)
         .map(|form| (check::call(&function, &form, harvest, &mut errors), form));
     let clean = errors.is_empty();
     let errors = errors.finish();
     match call {
-        Some((call, form)) if clean => expand::function(function, &form, &call, &hints),
+        Some((call, form)) if clean => expand::function(function, &form, &call, &site, &hints),
         _ => {
             // An import that is no longer used would be a second error after the first.
             function.prepend(&quote!(#imports #hints));

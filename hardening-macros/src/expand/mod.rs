@@ -18,15 +18,21 @@ use syn::{GenericArgument, PathArguments, Type};
 
 use crate::function::{Form, Function};
 use crate::model::{Call, Judged, Run};
-use crate::paths::{emit, ours_at, private, unmentioned};
+use crate::paths::{emit, ours_at, private};
 use crate::words::Words;
 use body::Body;
 pub(crate) use receiver::unknown_capture;
 pub(crate) use spec::{imports, policy_spec, ratio, site_of_service, time, variant};
 
 /// The function with its policies inside.
-pub(crate) fn function(mut function: Function, form: &Form, call: &Call, hints: &TokenStream) -> TokenStream {
-    let site = site_name(&function, call);
+pub(crate) fn function(
+    mut function: Function,
+    form: &Form,
+    call: &Call,
+    site: &str,
+    hints: &TokenStream,
+) -> TokenStream {
+    let site = Ident::new(site, Span::mixed_site());
     let body = Body::new(&mut function.sig, form, call);
     let specification = spec::site(&site, &function.sig.ident, call);
     let begin = charge::begin(&site, call);
@@ -183,13 +189,4 @@ pub(crate) fn last_type(ty: &Type) -> &Type {
         Some(GenericArgument::Type(last)) if arguments.args.len() > 1 => last,
         _ => ty,
     }
-}
-
-/// `SITE`, lengthened until no token of the user mentions it: items are not hygienic.
-fn site_name(function: &Function, call: &Call) -> Ident {
-    let mut words = Words::of(function.to_token_stream());
-    for policy in &call.policies {
-        policy.entries.iter().for_each(|entry| words.add(entry.tokens.clone()));
-    }
-    Ident::new(&unmentioned("SITE", &words), Span::mixed_site())
 }
