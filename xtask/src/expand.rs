@@ -96,7 +96,7 @@ mod tests {
     fn the_quickstart_expands_to_one_loop_without_an_attribute_of_ours() {
         let text = expanded(&found("examples/quickstart.rs", "price")).unwrap();
         for part in
-            ["static SITE:", ".with_attempts(3)", "let settled = loop {", ".fallback(", "\"fallback\""]
+            ["static SITE:", ".with_attempts(3)", "let settled = loop {", ".run_fallback(", "\"fallback\""]
         {
             assert!(text.contains(part), "{part}: {text}");
         }
