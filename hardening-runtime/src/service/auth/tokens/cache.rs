@@ -87,6 +87,10 @@ impl<K> Cache<K> {
         self.fetching = false;
         self.failures = 0;
         self.due = now.saturating_add(self.times.refresh);
+        if self.held.is_none() {
+            // Whoever asked had no keys at all: that was the first fetch, and not one for an unknown key.
+            self.askable = now;
+        }
         self.held = Some((keys, now));
     }
 
@@ -135,6 +139,17 @@ mod tests {
             }
         }
         assert_eq!(fetches, [1, 31, 61, 91]);
+    }
+
+    #[test]
+    fn a_token_that_brings_the_first_keys_leaves_the_fetch_for_an_unknown_key() {
+        let mut cache = Cache::new(TIMES);
+        assert!(cache.begin(Cause::UnknownKey, at(1)));
+        cache.landed("a", at(1));
+        assert!(!cache.begin(Cause::Due, at(1)));
+        assert!(cache.begin(Cause::UnknownKey, at(2)), "the issuer may have exchanged its keys since");
+        cache.landed("b", at(2));
+        assert!(!cache.begin(Cause::UnknownKey, at(3)));
     }
 
     #[test]
