@@ -13,16 +13,25 @@
 //! ```
 //!
 //! An attribute stands on an `async fn`. Those that can refuse, cut or repeat a call need `-> Result<T, E>` with
-//! `E: From<`[`Rejected`]`>`. The written order never matters: [one order](guide::order) holds for all, and
+//! `E: From<`[`Rejected`]`>`: `Rejected` itself, an enum of your own, `std::io::Error`, `anyhow::Error`, `Box<dyn Error + Send + Sync>`,
+//! `StatusCode` and [others](guide::order#the-error-type). The written order never matters: [one order](guide::order) holds for all, and
 //! [the expansion](guide::expansion) is code that one can read.
 //!
 //! Arguments are written as they are read: `250ms`, `50%`, `100/s`, `50ms..2s`. A duration may also be a constant, a pattern is
 //! a Rust pattern over the body's result, a key an expression over the arguments.
 //!
+//! The attributes find this crate under another name in `Cargo.toml` by themselves. A package that reaches it only through a crate that
+//! re-exports it writes `crate = path` in one attribute of each function, such as
+//! `#[timeout(1s, crate = company::hardening)]`: [how](guide::expansion#another-name-for-the-crate).
+//!
+//! Chains of annotated functions that await each other may be 14 deep at the compiler's default `recursion_limit`; a longer one needs
+//! `#![recursion_limit = "256"]` at the crate's root: [the figures](guide::expansion#how-deep-calls-may-be-nested).
+//!
 //! # Features
 //!
 //! `service`, on by default, is the server of [`hardened_service`], with health, metrics over HTTP, settings and
-//! HTTP answers for refusals. Without it the policies are all there, and no HTTP server is built.
+//! HTTP answers for refusals. Without it the policies are all there but [`idempotent`](macro@idempotent), which keeps answers as HTTP
+//! responses or JSON, and no HTTP server is built.
 //!
 //! `tls` has the service's listener speak TLS: [how](guide::tls). `grpc` has it answer gRPC beside HTTP: [how](guide::grpc).
 //!
