@@ -6,8 +6,6 @@ use quote::{ToTokens, quote};
 
 use crate::diagnostics::Errors;
 use crate::function::Function;
-use crate::harvest::Harvest;
-use crate::words::Words;
 use crate::{check, expand, harvest, ide, paths};
 
 /// Expands the outermost attribute of a call, together with its siblings.
@@ -23,12 +21,13 @@ pub(crate) fn policy(
         Ok(function) => function,
         Err(error) => return beside(item, &error.to_compile_error()),
     };
+    // Before the arguments and the siblings' attributes are read: every word of the user's that the expansion repeats.
+    let text = format!("{arguments} {item}");
     let mut errors = Errors::default();
     let hints = ide::hints(attribute, &arguments, &function.attrs);
     let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
-    let words = words(&function, &harvest);
-    paths::avoid(&words);
-    let site = paths::unmentioned("SITE", &words);
+    paths::avoid(&text);
+    let site = paths::unmentioned("SITE", &text);
     let imports = expand::imports(&harvest.imports);
     let call = check::form(attribute.name, &function, &mut errors)
         .map(|form| (check::call(&function, &form, harvest, &mut errors), form));
@@ -42,15 +41,6 @@ pub(crate) fn policy(
             beside(&function, &errors)
         }
     }
-}
-
-/// Every word that the user wrote and the expansion repeats.
-fn words(function: &Function, harvest: &Harvest) -> Words {
-    let mut words = Words::of(function.to_token_stream());
-    for policy in &harvest.policies {
-        policy.entries.iter().for_each(|entry| words.add(entry.tokens.clone()));
-    }
-    words
 }
 
 /// The item first, so that its name exists whatever is wrong with its attributes.

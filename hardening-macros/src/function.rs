@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::paths::emit;
-use crate::words::Words;
+use crate::words::names;
 
 /// A function with its body unparsed, so that half-typed code still expands.
 #[derive(Clone)]
@@ -75,9 +75,8 @@ impl Function {
     pub(crate) fn needs_async(&mut self) {
         // An await of a block or closure inside is none of the function's own.
         let waits = |body: &Group| {
-            let words = Words::of(body.stream());
             // An empty one lacks its value, which is reported where the body is.
-            body.stream().is_empty() || (words.contain("await") && !words.contain("async"))
+            body.stream().is_empty() || (names(body.stream(), "await") && !names(body.stream(), "async"))
         };
         if self.sig.asyncness.is_some() && !self.body.as_ref().is_none_or(waits) {
             self.prepend(&emit! {

@@ -76,7 +76,8 @@ fn crate_of_siblings(function: &Function) -> Option<Path> {
         Meta::List(list) if named(&list.path) => Some(list.tokens.clone()),
         _ => None,
     });
-    lists.into_iter().find_map(|tokens| {
+    let written = lists.filter(|tokens| tokens.to_string().contains("crate"));
+    written.into_iter().find_map(|tokens| {
         let mut tokens = tokens.into_iter().skip_while(|token| token.to_string() != "crate");
         tokens.next()?;
         tokens.next().filter(|token| token.to_string() == "=")?;
@@ -94,14 +95,19 @@ pub(crate) fn is_proof(arguments: &TokenStream) -> bool {
 /// The policy that an attribute's path names: ours by one segment, or through the path of `hardening`. Other crates'
 /// paths are theirs.
 pub(crate) fn sibling(path: &Path) -> Option<&'static Attribute> {
-    keys::POLICIES.into_iter().find(|policy| names(path, policy))
+    let name = last_name(path)?;
+    keys::POLICIES.into_iter().find(|policy| policy.name == name)
 }
 
 fn names(path: &Path, attribute: &Attribute) -> bool {
-    let segments = paths::names(path);
-    segments
-        .split_last()
-        .is_some_and(|(last, prefix)| last == attribute.name && (prefix.is_empty() || paths::is_root(prefix)))
+    last_name(path).is_some_and(|name| name == attribute.name)
+}
+
+/// The name at the end of a path that may be one of ours.
+fn last_name(path: &Path) -> Option<String> {
+    let mut segments = paths::names(path);
+    let last = segments.pop()?;
+    (segments.is_empty() || paths::is_root(&segments)).then_some(last)
 }
 
 /// Refuses a second attribute of the same name, and takes it away, so that no second error follows from it.

@@ -47,6 +47,13 @@ pub(crate) fn is_edition_2024() -> bool {
     asked(&LAST, find).unwrap_or(false)
 }
 
+/// Whether the crate is linked as a program or a test: cargo sets the first for programs and examples, the second for
+/// integration tests and benchmarks. Unit tests have `cfg(test)`.
+pub(crate) fn is_program() -> bool {
+    let set = |name| std::env::var_os(name).is_some();
+    proc_macro::is_available() && (set("CARGO_BIN_NAME") || set("CARGO_TARGET_TMPDIR"))
+}
+
 /// An answer, with the manifest's path and text that gave it.
 type Last<T> = Mutex<Option<(PathBuf, String, T)>>;
 

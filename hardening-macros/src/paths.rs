@@ -9,7 +9,7 @@ use syn::{Path, Token};
 
 use crate::diagnostics::Errors;
 use crate::manifest::{self, Dependency};
-use crate::words::Words;
+use crate::words::holds;
 
 /// Quotes tokens whose locals no user token can see, and which see no local of the user.
 macro_rules! emit {
@@ -74,16 +74,17 @@ pub(crate) fn leading(input: ParseStream) -> syn::Result<Option<Path>> {
     Ok(Some(path))
 }
 
-/// Chooses an import's name that none of the user's `words` mentions, since an import is visible in the whole body.
-pub(crate) fn avoid(words: &Words) {
-    let alias = unmentioned(ALIAS, words);
+/// Chooses an import's name that the user's `text` does not mention, since an import is visible in the whole body.
+pub(crate) fn avoid(text: &str) {
+    let alias = unmentioned(ALIAS, text);
     PATHS.with_borrow_mut(|paths| paths.alias = (alias != ALIAS).then_some(alias));
 }
 
-/// `name`, lengthened until none of `words` is it: items are not hygienic.
-pub(crate) fn unmentioned(name: &str, words: &Words) -> String {
+/// `name`, lengthened until no word of `text` is it: items are not hygienic. A word in a string counts as well, which does
+/// no harm.
+pub(crate) fn unmentioned(name: &str, text: &str) -> String {
     let mut name = name.to_owned();
-    while words.contain(&name) {
+    while holds(text, &name) {
         name.push('_');
     }
     name

@@ -9,7 +9,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Path, Token, Visibility, braced};
 
 use crate::diagnostics::Errors;
-use crate::expand::{policy_spec, ratio};
+use crate::expand::{policy_spec, program, ratio};
 use crate::numbers;
 use crate::paths::{self, absolute, emit, import};
 use crate::syntax::{self, Policy, Value};
@@ -102,7 +102,7 @@ fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
     let text = name.to_string();
     // After a mistake the static is there all the same, so that no second error follows.
     let (spec_type, spec) = if errors.len() == before { spec(kind, &policy) } else { stand_in(kind) };
-    let import = import();
+    let (import, program) = (import(), program());
     // A type of that name, so that an import of the static brings the specification with it; and what is written in it sees
     // what stands around it, in a function as well.
     emit! {
@@ -117,7 +117,7 @@ fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
         }
         #(#attrs)*
         #vis static #name: #private::#type_name = #private::#type_name::#constructor(
-            #private::place!(name = #text),
+            #private::place!(name = #text #program),
             #name::SPEC,
         );
         #private::inventory::submit! { #private::PolicyEntry::#entry(&#name) }

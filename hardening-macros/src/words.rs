@@ -1,19 +1,17 @@
 //! The words that tokens mention, without parsing them.
 
-use std::collections::{HashMap, HashSet};
-
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
-/// Every identifier in some tokens; and those that may be variables, each with where it first stands.
+/// The identifiers in some tokens that may be variables, each with where it stands.
 ///
 /// No variable: a field or method behind `.`, a segment of a path, a lifetime, a macro's name, what an import names, and the name of a
 /// field in front of its value. A string mentions what a format string captures, and only among the arguments of a macro. What could be one or the
 /// other is a variable, since a copy too few does not compile.
 #[derive(Default)]
 pub(crate) struct Words {
-    variables: HashMap<String, Span>,
-    others: HashSet<String>,
+    /// In the order of the tokens; a name stands here as often as there. A list, since few names are looked up in it.
+    variables: Vec<(String, Span)>,
 }
 
 impl Words {
@@ -37,18 +35,14 @@ impl Words {
             in_import |= !in_macro && is_import(token, tokens.get(at + 1));
             if in_import {
                 in_import = !is_punct(Some(token), ';');
-                self.imported(token);
                 continue;
             }
             match token {
                 TokenTree::Ident(ident) => {
                     let (before, after) = (&tokens[..at], &tokens[at + 1..]);
-                    let name = ident.unraw().to_string();
                     let names_a_field = in_braces && !in_macro && is_field(before, after);
-                    if names_a_field || is_member(before) || is_segment(before, after) || is_macro(after) {
-                        self.others.insert(name);
-                    } else {
-                        self.variables.entry(name).or_insert_with(|| ident.span());
+                    if !(names_a_field || is_member(before) || is_segment(before, after) || is_macro(after)) {
+                        self.variables.push((ident.unraw().to_string(), ident.span()));
                     }
                 }
                 TokenTree::Group(group) => {
@@ -57,49 +51,48 @@ impl Words {
                     self.scan(group.stream(), of_macro, braces);
                 }
                 TokenTree::Literal(literal) if in_macro => {
-                    for name in captured(&literal.to_string()) {
-                        self.variables.entry(name).or_insert_with(|| literal.span());
-                    }
+                    let names = captured(&literal.to_string()).into_iter();
+                    self.variables.extend(names.map(|name| (name, literal.span())));
                 }
                 TokenTree::Literal(_) | TokenTree::Punct(_) => {}
             }
         }
     }
 
-    /// Adds the words of an import.
-    fn imported(&mut self, token: &TokenTree) {
-        match token {
-            TokenTree::Ident(ident) => {
-                self.others.insert(ident.unraw().to_string());
-            }
-            TokenTree::Group(group) => group.stream().into_iter().for_each(|token| self.imported(&token)),
-            _ => {}
-        }
-    }
-
     /// Adds those of `others`.
     pub(crate) fn merge(&mut self, others: &Self) {
-        for (word, span) in &others.variables {
-            self.variables.entry(word.clone()).or_insert(*span);
-        }
-        self.others.extend(others.others.iter().cloned());
+        self.variables.extend(others.variables.iter().cloned());
     }
 
     /// Whether `name` is among the variables; `r#type` and `type` are one name.
     pub(crate) fn mention(&self, name: &syn::Ident) -> bool {
-        self.variables.contains_key(&name.unraw().to_string())
-    }
-
-    /// Whether `word` is among them, as whatever.
-    pub(crate) fn contain(&self, word: &str) -> bool {
-        self.variables.contains_key(word) || self.others.contains(word)
+        let name = name.unraw().to_string();
+        self.variables.iter().any(|(known, _)| *known == name)
     }
 
     /// A binding that the tokens' own `word` sees: its span is theirs, which matters where a macro of the user's wrote
     /// them.
     pub(crate) fn binding(&self, word: &str) -> Option<Ident> {
-        self.variables.get(word).map(|span| Ident::new(word, *span))
+        let (_, span) = self.variables.iter().find(|(known, _)| known == word)?;
+        Some(Ident::new(word, *span))
     }
+}
+
+/// Whether `word` is an identifier or a keyword in `tokens`.
+pub(crate) fn names(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => names(group.stream(), word),
+        _ => false,
+    })
+}
+
+/// Whether `text` holds `word` with no letter, digit or `_` beside it.
+pub(crate) fn holds(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        !before.ends_with(is_of_word) && !after.starts_with(is_of_word)
+    })
 }
 
 /// `use path::{self, …};`, and no `use<…>` of a type.
@@ -188,8 +181,9 @@ mod tests {
     use super::*;
 
     fn variables(tokens: TokenStream) -> Vec<String> {
-        let mut names: Vec<String> = Words::of(tokens).variables.into_keys().collect();
+        let mut names: Vec<String> = Words::of(tokens).variables.into_iter().map(|(name, _)| name).collect();
         names.sort();
+        names.dedup();
         names
     }
 
@@ -220,7 +214,6 @@ mod tests {
         );
         assert_eq!(variables(quote!(S { price: a, cost: b })), ["S", "a", "b"]);
         assert_eq!(variables(quote!(price!(a))), ["a"]);
-        assert!(Words::of(quote!(order.SITE)).contain("SITE"));
         assert_eq!(
             variables(quote!({
                 use price::{self, cents as c};
@@ -228,12 +221,18 @@ mod tests {
             })),
             ["a"]
         );
-        assert!(
-            Words::of(quote!({
-                use std::{SITE, fmt};
-            }))
-            .contain("SITE")
-        );
+    }
+
+    #[test]
+    fn a_text_holds_whole_words() {
+        for (text, held) in [
+            ("order.SITE", true),
+            ("use a::{SITE, b}", true),
+            ("r#SITE", true),
+            ("WEBSITE SITE_ SITEé", false),
+        ] {
+            assert_eq!(holds(text, "SITE"), held, "{text}");
+        }
     }
 
     #[test]

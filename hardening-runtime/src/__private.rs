@@ -171,20 +171,21 @@ pub fn anchor<T>() -> T {
     unreachable!("an anchor stands behind `if false`")
 }
 
-/// The place of a site: named after its path, or with a name of its own.
+/// The place of a site: named after its path, or with a name of its own. `program` where the attribute knows that the crate
+/// is linked as a program or an integration test; unit tests are known by their `cfg`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! place {
-    ($function:literal) => {
+    ($function:literal $(, $program:literal)?) => {
         $crate::__private::Place::new(
             ::core::concat!(::core::module_path!(), "::", $function),
             ::core::env!("CARGO_PKG_NAME"),
             ::core::file!(),
             ::core::line!(),
         )
-        .program($crate::is_program!())
+        .program($crate::is_program!($($program)?))
     };
-    (name = $name:expr) => {
+    (name = $name:expr $(, $program:literal)?) => {
         $crate::__private::Place::named(
             $name,
             ::core::module_path!(),
@@ -192,19 +193,18 @@ macro_rules! place {
             ::core::file!(),
             ::core::line!(),
         )
-        .program($crate::is_program!())
+        .program($crate::is_program!($($program)?))
     };
 }
 
-/// Whether the crate is linked as a program or a test: cargo sets the first for programs and examples, the second for
-/// integration tests and benchmarks.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! is_program {
     () => {
         ::core::cfg!(test)
-            || ::core::option_env!("CARGO_BIN_NAME").is_some()
-            || ::core::option_env!("CARGO_TARGET_TMPDIR").is_some()
+    };
+    ($program:literal) => {
+        $program
     };
 }
 

@@ -211,7 +211,6 @@ fn requires(policy: &Policy, errors: &mut Errors) {
 
 /// A const expression may name neither an argument nor what differs from one use of the function to the next.
 pub(super) fn constants(policy: &Policy, function: &Function, errors: &mut Errors) {
-    let arguments = bindings(&function.sig);
     for entry in &policy.entries {
         let times = match &entry.value {
             Value::Duration(time) => [Some(time), None],
@@ -228,7 +227,7 @@ pub(super) fn constants(policy: &Policy, function: &Function, errors: &mut Error
             let variable = ["Self".to_owned(), "self".to_owned()]
                 .into_iter()
                 .chain(generics)
-                .chain(arguments.iter().map(ToString::to_string))
+                .chain(bindings(&function.sig).iter().map(ToString::to_string))
                 .find(|name| names(tokens, name));
             let Some(name) = variable else { continue };
             let example = units::show(std::time::Duration::from_millis(250));

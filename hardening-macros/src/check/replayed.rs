@@ -14,14 +14,12 @@ use crate::words::Words;
 pub(super) fn used_once(function: &Function, form: &Form, policies: &[Policy], errors: &mut Errors) {
     let repeats = |policy: &&Policy| [keys::RETRY.name, keys::HEDGED.name].contains(&policy.name());
     let Some(policy) = policies.iter().find(repeats) else { return };
-    let words = Words::of(form.body.clone());
     for argument in &function.sig.inputs {
         let FnArg::Typed(typed) = argument else { continue };
         let Pat::Ident(name) = &*typed.pat else { continue };
-        if !words.mention(&name.ident) {
-            continue;
-        }
-        if let Some(instead) = instead(&function.sig, &typed.ty, policy.name()) {
+        if let Some(instead) = instead(&function.sig, &typed.ty, policy.name())
+            && Words::of(form.body.clone()).mention(&name.ident)
+        {
             let why = format!(
                 "`{}` runs the body again, and each run needs its own `{}`",
                 policy.name(),

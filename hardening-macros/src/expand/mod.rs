@@ -22,7 +22,7 @@ use crate::paths::{emit, ours_at, private};
 use crate::words::Words;
 use body::Body;
 pub(crate) use receiver::unknown_capture;
-pub(crate) use spec::{imports, policy_spec, ratio, site_of_service, time, variant};
+pub(crate) use spec::{imports, policy_spec, program, ratio, site_of_service, time, variant};
 
 /// The function with its policies inside.
 pub(crate) fn function(

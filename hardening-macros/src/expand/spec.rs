@@ -11,6 +11,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::charge::field_name;
+use crate::manifest;
 use crate::model::Call;
 use crate::numbers;
 use crate::paths::{absolute, emit, import, ours_at, private};
@@ -46,13 +47,13 @@ pub(crate) fn imports(imports: &[Path]) -> Option<TokenStream> {
 }
 
 fn place(function: &Ident, call: &Call) -> TokenStream {
-    let private = private();
+    let (private, program) = (private(), program());
     // Spanned so that its line is that of the function's name, whichever attribute is written first.
     let place = if let Some(name) = &call.name {
-        quote_spanned!(function.span()=> #private::place!(name = #name))
+        quote_spanned!(function.span()=> #private::place!(name = #name #program))
     } else {
         let name = function.unraw().to_string();
-        quote_spanned!(function.span()=> #private::place!(#name))
+        quote_spanned!(function.span()=> #private::place!(#name #program))
     };
     let fields = (!call.fields.is_empty()).then(|| {
         let names = call.fields.iter().map(field_name);
@@ -63,6 +64,11 @@ fn place(function: &Ident, call: &Call) -> TokenStream {
         emit!(.level(#private::Level::#level))
     });
     emit!(#place #fields #level)
+}
+
+/// What a place says in addition where the crate is linked as a program.
+pub(crate) fn program() -> Option<TokenStream> {
+    manifest::is_program().then(|| emit!(, true))
 }
 
 fn spec(call: &Call) -> TokenStream {

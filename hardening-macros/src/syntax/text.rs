@@ -12,16 +12,13 @@ use super::value::{Time, Value};
 
 /// The tokens up to the next comma outside any group; a lone value that a `macro_rules!` handed over is unwrapped.
 pub(super) fn until_comma(input: ParseStream) -> TokenStream {
-    let mut tokens = TokenStream::new();
+    let mut tokens = Vec::new();
     while !input.is_empty() && !input.peek(Token![,]) {
-        if let Ok(token) = input.parse::<TokenTree>() {
-            tokens.extend([token]);
-        }
+        tokens.extend(input.parse::<TokenTree>());
     }
-    let mut alone = tokens.clone().into_iter();
-    match (alone.next(), alone.next()) {
-        (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::None => group.stream(),
-        _ => tokens,
+    match &tokens[..] {
+        [TokenTree::Group(group)] if group.delimiter() == Delimiter::None => group.stream(),
+        _ => tokens.into_iter().collect(),
     }
 }
 
@@ -125,9 +122,11 @@ pub(super) fn is_literal(tokens: &TokenStream) -> bool {
 
 /// The tokens as one text without blanks; a single string literal gives what it holds.
 pub(super) fn joined(tokens: &TokenStream) -> String {
-    match syn::parse2::<LitStr>(tokens.clone()) {
-        Ok(text) => text.value(),
-        Err(_) => shown(tokens),
+    let text = shown(tokens);
+    // Parsing costs more than a look, and nearly no value is a string.
+    match text.contains('"').then(|| syn::parse2::<LitStr>(tokens.clone())) {
+        Some(Ok(text)) => text.value(),
+        _ => text,
     }
 }
 

@@ -107,6 +107,9 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
 
 /// A path to a static of `policy!`: its last name is in capitals.
 pub(super) fn shared(tokens: &TokenStream) -> Option<Path> {
+    if text::is_literal(tokens) {
+        return None;
+    }
     let path: Path = syn::parse2(tokens.clone()).ok()?;
     let last = path.segments.last()?;
     let name = last.ident.to_string();
