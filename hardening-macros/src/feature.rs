@@ -9,16 +9,20 @@ use crate::function::Function;
 /// The item as it is, and one error that says which feature `attribute` needs. A `main` becomes an empty one, since the
 /// compiler would complain of an asynchronous one as well.
 pub(crate) fn missing(attribute: &str, feature: &str, item: &TokenStream) -> TokenStream {
-    let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
-    let message = format!(
-        "`{attribute}` needs the feature `{feature}` of `hardening`: write \
-         `hardening = {{ version = \"{version}\", features = [\"{feature}\"] }}` in `Cargo.toml`"
-    );
-    let error = syn::Error::new(Span::call_site(), message).to_compile_error();
+    let error = syn::Error::new(Span::call_site(), needed(attribute, feature)).to_compile_error();
     match syn::parse2::<Function>(item.clone()) {
         Ok(function) if function.sig.ident == "main" => quote!(fn main() {} #error),
         _ => beside(item, &error),
     }
+}
+
+/// Which feature `attribute` needs, and what to write.
+pub(crate) fn needed(attribute: &str, feature: &str) -> String {
+    let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+    format!(
+        "`{attribute}` needs the feature `{feature}` of `hardening`: write \
+         `hardening = {{ version = \"{version}\", features = [\"{feature}\"] }}` in `Cargo.toml`"
+    )
 }
 
 #[cfg(test)]

@@ -24,23 +24,26 @@ const ALIAS: &str = "__hardening";
 
 thread_local! {
     /// The paths of the expansion in progress; an expansion runs on one thread.
-    static PATHS: RefCell<Paths> = const { RefCell::new(Paths { root: None, alias: None }) };
+    static PATHS: RefCell<Paths> = const { RefCell::new(Paths { root: None, missing: false, alias: None }) };
 }
 
 struct Paths {
     /// The path of the crate, where it is not `::hardening`.
     root: Option<Path>,
+    /// Whether neither the manifest nor the attribute leads to the crate, which is reported.
+    missing: bool,
     /// The import's name, where it is not [`ALIAS`].
     alias: Option<String>,
 }
 
 /// Forgets the paths of the expansion before.
 pub(crate) fn reset() {
-    PATHS.replace(Paths { root: None, alias: None });
+    PATHS.replace(Paths { root: None, missing: false, alias: None });
 }
 
 /// Finds the path of the crate: `crate = …` where it is written, else the manifest's name for the dependency.
 pub(crate) fn find(written: Option<&Path>, errors: &mut Errors) {
+    let mut missing = false;
     let root = match written {
         Some(path) => Some(path.clone()),
         None => match manifest::dependency() {
@@ -50,6 +53,7 @@ pub(crate) fn find(written: Option<&Path>, errors: &mut Errors) {
                 Some(syn::parse_quote!(::#name))
             }
             Dependency::Missing => {
+                missing = true;
                 errors.at_span(
                     Span::call_site(),
                     "this package does not depend on `hardening`: add the dependency, or write `crate = path` with the \
@@ -59,7 +63,12 @@ pub(crate) fn find(written: Option<&Path>, errors: &mut Errors) {
             }
         },
     };
-    PATHS.with_borrow_mut(|paths| paths.root = root);
+    PATHS.with_borrow_mut(|paths| (paths.root, paths.missing) = (root, missing));
+}
+
+/// Whether no path leads to the crate.
+pub(crate) fn is_missing() -> bool {
+    PATHS.with_borrow(|paths| paths.missing)
 }
 
 /// `crate = path;` at the beginning of a macro's input.

@@ -50,8 +50,8 @@ pub const fn shared_limit(spec: RateLimitSpec, key: bool) -> RateLimitSpec {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot report that a call was refused: it has no `From<hardening::Rejected>`",
     label = "a refusal of this call becomes this error",
-    note = "a type of this crate: write `impl From<hardening::Rejected> for {Self}`; a type parameter: add the bound \
-            `From<hardening::Rejected>`; a type of another crate: return `hardening::Rejected`, `anyhow::Error`, \
+    note = "a type that this crate declares: write `impl From<hardening::Rejected> for {Self}`; a type parameter: add the bound \
+            `From<hardening::Rejected>`; any other type, such as a tuple: return `hardening::Rejected`, `anyhow::Error`, \
             `Box<dyn Error + Send + Sync>` or an enum of your own that holds both"
 )]
 pub trait FromRejected {

@@ -76,7 +76,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     (
         "probes",
         "halfopen permittednumberofcallsinhalfopenstate halfopencalls halfopenmax halfopenmaxcalls \
-         successthreshold trials maxhalfopen halfopenrequests permittedcalls halfopenprobes \
+         successthreshold success successes trials maxhalfopen halfopenrequests permittedcalls halfopenprobes \
          maxrequests testcalls",
     ),
     ("probe_timeout", "halfopentimeout maxwaitdurationinhalfopenstate trialtimeout"),
@@ -101,7 +101,7 @@ const SYNONYMS: &[(&str, &str)] = &[
         "max",
         "maxconcurrent maxconcurrentcalls maxconcurrency limit concurrency concurrent value size \
          permits maxparallelization maxrunning poolsize capacity maxinflight inflight parallel n \
-         maxhedgedattempts maxattempts attempts hedges maxcalls",
+         maxhedgedattempts maxhedges hedgecount maxattempts attempts hedges maxcalls",
     ),
     (
         "queue",
@@ -195,8 +195,17 @@ pub fn meant<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
         let mut within = known.iter().filter(|name| name.len() > 3 && plain.starts_with(&self::plain(name)));
         within.next().filter(|_| within.next().is_none())
     };
+    // Half a word of another library, where it begins the words of one key alone.
+    let begun_synonym = || {
+        let begins = |(_, words): &&(&str, &str)| words.split(' ').any(|word| word.starts_with(&plain));
+        let of = |(key, _): &(&str, &str)| known.iter().find(|name| *name == key);
+        let mut begun = SYNONYMS.iter().filter(|_| plain.len() > 2).filter(begins).filter_map(of);
+        begun.next().filter(|_| begun.next().is_none())
+    };
     let found = same.or_else(synonym).copied();
-    found.or_else(|| nearest(given, known.iter().copied())).or_else(|| beginning().or_else(longer).copied())
+    found
+        .or_else(|| nearest(given, known.iter().copied()))
+        .or_else(|| beginning().or_else(longer).or_else(begun_synonym).copied())
 }
 
 /// In small letters without `_`.
@@ -235,6 +244,10 @@ mod tests {
             ("circuit_breaker", "resetTimeout", "open_for"),
             ("circuit_breaker", "half_open", "probes"),
             ("circuit_breaker", "delay", "open_for"),
+            ("circuit_breaker", "success", "probes"),
+            ("circuit_breaker", "thresh", "failure_rate"),
+            ("rate_limited", "wei", "cost"),
+            ("hedged", "max_hedges", "max"),
             ("bulkhead", "maxConcurrentCalls", "max"),
             ("bulkhead", "concurrency", "max"),
             ("bulkhead", "waitingTaskQueue", "queue"),

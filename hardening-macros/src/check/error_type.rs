@@ -1,7 +1,7 @@
 //! Error types that can never report a refusal, or be logged: nobody may write the implementation that they lack.
 
 use hardening_spec::keys;
-use syn::{Signature, Type};
+use syn::{GenericArgument, PathArguments, Signature, Type};
 
 use super::shape::{OTHER_TYPES, is_result, listed, named_in, shown};
 use crate::bounds::Bounds;
@@ -98,9 +98,21 @@ fn never_refuses(ty: &Type) -> bool {
             // `From<T>` for these is written for every `T`.
             let wraps = ["Option", "Box", "Rc", "Arc"];
             let known: Vec<&str> = OTHER_TYPES.iter().copied().filter(|name| !wraps.contains(name)).collect();
-            named_in(ty, &known) || named_in(ty, &["Infallible"])
+            // `Box<str>` and `Box<dyn Error>` are made of other things than what they hold.
+            let held = named_in(ty, &["Option", "Rc", "Arc"]).then(|| held(ty)).flatten();
+            named_in(ty, &known) || named_in(ty, &["Infallible"]) || held.is_some_and(never_refuses)
         }
         _ => false,
+    }
+}
+
+/// `T` of `Option<T>`.
+fn held(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(held) if arguments.args.len() == 1 => Some(held),
+        _ => None,
     }
 }
 

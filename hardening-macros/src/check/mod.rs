@@ -19,6 +19,7 @@ use syn::{Expr, Ident};
 
 use crate::arguments::bindings;
 use crate::diagnostics::Errors;
+use crate::feature;
 use crate::function::{Form, Function};
 use crate::harvest::Harvest;
 use crate::model::{Cached, Call, Charge, Fallback, Judged, Judgement, Key, Run, Ticket};
@@ -38,6 +39,10 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     shape::kept(function, &policies, errors);
     shape::captured_self(function, form, &policies, errors);
     for policy in &policies {
+        // What it keeps, JSON or a response, is the service's. The tests of expansions need no feature.
+        if cfg!(not(any(feature = "service", test))) && policy.name() == keys::IDEMPOTENT.name {
+            errors.at_span(policy.at, feature::needed(policy.name(), "service"));
+        }
         policy::written(policy, errors);
         policy::constants(policy, function, errors);
     }

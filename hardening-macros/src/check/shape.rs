@@ -97,7 +97,7 @@ pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], erro
             );
             errors.at(&function.sig.ident, message);
         }
-        Some(output) if certainly_no_result(output) => {
+        Some(output) if certainly_no_result(output) || is_parameter(function, output) => {
             let shown = shown(output);
             errors.at(
                 output,
@@ -106,6 +106,12 @@ pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], erro
         }
         Some(_) => {}
     }
+}
+
+/// Whether a type is a type parameter of the function.
+fn is_parameter(function: &Function, ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    function.sig.generics.type_params().any(|param| path.path.is_ident(&param.ident))
 }
 
 pub(super) fn listed(names: &[&str]) -> String {

@@ -1,0 +1,8 @@
+use company::hardening::{BoxError, background};
+
+#[background]
+async fn relay() -> Result<(), BoxError> {
+    Ok(())
+}
+
+fn main() {}

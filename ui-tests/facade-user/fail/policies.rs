@@ -1,0 +1,3 @@
+company::hardening::policies! {}
+
+fn main() {}

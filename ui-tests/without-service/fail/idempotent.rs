@@ -1,0 +1,8 @@
+use hardening::{Rejected, idempotent};
+
+#[idempotent(ttl = 1h)]
+async fn pay(amount: u64) -> Result<u64, Rejected> {
+    Ok(amount)
+}
+
+fn main() {}
