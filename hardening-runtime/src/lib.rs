@@ -8,6 +8,7 @@ pub mod clock;
 #[cfg(feature = "http-client")]
 pub mod connect;
 pub mod context;
+pub mod events;
 #[cfg(feature = "service")]
 mod files;
 mod key;

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
-use callgrind::instructions;
+use callgrind::per_call;
 
 /// The error of the measured functions.
 #[derive(Debug)]
@@ -70,14 +70,13 @@ fn main() -> ExitCode {
     }
     let mut figures = Vec::new();
     for (at, (name, _)) in VARIANTS.iter().enumerate() {
-        match (instructions(at, FEW), instructions(at, MANY)) {
-            (Ok(few), Ok(many)) => {
-                let each = (many - few) as f64 / (MANY - FEW) as f64;
+        match per_call(at, FEW, MANY) {
+            Ok(each) => {
                 println!("{name:<28} {each:>7.1} instructions a call");
                 figures.push(each);
             }
-            (Err(why), _) | (_, Err(why)) => {
-                eprintln!("{why}");
+            Err(why) => {
+                eprintln!("{name}: {why}");
                 return ExitCode::FAILURE;
             }
         }

@@ -11,6 +11,7 @@ use super::Call;
 use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, Nanos};
+use crate::events::{self, Kind};
 use crate::telemetry::calls::CallOutcome;
 
 pin_project! {
@@ -40,6 +41,7 @@ impl<'c> Call<'c> {
         E: FromRejected,
     {
         happened!(self, FallenBack);
+        events::publish(self.state.name, || Kind::FellBack);
         let (limit, surrounding) = self.fallback_limit();
         let timer = clock::instant(limit).map(sleep_until);
         Fallback { answer, refused: E::from_rejected, limit, surrounding, timer, call: self }

@@ -15,6 +15,7 @@ use super::held::OfCall;
 use super::refusal::Refusal;
 use super::verdict::Cut;
 use crate::clock::{self, NEVER, Nanos};
+use crate::events::{self, Kind};
 use crate::policy::bulkhead::Entry;
 use crate::policy::hedge::{Extra, Hedge};
 
@@ -153,6 +154,7 @@ impl<'c> Call<'c> {
         hedge: &Hedge,
         begin: &impl Fn() -> F,
         now: Nanos,
+        number: u32,
     ) -> Option<Other<MayFail<F>>> {
         let limit = now.saturating_add(self.state.timeout.get()).min(self.deadline);
         if now >= limit {
@@ -168,6 +170,7 @@ impl<'c> Call<'c> {
         };
         hedge.count(Extra::Sent);
         happened!(self, Hedged);
+        events::publish(self.state.name, || Kind::Hedged { execution: number });
         let body = Box::pin(MayFail::new(self.state.name, begin()));
         Some(Other { body, timer: None, began: now, limit, _place: place })
     }
@@ -385,7 +388,7 @@ where
         // A failure begins the next execution at once.
         race.failed = false;
         let now = clock::now();
-        let Some(other) = call.begin_other(hedge, begin, now) else {
+        let Some(other) = call.begin_other(hedge, begin, now, race.begun + 2) else {
             race.begun = hedge.max();
             return Poll::Pending;
         };

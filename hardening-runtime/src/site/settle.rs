@@ -12,6 +12,7 @@ use super::{Call, Outcome, Verdict};
 use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
+use crate::events::{self, Kind};
 use crate::policy::circuit_breaker::{self, Permit};
 use crate::policy::retry::{Next, Progress, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
@@ -104,6 +105,7 @@ impl Call<'_> {
     #[cold]
     fn reason(&mut self, _: &Cut) -> Rejected {
         let rejected = self.refusal.into_rejected(self.state);
+        events::publish(self.state.name, || Kind::Refused(rejected.clone()));
         #[cfg(feature = "service")]
         crate::telemetry::recent::refused(self.state.name, rejected.kind());
         rejected

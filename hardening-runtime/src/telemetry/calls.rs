@@ -92,9 +92,11 @@ pub enum RetryReason {
 }
 
 impl RetryReason {
-    const ALL: [Self; 3] = [Self::Failure, Self::Timeout, Self::Refused];
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Failure, Self::Timeout, Self::Refused];
 
-    const fn name(self) -> &'static str {
+    /// As metrics name it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Failure => "failure",
             Self::Timeout => "timeout",

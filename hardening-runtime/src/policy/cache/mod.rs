@@ -9,7 +9,6 @@ mod store;
 mod times;
 
 pub use flight::{Landing, Leader};
-pub(crate) use sites::Request;
-pub use sites::{Cache, Stores};
+pub use sites::{Cache, Request, Stores};
 pub use store::{Found, Kept, Store};
 pub use times::{Age, Times};

@@ -55,7 +55,7 @@ where
 
 /// What became of a request for a cached result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub enum Request {
     /// It was there.
     Hit,
     /// It was loaded.
@@ -67,9 +67,11 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    pub(crate) const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Joined, Self::Stale];
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Joined, Self::Stale];
 
-    pub(crate) const fn name(self) -> &'static str {
+    /// As metrics name it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
             Self::Miss => "miss",

@@ -14,6 +14,7 @@ impl Transitions {
     #[cold]
     pub(super) fn happened(&self, circuit: &'static str, from: CircuitState, to: CircuitState) {
         self.counts[from as usize][to as usize].fetch_add(1, Ordering::Relaxed);
+        crate::events::circuit_changed(circuit, from, to);
         #[cfg(feature = "service")]
         crate::telemetry::recent::changed(circuit, from.name(), to.name());
         #[cfg(feature = "testing")]
