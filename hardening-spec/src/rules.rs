@@ -17,6 +17,8 @@ use crate::{
 pub const MAX_WINDOW_CALLS: u32 = 65_535;
 /// The most probes a half-open circuit may admit.
 pub const MAX_PROBES: u32 = 255;
+/// The longest time in which the whole burst of a rate limit may come back: 100 years.
+pub const MAX_BURST_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +305,30 @@ impl Rules<'_> {
             "a rate above one in a nanosecond limits nothing".into()
         });
         self.error(burst == Some(0), "burst", || "a burst of 0 admits nothing: write at least 1".into());
+        self.burst_time(limit);
         self.bound(keyed, max_keys);
+    }
+
+    /// What a limit holds must fit into the numbers that count it.
+    fn burst_time(&mut self, limit: &RateLimitSpec) {
+        if limit.rate.count == 0 {
+            return;
+        }
+        // One unit's time is rounded up, as the limiter does.
+        let unit = limit.rate.per.as_nanos().div_ceil(u128::from(limit.rate.count));
+        let most = MAX_BURST_TIME.as_nanos();
+        self.error(unit > most, "rate", || {
+            "one unit takes more than 100 years to come back, the longest time that is counted: write a higher rate"
+                .into()
+        });
+        let burst = u128::from(limit.burst());
+        self.error(unit <= most && unit * burst > most, "burst", || {
+            format!(
+                "a burst of {burst} takes more than 100 years to come back, the longest time that is counted: \
+                 write a burst of at most {}, or a higher rate",
+                most / unit.max(1)
+            )
+        });
     }
 
     fn bulkhead(&mut self, bulkhead: &BulkheadSpec, timeout: Option<Duration>) {
