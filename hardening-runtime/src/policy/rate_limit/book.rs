@@ -153,7 +153,7 @@ impl Limiter {
         book.close(self, lane);
         drop(book);
         if let Some(first) = first {
-            first.hear(0);
+            first.hear(1);
         }
     }
 

@@ -92,7 +92,8 @@ impl<W> Calendar<W> {
         let mut at = self.waiting.partition_point(|entry| entry.turn < from);
         let mut earlier = if at == 0 { 0 } else { self.waiting[at - 1].turn };
         while let Some(next) = self.waiting.get(at) {
-            let least = (next.meets.saturating_add(charge)).saturating_sub(gcra.tolerance).max(earlier).max(from);
+            let least =
+                (next.meets.saturating_add(charge)).saturating_sub(gcra.tolerance).max(earlier).max(from);
             let fits = next.meets.max(least).saturating_add(charge) <= next.latest;
             if fits && least <= next.turn {
                 return least;
@@ -140,6 +141,18 @@ impl<W> Calendar<W> {
     pub(super) fn from(&self, turn: Nanos) -> impl Iterator<Item = &W> {
         let first = self.waiting.partition_point(|entry| entry.turn < turn);
         self.waiting.range(first..).map(|entry| &entry.who)
+    }
+
+    /// The turn of the one who waits so many places before `turn`, 0 if there is none.
+    pub(super) fn ahead(&self, turn: Nanos, places: usize) -> Nanos {
+        let first = self.waiting.partition_point(|entry| entry.turn < turn);
+        first.checked_sub(places).map_or(0, |at| self.waiting[at].turn)
+    }
+
+    /// How many wait for a turn from `from` to `to`.
+    pub(super) fn between(&self, from: Nanos, to: Nanos) -> usize {
+        let before = |turn: Nanos| self.waiting.partition_point(|entry| entry.turn < turn);
+        before(to).saturating_sub(before(from))
     }
 
     /// Everybody who waits, by turn.
@@ -195,7 +208,10 @@ impl<W> Calendar<W> {
         if !same {
             self.end = tat;
         }
-        let mut latest = backwards.checked_add(1).and_then(|next| self.waiting.get(next)).map_or(NEVER, |next| next.latest);
+        let mut latest = backwards
+            .checked_add(1)
+            .and_then(|next| self.waiting.get(next))
+            .map_or(NEVER, |next| next.latest);
         let last = backwards.wrapping_add(1).min(self.waiting.len());
         for (at, entry) in self.waiting.range_mut(..last).enumerate().rev() {
             let least = latest.min(entry.turn.saturating_add(gcra.tolerance));

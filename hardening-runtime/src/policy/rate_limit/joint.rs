@@ -69,7 +69,7 @@ pub(super) struct Waiter {
     until: Nanos,
     /// Changed under the locks of all its limits.
     turn: AtomicU64,
-    /// 0, or how it heard that there may be an earlier turn: see [`Waiter::hear`].
+    /// Above 0 when it has heard that there may be an earlier turn; 256 for each that passed the word on.
     heard: AtomicU32,
     wake: Notify,
 }
@@ -85,12 +85,8 @@ impl Waiter {
         self.turn.load(Ordering::Acquire)
     }
 
-    /// Tells it that there may be an earlier turn, as the `rank`th to know of it.
-    pub(super) fn hear(&self, rank: u32) {
-        self.hear_as(rank + 1);
-    }
-
-    fn hear_as(&self, word: u32) {
+    /// Tells it that there may be an earlier turn, or with 0 that its turn has changed.
+    pub(super) fn hear(&self, word: u32) {
         self.heard.store(word, Ordering::Release);
         self.wake.notify_one();
     }
@@ -116,7 +112,10 @@ impl Books {
         let mut limiters: Vec<_> = limiters.collect();
         limiters.sort_unstable_by_key(|limiter| std::ptr::from_ref(*limiter).addr());
         limiters.dedup_by(|one, other| std::ptr::eq(*one, *other));
-        Self { locked: limiters.into_iter().map(|limiter| (limiter, limiter.book())).collect(), wake: Vec::new() }
+        Self {
+            locked: limiters.into_iter().map(|limiter| (limiter, limiter.book())).collect(),
+            wake: Vec::new(),
+        }
     }
 
     fn book(&mut self, limiter: &Limiter) -> &mut Book {
@@ -149,9 +148,9 @@ impl Books {
         parts
     }
 
-    /// The first moment from `now` on at which all have room, or the part that never has.
-    fn search(&mut self, parts: &[Part], now: Nanos) -> Result<Found, usize> {
-        let mut found = Found { turn: now, moved: [0; MAX_RATE_LIMITS], last: 0 };
+    /// The first moment from `from` on, or from `now`, at which all have room, or the part that never has.
+    fn search(&mut self, parts: &[Part], now: Nanos, from: Nanos) -> Result<Found, usize> {
+        let mut found = Found { turn: now.max(from), moved: [0; MAX_RATE_LIMITS], last: 0 };
         for round in 0.. {
             let before = found.turn;
             for (at, part) in parts.iter().enumerate() {
@@ -200,7 +199,7 @@ impl Books {
     fn tell_of_gap(&mut self, parts: &[Part], turn: Nanos, now: Nanos) {
         for part in parts {
             let heirs: Vec<_> = self.calendar(part, now).from(turn).take(HEIRS).cloned().collect();
-            self.wake.extend(heirs.into_iter().zip(1..));
+            self.wake.extend(heirs.into_iter().map(|heir| (heir, 1)));
         }
     }
 
@@ -226,7 +225,7 @@ impl Books {
         let Self { locked, wake } = self;
         drop(locked);
         for (waiter, word) in wake {
-            waiter.hear_as(word);
+            waiter.hear(word);
         }
     }
 }
@@ -243,7 +242,7 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
     let parts = books.parts(asked, now);
     let longest = parts.iter().map(|part| part.limiter.patience()).max().unwrap_or(0);
     let latest = now.saturating_add(longest).min(until).min(FAR);
-    let found = books.search(&parts, now);
+    let found = books.search(&parts, now, now);
     let impatient = |found: &Found| {
         let too_long = |at: &usize| found.moved[*at] > parts[*at].limiter.patience();
         (0..parts.len()).find(too_long).or((found.turn > latest && found.turn > now).then_some(found.last))
@@ -352,7 +351,7 @@ impl Reservation {
     fn refused(&self, now: Nanos) -> Look {
         let mut books = self.books();
         let parts = &self.0.parts;
-        let (at, retry_after) = match books.search(parts, now) {
+        let (at, retry_after) = match books.search(parts, now, now) {
             Ok(found) => (found.last, found.turn - now),
             Err(at) => (at, NEVER),
         };
@@ -393,9 +392,15 @@ impl Reservation {
             drop(books);
             return self.look(now);
         }
-        let lead = LEAD - STEP * Nanos::from((word & 0xff).clamp(1, HEIRS as u32) - 1);
+        // Gaps further ahead are for those before it.
+        let places = HEIRS + (word >> 8) as usize;
+        let parts = &waiter.parts;
+        let ahead = parts.iter().map(|part| books.calendar(part, now).ahead(turn, places)).max().unwrap_or(0);
         books.remove(waiter, now);
-        let earlier = books.search(&waiter.parts, now).map_or(turn, |found| found.turn.min(turn));
+        let earlier = books.search(parts, now, ahead).map_or(turn, |found| found.turn.min(turn));
+        let between =
+            parts.iter().map(|part| books.calendar(part, now).between(earlier, turn)).max().unwrap_or(0);
+        let lead = LEAD - STEP * between.min(HEIRS - 1) as Nanos;
         let soon = earlier <= now.saturating_add(lead);
         let takes = if soon { earlier } else { turn };
         books.insert(waiter, takes, now);
@@ -405,7 +410,7 @@ impl Reservation {
         if earlier == turn {
             books.pass_on(waiter, word, now);
         } else if soon {
-            books.tell_of_gap(&waiter.parts, turn, now);
+            books.tell_of_gap(parts, turn, now);
         }
         books.finish(&waiter.parts);
         match (earlier < turn, soon) {
@@ -458,7 +463,7 @@ impl Limiter {
                 books.remove(waiter, now);
             }
             for waiter in &waiters {
-                match books.search(&waiter.parts, now) {
+                match books.search(&waiter.parts, now, now) {
                     Ok(found) if found.turn <= waiter.until || found.turn == now => {
                         books.insert(waiter, found.turn, now);
                     }
