@@ -252,6 +252,7 @@ impl Call<'_> {
                 Look::Waits(until) => {
                     if matches!(Self::until(until, turn.changed()).await, Wait::Stopped) {
                         self.now = clock::now();
+                        turn.give_up(self.now);
                         return self.refuse(Reason::ShuttingDown);
                     }
                 }

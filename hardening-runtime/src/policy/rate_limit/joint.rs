@@ -420,6 +420,12 @@ impl Reservation {
         }
     }
 
+    /// Gives the turn up.
+    pub(crate) fn give_up(self, now: Nanos) {
+        self.leave(now);
+        self.0.turn.store(PASSED, Ordering::Release);
+    }
+
     /// Takes the charges out of every calendar, if the turn has not come.
     fn leave(&self, now: Nanos) {
         let waiter = &self.0;
