@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::units::show;
 use crate::{
-    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter,
+    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter, Per,
     RateLimitSpec, Ratio, RetrySpec, ThrottleSpec, Window,
 };
 
@@ -58,7 +58,7 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
         rules.of("circuit_breaker", 0).circuit_breaker(breaker, spec.timeout);
     }
     for (index, limit) in spec.limits() {
-        rules.of("rate_limited", index).rate_limited(limit);
+        rules.of("rate_limited", index).rate_limited(limit, spec);
     }
     if let Some(bulkhead) = &spec.bulkhead {
         rules.of("bulkhead", 0).bulkhead(bulkhead, spec.timeout);
@@ -297,8 +297,8 @@ impl Rules<'_> {
         }
     }
 
-    fn rate_limited(&mut self, limit: &RateLimitSpec) {
-        let RateLimitSpec { rate, burst, keyed, max_keys, .. } = *limit;
+    fn rate_limited(&mut self, limit: &RateLimitSpec, spec: &CallSpec) {
+        let RateLimitSpec { rate, burst, keyed, max_keys, wait, per } = *limit;
         self.error(rate.count == 0, "rate", || "a rate of 0 refuses everything: write at least 1".into());
         self.error(rate.per.is_zero(), "rate", || "a rate's period is longer than zero".into());
         self.error(!rate.per.is_zero() && rate.per.as_nanos() < u128::from(rate.count), "rate", || {
@@ -307,6 +307,18 @@ impl Rules<'_> {
         self.error(burst == Some(0), "burst", || "a burst of 0 admits nothing: write at least 1".into());
         self.burst_time(limit);
         self.bound(keyed, max_keys);
+        let timeout = spec.timeout.filter(|_| per == Per::Attempt).map(|timeout| (timeout, "timeout"));
+        let deadline = spec.deadline.map(|deadline| (deadline, "deadline"));
+        let shortest = timeout.into_iter().chain(deadline).min_by_key(|(limit, _)| *limit);
+        if let (Some((limit, name)), true) = (shortest, self.known("wait")) {
+            self.warning(wait > limit / 2 && !limit.is_zero(), "wait", || {
+                let (limit, half) = (show(limit), show(limit / 2));
+                format!(
+                    "a turn is waited for at most half of the {name} of {limit}, so that the body has the rest: \
+                     no wait is longer than {half}"
+                )
+            });
+        }
     }
 
     /// What a limit holds must fit into the numbers that count it.
