@@ -183,7 +183,7 @@ fn a_turn_that_is_given_up_is_there_again_whatever_it_costs() {
 fn callers_behind_a_gap_move_up_shortly_before_it_comes() {
     let limiter = taken();
     let turns: Vec<_> = (0..6).map(|_| reserve(&[(limiter, Charge::ONE)], NOW)).collect();
-    let [first, second, third, fourth, ..] = <[_; 6]>::try_from(turns).unwrap();
+    let [first, second, third, fourth, _fifth, _sixth] = <[_; 6]>::try_from(turns).unwrap();
     first.give_up(NOW);
     let ahead = |turn: &Reservation, now| match turn.look(now) {
         Look::Waits(at) => at,
@@ -337,7 +337,7 @@ fn who_waits_gets_a_turn_under_the_new_numbers_in_the_old_order() {
 #[test]
 fn arithmetic_is_exact_over_the_whole_range() {
     let random_bits = |random: &mut fastrand::Rng, bits: u32| random.u64(..) >> (64 - random.u32(1..=bits));
-    for seed in 0..200_000 {
+    for seed in 0..30_000 {
         let mut random = fastrand::Rng::with_seed(seed);
         let per = Duration::from_nanos(random_bits(&mut random, 64).max(1));
         let count = random_bits(&mut random, 32) as u32;
