@@ -18,7 +18,7 @@ pub const MAX_WINDOW_CALLS: u32 = 65_535;
 /// The most probes a half-open circuit may admit.
 pub const MAX_PROBES: u32 = 255;
 /// The longest time in which the whole burst of a rate limit may come back: 100 years.
-pub const MAX_BURST_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub const MAX_BURST_TIME: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

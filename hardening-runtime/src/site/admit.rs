@@ -229,14 +229,13 @@ impl Call<'_> {
     /// Waits for the turn that is kept, or until `resume`.
     pub(super) async fn pause(&mut self) {
         let turn = self.attached.as_mut().and_then(|attached| attached.turn.take());
-        match (self.reserved, turn) {
-            (Some(per), Some(turn)) => self.take_limits(per, turn).await,
-            _ => {
-                if matches!(Self::until(self.resume, std::future::pending()).await, Wait::Stopped) {
-                    self.refuse(Reason::ShuttingDown);
-                }
-                self.now = clock::now();
+        if let (Some(per), Some(turn)) = (self.reserved, turn) {
+            self.take_limits(per, turn).await;
+        } else {
+            if matches!(Self::until(self.resume, std::future::pending()).await, Wait::Stopped) {
+                self.refuse(Reason::ShuttingDown);
             }
+            self.now = clock::now();
         }
         self.resume = 0;
         self.reserved = None;

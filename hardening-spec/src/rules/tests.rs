@@ -203,7 +203,7 @@ fn a_burst_comes_back_within_a_hundred_years() {
     sound(&limited(slow("1d", 36_500)));
     only(&limited(slow("1ns", u32::MAX).with_max_keys(5)), "rate_limited.max_keys");
     only(&limited(RateLimitSpec::new(Rate::new(1, Duration::from_secs(3_153_600_001)))), "rate_limited.rate");
-    sound(&limited(RateLimitSpec::new(Rate::new(1, Duration::from_secs(3_153_600_000)))));
+    sound(&limited(RateLimitSpec::new(Rate::new(1, Duration::from_hours(876_000)))));
     only(&limited(RateLimitSpec::new(Rate::new(1, Duration::MAX))), "rate_limited.rate");
     let units = RateLimitSpec { burst: Some(u32::MAX), ..RateLimitSpec::new(Rate::new(3, Duration::MAX)) };
     only(&limited(units), "rate_limited.rate");

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::book::{Book, Lane};
 use super::calendar::Calendar;
-use super::{Charge, Limiter, Refused};
+use super::{Charge, Limiter, Refused, WithoutWaiting};
 use crate::clock::{self, NEVER, Nanos};
 use crate::sync::MutexGuard;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -295,7 +295,11 @@ fn refuse_at_once(asked: &[Asked], now: Nanos, until: Nanos) -> Option<Entered> 
     }
     let mut worst: Option<(u8, Refused, &Limiter)> = None;
     for asked in asked {
-        let Some(refused) = asked.limiter.refuses_at_once(asked.charge, now)? else { continue };
+        let refused = match asked.limiter.without_waiting(asked.charge, now) {
+            WithoutWaiting::Admits => continue,
+            WithoutWaiting::Refuses(refused) => refused,
+            WithoutWaiting::Unknown => return None,
+        };
         if worst.as_ref().is_none_or(|(_, worst, _)| refused.retry_after > worst.retry_after) {
             worst = Some((asked.position, refused, asked.limiter));
         }

@@ -80,6 +80,14 @@ enum Refusal {
     MayBecomeAWait,
 }
 
+/// What a look at the arrival time alone says.
+enum WithoutWaiting {
+    Admits,
+    Refuses(Refused),
+    /// That takes the book, or a place for the key.
+    Unknown,
+}
+
 /// Why a call may not wait for a limit.
 pub(crate) struct Refused {
     /// When the same charge would be admitted, [`NEVER`] if it costs more than the burst.
@@ -241,26 +249,24 @@ impl Limiter {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether it would refuse a charge that does not wait, `None` where that takes the book, or a place for its key.
-    fn refuses_at_once(&self, charge: Charge, now: Nanos) -> Option<Option<Refused>> {
+    /// What it would say to a charge that does not wait.
+    fn without_waiting(&self, charge: Charge, now: Nanos) -> WithoutWaiting {
         let gcra = self.gcra();
         if gcra.is_off() {
-            return Some(None);
+            return WithoutWaiting::Admits;
         }
         let tat = match &self.keyed {
-            Some(keyed) => keyed.peek(charge.key)?,
-            None => self.shared.load(Ordering::Acquire),
+            Some(keyed) => keyed.peek(charge.key),
+            None => Some(self.shared.load(Ordering::Acquire)),
         };
-        if self.needs_book(tat, now) {
-            return None;
-        }
-        Some(match gcra.decide(tat, now, charge.cost, 0) {
-            Arrival::Conforms { .. } => None,
+        let Some(tat) = tat.filter(|tat| !self.needs_book(*tat, now)) else { return WithoutWaiting::Unknown };
+        match gcra.decide(tat, now, charge.cost, 0) {
+            Arrival::Conforms { .. } => WithoutWaiting::Admits,
             Arrival::Exceeds { retry_after } => {
                 let remaining = gcra.remaining(tat, now);
-                Some(Refused { retry_after: retry_after.unwrap_or(NEVER), remaining })
+                WithoutWaiting::Refuses(Refused { retry_after: retry_after.unwrap_or(NEVER), remaining })
             }
-        })
+        }
     }
 
     /// Gives a charge back in the moment in which it was made: another limit refused.

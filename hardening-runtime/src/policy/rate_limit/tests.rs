@@ -306,7 +306,7 @@ fn other_numbers_hold_at_once() {
 #[test]
 fn who_waits_gets_a_turn_under_the_new_numbers_in_the_old_order() {
     let limiter =
-        lasting(Limiter::new("tuned", RateLimitSpec { wait: Duration::from_secs(60), ..each_second(1) }));
+        lasting(Limiter::new("tuned", RateLimitSpec { wait: Duration::from_mins(1), ..each_second(1) }));
     let other = lasting(keyed(10, 10));
     assert!(limiter.admits_one(NOW));
     let turns: Vec<_> =
@@ -316,7 +316,7 @@ fn who_waits_gets_a_turn_under_the_new_numbers_in_the_old_order() {
     };
     assert_eq!(at(&turns), [10, 20, 30, 40, 50]);
     let tune = |count, per| {
-        let wait = Duration::from_secs(60);
+        let wait = Duration::from_mins(1);
         limiter
             .tune_at(Some(&RateLimitSpec { rate: Rate::per_secs(count, per), wait, ..each_second(1) }), NOW);
     };

@@ -49,7 +49,7 @@ fn a_calendar_is_a_list_of_charges_that_all_conform() {
                         assert_eq!(found, None);
                         continue;
                     }
-                    let exact = (from..).find(|at| conforms(*at, cost)).unwrap();
+                    let exact = (from..from + 10_000).find(|at| conforms(*at, cost)).unwrap();
                     assert_eq!(found, Some(exact), "seed {seed}, {number}: {cost} from {from}, {calendar:?}");
                     let last = calendar.at_the_end(&gcra, cost, from).unwrap();
                     assert!(conforms(last, cost) && plain.iter().all(|(turn, ..)| *turn <= last));
