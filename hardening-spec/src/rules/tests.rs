@@ -1,6 +1,7 @@
 //! One test for each rule: what breaks it, and what just does not.
 
 use super::*;
+use crate::RateLimitSpec;
 use crate::units;
 use crate::{FallbackSpec, IdempotentSpec, Refusals};
 use crate::{Per, Rate};

@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError};
 
 use super::calendar::Calendar;
 use super::gcra::Arrival;
-use super::joint::Waiter;
 use super::keyed::WAITING;
+use super::reservation::Waiter;
 use super::{Charge, Limiter};
 use crate::clock::Nanos;
 use crate::sync::MutexGuard;

@@ -1,19 +1,23 @@
 //! `#[rate_limited]`: GCRA, for all callers together or for each key.
 
 mod book;
+mod books;
 mod calendar;
+mod charge;
 mod gcra;
 mod joint;
 mod keyed;
+mod reservation;
 
-use std::hash::Hash;
 use std::time::Duration;
 
 use hardening_spec::RateLimitSpec;
 
+pub use charge::{Charge, Decision};
 pub use gcra::{Arrival, Gcra};
-pub(crate) use joint::{Asked, Entered, Look, Reservation, enter};
+pub(crate) use joint::{Asked, Entered, enter};
 pub use keyed::{Keyed, hash_key};
+pub(crate) use reservation::{Look, Reservation};
 
 use self::book::{Book, Lane};
 use self::keyed::WAITING;
@@ -21,55 +25,6 @@ use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tunable::Tunable;
-
-/// What one call is charged: the hash of its key, and its cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Charge {
-    key: u64,
-    cost: u32,
-}
-
-impl Charge {
-    /// One unit, without a key.
-    pub const ONE: Self = Self::plain(1);
-
-    /// `cost` units, without a key.
-    pub const fn plain(cost: u32) -> Self {
-        Self { key: 0, cost }
-    }
-
-    /// The hash of the key.
-    pub(crate) const fn key(&self) -> u64 {
-        self.key
-    }
-
-    /// `cost` units of `key`.
-    #[inline(always)]
-    pub fn keyed<K: Hash + ?Sized>(key: &K, cost: u32) -> Self {
-        Self { key: hash_key(key), cost }
-    }
-}
-
-/// What a limiter says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Admitted.
-    Allowed {
-        /// Units left at once.
-        remaining: u32,
-        /// When the whole burst is there again.
-        reset: Duration,
-    },
-    /// Refused; nothing was charged.
-    Refused {
-        /// When the same request will be admitted; [`Duration::MAX`] for never.
-        retry_after: Duration,
-        /// The burst.
-        limit: u32,
-        /// Units left at once.
-        remaining: u32,
-    },
-}
 
 /// What becomes of a charge that is not admitted at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
