@@ -3,6 +3,8 @@
 //!
 //! Use it through the `hardening` crate; [`__private`] is what expansions name and is no public interface.
 
+#[cfg(any(feature = "service", feature = "tower"))]
+mod again;
 pub mod catalogue;
 pub mod clock;
 #[cfg(feature = "http-client")]

@@ -4,20 +4,21 @@
 //! judged where it was written.
 
 mod kept;
+mod limits;
 
 use std::time::Duration;
 
+pub use self::limits::MAX_BURST_TIME;
 use crate::units::show;
 use crate::{
-    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter,
-    RateLimitSpec, Ratio, RetrySpec, ThrottleSpec, Window,
+    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter, Ratio,
+    RetrySpec, ThrottleSpec, Window,
 };
 
 /// The most calls a count window may hold.
 pub const MAX_WINDOW_CALLS: u32 = 65_535;
 /// The most probes a half-open circuit may admit.
 pub const MAX_PROBES: u32 = 255;
-
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -56,7 +57,7 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
         rules.of("circuit_breaker", 0).circuit_breaker(breaker, spec.timeout);
     }
     for (index, limit) in spec.limits() {
-        rules.of("rate_limited", index).rate_limited(limit);
+        rules.of("rate_limited", index).rate_limited(limit, spec);
     }
     if let Some(bulkhead) = &spec.bulkhead {
         rules.of("bulkhead", 0).bulkhead(bulkhead, spec.timeout);
@@ -293,17 +294,6 @@ impl Rules<'_> {
                 });
             }
         }
-    }
-
-    fn rate_limited(&mut self, limit: &RateLimitSpec) {
-        let RateLimitSpec { rate, burst, keyed, max_keys, .. } = *limit;
-        self.error(rate.count == 0, "rate", || "a rate of 0 refuses everything: write at least 1".into());
-        self.error(rate.per.is_zero(), "rate", || "a rate's period is longer than zero".into());
-        self.error(!rate.per.is_zero() && rate.per.as_nanos() < u128::from(rate.count), "rate", || {
-            "a rate above one in a nanosecond limits nothing".into()
-        });
-        self.error(burst == Some(0), "burst", || "a burst of 0 admits nothing: write at least 1".into());
-        self.bound(keyed, max_keys);
     }
 
     fn bulkhead(&mut self, bulkhead: &BulkheadSpec, timeout: Option<Duration>) {

@@ -13,4 +13,5 @@ mod requires;
 mod reserving;
 mod shared;
 mod smoke;
+mod turns;
 mod unfinished;

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{BoxError, rejected};
-use crate::Rejected;
+use crate::{Rejected, again};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -129,6 +129,8 @@ fn refused<B: Default>(refusal: &Rejected) -> Response<B> {
         headers.insert(MESSAGE, message);
     }
     if let Some(delay) = refusal.retry_after() {
+        let conflict = matches!(refusal, Rejected::IdempotencyConflict { .. });
+        let delay = if conflict { delay } else { again::by_millis(delay) };
         let millis = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         headers.insert(PUSHBACK, HeaderValue::from(millis));
     }
@@ -188,7 +190,8 @@ mod tests {
         assert_eq!((response.status().as_u16(), response.body().as_str()), (200, ""));
         assert_eq!(told("grpc-status"), "14");
         assert!(told("grpc-message").contains("gr%C3%B6%C3%9Fe"), "{}", told("grpc-message"));
-        assert_eq!(told("grpc-retry-pushback-ms"), "1501");
+        let told_ms: u32 = told("grpc-retry-pushback-ms").parse().unwrap();
+        assert!((1501..=1801).contains(&told_ms), "{told_ms}");
         assert_eq!(told("content-type"), "application/grpc");
         assert_eq!(escaped("100%\n"), "100%25%0A");
     }

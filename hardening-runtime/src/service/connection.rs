@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
 use super::address::Shown;
-use super::problem::{PROBLEM_JSON, Problem};
+use super::problem::{PROBLEM_JSON, Problem, whole_seconds};
 use super::rarely::Rarely;
 use super::request;
 use super::request_id;
@@ -19,6 +19,7 @@ use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
 use super::wire::{Conn, Waiting, Wire};
+use crate::again;
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::settings::Http;
 
@@ -250,8 +251,11 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     };
     let id = request_id::make();
     let (kind, again) = match status {
-        StatusCode::SERVICE_UNAVAILABLE => ("urn:hardening:problem:overloaded", "retry-after: 1\r\n"),
-        _ => ("about:blank", ""),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let again = whole_seconds(again::by_seconds(Duration::from_secs(1)));
+            ("urn:hardening:problem:overloaded", format!("retry-after: {again}\r\n"))
+        }
+        _ => ("about:blank", String::new()),
     };
     let body = Problem::new(status).kind(kind).detail(detail).body(Some(&id));
     let phrase = status.canonical_reason().unwrap_or("Error");

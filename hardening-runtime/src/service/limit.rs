@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use hardening_spec::{Rate, RateLimitSpec};
+use hardening_spec::rules::{self, Severity};
+use hardening_spec::{CallSpec, Rate, RateLimitSpec};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::address::Shown;
 use super::client::Client;
 use super::field_text::{Text, lasting};
 use super::problem::{Problem, whole_seconds};
+use crate::again;
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
 use crate::settings::{Forwarded, Http};
@@ -25,6 +27,27 @@ pub(crate) static FIELDS: [HeaderName; 5] = [RATE_LIMIT, RATE_LIMIT_POLICY, X_LI
 
 /// What a wrong credential costs a client more than another request.
 const FINE: u32 = 9;
+
+/// Whether limits of these numbers can be kept.
+///
+/// # Errors
+/// With the setting that is out of bounds, and the bound.
+pub(super) fn check(http: &Http) -> Result<(), String> {
+    for (setting, rate, burst) in [
+        ("rate_limit", http.rate_limit, http.rate_limit_burst),
+        ("principal_rate_limit", http.principal_rate_limit, None),
+        ("tenant_rate_limit", http.tenant_rate_limit, None),
+    ] {
+        let Some(rate) = rate else { continue };
+        let spec = RateLimitSpec { burst: Some(burst.unwrap_or(rate.count)), ..RateLimitSpec::new(rate) };
+        let wrong = rules::check(&CallSpec::NONE.with_rate_limited(spec), &|_, _| true);
+        if let Some(wrong) = wrong.into_iter().find(|wrong| wrong.severity == Severity::Error) {
+            let key = if wrong.key == "burst" && burst.is_some() { "rate_limit_burst" } else { setting };
+            return Err(format!("`http.{key}`: {}", wrong.message));
+        }
+    }
+    Ok(())
+}
 
 /// Every limit of a service.
 #[derive(Debug)]
@@ -234,11 +257,12 @@ fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
 
 /// The answer to a refused request.
 pub(crate) fn refusal(retry_after: Duration) -> Problem {
+    let seconds = whole_seconds(again::by_seconds(retry_after));
     Problem::new(StatusCode::TOO_MANY_REQUESTS)
         .kind("https://iana.org/assignments/http-problem-types#quota-exceeded")
         .title("Quota exceeded")
-        .detail(format!("Too many requests; try again in {} s.", whole_seconds(retry_after)))
-        .retry_after(retry_after)
+        .detail(format!("Too many requests; try again in {seconds} s."))
+        .retry_after(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
@@ -352,6 +376,21 @@ mod tests {
     fn the_longest_rate_and_the_largest_burst_are_a_limit() {
         let rate = Rate::new(1, Duration::from_nanos(u64::MAX));
         assert!(Limit::new("client", Some(rate), Some(u32::MAX), u32::MAX).is_some());
+    }
+
+    #[test]
+    fn a_burst_that_takes_more_than_a_hundred_years_is_refused() {
+        let mut http = Settings::default().http;
+        assert_eq!(check(&http), Ok(()));
+        http.rate_limit = Some(hardening_spec::units::rate("1/1d").unwrap());
+        http.rate_limit_burst = Some(36_500);
+        assert_eq!(check(&http), Ok(()));
+        http.rate_limit_burst = Some(214_000);
+        let wrong = check(&http).unwrap_err();
+        assert!(wrong.starts_with("`http.rate_limit_burst`: ") && wrong.contains("at most 36500"), "{wrong}");
+        http.rate_limit_burst = None;
+        http.tenant_rate_limit = Some(Rate::new(1, Duration::MAX));
+        assert!(check(&http).unwrap_err().starts_with("`http.tenant_rate_limit`: "));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::telemetry::redact;
-use crate::{Rejected, context};
+use crate::{Rejected, again, context};
 
 /// The media type of every error answer.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -29,6 +29,8 @@ pub struct Problem {
     detail: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    /// Whether many clients may be refused at once, which are then told different times.
+    spread: bool,
     accepts: Option<Media>,
     allows: Option<Methods>,
 }
@@ -85,6 +87,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             retry_after: None,
+            spread: false,
             accepts: None,
             allows: None,
         }
@@ -132,6 +135,12 @@ impl Problem {
         self
     }
 
+    /// When a repetition can succeed, told so that not everybody comes at once: see [`again`].
+    #[must_use]
+    pub(super) fn spread_retry_after(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), spread: true, ..self }
+    }
+
     /// 415, with what would have been taken in `Accept`.
     pub(super) fn other_media(wanted: Media) -> Self {
         let detail = format!("Send `content-type: {}`.", wanted.name());
@@ -165,6 +174,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(after) = self.retry_after {
+            let after = if self.spread { again::by_seconds(after) } else { after };
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
         if let Some(media) = self.accepts {
@@ -265,6 +275,7 @@ impl From<&Rejected> for Problem {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let mut problem = Self::new(status).kind(format!("urn:hardening:problem:{kind}")).detail(detail);
         problem.retry_after = refusal.retry_after();
+        problem.spread = matches!(refusal, Rejected::CircuitOpen { .. } | Rejected::RateLimited { .. });
         problem
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::address::unix_path;
 use super::shutdown::Plan;
-use super::{health, tasks};
+use super::{health, limit, tasks};
 use crate::names::{self, Renamed};
 use crate::settings::{Settings, env_name};
 
@@ -27,6 +27,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
 /// With what does not fit together.
 pub(super) fn check(settings: &Settings) -> Result<(), String> {
     plan(settings).check()?;
+    limit::check(&settings.http)?;
     if !settings.tls.is_off() && unix_path(&settings.http.listen).is_some() {
         return Err(
             "`http.listen` is a Unix socket, where nobody speaks TLS: write an address and a port there, or take \

@@ -16,6 +16,7 @@ use crate::clock::{self, Nanos};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::circuit_breaker::{Admission, Permit};
+use crate::policy::rate_limit::{Look, Reservation};
 use crate::policy::retry::random;
 use crate::policy::throttle::Throttle;
 
@@ -68,7 +69,7 @@ impl Call<'_> {
     }
 
     async fn take_turn(&mut self) {
-        if self.resume != 0 && !matches!(self.reserved, Some((Per::Attempt, _))) {
+        if self.resume != 0 && self.reserved != Some(Per::Attempt) {
             self.pause().await;
             if self.refusal.is_none() && self.now >= self.deadline {
                 self.refuse(Reason::DeadlineExceeded);
@@ -122,7 +123,7 @@ impl Call<'_> {
             return false;
         }
         if state.attempt_limits.any {
-            self.charge_limits(&state.attempt_limits, Per::Attempt, self.limit);
+            self.charge_limits(&state.attempt_limits, Per::Attempt, self.patience(Per::Attempt));
             if self.resume != 0 {
                 return true;
             }
@@ -225,17 +226,37 @@ impl Call<'_> {
         }
     }
 
-    /// Waits until `resume`.
+    /// Waits for the turn that is kept, or until `resume`.
     pub(super) async fn pause(&mut self) {
-        let waited = Self::until(self.resume, std::future::pending()).await;
-        let now = clock::now();
-        if matches!(waited, Wait::Stopped) {
-            self.refund_reserved(now);
-            self.refuse(Reason::ShuttingDown);
+        let turn = self.attached.as_mut().and_then(|attached| attached.turn.take());
+        if let (Some(per), Some(turn)) = (self.reserved, turn) {
+            self.take_limits(per, turn).await;
+        } else {
+            if matches!(Self::until(self.resume, std::future::pending()).await, Wait::Stopped) {
+                self.refuse(Reason::ShuttingDown);
+            }
+            self.now = clock::now();
         }
-        self.now = now;
         self.resume = 0;
         self.reserved = None;
+    }
+
+    /// Waits for a turn in the limits, which may change.
+    async fn take_limits(&mut self, per: Per, turn: Reservation) {
+        loop {
+            self.now = clock::now();
+            match turn.look(self.now) {
+                Look::Passed => return self.have_charged(per),
+                Look::Refused(limiter, refused) => return self.refuse_limited(limiter, &refused),
+                Look::Waits(until) => {
+                    if matches!(Self::until(until, turn.changed()).await, Wait::Stopped) {
+                        self.now = clock::now();
+                        turn.give_up(self.now);
+                        return self.refuse(Reason::ShuttingDown);
+                    }
+                }
+            }
+        }
     }
 
     pub(super) async fn until(moment: Nanos, done: impl Future<Output = ()>) -> Wait {

@@ -13,7 +13,7 @@ use crate::clock::{self, NEVER, Nanos};
 use crate::context;
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::{self, Permit};
-use crate::policy::rate_limit::Charge;
+use crate::policy::rate_limit::{self, Asked, Charge, Entered, Refused};
 use crate::telemetry::calls::CallOutcome;
 
 /// One call. Dropping it before it is finished gives everything back and counts as cancelled, or as panicked
@@ -38,9 +38,8 @@ pub struct Call<'c> {
     pub(super) permit: Permit,
     /// Attempts begun.
     pub(super) attempts: u32,
-    /// Limits that a wait in hand has charged, and the position of the one whose turn it waits for; they are given
-    /// back when it is cut short.
-    pub(super) reserved: Option<(Per, u8)>,
+    /// The limits whose turn the wait in hand is for.
+    pub(super) reserved: Option<Per>,
     pub(super) phase: Phase,
     /// Whether a place in the bulkhead is held.
     pub(super) inside: bool,
@@ -130,7 +129,7 @@ impl<'c> Call<'c> {
     #[cold]
     fn enter_any(&mut self) {
         if !self.state.call_limits.gated || self.holds_right() {
-            self.charge_limits(&self.state.call_limits, Per::Call, self.deadline);
+            self.charge_limits(&self.state.call_limits, Per::Call, self.patience(Per::Call));
         }
     }
 
@@ -162,64 +161,58 @@ impl<'c> Call<'c> {
         happened!(self, Refused(self.refusal.kind()));
     }
 
-    /// Charges the limits of one kind, all of them or none.
+    /// Charges the limits of one kind, all of them or none, or keeps the turn that comes by `until`.
     #[cold]
     pub(super) fn charge_limits(&mut self, limits: &'static Limits, per: Per, until: Nanos) {
-        let limits = limits.as_slice();
-        for (before, charged) in limits.iter().enumerate() {
-            let charge = self.charge(charged);
-            if !charged.limiter.admits(charge, self.now)
-                && !self.charge_later(charged, charge, per, until, limits.len() == 1)
-            {
-                limits[..before].iter().for_each(|charged| charged.limiter.refund(self.charge(charged)));
-                self.resume = 0;
-                self.reserved = None;
-                return;
+        let all = limits.as_slice();
+        let refuses = |charged: &Charged| !charged.limiter.admits(self.charge(charged), self.now);
+        let Some(at) = all.iter().position(refuses) else { return self.have_charged(per) };
+        all[..at].iter().for_each(|charged| charged.limiter.refund(self.charge(charged), self.now));
+        let ask = |charged: &Charged| Asked {
+            limiter: charged.limiter,
+            charge: self.charge(charged),
+            position: charged.position,
+        };
+        let asked: Vec<_> = all.iter().map(ask).collect();
+        match rate_limit::enter(&asked, self.now, until) {
+            Entered::Now => self.have_charged(per),
+            Entered::Later(turn) => {
+                self.resume = turn.turn();
+                self.reserved = Some(per);
+                self.attach().turn = Some(turn);
             }
+            Entered::Refused(limiter, refused) => self.refuse_limited(limiter, &refused),
         }
-        for charged in limits {
+    }
+
+    #[cold]
+    pub(super) fn refuse_limited(&mut self, limiter: u8, refused: &Refused) {
+        happened!(self, Refused("rate_limited"));
+        self.refusal = Refusal {
+            reason: Reason::RateLimited,
+            limiter,
+            ran: false,
+            remaining: refused.remaining,
+            retry_after: refused.retry_after,
+        };
+    }
+
+    /// Counts what was charged.
+    pub(super) fn have_charged(&mut self, per: Per) {
+        let limits = match per {
+            Per::Call => &self.state.call_limits,
+            Per::Attempt => &self.state.attempt_limits,
+        };
+        for charged in limits.as_slice() {
             charged.limiter.count_allowed();
         }
         match per {
-            _ if limits.is_empty() => {}
+            _ if limits.as_slice().is_empty() => {}
             Per::Call => {
                 happened!(self, CallCharged);
             }
             Per::Attempt => {
                 happened!(self, AttemptCharged);
-            }
-        }
-    }
-
-    /// Charges a limit whose turn is not now, if the call may wait for it.
-    #[cold]
-    fn charge_later(
-        &mut self,
-        charged: &'static Charged,
-        charge: Charge,
-        per: Per,
-        until: Nanos,
-        alone: bool,
-    ) -> bool {
-        match charged.limiter.reserve(charge, self.now, until.saturating_sub(self.now), alone) {
-            Ok(delay) => {
-                let turn = self.now.saturating_add(delay);
-                if turn > self.resume {
-                    self.resume = turn;
-                    self.reserved = Some((per, charged.position));
-                }
-                true
-            }
-            Err(refused) => {
-                happened!(self, Refused("rate_limited"));
-                self.refusal = Refusal {
-                    reason: Reason::RateLimited,
-                    limiter: charged.position,
-                    ran: false,
-                    remaining: refused.remaining,
-                    retry_after: refused.retry_after,
-                };
-                false
             }
         }
     }
@@ -232,21 +225,13 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// Gives back what a wait that began with the last look at the clock, and is cut short `now`, had charged.
+    /// Gives up the turn that the call waits for.
     #[cold]
-    pub(super) fn refund_reserved(&mut self, now: Nanos) {
-        let Some((per, waited_for)) = self.reserved.take() else { return };
-        let limits = match per {
-            Per::Call => &self.state.call_limits,
-            Per::Attempt => &self.state.attempt_limits,
-        };
-        for charged in limits.as_slice() {
-            let (limiter, charge) = (charged.limiter, self.charge(charged));
-            if charged.position == waited_for {
-                limiter.give_up_turn(charge, self.resume, now);
-            } else {
-                limiter.give_up_rest(charge, self.now, now);
-            }
+    pub(super) fn give_up_turn(&mut self) {
+        if self.reserved.take().is_some()
+            && let Some(attached) = &mut *self.attached
+        {
+            attached.turn = None;
         }
     }
 

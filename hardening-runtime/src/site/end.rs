@@ -41,7 +41,7 @@ impl Call<'_> {
     pub(super) fn give_up(&mut self, outcome: CallOutcome, verdict: circuit_breaker::Verdict) {
         let now = clock::now();
         let took = now.saturating_sub(self.now);
-        self.refund_reserved(now);
+        self.give_up_turn();
         self.now += took;
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
             self.state.metrics.attempted(outcome);

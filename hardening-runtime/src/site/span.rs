@@ -14,6 +14,7 @@ use tracing::{Level, Metadata, Span};
 use super::Site;
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::CircuitBreaker;
+use crate::policy::rate_limit::Reservation;
 
 const NEVER: u8 = 0;
 const SOMETIMES: u8 = 1;
@@ -101,6 +102,8 @@ pub(crate) struct Attached {
     pub(crate) breaker: Option<&'static CircuitBreaker>,
     /// The bulkhead of its key that the attempt in hand waits for or is in.
     pub(crate) bulkhead: Option<&'static Bulkhead>,
+    /// The turn in the limits that the call waits for.
+    pub(crate) turn: Option<Reservation>,
     /// An attempt before the one in hand may have done something; kept where that matters.
     pub(crate) ran: bool,
     /// The fault that happens in place of the body.

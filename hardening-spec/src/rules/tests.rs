@@ -1,9 +1,10 @@
 //! One test for each rule: what breaks it, and what just does not.
 
 use super::*;
-use crate::Rate;
+use crate::RateLimitSpec;
 use crate::units;
 use crate::{FallbackSpec, IdempotentSpec, Refusals};
+use crate::{Per, Rate};
 
 const RETRY: RetrySpec = RetrySpec { idempotent: true, ..RetrySpec::DEFAULT };
 const BREAKER: CircuitBreakerSpec = CircuitBreakerSpec::DEFAULT;
@@ -188,6 +189,37 @@ fn numbers_of_a_rate_limit() {
     only(&limited(RateLimitSpec { max_keys: 5, ..LIMIT }), "rate_limited.max_keys");
     sound(&limited(RateLimitSpec { keyed: true, max_keys: 5, ..LIMIT }));
     assert_eq!(check(&limited(zero), &|_, _| true)[0].index, 1);
+}
+
+#[test]
+fn a_burst_comes_back_within_a_hundred_years() {
+    let slow = |per: &str, burst| RateLimitSpec {
+        burst: Some(burst),
+        ..RateLimitSpec::new(Rate::new(1, time(per)))
+    };
+    let day = slow("1d", 214_000);
+    only(&limited(day), "rate_limited.burst");
+    assert!(check(&limited(day), &|_, _| true)[0].message.contains("at most 36500,"));
+    only(&limited(slow("1d", 36_501)), "rate_limited.burst");
+    sound(&limited(slow("1d", 36_500)));
+    only(&limited(slow("1ns", u32::MAX).with_max_keys(5)), "rate_limited.max_keys");
+    only(&limited(RateLimitSpec::new(Rate::new(1, Duration::from_secs(3_153_600_001)))), "rate_limited.rate");
+    sound(&limited(RateLimitSpec::new(Rate::new(1, Duration::from_hours(876_000)))));
+    only(&limited(RateLimitSpec::new(Rate::new(1, Duration::MAX))), "rate_limited.rate");
+    let units = RateLimitSpec { burst: Some(u32::MAX), ..RateLimitSpec::new(Rate::new(3, Duration::MAX)) };
+    only(&limited(units), "rate_limited.rate");
+}
+
+#[test]
+fn a_turn_leaves_the_body_its_half_of_the_time() {
+    let waiting = |wait: &str, per| RateLimitSpec { wait: time(wait), per, ..LIMIT };
+    let within = |limit, deadline: &str| CallSpec { deadline: Some(time(deadline)), ..limited(limit) };
+    only(&within(waiting("51ms", Per::Call), "100ms"), "rate_limited.wait?");
+    sound(&within(waiting("50ms", Per::Call), "100ms"));
+    let cut = |limit| CallSpec { timeout: Some(time("50ms")), ..within(limit, "100ms") };
+    only(&cut(waiting("30ms", Per::Attempt)), "rate_limited.wait?");
+    sound(&cut(waiting("30ms", Per::Call)));
+    sound(&limited(waiting("1h", Per::Call)));
 }
 
 #[test]

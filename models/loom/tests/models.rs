@@ -33,8 +33,11 @@ checks! {
         i_17_places_before_a_queue_are_never_exceeded_or_lost;
     limiter:
         i_41_a_burst_is_given_out_exactly
+        i_41_numbers_change_under_those_who_wait
         i_41_one_key_takes_one_place
+        i_41_the_short_way_and_the_calendar_keep_one_bound
         i_41_turns_are_given_up_and_taken_once
+        i_41_two_limits_are_charged_for_one_turn
         i_41_what_is_given_back_is_there_again;
     throttle:
         i_14_a_turning_bucket_loses_no_call;

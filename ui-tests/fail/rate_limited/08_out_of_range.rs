@@ -5,6 +5,11 @@ async fn stock(sku: &str) -> Result<usize, Rejected> {
     Ok(sku.len())
 }
 
+#[rate_limited(1/1d, burst = 214000)]
+async fn reports(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
 fn main() {
-    let _ = stock("A-1");
+    let _ = (stock("A-1"), reports("A-1"));
 }

@@ -1,8 +1,14 @@
 //! The generic cell rate algorithm (ITU-T I.371, virtual scheduling): one theoretical arrival time.
 
 use hardening_spec::Rate;
+use hardening_spec::rules::MAX_BURST_TIME;
 
-use crate::clock::{Nanos, nanos};
+use crate::clock::Nanos;
+
+/// The longest time in which a burst may come back, in nanoseconds. Arrival times stay below 2^63 with it, whatever is
+/// charged.
+pub(super) const MAX_TOLERANCE: Nanos = MAX_BURST_TIME.as_secs() * 1_000_000_000;
+const _: () = assert!(MAX_TOLERANCE < 1 << 62);
 
 /// The numbers of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +42,19 @@ impl Gcra {
     /// No limit.
     pub(super) const OFF: Self = Self { emission: 0, tolerance: Nanos::MAX, burst: u32::MAX };
 
-    /// A limit of `rate` with `burst` units at once.
+    /// A limit of `rate` with `burst` units at once. Numbers beyond [`MAX_BURST_TIME`], which the rules refuse wherever they
+    /// are written, become a smaller burst: never one that admits more.
     pub fn new(rate: Rate, burst: u32) -> Self {
-        let emission = nanos(rate.per).div_ceil(u64::from(rate.count.max(1))).max(1);
-        Self { emission, tolerance: emission.saturating_mul(u64::from(burst)), burst }
+        let emission = rate.per.as_nanos().div_ceil(u128::from(rate.count.max(1)));
+        let emission = u64::try_from(emission).unwrap_or(MAX_TOLERANCE).clamp(1, MAX_TOLERANCE);
+        let most = u32::try_from(MAX_TOLERANCE / emission).unwrap_or(u32::MAX);
+        let burst = burst.min(most);
+        Self { emission, tolerance: emission * u64::from(burst), burst }
+    }
+
+    /// Whether nothing is limited.
+    pub(super) const fn is_off(&self) -> bool {
+        self.emission == 0
     }
 
     /// The burst in units.
@@ -77,16 +92,6 @@ impl Gcra {
         let from = if tat > now { tat } else { now };
         let next = from.saturating_add(self.emission);
         if next - now <= self.tolerance { Some(next) } else { None }
-    }
-
-    /// The latest arrival time at which the last of what was charged has its turn by `turn`.
-    pub const fn furthest(&self, turn: Nanos) -> Nanos {
-        turn.saturating_add(self.tolerance)
-    }
-
-    /// When the last of what was charged has its turn, the other way round.
-    pub const fn turn(&self, tat: Nanos) -> Nanos {
-        tat.saturating_sub(self.tolerance)
     }
 
     /// Units that would be admitted at `now`.

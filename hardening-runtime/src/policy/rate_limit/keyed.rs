@@ -12,6 +12,10 @@ use crate::clock::Nanos;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
+/// Set in an arrival time while callers wait for turns of its key: the [`Book`](super::book::Book) holds the state then.
+/// Later than every moment, so that whoever does not know of it refuses.
+pub(super) const WAITING: Nanos = 1 << 63;
+
 const SHARDS: usize = 16;
 
 /// A sweep looks at every entry, so a full map is swept at most this often.
@@ -94,6 +98,25 @@ impl Keyed {
         let tat = shard.get_mut(&key)?;
         let before = *tat;
         Some(change(before).map(|after| *tat = after).map_or(Err(before), |()| Ok(before)))
+    }
+
+    /// Marks the arrival time of `key` as [`WAITING`], and answers what it was; `None` when there is no room for it.
+    pub(super) fn open(&self, key: u64, now: Nanos) -> Option<Nanos> {
+        self.update(key, now, |tat| std::mem::replace(tat, *tat | WAITING) & !WAITING)
+    }
+
+    /// Gives a key its arrival time back.
+    pub(super) fn close(&self, key: u64, tat: Nanos) {
+        if let Some(word) = self.shard(key).get_mut(&key) {
+            *word = tat;
+        }
+    }
+
+    /// No arrival time is later, but those of keys for which callers wait.
+    pub(super) fn cap(&self, latest: Nanos) {
+        for shard in &self.shards {
+            lock(shard).values_mut().filter(|tat| **tat < WAITING).for_each(|tat| *tat = latest.min(*tat));
+        }
     }
 
     /// The arrival time of a known key.

@@ -1,70 +1,30 @@
 //! `#[rate_limited]`: GCRA, for all callers together or for each key.
 
+mod book;
+mod books;
+mod calendar;
+mod charge;
 mod gcra;
+mod joint;
 mod keyed;
-mod turns;
+mod reservation;
 
-use std::hash::Hash;
 use std::time::Duration;
 
 use hardening_spec::RateLimitSpec;
 
+pub use charge::{Charge, Decision};
 pub use gcra::{Arrival, Gcra};
+pub(crate) use joint::{Asked, Entered, enter};
 pub use keyed::{Keyed, hash_key};
+pub(crate) use reservation::{Look, Reservation};
 
-use self::turns::{FreeTurns, Turn};
-use crate::clock::{NEVER, Nanos, nanos};
+use self::book::{Book, Lane};
+use self::keyed::WAITING;
+use crate::clock::{self, NEVER, Nanos, nanos};
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tunable::Tunable;
-
-/// What one call is charged: the hash of its key, and its cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Charge {
-    key: u64,
-    cost: u32,
-}
-
-impl Charge {
-    /// One unit, without a key.
-    pub const ONE: Self = Self::plain(1);
-
-    /// `cost` units, without a key.
-    pub const fn plain(cost: u32) -> Self {
-        Self { key: 0, cost }
-    }
-
-    /// The hash of the key.
-    pub(crate) const fn key(&self) -> u64 {
-        self.key
-    }
-
-    /// `cost` units of `key`.
-    #[inline(always)]
-    pub fn keyed<K: Hash + ?Sized>(key: &K, cost: u32) -> Self {
-        Self { key: hash_key(key), cost }
-    }
-}
-
-/// What a limiter says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Admitted.
-    Allowed {
-        /// Units left at once.
-        remaining: u32,
-        /// When the whole burst is there again.
-        reset: Duration,
-    },
-    /// Refused; nothing was charged.
-    Refused {
-        /// When the same request will be admitted; [`Duration::MAX`] for never.
-        retry_after: Duration,
-        /// The burst.
-        limit: u32,
-        /// Units left at once.
-        remaining: u32,
-    },
-}
 
 /// What becomes of a charge that is not admitted at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +35,15 @@ enum Refusal {
     MayBecomeAWait,
 }
 
-/// A reservation that would take too long.
+/// What a look at the arrival time alone says.
+enum WithoutWaiting {
+    Admits,
+    Refuses(Refused),
+    /// That takes the book, or a place for the key.
+    Unknown,
+}
+
+/// Why a call may not wait for a limit.
 pub(crate) struct Refused {
     /// When the same charge would be admitted, [`NEVER`] if it costs more than the burst.
     pub(crate) retry_after: Nanos,
@@ -92,11 +60,13 @@ pub struct Limiter {
     tolerance: Tunable,
     burst: Tunable,
     patience: Tunable,
-    /// The state of a limiter without keys; of a keyed one, what the keys without room share.
+    /// The state of a limiter without keys; of a keyed one, what the keys without room share. With [`WAITING`] in it the
+    /// book has the state, as for each key.
     shared: AtomicU64,
     keyed: Option<Keyed>,
     overflowed: AtomicBool,
-    free_turns: FreeTurns,
+    /// Who waits. Locked before a shard of `keyed`.
+    book: Mutex<Book>,
     /// Charges admitted.
     allowed: AtomicU64,
     /// Charges refused.
@@ -117,7 +87,7 @@ impl Limiter {
             shared: AtomicU64::new(0),
             keyed: spec.keyed.then(|| Keyed::new(spec.max_keys)),
             overflowed: AtomicBool::new(false),
-            free_turns: FreeTurns::default(),
+            book: Mutex::new(Book::default()),
             allowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             overflow: AtomicU64::new(0),
@@ -126,9 +96,28 @@ impl Limiter {
         limiter
     }
 
-    /// Puts other numbers in force, `None` for no limit; what was charged stays charged.
+    /// Puts other numbers in force, `None` for no limit, at once: what has passed weighs at most a whole burst of the new
+    /// ones, and those who wait are given new turns.
     pub fn tune(&self, spec: Option<&RateLimitSpec>) {
+        self.tune_at(spec, clock::now());
+    }
+
+    /// The same at this moment.
+    pub fn tune_at(&self, spec: Option<&RateLimitSpec>, now: Nanos) {
         let gcra = spec.map_or(Gcra::OFF, |spec| Gcra::new(spec.rate, spec.burst()));
+        if let Some(spec) = spec
+            && gcra.burst() < spec.burst()
+        {
+            tracing::warn!(
+                limiter = self.name,
+                burst = spec.burst(),
+                in_force = gcra.burst(),
+                "a burst that takes more than 100 years to come back is made smaller"
+            );
+        }
+        let mut book = self.book();
+        book.fold(self, now);
+        let same = gcra == self.gcra();
         // Between two of these a decision may see an old number beside a new one, once.
         self.tolerance.set(gcra.tolerance);
         self.emission.set(gcra.emission);
@@ -136,6 +125,21 @@ impl Limiter {
         self.patience.set(spec.map_or(0, |spec| nanos(spec.wait)));
         if let (Some(keyed), Some(spec)) = (&self.keyed, spec) {
             keyed.bound(spec.max_keys);
+        }
+        if same {
+            return;
+        }
+        let latest = now.saturating_add(gcra.tolerance);
+        let cap = |tat: Nanos| (tat < WAITING && tat > latest).then_some(latest);
+        let _ = self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, cap);
+        if let Some(keyed) = &self.keyed {
+            keyed.cap(latest);
+        }
+        book.tune(self, now);
+        let anybody = !book.is_empty();
+        drop(book);
+        if anybody {
+            self.reschedule(now);
         }
     }
 
@@ -180,8 +184,8 @@ impl Limiter {
     pub(crate) fn admits(&self, charge: Charge, now: Nanos) -> bool {
         let arrival = match &self.keyed {
             Some(_) if self.is_off() => return true,
-            None => self.arrive_shared(charge.cost, now, 0),
-            Some(keyed) => self.arrive_keyed(keyed, charge, now, 0, Refusal::MayBecomeAWait),
+            None => self.arrive_shared(charge.cost, now),
+            Some(keyed) => self.arrive_keyed(keyed, charge, now, Refusal::MayBecomeAWait).1,
         };
         matches!(arrival, Arrival::Conforms { .. })
     }
@@ -191,84 +195,50 @@ impl Limiter {
         self.allowed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Charges `charge` for its turn in the future, if that comes within `wait` and the limiter's patience; answers
-    /// how long it takes. `alone`: no other limit is charged with it. A refusal is counted, a charge is not yet.
-    #[cold]
-    pub(crate) fn reserve(
-        &self,
-        charge: Charge,
-        now: Nanos,
-        wait: Nanos,
-        alone: bool,
-    ) -> Result<Nanos, Refused> {
-        let patience = self.patience.get().min(wait);
-        // Together with other limits a charge must be one that can be taken off again.
-        if alone && let Some(turn) = self.free_turns.take(charge, now, now.saturating_add(patience)) {
-            return Ok(turn - now);
+    /// How long a call may wait for its turn.
+    pub(crate) fn patience(&self) -> Nanos {
+        self.patience.get()
+    }
+
+    fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What it would say to a charge that does not wait.
+    fn without_waiting(&self, charge: Charge, now: Nanos) -> WithoutWaiting {
+        let gcra = self.gcra();
+        if gcra.is_off() {
+            return WithoutWaiting::Admits;
         }
-        match self.arrive(charge, now, patience) {
-            Arrival::Conforms { delay, .. } => Ok(delay),
+        let tat = match &self.keyed {
+            Some(keyed) => keyed.peek(charge.key),
+            None => Some(self.shared.load(Ordering::Acquire)),
+        };
+        let Some(tat) = tat.filter(|tat| !self.needs_book(*tat, now)) else { return WithoutWaiting::Unknown };
+        match gcra.decide(tat, now, charge.cost, 0) {
+            Arrival::Conforms { .. } => WithoutWaiting::Admits,
             Arrival::Exceeds { retry_after } => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                Err(Refused {
-                    retry_after: retry_after.unwrap_or(NEVER),
-                    remaining: self.remaining(charge.key, now),
-                })
+                let remaining = gcra.remaining(tat, now);
+                WithoutWaiting::Refuses(Refused { retry_after: retry_after.unwrap_or(NEVER), remaining })
             }
         }
     }
 
     /// Gives a charge back in the moment in which it was made: another limit refused.
-    pub(crate) fn refund(&self, charge: Charge) {
-        self.give_back(charge.key, self.gcra().charge(charge.cost), NEVER);
-    }
-
-    /// Gives back the turn at `turn` of a call that waits no longer: the last turn of all, with those before it that
-    /// were given up already, or one for somebody else to take.
-    pub(crate) fn give_up_turn(&self, charge: Charge, turn: Nanos, now: Nanos) {
-        let mut turn = Turn { at: turn, charge };
-        loop {
-            let furthest = self.gcra().furthest(turn.at);
-            let amount = self.gcra().charge(turn.charge.cost);
-            let last = |tat: Nanos| (tat == furthest).then(|| tat.saturating_sub(amount));
-            match self.change(charge.key, last) {
-                Ok(tat) => {
-                    match self.free_turns.take_at(charge.key, self.gcra().turn(tat.saturating_sub(amount))) {
-                        Some(before) => turn = before,
-                        None => return,
-                    }
-                }
-                Err(tat) => {
-                    if tat > furthest {
-                        self.free_turns.keep(turn, now);
-                    }
-                    return;
-                }
-            }
+    pub(crate) fn refund(&self, charge: Charge, now: Nanos) {
+        let amount = self.gcra().charge(charge.cost);
+        let give_back = |tat: Nanos| (tat < WAITING).then(|| tat.saturating_sub(amount));
+        let own = self.keyed.as_ref().and_then(|keyed| keyed.change(charge.key, give_back));
+        let lane = own.map(|_| charge.key);
+        let shared = || self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back);
+        if own.unwrap_or_else(shared).is_err() {
+            self.refund_by_book(lane, charge.cost, now);
         }
-    }
-
-    /// Gives back what `now` is left of a charge that was made at once at `charged`, for a call that went on to wait
-    /// for another limit and waits no longer. What has flowed off since then cannot be given again.
-    pub(crate) fn give_up_rest(&self, charge: Charge, charged: Nanos, now: Nanos) {
-        let rest = self.gcra().charge(charge.cost).saturating_sub(now.saturating_sub(charged));
-        self.give_back(charge.key, rest, self.gcra().furthest(now));
-    }
-
-    /// Takes `amount` off an arrival time that is not beyond `latest`.
-    fn give_back(&self, key: u64, amount: Nanos, latest: Nanos) {
-        let _ = self.change(key, |tat| (tat <= latest).then(|| tat.saturating_sub(amount)));
-    }
-
-    /// Changes the arrival time that a key is charged to, as long as `change` agrees; answers what it was.
-    fn change(&self, key: u64, change: impl Fn(Nanos) -> Option<Nanos>) -> Result<Nanos, Nanos> {
-        let own = self.keyed.as_ref().and_then(|keyed| keyed.change(key, &change));
-        own.unwrap_or_else(|| self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, change))
     }
 
     /// Charges `cost` units of the key with this hash at once or not at all, with what HTTP headers need.
     pub fn check(&self, key: u64, cost: u32, now: Nanos) -> Decision {
-        let arrival = self.arrive(Charge { key, cost }, now, 0);
+        let arrival = self.arrive(Charge { key, cost }, now);
         let counter = match arrival {
             Arrival::Conforms { .. } => &self.allowed,
             Arrival::Exceeds { .. } => &self.refused,
@@ -292,15 +262,16 @@ impl Limiter {
     pub(crate) fn fine(&self, key: u64, cost: u32, now: Nanos) {
         let cost = cost.min(self.remaining(key, now));
         if cost > 0 {
-            let _ = self.arrive(Charge { key, cost }, now, 0);
+            let _ = self.arrive(Charge { key, cost }, now);
         }
     }
 
     /// Forgets every charge.
     #[cfg(feature = "testing")]
     pub(crate) fn reset(&self) {
+        let mut book = self.book();
         self.shared.store(0, Ordering::Release);
-        self.free_turns.clear();
+        book.clear();
         if let Some(keyed) = &self.keyed {
             keyed.clear();
         }
@@ -322,20 +293,25 @@ impl Limiter {
         self.keyed.as_ref().map_or(0, Keyed::len)
     }
 
+    /// Charges at once or not at all.
     #[inline(always)]
-    fn arrive(&self, charge: Charge, now: Nanos, patience: Nanos) -> Arrival {
-        match &self.keyed {
-            Some(_) if self.is_off() => Arrival::Conforms { tat: 0, delay: 0 },
-            None => self.arrive_shared(charge.cost, now, patience),
-            Some(keyed) => self.arrive_keyed(keyed, charge, now, patience, Refusal::Final),
+    fn arrive(&self, charge: Charge, now: Nanos) -> Arrival {
+        let (lane, arrival) = match &self.keyed {
+            Some(_) if self.is_off() => return Arrival::Conforms { tat: 0, delay: 0 },
+            None => (None, self.arrive_shared(charge.cost, now)),
+            Some(keyed) => self.arrive_keyed(keyed, charge, now, Refusal::Final),
+        };
+        if matches!(arrival, Arrival::Exceeds { .. }) && self.needs_book(self.word(lane), now) {
+            return self.arrive_by_book(lane, charge.cost, now);
         }
+        arrival
     }
 
     #[inline(always)]
-    fn arrive_shared(&self, cost: u32, now: Nanos, patience: Nanos) -> Arrival {
+    fn arrive_shared(&self, cost: u32, now: Nanos) -> Arrival {
         let mut tat = self.shared.load(Ordering::Acquire);
         loop {
-            let arrival = self.gcra().decide(tat, now, cost, patience);
+            let arrival = self.gcra().decide(tat, now, cost, 0);
             let Arrival::Conforms { tat: next, .. } = arrival else { return arrival };
             match self.shared.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return arrival,
@@ -344,40 +320,50 @@ impl Limiter {
         }
     }
 
-    fn arrive_keyed(
-        &self,
-        keyed: &Keyed,
-        charge: Charge,
-        now: Nanos,
-        patience: Nanos,
-        refusal: Refusal,
-    ) -> Arrival {
+    fn arrive_keyed(&self, keyed: &Keyed, charge: Charge, now: Nanos, refusal: Refusal) -> (Lane, Arrival) {
         let decided = keyed.update(charge.key, now, |tat| {
-            let arrival = self.gcra().decide(*tat, now, charge.cost, patience);
+            let arrival = self.gcra().decide(*tat, now, charge.cost, 0);
             if let Arrival::Conforms { tat: next, .. } = arrival {
                 *tat = next;
             }
             arrival
         });
-        decided.unwrap_or_else(|| {
-            let arrival = self.arrive_shared(charge.cost, now, patience);
-            if refusal == Refusal::Final || matches!(arrival, Arrival::Conforms { .. }) {
-                self.overflow.fetch_add(1, Ordering::Relaxed);
-            }
-            if !self.overflowed.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    limiter = self.name,
-                    keys = keyed.len(),
-                    "every key that a limiter may hold is in use; further keys share one limit"
-                );
-            }
-            arrival
-        })
+        if let Some(arrival) = decided {
+            return (Some(charge.key), arrival);
+        }
+        let arrival = self.arrive_shared(charge.cost, now);
+        if refusal == Refusal::Final || matches!(arrival, Arrival::Conforms { .. }) {
+            self.count_overflow();
+        }
+        (None, arrival)
+    }
+
+    /// Counts a charge that found no room for its key, and says so once.
+    #[cold]
+    fn count_overflow(&self) {
+        self.overflow.fetch_add(1, Ordering::Relaxed);
+        if !self.overflowed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                limiter = self.name,
+                keys = self.keys(),
+                "every key that a limiter may hold is in use; further keys share one limit"
+            );
+        }
+    }
+
+    /// The arrival time of a lane, which may be marked.
+    fn word(&self, lane: Lane) -> Nanos {
+        let own = lane.and_then(|key| self.keyed.as_ref()?.peek(key));
+        own.unwrap_or_else(|| self.shared.load(Ordering::Acquire))
     }
 
     fn remaining(&self, key: u64, now: Nanos) -> u32 {
         let own = self.keyed.as_ref().and_then(|keyed| keyed.peek(key));
-        self.gcra().remaining(own.unwrap_or_else(|| self.shared.load(Ordering::Acquire)), now)
+        let tat = own.unwrap_or_else(|| self.shared.load(Ordering::Acquire));
+        if tat >= WAITING {
+            return self.remaining_by_book(own.map(|_| key), now);
+        }
+        self.gcra().remaining(tat, now)
     }
 }
 

@@ -261,7 +261,7 @@ impl Refusal {
             Self::Unavailable(wait) => Problem::new(StatusCode::SERVICE_UNAVAILABLE)
                 .kind("urn:hardening:problem:unavailable")
                 .detail("The credential cannot be checked now.")
-                .retry_after(wait),
+                .spread_retry_after(wait),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Console {
             return Err(limit::refusal(retry_after));
         }
         if admin.token.is(given) {
-            self.tries.refund(charge);
+            self.tries.refund(charge, clock::now());
             return Ok(true);
         }
         tokio::time::sleep(WRONG_TOKEN_WAITS).await;

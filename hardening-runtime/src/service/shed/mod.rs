@@ -166,7 +166,7 @@ impl Overloaded {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .kind("urn:hardening:problem:overloaded")
             .detail("The service is working on as much as it can at once.")
-            .retry_after(AGAIN)
+            .spread_retry_after(AGAIN)
             .answer(Some(id))
     }
 }

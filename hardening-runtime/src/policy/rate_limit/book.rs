@@ -1,0 +1,169 @@
+//! Who waits for a limit: a calendar for each key, and for the callers without one.
+//!
+//! While anybody waits, the arrival time itself is marked, so that nobody is admitted past the calendar: what comes then
+//! takes the limiter's lock.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use super::calendar::Calendar;
+use super::gcra::Arrival;
+use super::keyed::WAITING;
+use super::reservation::Waiter;
+use super::{Charge, Limiter};
+use crate::clock::Nanos;
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
+
+/// The arrival time that is charged: that of a key, or the one without.
+pub(super) type Lane = Option<u64>;
+
+/// The calendars in use.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    calendars: HashMap<Lane, Calendar<Arc<Waiter>>>,
+}
+
+/// Clocks of two threads are no further apart; what is later than a whole burst from now by more than this was charged under
+/// other numbers.
+const SKEW: Nanos = 1_000_000_000;
+
+impl Book {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calendars.is_empty()
+    }
+
+    /// The calendar of a lane, which is marked from then on until [`Book::close`].
+    pub(super) fn open(&mut self, limiter: &Limiter, lane: Lane, now: Nanos) -> &mut Calendar<Arc<Waiter>> {
+        let gcra = limiter.gcra();
+        let made = || Calendar::new(limiter.without_old_debt(limiter.mark(lane, now), now));
+        let calendar = self.calendars.entry(lane).or_insert_with(made);
+        calendar.fold(&gcra, now);
+        calendar
+    }
+
+    /// Gives a lane for which nobody waits its arrival time back.
+    pub(super) fn close(&mut self, limiter: &Limiter, lane: Lane) {
+        if let Some(calendar) = self.calendars.get(&lane)
+            && calendar.is_empty()
+        {
+            limiter.unmark(lane, calendar.tat());
+            self.calendars.remove(&lane);
+        }
+    }
+
+    /// The lane that a charge belongs to, and whether there was no room for its key.
+    pub(super) fn lane(&mut self, limiter: &Limiter, charge: Charge, now: Nanos) -> (Lane, bool) {
+        let Some(keyed) = &limiter.keyed else { return (None, false) };
+        let lane = Some(charge.key);
+        if self.calendars.contains_key(&lane) {
+            return (lane, false);
+        }
+        match keyed.open(charge.key, now) {
+            Some(tat) => {
+                self.calendars.insert(lane, Calendar::new(limiter.without_old_debt(tat, now)));
+                (lane, false)
+            }
+            None => (None, true),
+        }
+    }
+
+    /// Everybody who waits.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Arc<Waiter>> {
+        self.calendars.values().flat_map(Calendar::waiting)
+    }
+
+    /// Forgets everything; those who wait keep their turns.
+    #[cfg(feature = "testing")]
+    pub(super) fn clear(&mut self) {
+        self.calendars.clear();
+    }
+
+    /// What has come is charged under the numbers that were in force until now.
+    pub(super) fn fold(&mut self, limiter: &Limiter, now: Nanos) {
+        let gcra = limiter.gcra();
+        self.calendars.values_mut().for_each(|calendar| calendar.fold(&gcra, now));
+    }
+
+    /// Other numbers.
+    pub(super) fn tune(&mut self, limiter: &Limiter, now: Nanos) {
+        let gcra = limiter.gcra();
+        self.calendars.values_mut().for_each(|calendar| calendar.tune(&gcra, now));
+    }
+}
+
+impl Limiter {
+    /// What of this limiter changes when somebody waits.
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        // Whatever panicked, the calendars were whole: only numbers are written under the lock.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self, lane: Lane, now: Nanos) -> Nanos {
+        match (&self.keyed, lane) {
+            (Some(keyed), Some(key)) => keyed.open(key, now).unwrap_or(0),
+            _ => self.shared.fetch_or(WAITING, Ordering::AcqRel) & !WAITING,
+        }
+    }
+
+    fn unmark(&self, lane: Lane, tat: Nanos) {
+        match (&self.keyed, lane) {
+            (Some(keyed), Some(key)) => keyed.close(key, tat),
+            _ => self.shared.store(tat, Ordering::Release),
+        }
+    }
+
+    /// A charge that was being made while the numbers changed may have been made under the old ones.
+    fn without_old_debt(&self, tat: Nanos, now: Nanos) -> Nanos {
+        let most = now.saturating_add(self.gcra().tolerance);
+        if tat > most.saturating_add(SKEW) { most } else { tat }
+    }
+
+    /// Whether the state in this word is not the whole truth.
+    pub(super) fn needs_book(&self, word: Nanos, now: Nanos) -> bool {
+        word >= WAITING || self.without_old_debt(word, now) != word
+    }
+
+    /// Decides at once about a charge whose lane is marked.
+    #[cold]
+    pub(super) fn arrive_by_book(&self, lane: Lane, cost: u32, now: Nanos) -> Arrival {
+        let gcra = self.gcra();
+        let mut book = self.book();
+        let calendar = book.open(self, lane, now);
+        let arrival = match calendar.earliest(&gcra, cost, now) {
+            None => Arrival::Exceeds { retry_after: None },
+            Some(turn) if turn > now => Arrival::Exceeds { retry_after: Some(turn - now) },
+            Some(_) => {
+                calendar.pass(&gcra, cost, now);
+                Arrival::Conforms { tat: calendar.tat(), delay: 0 }
+            }
+        };
+        book.close(self, lane);
+        arrival
+    }
+
+    /// Gives back a charge of a lane that was marked since.
+    #[cold]
+    pub(super) fn refund_by_book(&self, lane: Lane, cost: u32, now: Nanos) {
+        let gcra = self.gcra();
+        let mut book = self.book();
+        let calendar = book.open(self, lane, now);
+        calendar.refund(&gcra, cost);
+        let first = calendar.waiting().next().cloned();
+        book.close(self, lane);
+        drop(book);
+        if let Some(first) = first {
+            first.hear(1);
+        }
+    }
+
+    /// Units left at once in a lane that is marked.
+    #[cold]
+    pub(super) fn remaining_by_book(&self, lane: Lane, now: Nanos) -> u32 {
+        let gcra = self.gcra();
+        let mut book = self.book();
+        let left = book.open(self, lane, now).remaining(&gcra, now);
+        book.close(self, lane);
+        left
+    }
+}

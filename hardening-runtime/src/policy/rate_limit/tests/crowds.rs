@@ -1,0 +1,209 @@
+//! Random arrivals, departures and changes of numbers, against what must hold whatever happens.
+
+use super::super::calendar::Calendar;
+use super::*;
+
+const MILLI: Nanos = 1_000_000;
+
+/// The calendar against a list that is run through from its beginning for each question.
+#[test]
+fn a_calendar_is_a_list_of_charges_that_all_conform() {
+    for seed in 0..150 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let burst = random.u32(1..8);
+        let gcra = Gcra::new(Rate::new(1, Duration::from_nanos(random.u64(1..10))), burst);
+        let mut calendar = Calendar::new(random.u64(..20));
+        let mut plain: Vec<(Nanos, u32, u32)> = Vec::new();
+        let (mut tat, mut now) = (calendar.tat(), 0);
+        for number in 0..120 {
+            now += random.u64(..4) * u64::from(random.u8(..3) == 0);
+            calendar.fold(&gcra, now);
+            plain.sort_by_key(|(turn, ..)| *turn);
+            plain.retain(|(turn, cost, _)| {
+                let passed = *turn <= now;
+                tat = if passed { tat.max(*turn) + gcra.charge(*cost) } else { tat };
+                !passed
+            });
+            assert_eq!(calendar.tat(), tat, "seed {seed}");
+            let conforms = |at: Nanos, cost: u32| {
+                let mut all: Vec<_> = plain.iter().map(|(turn, cost, _)| (*turn, *cost)).collect();
+                all.push((at, cost));
+                all.sort_unstable();
+                let mut tat = tat;
+                all.iter().all(|(turn, cost)| {
+                    tat = tat.max(*turn) + gcra.charge(*cost);
+                    tat - turn <= gcra.tolerance
+                })
+            };
+            match random.u8(..4) {
+                0 if !plain.is_empty() => {
+                    let (turn, _, gone) = plain.swap_remove(random.usize(..plain.len()));
+                    assert!(calendar.remove(&gcra, turn, |who| *who == gone));
+                    assert!(!calendar.remove(&gcra, turn, |who| *who == gone));
+                }
+                _ => {
+                    let (cost, from) =
+                        (random.u32(0..=burst + 1), now + random.u64(..30) * u64::from(random.bool()));
+                    let found = calendar.earliest(&gcra, cost, from);
+                    if cost > burst {
+                        assert_eq!(found, None);
+                        continue;
+                    }
+                    let exact = (from..from + 10_000).find(|at| conforms(*at, cost)).unwrap();
+                    assert_eq!(found, Some(exact), "seed {seed}, {number}: {cost} from {from}, {calendar:?}");
+                    let last = calendar.at_the_end(&gcra, cost, from).unwrap();
+                    assert!(conforms(last, cost) && plain.iter().all(|(turn, ..)| *turn <= last));
+                    if exact == now && cost > 0 {
+                        let left = (0..=burst).rev().find(|cost| conforms(now, *cost)).unwrap();
+                        assert_eq!(calendar.remaining(&gcra, now), left, "seed {seed}");
+                        calendar.pass(&gcra, cost, now);
+                        tat = tat.max(now) + gcra.charge(cost);
+                    } else if exact > now {
+                        calendar.insert(&gcra, exact, cost, number);
+                        plain.push((exact, cost, number));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One caller: when it looks again, and what it is charged.
+struct Waiting {
+    turn: Reservation,
+    again: Nanos,
+    limits: Vec<(usize, Charge)>,
+    polled: bool,
+}
+
+/// What passed a lane: the moments and costs.
+type Passed = Vec<((usize, u64), Nanos, u32)>;
+
+struct Crowd {
+    limits: Vec<(&'static Limiter, RateLimitSpec)>,
+    waiting: Vec<Waiting>,
+    passed: Passed,
+}
+
+impl Crowd {
+    fn pass(&mut self, limits: &[(usize, Charge)], now: Nanos) {
+        for (at, charge) in limits {
+            let key = if self.limits[*at].1.keyed { charge.key } else { 0 };
+            self.passed.push(((*at, key), now, charge.cost));
+        }
+    }
+
+    fn arrive(&mut self, random: &mut fastrand::Rng, now: Nanos) {
+        let key = random.u64(..4);
+        let mut limits: Vec<_> = (0..self.limits.len()).filter(|_| random.u8(..3) > 0).collect();
+        random.shuffle(&mut limits);
+        let limits: Vec<_> =
+            limits.into_iter().map(|at| (at, Charge { key, cost: random.u32(1..3) })).collect();
+        let asked: Vec<_> = limits.iter().map(|(at, charge)| (self.limits[*at].0, *charge)).collect();
+        match ask(&asked, now, NEVER) {
+            Entered::Now => self.pass(&limits, now),
+            Entered::Refused(..) => {}
+            Entered::Later(turn) => {
+                let polled = random.u8(..10) > 0;
+                self.waiting.push(Waiting { turn, again: now, limits, polled });
+            }
+        }
+    }
+
+    /// Everybody whose alarm rings, or who was woken, looks.
+    fn look(&mut self, now: Nanos) {
+        let mut at = 0;
+        while at < self.waiting.len() {
+            let waiting = &mut self.waiting[at];
+            if !waiting.polled {
+                at += 1;
+                continue;
+            }
+            match waiting.turn.look(now) {
+                Look::Waits(again) => {
+                    assert!(again > now && again <= waiting.turn.turn());
+                    waiting.again = again;
+                    at += 1;
+                }
+                Look::Passed => {
+                    let gone = self.waiting.swap_remove(at);
+                    self.pass(&gone.limits, now);
+                }
+                Look::Refused(..) => drop(self.waiting.swap_remove(at)),
+            }
+        }
+    }
+
+    /// No window of any lane holds more than its burst and what flows.
+    fn check(&self, seed: u64) {
+        let mut lanes: Vec<_> = self.passed.iter().map(|(lane, ..)| *lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        for lane in lanes {
+            let spec = self.limits[lane.0].1;
+            let gcra = Gcra::new(spec.rate, spec.burst());
+            let of_lane: Vec<_> = self.passed.iter().filter(|(other, ..)| *other == lane).collect();
+            for (first, (_, begin, _)) in of_lane.iter().enumerate() {
+                let mut sum = 0;
+                for (_, end, cost) in &of_lane[first..] {
+                    sum += u64::from(*cost);
+                    let most = u64::from(spec.burst()) + (end - begin) / gcra.emission;
+                    assert!(
+                        sum <= most,
+                        "seed {seed}: {sum} units of {lane:?} from {begin} to {end}, {most} at most"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_window_of_any_limit_holds_more_than_its_burst_and_its_time() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut spec = |keyed: bool| {
+            let rate = Rate::new(1, Duration::from_nanos(random.u64(1..40) * MILLI));
+            let wait = Duration::from_nanos(random.u64(..3) * random.u64(..500) * MILLI);
+            RateLimitSpec { wait, ..RateLimitSpec::new(rate).with_burst(random.u32(2..6)).with_key(keyed) }
+        };
+        let specs = [spec(false), spec(true), spec(false), spec(true)];
+        let limits = specs.map(|spec| (lasting(Limiter::new("crowd", spec)), spec)).to_vec();
+        let mut crowd = Crowd { limits, waiting: Vec::new(), passed: Vec::new() };
+        let mut now = NOW;
+        for _ in 0..600 {
+            // To the next alarm, unless somebody comes before.
+            let alarm =
+                crowd.waiting.iter().filter(|waiting| waiting.polled).map(|waiting| waiting.again).min();
+            let next = now + random.u64(..8 * MILLI);
+            now = alarm.map_or(next, |alarm| alarm.min(next).max(now));
+            crowd.look(now);
+            match random.u8(..10) {
+                0 if !crowd.waiting.is_empty() => {
+                    let gone = random.usize(..crowd.waiting.len());
+                    crowd.waiting.swap_remove(gone).turn.give_up(now);
+                }
+                1 if random.u8(..8) == 0 => {
+                    // Bounds hold from one change to the next.
+                    crowd.check(seed);
+                    let at = random.usize(..4);
+                    let (limiter, spec) = &mut crowd.limits[at];
+                    spec.rate = Rate::new(1, Duration::from_nanos(random.u64(1..40) * MILLI));
+                    spec.burst = Some(random.u32(2..6));
+                    limiter.tune_at(Some(spec), now);
+                    crowd.passed.retain(|((other, _), ..)| *other != at);
+                    crowd.look(now);
+                }
+                _ => crowd.arrive(&mut random, now),
+            }
+            crowd.look(now);
+        }
+        crowd.check(seed);
+        for waiting in std::mem::take(&mut crowd.waiting) {
+            waiting.turn.give_up(now);
+        }
+        for (limiter, _) in &crowd.limits {
+            assert!(limiter.book().is_empty(), "seed {seed}: nobody is left behind");
+        }
+    }
+}
