@@ -10,9 +10,10 @@ use tokio::time::sleep_until;
 use super::Call;
 use super::call::Phase;
 use super::held::OfCall;
+use super::patience::patience;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
-use crate::clock::{self, Nanos};
+use crate::clock::{self, NEVER, Nanos};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::circuit_breaker::{Admission, Permit};
@@ -80,7 +81,10 @@ impl Call<'_> {
         let of_key = || self.attached.as_ref().and_then(|attached| attached.breaker);
         let breaker = self.state.breaker.one.or_else(of_key);
         let waiting = breaker.and_then(|breaker| breaker.waits(self.permit));
-        self.queue().await;
+        // The first attempt arrived with its call, whose limits it may have waited for already.
+        let of_call = if self.attempts == 1 { patience(self.started, self.deadline) } else { NEVER };
+        let patience = patience(self.now, self.limit).min(of_call);
+        self.queue(patience).await;
         if let Some(waiting) = waiting {
             waiting.begins(self.now);
         }
@@ -202,8 +206,8 @@ impl Call<'_> {
         }
     }
 
-    /// Waits for a limiter's turn, then for the bulkhead.
-    async fn queue(&mut self) {
+    /// Waits for a limiter's turn, then for the bulkhead, until `patience` at the latest.
+    async fn queue(&mut self, patience: Nanos) {
         if self.resume != 0 {
             self.pause().await;
             if !self.refusal.is_none() || !self.take_place() {
@@ -211,8 +215,9 @@ impl Call<'_> {
             }
         }
         let Some(bulkhead) = self.bulkhead() else { return };
-        let patience = self.now.saturating_add(bulkhead.max_wait());
-        let entered = Self::until(patience.min(self.limit), bulkhead.queue()).await;
+        let max_wait = self.now.saturating_add(bulkhead.max_wait());
+        let until = patience.min(max_wait);
+        let entered = Self::until(until, bulkhead.queue_until(until)).await;
         self.now = clock::now();
         match entered {
             Wait::Done => {
@@ -220,7 +225,7 @@ impl Call<'_> {
                 self.inside = true;
             }
             Wait::Stopped => self.refuse(Reason::ShuttingDown),
-            Wait::TooLong if patience < self.limit => self.refuse_full(),
+            Wait::TooLong if max_wait < patience => self.refuse_full(),
             Wait::TooLong => self.refuse(self.cut()),
         }
     }

@@ -24,6 +24,7 @@ mod hedged;
 mod held;
 mod idempotent;
 mod observe;
+mod patience;
 mod place;
 mod refusal;
 mod settle;
