@@ -166,19 +166,31 @@ impl<'c> Call<'c> {
     #[cold]
     pub(super) fn charge_limits(&mut self, limits: &'static Limits, per: Per, until: Nanos) {
         let limits = limits.as_slice();
+        self.begin_charging(per);
         for (before, charged) in limits.iter().enumerate() {
             let charge = self.charge(charged);
+            if charged.shared && self.cover(charged, charge, per) {
+                continue;
+            }
             if !charged.limiter.admits(charge, self.now)
                 && !self.charge_later(charged, charge, per, until, limits.len() == 1)
             {
-                limits[..before].iter().for_each(|charged| charged.limiter.refund(self.charge(charged)));
+                for charged in limits[..before].iter().filter(|charged| !self.is_covered(charged, per)) {
+                    charged.limiter.refund(self.charge(charged));
+                }
+                self.uncover(per);
                 self.resume = 0;
                 self.reserved = None;
                 return;
             }
         }
         for charged in limits {
-            charged.limiter.count_allowed();
+            if !self.is_covered(charged, per) {
+                charged.limiter.count_allowed();
+            }
+            if charged.shared {
+                self.lend_charge(charged, self.charge(charged), per);
+            }
         }
         match per {
             _ if limits.is_empty() => {}
@@ -241,6 +253,9 @@ impl<'c> Call<'c> {
             Per::Attempt => &self.state.attempt_limits,
         };
         for charged in limits.as_slice() {
+            if self.is_covered(charged, per) {
+                continue;
+            }
             let (limiter, charge) = (charged.limiter, self.charge(charged));
             if charged.position == waited_for {
                 limiter.give_up_turn(charge, self.resume, now);
@@ -248,6 +263,7 @@ impl<'c> Call<'c> {
                 limiter.give_up_rest(charge, self.now, now);
             }
         }
+        self.uncharge(per);
     }
 
     /// Gives back everything that the attempt in hand holds, once; `verdict` is the breaker's, `took` how long the body ran.
@@ -291,6 +307,10 @@ impl<'c> Call<'c> {
                 if let Some(admitted) = self.permit.moment() {
                     throttle.ended(admitted, verdict);
                 }
+            }
+            Some(OtherBreakers::Shared(breaker)) => {
+                happened!(self, CircuitTold);
+                breaker.record(self.permit, self.now, verdict, took);
             }
             Some(OtherBreakers::Keyed(_)) => {
                 if let Some(breaker) = self.attached.as_mut().and_then(|attached| attached.breaker.take()) {

@@ -15,7 +15,7 @@ pub(crate) use self::keyed::KeyedBulkheads;
 use self::queue::Queue;
 pub use self::queue::Queued;
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// What a bulkhead says.
@@ -33,6 +33,10 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Bulkhead {
     max: Tunable,
+    /// Below so many callers inside, a newcomer is only counted.
+    plain: Tunable,
+    /// Whether nobody is only counted.
+    exact: AtomicBool,
     max_wait: Tunable,
     /// Permits taken or offered in the lower half, callers that wait in the upper one.
     word: AtomicU64,
@@ -61,6 +65,8 @@ impl Bulkhead {
         let max = spec.adaptive.map_or(spec.max, |adaptive| adaptive.initial.clamp(1, spec.max.max(1)));
         Self {
             max: Tunable::new(max.into()),
+            plain: Tunable::new(u64::from(max).saturating_sub(1)),
+            exact: AtomicBool::new(false),
             max_wait: Tunable::new(spec.max_wait.map_or(NEVER, nanos)),
             word: AtomicU64::new(0),
             queue: (spec.queue > 0).then(|| Queue::new(spec.queue)),
@@ -88,9 +94,28 @@ impl Bulkhead {
     /// Changes the number of places. Those beyond a lower one are given to nobody when they are left.
     fn limit(&self, max: u32) {
         self.max.set(max.into());
+        self.set_plain();
         if let Some(queue) = &self.queue {
             self.offer_free(queue);
         }
+    }
+
+    /// Has every newcomer enter by [`Bulkhead::enter`]: calls inside one another enter this bulkhead, so each must know what the others
+    /// hold.
+    pub(crate) fn enter_exactly(&self) {
+        if !self.exact.swap(true, Ordering::AcqRel) {
+            self.set_plain();
+        }
+    }
+
+    fn set_plain(&self) {
+        let exact = self.exact.load(Ordering::Acquire);
+        self.plain.set(if exact { 0 } else { self.max.get().saturating_sub(1) });
+    }
+
+    /// Whether a caller that has just entered must tell the calls inside it: they may find no place of their own.
+    pub(crate) fn is_tight(&self) -> bool {
+        running_of(self.word.load(Ordering::Relaxed)) > self.plain.get()
     }
 
     /// Learns from a body that ended, so that the limit follows; nothing for a fixed one.
@@ -140,8 +165,20 @@ impl Bulkhead {
         waiting_of(self.word.load(Ordering::Relaxed)) as u32
     }
 
-    /// Takes a place if one is free.
+    /// Takes a place that is not the last one, if there is one.
     #[inline(always)]
+    pub(crate) fn enter_plainly(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word < self.plain.get() {
+            match self.word.compare_exchange_weak(word, word + 1, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(changed) => word = changed,
+            }
+        }
+        false
+    }
+
+    /// Takes a place if one is free.
     pub fn enter(&self) -> Entry {
         // Below the bound only where nobody waits: a newcomer overtakes no one.
         let mut word = self.word.load(Ordering::Relaxed);
