@@ -119,9 +119,7 @@ async fn calls_side_by_side_in_one_place_take_turns() {
 
 #[bulkhead(NEST_TWO)]
 async fn two_outer(inner: usize) -> Result<usize, Rejected> {
-    let (one, two) = tokio::join!(two_inner(), async {
-        if inner > 1 { two_inner().await } else { Ok(()) }
-    });
+    let (one, two) = tokio::join!(two_inner(), async { if inner > 1 { two_inner().await } else { Ok(()) } });
     Ok(usize::from(one.is_ok()) + usize::from(inner > 1 && two.is_ok()))
 }
 
