@@ -435,3 +435,140 @@ fn metric(name: &str) -> u64 {
     let line = metrics.lines().find(|line| line.starts_with(name)).expect("it is there");
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
+
+/// Counts the warnings of this thread that say the words.
+#[derive(Clone, Default)]
+struct Warnings(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Words(String);
+        impl tracing::field::Visit for Words {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.push_str(&format!("{}={value:?} ", field.name()));
+            }
+        }
+        let mut words = Words(String::new());
+        event.record(&mut words);
+        self.0.lock().unwrap().push(words.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+policy! {
+    static NEST_TOLD: Bulkhead = { max = 1 };
+    static NEST_TOLD_RATE: RateLimiter = { rate = 1/h, burst = 100 };
+}
+
+#[rate_limited(NEST_TOLD_RATE)]
+#[bulkhead(NEST_TOLD)]
+async fn told_outer() -> Result<(), Rejected> {
+    told_inner().await
+}
+
+#[rate_limited(NEST_TOLD_RATE)]
+async fn told_other() -> Result<(), Rejected> {
+    told_inner().await
+}
+
+#[rate_limited(NEST_TOLD_RATE)]
+#[bulkhead(NEST_TOLD)]
+async fn told_inner() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_pair_and_policy_is_told_once() {
+    let warnings = Warnings::default();
+    // While there is one subscriber alone, a thread without it decides that nothing is written.
+    let _other = tracing::Dispatch::new(Warnings::default());
+    let _default = tracing::subscriber::set_default(warnings.clone());
+    for _ in 0..3 {
+        told_outer().await.unwrap();
+        told_other().await.unwrap();
+    }
+    let told = warnings.0.lock().unwrap().clone();
+    let of = |outer: &str, policy: &str| {
+        let words = [format!("outer=\"nested::{outer}\""), format!("policy=\"{policy}\"")];
+        told.iter().filter(|told| words.iter().all(|word| told.contains(word.as_str()))).count()
+    };
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(of("told_outer", "NEST_TOLD"), 1, "{told:?}");
+    assert_eq!(of("told_outer", "NEST_TOLD_RATE"), 1, "{told:?}");
+    assert_eq!(of("told_other", "NEST_TOLD_RATE"), 1, "{told:?}");
+}
+
+policy! {
+    static NEST_GIVEN_BACK: RateLimiter = { rate = 1/h, burst = 2 };
+    static NEST_PROBED: CircuitBreaker = { consecutive = 1, open_for = 1s, probes = 1 };
+}
+
+#[rate_limited(NEST_GIVEN_BACK)]
+async fn given_back_outer() -> Result<(), Rejected> {
+    // Refused by its own limit, it has not used what covers it.
+    let _ = given_back_inner().await;
+    assert!(given_back_inner().await.is_err());
+    given_back_other().await
+}
+
+#[rate_limited(NEST_GIVEN_BACK)]
+#[rate_limited(1/h, burst = 1)]
+async fn given_back_inner() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[rate_limited(NEST_GIVEN_BACK)]
+async fn given_back_other() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_call_inside_gives_back_what_covered_it() {
+    assert_eq!(given_back_inner().await, Ok(()));
+    assert_eq!(given_back_outer().await, Ok(()), "one unit was left");
+    assert!(given_back_other().await.is_err());
+}
+
+#[circuit_breaker(NEST_PROBED)]
+async fn probed_outer(fails: bool) -> Result<u32, Rejected> {
+    // The first is dropped on its way, the second runs beside nobody and gets the permit again.
+    let _ = tokio::time::timeout(ms(1), probed_inner(false)).await;
+    let first = probed_inner(fails).await;
+    let second = probed_inner(false).await;
+    first.and(second)
+}
+
+#[retry(attempts = 2, backoff = 1ms, idempotent, budget = none)]
+#[circuit_breaker(NEST_PROBED)]
+#[timeout(100ms)]
+async fn probed_inner(fails: bool) -> Result<u32, Rejected> {
+    sleep(ms(5)).await;
+    if fails { Err(Rejected::ShuttingDown) } else { Ok(1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_lends_its_permit_again_and_again() {
+    let circuit = circuit("NEST_PROBED").unwrap();
+    for _ in 0..3 {
+        assert!(probed_outer(true).await.is_err());
+        assert_eq!(circuit.state(), CircuitState::Open);
+        advance(ms(1100)).await;
+        assert_eq!(probed_outer(false).await, Ok(1));
+        assert_eq!(circuit.state(), CircuitState::Closed);
+    }
+}

@@ -226,3 +226,66 @@ async fn a_place_that_was_given_to_one_who_is_not_polled_goes_to_the_next_who_co
     drop(asleep);
     one(0).await.unwrap();
 }
+
+/// Callers of any patience with bodies of any length up to half the deadline, of whom some leave: at least nine tenths of what a
+/// model without any queue does, never more at once than there are places, and nobody is begun too late.
+#[tokio::test(start_paused = true)]
+async fn random_callers_are_served_as_well_as_by_a_model_without_a_queue() {
+    #[derive(Default)]
+    struct World {
+        inside: Cell<u32>,
+        done: Cell<u64>,
+        worked: Cell<u64>,
+        cut: Cell<u64>,
+    }
+    struct Inside<'w>(&'w World, bool);
+    impl Drop for Inside<'_> {
+        fn drop(&mut self) {
+            self.0.inside.set(self.0.inside.get() - 1);
+            self.0.cut.set(self.0.cut.get() + u64::from(!self.1));
+        }
+    }
+    #[deadline(1s)]
+    #[bulkhead(max = 8, queue = 500)]
+    async fn work(world: &World, takes: Duration) -> Result<(), Rejected> {
+        world.inside.set(world.inside.get() + 1);
+        assert!(world.inside.get() <= 8, "{} at once", world.inside.get());
+        let mut inside = Inside(world, false);
+        sleep(takes).await;
+        inside.1 = true;
+        world.done.set(world.done.get() + 1);
+        world.worked.set(world.worked.get() + takes.as_millis() as u64);
+        Ok(())
+    }
+    const SECONDS: u64 = 120;
+    let world = Rc::new(World::default());
+    let tasks = LocalSet::new();
+    let shared = Rc::clone(&world);
+    tasks
+        .run_until(async move {
+            let mut random = fastrand::Rng::with_seed(12);
+            let begun = Instant::now();
+            let mut calls = Vec::new();
+            while begun.elapsed() < Duration::from_secs(SECONDS) {
+                // 250 ms on average, in eight places: 32 a second. 40 come, in groups now and then.
+                for _ in 0..random.u64(1..4) {
+                    let (world, takes) = (Rc::clone(&shared), ms(random.u64(1..500)));
+                    let patience = if random.u32(..10) == 0 { ms(random.u64(1..400)) } else { ms(10_000) };
+                    calls.push(spawn_local(async move {
+                        let _ = tokio::time::timeout(patience, work(&world, takes)).await;
+                    }));
+                }
+                sleep(ms(random.u64(1..100))).await;
+            }
+            for call in calls {
+                call.await.expect("it holds its bound");
+            }
+            assert_eq!(work(&shared, ms(0)).await, Ok(()));
+        })
+        .await;
+    let share = world.worked.get() * 100 / (SECONDS * 1000 * 8);
+    assert!(share >= 85, "{share} % of the time of eight places");
+    assert_eq!(world.inside.get(), 0);
+    // Those that left while they ran, and none besides.
+    assert!(world.cut.get() * 10 <= world.done.get(), "{} cut, {} done", world.cut.get(), world.done.get());
+}

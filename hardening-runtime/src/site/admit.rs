@@ -291,14 +291,15 @@ impl Call<'_> {
         let entered = entered.await;
         self.now = clock::now();
         match entered {
-            Wait::Done => match loan {
-                Some(loan) => self.use_place(bulkhead, loan),
-                None => {
+            Wait::Done => {
+                if let Some(loan) = loan {
+                    self.use_place(bulkhead, loan);
+                } else {
                     happened!(self, BulkheadEntered);
                     self.inside = true;
                     self.lend_place(bulkhead);
                 }
-            },
+            }
             Wait::Stopped => self.refuse(Reason::ShuttingDown),
             Wait::TooLong if max_wait < patience => self.refuse_full(),
             Wait::TooLong => self.refuse(self.cut()),
