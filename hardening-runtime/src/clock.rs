@@ -110,6 +110,16 @@ pub(crate) async fn until(at: Nanos) {
     }
 }
 
+/// Runs `act` after a while, unless there is no runtime here or it ends before: then `act` is dropped.
+pub(crate) fn after(delay: Nanos, act: impl FnOnce() + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_nanos(delay)).await;
+            act();
+        });
+    }
+}
+
 /// The moment of a tokio instant.
 pub fn moment(instant: Instant) -> Nanos {
     let (instant, anchor) = (instant.into_std(), anchor());

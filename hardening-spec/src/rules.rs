@@ -60,7 +60,7 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
         rules.of("rate_limited", index).rate_limited(limit, spec);
     }
     if let Some(bulkhead) = &spec.bulkhead {
-        rules.of("bulkhead", 0).bulkhead(bulkhead, spec.timeout);
+        rules.of("bulkhead", 0).bulkhead(bulkhead, spec);
     }
     if let Some(fallback) = &spec.fallback {
         rules.of("fallback", 0).error(
@@ -296,7 +296,7 @@ impl Rules<'_> {
         }
     }
 
-    fn bulkhead(&mut self, bulkhead: &BulkheadSpec, timeout: Option<Duration>) {
+    fn bulkhead(&mut self, bulkhead: &BulkheadSpec, spec: &CallSpec) {
         let BulkheadSpec { max, queue, max_wait, adaptive, keyed, max_keys } = *bulkhead;
         self.error(max == 0, "max", || "a bulkhead of 0 admits nothing: write at least 1".into());
         self.bound(keyed, max_keys);
@@ -318,9 +318,13 @@ impl Rules<'_> {
         self.error(wait.is_zero() && queue > 0, "max_wait", || {
             "a queue in which nobody may wait: write a duration above 0, or leave `queue` out".into()
         });
-        self.warning(timeout.is_some_and(|timeout| wait >= timeout), "max_wait", || {
-            let timeout = show(timeout.unwrap_or_default());
-            format!("the timeout of {timeout} includes the queue and ends a wait before `max_wait` does")
+        let timeout = spec.timeout.map(|timeout| (timeout, "timeout"));
+        let deadline = spec.deadline.map(|deadline| (deadline, "deadline"));
+        let shortest = timeout.into_iter().chain(deadline).min_by_key(|(limit, _)| *limit);
+        let Some((limit, name)) = shortest else { return };
+        self.warning(wait > limit / 2, "max_wait", || {
+            let (half, limit) = (show(limit / 2), show(limit));
+            format!("a call waits for at most half of the {name} of {limit}: write at most {half}")
         });
     }
 

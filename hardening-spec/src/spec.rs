@@ -141,7 +141,7 @@ pub struct BulkheadSpec {
     pub max: u32,
     /// Callers that may wait for a place.
     pub queue: u32,
-    /// How long one may wait; `None` for what is left of the deadline.
+    /// How long one may wait; `None` for half of what is left of the deadline.
     pub max_wait: Option<Duration>,
     /// A limit found from latency.
     pub adaptive: Option<AdaptiveSpec>,

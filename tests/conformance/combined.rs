@@ -211,13 +211,14 @@ async fn mix_16_timed_out_in_the_queue_and_queued_again() {
     let body = Script::new("S(150)");
     let a = begin(mix_16(body.clone())).await;
     let b = begin(mix_16(body.clone())).await;
-    pass(50).await;
+    pass(60).await;
     let late = Script::new("S(10)");
     let c = begin(mix_16(late.clone())).await;
     check("MIX-16 a", end(a).await, "S");
-    // The second runs from 150, is cut at 200, and queues again behind the third, which came at 50.
-    check("MIX-16 c", (end(c).await, late.starts(), body.elapsed()), ("S", vec![150], 210));
-    check("MIX-16 b", (end(b).await, body.starts(), body.elapsed()), ("S", vec![0, 150, 210], 360));
+    // The second gives up at 100, half of its time, and queues again behind the third, which came at 60. It runs from 160, is
+    // cut at 300, and runs once more.
+    check("MIX-16 c", (end(c).await, late.starts(), body.elapsed()), ("S", vec![90], 160));
+    check("MIX-16 b", (end(b).await, body.starts(), body.elapsed()), ("S", vec![0, 160, 300], 450));
     check("MIX-16", body.most_inside(), 1);
 }
 

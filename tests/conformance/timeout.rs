@@ -165,8 +165,14 @@ async fn tmo_20_time_in_the_queue_is_taken_from_the_body() {
     let a = begin(tmo_19(body.clone())).await;
     let b = begin(tmo_19(body.clone())).await;
     check("TMO-20 a", (end(a).await, body.elapsed()), ("S", 300));
+    check("TMO-20 b waits for half of its time", (end(b).await, body.starts()), ("Timeout", vec![0]));
+
+    let body = Script::new("S(240) S(300)");
+    let a = begin(tmo_19(body.clone())).await;
+    let b = begin(tmo_19(body.clone())).await;
+    check("TMO-20 a", (end(a).await, body.elapsed()), ("S", 240));
     check("TMO-20 b", (end(b).await, body.elapsed()), ("Timeout", 500));
-    check("TMO-20 b", body.starts(), vec![0, 300]);
+    check("TMO-20 b", body.starts(), vec![0, 240]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hardening::testing::{alone, seed};
 use hardening::{Rejected, bulkhead, circuit_breaker, retry, timeout};
+use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -26,11 +27,13 @@ const END: u64 = 60;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What goes through the service: how slow it is now, and how much it is asked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct World {
     slow: Cell<bool>,
     /// Executions that began.
     work: Cell<u64>,
+    /// Places with a queue that is first in, first out, whatever happens.
+    plain: Semaphore,
 }
 
 /// One place of the service.
@@ -50,6 +53,12 @@ async fn unbounded(world: &World) -> Result<(), Rejected> {
     work(world).await
 }
 
+/// The same without our queue.
+async fn first_in_first_out(world: &World) -> Result<(), Rejected> {
+    let _place = world.plain.acquire().await.map_err(|_| Rejected::ShuttingDown)?;
+    work(world).await
+}
+
 /// Two replicas of half the size.
 #[bulkhead(max = 5, queue = 100, key = replica)]
 async fn replicated(world: &World, replica: u64) -> Result<(), Rejected> {
@@ -66,6 +75,9 @@ async fn here(server: Server, world: Rc<World>, number: u64) -> Result<(), Rejec
             // It knows nothing of its caller.
             spawn_local(async move { unbounded(&world).await }).await.unwrap_or(Err(Rejected::ShuttingDown))
         }
+        Server::PlainZombie => spawn_local(async move { first_in_first_out(&world).await })
+            .await
+            .unwrap_or(Err(Rejected::ShuttingDown)),
         Server::BoundedZombie => {
             spawn_local(async move { bounded(&world).await }).await.unwrap_or(Err(Rejected::ShuttingDown))
         }
@@ -80,7 +92,9 @@ enum Server {
     Unbounded,
     /// Does everything that it was ever asked.
     Zombie,
-    /// The same behind a bounded queue.
+    /// The same in a queue that is always first in, first out.
+    PlainZombie,
+    /// The same behind a bounded queue of ours.
     BoundedZombie,
     Replicas,
 }
@@ -150,7 +164,7 @@ impl Run {
 
 async fn simulate(name: &'static str, caller: Caller, server: Server) -> Run {
     seed(7);
-    let world = Rc::new(World::default());
+    let world = Rc::new(World { slow: Cell::new(false), work: Cell::new(0), plain: Semaphore::new(10) });
     let answers = Rc::new(Cell::new(0));
     let began = Instant::now();
     let load = {
@@ -222,17 +236,26 @@ fn i_76_after_an_overload_goodput_comes_back_and_each_protection_is_there_for_a_
     let zombie =
         run("the service does not know its callers' deadlines", Caller::Budget, Server::BoundedZombie);
     let backlog = run("neither deadlines nor a bound", Caller::Budget, Server::Zombie);
-    let storm = run("neither deadlines nor a bound nor a budget", Caller::NoBudget, Server::Zombie);
-    let quiet = run("the same without retries", Caller::Once, Server::Zombie);
+    let plain =
+        run("the same in a queue that is always first in, first out", Caller::Budget, Server::PlainZombie);
+    let storm = run("the same without a budget", Caller::NoBudget, Server::PlainZombie);
+    let quiet = run("the same without retries", Caller::Once, Server::PlainZombie);
     let breaker = run("everything, and a circuit breaker", Caller::Breaker, Server::Bounded);
     let throttle = run("everything, and an adaptive circuit breaker", Caller::Throttle, Server::Bounded);
     comes_back(&defaults);
     comes_back(&replicas);
+    // Under overload the newest is served first, so that nobody needs to know who has left.
+    let in_fault = |run: &Run| (run.goodput[FAULT.end as usize - 2], run.work[FAULT.end as usize - 2]);
+    for run in [&unbounded, &zombie, &backlog] {
+        comes_back(run);
+        let (answers, work) = in_fault(run);
+        assert!(answers * 10 >= work * 9, "{}: {answers} answers of {work}", run.name);
+    }
     // What they are there for.
     assert_eq!(storm.after_fault(), None, "retries without a budget keep it down: {:?}", storm.goodput);
-    assert!(backlog.after_fault().is_none_or(|after| after > 10), "{:?}", backlog.goodput);
-    let in_fault = |run: &Run| run.work[FAULT.end as usize - 2];
-    assert!(in_fault(&unbudgeted) >= in_fault(&defaults));
-    let runs = [defaults, replicas, unbounded, unbudgeted, zombie, backlog, storm, quiet, breaker, throttle];
+    assert!(plain.after_fault().is_none_or(|after| after > 10), "{:?}", plain.goodput);
+    assert!(in_fault(&unbudgeted).1 >= in_fault(&defaults).1);
+    let runs =
+        [defaults, replicas, unbounded, unbudgeted, zombie, backlog, plain, storm, quiet, breaker, throttle];
     page::write(&runs);
 }

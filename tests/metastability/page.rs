@@ -44,9 +44,9 @@ fn table(runs: &[Run]) -> String {
 
 /// Goodput over time, one line for each run.
 fn plot(runs: &[Run]) -> String {
-    const COLOURS: [&str; 10] = [
+    const COLOURS: [&str; 11] = [
         "#1b6e3c", "#58a06f", "#2c6fbb", "#7a5195", "#c98500", "#d9480f", "#c92a2a", "#868e96", "#0b7285",
-        "#364fc7",
+        "#364fc7", "#a9e34b",
     ];
     let (width, height, left, top) = (900.0, 360.0, 50.0, 20.0);
     let x = |second: f64| left + second / END as f64 * (width - left - 20.0);

@@ -8,6 +8,8 @@ mod idempotent;
 #[cfg(feature = "tower")]
 mod layers;
 mod leases;
+mod nested;
+mod overload;
 mod requires;
 #[cfg(feature = "tower")]
 mod reserving;

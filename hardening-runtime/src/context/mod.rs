@@ -3,6 +3,7 @@
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
 mod outgoing;
+pub(crate) mod permits;
 pub(crate) mod trace;
 
 use std::cell::Cell;

@@ -160,7 +160,9 @@ impl Policy for Bulkhead {
     const ATTRIBUTE: &'static str = "bulkhead";
 
     fn make(_: &'static str, spec: &CallSpec) -> Self {
-        Self::new(&spec.bulkhead.unwrap_or(BulkheadSpec::new(1)), clock::now())
+        let made = Self::new(&spec.bulkhead.unwrap_or(BulkheadSpec::new(1)), clock::now());
+        made.enter_exactly();
+        made
     }
 
     fn tune(&self, spec: &CallSpec, _: &CallSpec) {

@@ -13,9 +13,10 @@ use super::held::OfCall;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
 use crate::clock::{self, Nanos};
+use crate::context::permits::{self, Policy};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
-use crate::policy::circuit_breaker::{Admission, Permit};
+use crate::policy::circuit_breaker::{Admission, CircuitBreaker, Permit};
 use crate::policy::rate_limit::{Look, Reservation};
 use crate::policy::retry::random;
 use crate::policy::throttle::Throttle;
@@ -79,9 +80,10 @@ impl Call<'_> {
             }
         }
         let of_key = || self.attached.as_ref().and_then(|attached| attached.breaker);
-        let breaker = self.state.breaker.one.or_else(of_key);
+        let breaker = self.state.breaker.common().or_else(of_key);
         let waiting = breaker.and_then(|breaker| breaker.waits(self.permit));
-        self.queue().await;
+        let patience = self.patience(Per::Attempt);
+        self.queue(patience).await;
         if let Some(waiting) = waiting {
             waiting.begins(self.now);
         }
@@ -107,15 +109,11 @@ impl Call<'_> {
         self.phase = Phase::InHand;
         self.limit = self.now.saturating_add(state.timeout.get()).min(self.deadline);
         if let Some(breaker) = state.breaker.one {
-            match breaker.admit(self.now) {
-                Admission::Admitted(permit) => {
-                    happened!(self, CircuitPassed);
-                    self.permit = permit;
-                }
-                Admission::Refused { retry_after } => {
-                    self.refuse_open(retry_after);
-                    return false;
-                }
+            if let Some(permit) = breaker.admit_plainly() {
+                happened!(self, CircuitPassed);
+                self.permit = permit;
+            } else if !self.ask_exactly(breaker, false) {
+                return false;
             }
         } else if let Some(other) = &state.breaker.other
             && !self.ask_other(other)
@@ -131,14 +129,46 @@ impl Call<'_> {
         self.refusal.is_none() && self.take_place()
     }
 
-    /// Asks the circuit of a key, or a throttle.
+    /// Asks a circuit that an enclosing call may have asked already: that of others, or one that is not closed.
+    #[cold]
+    fn ask_exactly(&mut self, breaker: &'static CircuitBreaker, shared: bool) -> bool {
+        if self.borrow_circuit(breaker) {
+            return true;
+        }
+        match breaker.admit(self.now) {
+            Admission::Admitted(permit) => {
+                happened!(self, CircuitPassed);
+                self.permit = permit;
+                if shared || CircuitBreaker::is_probe(permit) {
+                    self.lend_circuit(breaker);
+                }
+                true
+            }
+            Admission::Refused { retry_after } => {
+                self.refuse_open(retry_after);
+                false
+            }
+        }
+    }
+
+    /// Asks a circuit of others or of a key, or a throttle.
     #[cold]
     fn ask_other(&mut self, breakers: &'static OtherBreakers) -> bool {
         let admission = match breakers {
+            OtherBreakers::Shared(breaker) => return self.ask_exactly(breaker, true),
             OtherBreakers::Keyed(keyed) => {
                 let bulkhead_key = usize::from(self.state.bulkhead.keyed().is_some());
-                let (breaker, admission) = keyed.admit(self.key(1 + bulkhead_key), self.now);
+                let key = self.key(1 + bulkhead_key);
+                if permits::are_held() && self.borrow_circuit(keyed.circuit(key, self.now)) {
+                    return true;
+                }
+                let (breaker, admission) = keyed.admit(key, self.now);
                 self.attach().breaker = Some(breaker);
+                if let Admission::Admitted(permit) = admission
+                    && CircuitBreaker::is_probe(permit)
+                {
+                    self.lend_circuit(breaker);
+                }
                 admission
             }
             OtherBreakers::Throttle(throttle) if throttle.admit(self.now, random()) => {
@@ -167,17 +197,40 @@ impl Call<'_> {
     /// Takes a place in the bulkhead; true when there is one in the queue.
     #[inline(always)]
     fn take_place(&mut self) -> bool {
-        let entry = if let Some(bulkhead) = self.state.bulkhead.one {
-            bulkhead.enter()
+        if let Some(bulkhead) = self.state.bulkhead.one {
+            if bulkhead.enter_plainly() {
+                happened!(self, BulkheadEntered);
+                self.inside = true;
+                return false;
+            }
+            self.enter_exactly(bulkhead)
         } else if let Some(other) = &self.state.bulkhead.other {
             self.enter_other(other)
         } else {
+            false
+        }
+    }
+
+    /// Enters a bulkhead that an enclosing call may be in: that of others, one with no more than one place left, or one that such
+    /// calls were seen in.
+    #[cold]
+    fn enter_exactly(&mut self, bulkhead: &'static Bulkhead) -> bool {
+        if self.borrow_place(bulkhead) {
             return false;
-        };
+        }
+        let entry = bulkhead.enter();
+        self.entered(bulkhead, entry)
+    }
+
+    #[cold]
+    fn entered(&mut self, bulkhead: &'static Bulkhead, entry: Entry) -> bool {
         match entry {
             Entry::Entered => {
                 happened!(self, BulkheadEntered);
                 self.inside = true;
+                if bulkhead.is_tight() {
+                    self.lend_place(bulkhead);
+                }
             }
             Entry::Queue => return true,
             Entry::Full => self.refuse_full(),
@@ -192,19 +245,28 @@ impl Call<'_> {
     }
 
     #[cold]
-    fn enter_other(&mut self, bulkheads: &'static OtherBulkheads) -> Entry {
+    fn enter_other(&mut self, bulkheads: &'static OtherBulkheads) -> bool {
         match bulkheads {
-            OtherBulkheads::Learning(bulkhead) => bulkhead.enter(),
+            OtherBulkheads::Learning(bulkhead) if bulkhead.enter_plainly() => {
+                happened!(self, BulkheadEntered);
+                self.inside = true;
+                false
+            }
+            OtherBulkheads::Learning(bulkhead) => self.enter_exactly(bulkhead),
             OtherBulkheads::Keyed(keyed) => {
-                let (bulkhead, entry) = keyed.enter(self.key(1), self.now);
+                let key = self.key(1);
+                if permits::are_held() && self.borrow_place(keyed.bulkhead(key, self.now)) {
+                    return false;
+                }
+                let (bulkhead, entry) = keyed.enter(key, self.now);
                 self.attach().bulkhead = Some(bulkhead);
-                entry
+                self.entered(bulkhead, entry)
             }
         }
     }
 
-    /// Waits for a limiter's turn, then for the bulkhead.
-    async fn queue(&mut self) {
+    /// Waits for a limiter's turn, then for the bulkhead, until `patience` at the latest.
+    async fn queue(&mut self, patience: Nanos) {
         if self.resume != 0 {
             self.pause().await;
             if !self.refusal.is_none() || !self.take_place() {
@@ -212,16 +274,32 @@ impl Call<'_> {
             }
         }
         let Some(bulkhead) = self.bulkhead() else { return };
-        let patience = self.now.saturating_add(bulkhead.max_wait());
-        let entered = Self::until(patience.min(self.limit), bulkhead.queue()).await;
+        let max_wait = self.now.saturating_add(bulkhead.max_wait());
+        let until = patience.min(max_wait);
+        // A permit of an enclosing call that another call inside it gives back will do as well.
+        let mut loan = None;
+        let mut place = pin!(bulkhead.queue_until(until));
+        let entered = Self::until(
+            until,
+            poll_fn(|cx| {
+                loan = permits::borrow_later(Policy::of(bulkhead), cx.waker());
+                if loan.is_some() { Poll::Ready(()) } else { place.as_mut().poll(cx) }
+            }),
+        );
+        let entered = entered.await;
         self.now = clock::now();
         match entered {
             Wait::Done => {
-                happened!(self, BulkheadEntered);
-                self.inside = true;
+                if let Some(loan) = loan {
+                    self.use_place(bulkhead, loan);
+                } else {
+                    happened!(self, BulkheadEntered);
+                    self.inside = true;
+                    self.lend_place(bulkhead);
+                }
             }
             Wait::Stopped => self.refuse(Reason::ShuttingDown),
-            Wait::TooLong if patience < self.limit => self.refuse_full(),
+            Wait::TooLong if max_wait < patience => self.refuse_full(),
             Wait::TooLong => self.refuse(self.cut()),
         }
     }
@@ -247,11 +325,15 @@ impl Call<'_> {
             self.now = clock::now();
             match turn.look(self.now) {
                 Look::Passed => return self.have_charged(per),
-                Look::Refused(limiter, refused) => return self.refuse_limited(limiter, &refused),
+                Look::Refused(limiter, refused) => {
+                    self.uncover(per);
+                    return self.refuse_limited(limiter, &refused);
+                }
                 Look::Waits(until) => {
                     if matches!(Self::until(until, turn.changed()).await, Wait::Stopped) {
                         self.now = clock::now();
                         turn.give_up(self.now);
+                        self.uncover(per);
                         return self.refuse(Reason::ShuttingDown);
                     }
                 }

@@ -141,6 +141,7 @@ fn poll_in_span<R>(
     in_attempt: bool,
     poll: impl FnOnce() -> Poll<R>,
 ) -> Poll<R> {
+    let _shown = attached.nested.show();
     let Some(spans) = &mut attached.spans else { return poll() };
     let span = if in_attempt { spans.attempt(attempt) } else { spans.call() };
     span.in_scope(poll)

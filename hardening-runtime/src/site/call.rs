@@ -161,19 +161,25 @@ impl<'c> Call<'c> {
         happened!(self, Refused(self.refusal.kind()));
     }
 
-    /// Charges the limits of one kind, all of them or none, or keeps the turn that comes by `until`.
+    /// Charges the limits of one kind, all of them or none, or keeps the turn that comes by `until`. What the charge of an
+    /// enclosing call covers is not charged.
     #[cold]
     pub(super) fn charge_limits(&mut self, limits: &'static Limits, per: Per, until: Nanos) {
         let all = limits.as_slice();
+        self.begin_charging(per);
+        for charged in all.iter().filter(|charged| charged.shared) {
+            self.cover(charged, self.charge(charged), per);
+        }
+        let own = || all.iter().filter(|charged| !self.is_covered(charged, per));
         let refuses = |charged: &Charged| !charged.limiter.admits(self.charge(charged), self.now);
-        let Some(at) = all.iter().position(refuses) else { return self.have_charged(per) };
-        all[..at].iter().for_each(|charged| charged.limiter.refund(self.charge(charged), self.now));
+        let Some(at) = own().position(refuses) else { return self.have_charged(per) };
+        own().take(at).for_each(|charged| charged.limiter.refund(self.charge(charged), self.now));
         let ask = |charged: &Charged| Asked {
             limiter: charged.limiter,
             charge: self.charge(charged),
             position: charged.position,
         };
-        let asked: Vec<_> = all.iter().map(ask).collect();
+        let asked: Vec<_> = own().map(ask).collect();
         match rate_limit::enter(&asked, self.now, until) {
             Entered::Now => self.have_charged(per),
             Entered::Later(turn) => {
@@ -181,7 +187,10 @@ impl<'c> Call<'c> {
                 self.reserved = Some(per);
                 self.attach().turn = Some(turn);
             }
-            Entered::Refused(limiter, refused) => self.refuse_limited(limiter, &refused),
+            Entered::Refused(limiter, refused) => {
+                self.uncover(per);
+                self.refuse_limited(limiter, &refused);
+            }
         }
     }
 
@@ -197,14 +206,19 @@ impl<'c> Call<'c> {
         };
     }
 
-    /// Counts what was charged.
+    /// Counts what was charged, and lends it to the calls inside.
     pub(super) fn have_charged(&mut self, per: Per) {
         let limits = match per {
             Per::Call => &self.state.call_limits,
             Per::Attempt => &self.state.attempt_limits,
         };
         for charged in limits.as_slice() {
-            charged.limiter.count_allowed();
+            if !self.is_covered(charged, per) {
+                charged.limiter.count_allowed();
+            }
+            if charged.shared {
+                self.lend_charge(charged, self.charge(charged), per);
+            }
         }
         match per {
             _ if limits.as_slice().is_empty() => {}
@@ -228,11 +242,11 @@ impl<'c> Call<'c> {
     /// Gives up the turn that the call waits for.
     #[cold]
     pub(super) fn give_up_turn(&mut self) {
-        if self.reserved.take().is_some()
-            && let Some(attached) = &mut *self.attached
-        {
+        let Some(per) = self.reserved.take() else { return };
+        if let Some(attached) = &mut *self.attached {
             attached.turn = None;
         }
+        self.uncover(per);
     }
 
     /// Gives back everything that the attempt in hand holds, once; `verdict` is the breaker's, `took` how long the body ran.
@@ -276,6 +290,10 @@ impl<'c> Call<'c> {
                 if let Some(admitted) = self.permit.moment() {
                     throttle.ended(admitted, verdict);
                 }
+            }
+            Some(OtherBreakers::Shared(breaker)) => {
+                happened!(self, CircuitTold);
+                breaker.record(self.permit, self.now, verdict, took);
             }
             Some(OtherBreakers::Keyed(_)) => {
                 if let Some(breaker) = self.attached.as_mut().and_then(|attached| attached.breaker.take()) {

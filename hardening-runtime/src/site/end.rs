@@ -46,6 +46,7 @@ impl Call<'_> {
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
             self.state.metrics.attempted(outcome);
             self.release(verdict, took);
+            self.end_nested();
         }
     }
 }

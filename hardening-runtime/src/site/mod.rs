@@ -23,6 +23,7 @@ mod fallback;
 mod hedged;
 mod held;
 mod idempotent;
+mod nested;
 mod observe;
 mod patience;
 mod place;
@@ -164,7 +165,7 @@ impl Site {
 
     /// The circuit, where the call has a breaker.
     pub fn circuit(&'static self) -> Option<Circuit> {
-        self.state().breaker.one.map(Circuit)
+        self.state().breaker.common().map(Circuit)
     }
 
     /// The circuit of one key, where the call has one for each.

@@ -105,7 +105,7 @@ impl Refusal {
         match self.reason {
             Reason::Timeout => Rejected::Timeout { call, after: Duration::from_nanos(state.timeout.get()) },
             Reason::CircuitOpen => {
-                let circuit = state.breaker.one.map_or(call, CircuitBreaker::name);
+                let circuit = state.breaker.common().map_or(call, CircuitBreaker::name);
                 Rejected::CircuitOpen { circuit, retry_after }
             }
             Reason::RateLimited => {

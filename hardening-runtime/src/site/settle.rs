@@ -151,6 +151,7 @@ impl Call<'_> {
         }
         let for_breaker = if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) };
         self.release(for_breaker, took);
+        self.end_nested();
         self.ended = match self.refusal.reason {
             Reason::None if verdict.ignored() => CallOutcome::Ignored,
             Reason::None if verdict.failed() => CallOutcome::Failure,

@@ -12,6 +12,7 @@ use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, Span};
 
 use super::Site;
+use super::nested::Nested;
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::policy::rate_limit::Reservation;
@@ -104,6 +105,8 @@ pub(crate) struct Attached {
     pub(crate) bulkhead: Option<&'static Bulkhead>,
     /// The turn in the limits that the call waits for.
     pub(crate) turn: Option<Reservation>,
+    /// The permits that calls inside may use, and those of calls around that this one uses.
+    pub(crate) nested: Nested,
     /// An attempt before the one in hand may have done something; kept where that matters.
     pub(crate) ran: bool,
     /// The fault that happens in place of the body.

@@ -50,6 +50,10 @@ pub(crate) struct State {
     /// Whether others share the budget, and the bulkhead: then they are shown once, under their own name.
     pub(crate) shares_budget: bool,
     pub(crate) shares_bulkhead: bool,
+    /// The bulkhead's name in the log.
+    pub(crate) bulkhead_name: &'static str,
+    /// Calls around and policies of theirs that this one was made under, as far as the log has told it.
+    pub(crate) nested: Mutex<Vec<(&'static str, &'static str)>>,
     pub(crate) metrics: CallMetrics,
     pub(crate) spans: Spans,
 }
@@ -95,6 +99,8 @@ impl State {
             mode: Mutex::new(CircuitMode::Automatic),
             shares_budget: uses.budget.is_some(),
             shares_bulkhead: uses.bulkhead.is_some(),
+            bulkhead_name: uses.bulkhead.map_or(name, SharedBulkhead::name),
+            nested: Mutex::default(),
             metrics: CallMetrics::default(),
             spans: Spans::new(site),
         };
@@ -207,13 +213,13 @@ impl State {
 
     pub(crate) fn reset_circuits(&self) {
         let now = clock::now();
-        if let Some(breaker) = self.breaker.one {
+        if let Some(breaker) = self.breaker.common() {
             breaker.reset(now);
         }
         match &self.breaker.other {
             Some(OtherBreakers::Keyed(keyed)) => keyed.reset(now),
             Some(OtherBreakers::Throttle(throttle)) => throttle.reset(now),
-            None => {}
+            Some(OtherBreakers::Shared(_)) | None => {}
         }
     }
 }
@@ -228,14 +234,16 @@ impl State {
 /// What refuses the calls of a dependency that fails.
 #[derive(Default)]
 pub(crate) struct Breakers {
-    /// The circuit of the call, or one shared with others; it lives as long as the site, which is for ever. The most
-    /// frequent case, told by one comparison.
+    /// The circuit of the call; it lives as long as the site, which is for ever. The most frequent case, told by one
+    /// comparison.
     pub(crate) one: Option<&'static CircuitBreaker>,
     pub(crate) other: Option<OtherBreakers>,
 }
 
 /// What is no plain circuit.
 pub(crate) enum OtherBreakers {
+    /// One that others share.
+    Shared(&'static CircuitBreaker),
     Keyed(Box<KeyedBreakers>),
     Throttle(Box<Throttle>),
 }
@@ -243,7 +251,7 @@ pub(crate) enum OtherBreakers {
 impl Breakers {
     fn new(name: &'static str, spec: &CallSpec, shared: Option<&'static SharedBreaker>, now: Nanos) -> Self {
         if let Some(shared) = shared {
-            return Self { one: Some(shared.state()), other: None };
+            return Self { one: None, other: Some(OtherBreakers::Shared(shared.state())) };
         }
         let other = match spec.circuit_breaker {
             None => return Self::default(),
@@ -259,6 +267,14 @@ impl Breakers {
             }
         };
         Self { one: None, other: Some(other) }
+    }
+
+    /// The one that all calls share.
+    pub(crate) fn common(&self) -> Option<&'static CircuitBreaker> {
+        self.one.or(match &self.other {
+            Some(OtherBreakers::Shared(breaker)) => Some(*breaker),
+            _ => None,
+        })
     }
 
     fn tune(&self, spec: Option<&CircuitBreakerSpec>, timeout: Option<Duration>) {
@@ -358,6 +374,8 @@ impl Bulkheads {
 pub(crate) struct Charged {
     pub(crate) position: u8,
     pub(crate) limiter: &'static Limiter,
+    /// Whether other calls are charged to it as well.
+    pub(crate) shared: bool,
 }
 
 impl Charged {
@@ -372,13 +390,13 @@ impl Charged {
             None => Box::leak(Box::new(Limiter::new(name, *spec))),
         };
         // At most `MAX_RATE_LIMITS`.
-        Self { position: position as u8, limiter }
+        Self { position: position as u8, limiter, shared: shared.is_some() }
     }
 }
 
 /// The rate limits of one kind.
 pub(crate) struct Limits {
-    /// The only one, without keys and with no right to hold before it: the most frequent case, told by one comparison.
+    /// The only one, without keys, of this call alone and with no right to hold before it: the most frequent case, told by one comparison.
     pub(crate) one: Option<&'static Limiter>,
     /// Whether there is any, or a right to hold before them.
     pub(crate) any: bool,
@@ -390,7 +408,7 @@ pub(crate) struct Limits {
 impl Limits {
     fn new(limits: Vec<Charged>, gated: bool) -> Self {
         let one = match &limits[..] {
-            [only] if !gated && !only.limiter.is_keyed() => Some(only.limiter),
+            [only] if !gated && !only.shared && !only.limiter.is_keyed() => Some(only.limiter),
             _ => None,
         };
         Self { one, any: gated || !limits.is_empty(), gated, all: limits.into_boxed_slice() }

@@ -213,7 +213,7 @@ pub const BULKHEAD: Attribute = Attribute {
             "Executions at once; with `adaptive` the highest limit.",
         ),
         setting("queue", Kind::CountOrZero, "0", "Callers that may wait for a place."),
-        setting("max_wait", Kind::Duration, "what is left of the deadline", "How long one may wait."),
+        setting("max_wait", Kind::Duration, "half of what is left of the deadline", "How long one may wait."),
         key("adaptive", Kind::Flag, "off", "The limit is found from latency."),
         setting("min", Kind::Count, "1", "With `adaptive`: the lowest limit."),
         setting("initial", Kind::Count, "20", "With `adaptive`: the limit before anything is known."),

@@ -231,7 +231,13 @@ fn numbers_of_a_bulkhead() {
     only(&bounded(BulkheadSpec { queue: 1, max_wait: Some(Duration::ZERO), ..ten }), "bulkhead.max_wait");
     let queued = bounded(BulkheadSpec { queue: 1, max_wait: wait, ..ten });
     sound(&queued);
-    only(&CallSpec { timeout: wait, ..queued }, "bulkhead.max_wait?");
+    for limit in ["1s", "1999ms"].map(|limit| Some(time(limit))) {
+        only(&CallSpec { timeout: limit, ..queued }, "bulkhead.max_wait?");
+        only(&CallSpec { deadline: limit, ..queued }, "bulkhead.max_wait?");
+    }
+    let (longer, shorter) = (Some(time("10s")), Some(time("1500ms")));
+    only(&CallSpec { deadline: longer, timeout: shorter, ..queued }, "bulkhead.max_wait?");
+    sound(&CallSpec { deadline: longer, timeout: Some(time("2s")), ..queued });
 }
 
 #[test]

@@ -55,6 +55,32 @@ pub fn everything_that_waits_is_told() {
     });
 }
 
+/// One that waits is never polled again, and another one leaves while places come free: the third gets one, and none is lost.
+pub fn a_waiter_that_is_not_polled_holds_up_nobody_for_good() {
+    explore(|| {
+        block_on(async {
+            let bulkhead = Arc::new(Bulkhead::new(&BulkheadSpec { queue: 4, ..BulkheadSpec::new(1) }, 0));
+            assert_eq!(bulkhead.enter(), Entry::Entered);
+            assert_eq!(bulkhead.enter(), Entry::Queue);
+            let mut asleep = Box::pin(bulkhead.queue());
+            poll_fn(|cx| {
+                assert!(asleep.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            let (leaves, lifecycle) = (Arc::clone(&bulkhead), Arc::new(Lifecycle::default()));
+            let leave = spawn(async move { leaves.leave() });
+            let waits = spawn(wait(Arc::clone(&bulkhead), Arc::clone(&lifecycle)));
+            leave.await.expect("leaving does not panic");
+            // Time stands still, so whoever comes takes nothing from the sleeper; its own end does.
+            drop(asleep);
+            assert!(waits.await.expect("waiting does not panic"));
+            assert_eq!((bulkhead.running(), bulkhead.waiting()), (0, 0));
+            assert_eq!(bulkhead.enter(), Entry::Entered);
+        });
+    });
+}
+
 /// The place comes free while the process stops: nobody hangs, and the place is not lost.
 pub fn a_place_that_comes_free_meanwhile_is_not_lost() {
     explore(|| {

@@ -14,6 +14,7 @@ macro_rules! checks {
 checks! {
     drain:
         a_place_that_comes_free_meanwhile_is_not_lost
+        a_waiter_that_is_not_polled_holds_up_nobody_for_good
         everything_that_waits_is_told;
     flight:
         i_58_one_load_for_all_who_ask

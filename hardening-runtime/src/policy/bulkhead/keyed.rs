@@ -35,6 +35,11 @@ impl KeyedBulkheads {
         self.bulkheads.with(key, now, |bulkhead| (bulkhead, bulkhead.enter()))
     }
 
+    /// The bulkhead of a key.
+    pub(crate) fn bulkhead(&self, key: u64, now: Nanos) -> &'static Bulkhead {
+        self.bulkheads.with(key, now, |bulkhead| bulkhead)
+    }
+
     pub(crate) fn tune(&self, spec: Option<&BulkheadSpec>) {
         *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = spec.copied();
         if let Some(spec) = spec {

@@ -1,18 +1,21 @@
-//! `#[bulkhead]`: a bound on concurrent executions, with a bounded first-come queue where one was asked for.
+//! `#[bulkhead]`: a bound on concurrent executions, with a bounded queue where one was asked for.
+//!
+//! One word counts the permits taken and the callers that wait, so that entering an idle bulkhead and leaving one in front of which
+//! nobody waits are one atomic operation each.
 
 mod adaptive;
 mod keyed;
-
-use std::sync::PoisonError;
+mod line;
+mod queue;
 
 use hardening_spec::BulkheadSpec;
-use tokio::sync::Semaphore;
 
 pub use self::adaptive::{Adaptive, Sample};
 pub(crate) use self::keyed::KeyedBulkheads;
+use self::queue::Queue;
+pub use self::queue::Queued;
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU32, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// What a bulkhead says.
@@ -30,22 +33,26 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Bulkhead {
     max: Tunable,
+    /// Below so many callers inside, a newcomer is only counted.
+    plain: Tunable,
+    /// Whether nobody is only counted.
+    exact: AtomicBool,
     max_wait: Tunable,
-    running: AtomicU32,
+    /// Permits taken or offered in the lower half, callers that wait in the upper one.
+    word: AtomicU64,
     queue: Option<Queue>,
     adaptive: Option<Adaptive>,
 }
 
-/// Waiting callers; tokio's semaphore is fair and loses no wake-up.
-#[derive(Debug)]
-struct Queue {
-    places: Tunable,
-    waiting: AtomicU32,
-    free: Semaphore,
-    /// Places that a lowered limit takes from those who leave.
-    owed: AtomicU32,
-    /// Held while the limit changes.
-    changing: Mutex<()>,
+/// One caller that waits, in the word.
+const WAITING: u64 = 1 << 32;
+
+const fn running_of(word: u64) -> u64 {
+    word & (WAITING - 1)
+}
+
+const fn waiting_of(word: u64) -> u64 {
+    word >> 32
 }
 
 /// More places than a process has callers: what a bulkhead that is switched off has.
@@ -58,15 +65,11 @@ impl Bulkhead {
         let max = spec.adaptive.map_or(spec.max, |adaptive| adaptive.initial.clamp(1, spec.max.max(1)));
         Self {
             max: Tunable::new(max.into()),
+            plain: Tunable::new(u64::from(max).saturating_sub(1)),
+            exact: AtomicBool::new(false),
             max_wait: Tunable::new(spec.max_wait.map_or(NEVER, nanos)),
-            running: AtomicU32::new(0),
-            queue: (spec.queue > 0).then(|| Queue {
-                places: Tunable::new(spec.queue.into()),
-                waiting: AtomicU32::new(0),
-                free: Semaphore::new(max as usize),
-                owed: AtomicU32::new(0),
-                changing: Mutex::new(()),
-            }),
+            word: AtomicU64::new(0),
+            queue: (spec.queue > 0).then(|| Queue::new(spec.queue)),
             adaptive,
         }
     }
@@ -80,7 +83,7 @@ impl Bulkhead {
         };
         self.max_wait.set(spec.max_wait.map_or(NEVER, nanos));
         if let Some(queue) = &self.queue {
-            queue.places.set(spec.queue.into());
+            queue.length.set(spec.queue.into());
         }
         match (&self.adaptive, &spec.adaptive) {
             (Some(adaptive), Some(bounds)) => self.limit(adaptive.bound(bounds, spec.max)),
@@ -88,21 +91,31 @@ impl Bulkhead {
         }
     }
 
-    /// Changes the number of places.
+    /// Changes the number of places. Those beyond a lower one are given to nobody when they are left.
     fn limit(&self, max: u32) {
-        let Some(queue) = &self.queue else {
-            self.max.set(max.into());
-            return;
-        };
-        let _one = queue.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.max.count();
         self.max.set(max.into());
-        let more = max.saturating_sub(before);
-        queue.free.add_permits((more - queue.pays_up_to(more)) as usize);
-        queue.owed.fetch_add(before.saturating_sub(max), Ordering::AcqRel);
-        // Free places pay at once, the others when they are left.
-        fence(Ordering::SeqCst);
-        queue.collect();
+        self.set_plain();
+        if let Some(queue) = &self.queue {
+            self.offer_free(queue);
+        }
+    }
+
+    /// Has every newcomer enter by [`Bulkhead::enter`]: calls inside one another enter this bulkhead, so each must know what the others
+    /// hold.
+    pub(crate) fn enter_exactly(&self) {
+        if !self.exact.swap(true, Ordering::AcqRel) {
+            self.set_plain();
+        }
+    }
+
+    fn set_plain(&self) {
+        let exact = self.exact.load(Ordering::Acquire);
+        self.plain.set(if exact { 0 } else { self.max.get().saturating_sub(1) });
+    }
+
+    /// Whether a caller that has just entered must tell the calls inside it: they may find no place of their own.
+    pub(crate) fn is_tight(&self) -> bool {
+        running_of(self.word.load(Ordering::Relaxed)) > self.plain.get()
     }
 
     /// Learns from a body that ended, so that the limit follows; nothing for a fixed one.
@@ -141,112 +154,59 @@ impl Bulkhead {
         self.max_wait.get()
     }
 
-    /// Callers inside.
+    /// Callers inside, and those that were offered a place.
     pub fn running(&self) -> u32 {
-        self.running.load(Ordering::Relaxed)
+        // Half of the word.
+        running_of(self.word.load(Ordering::Relaxed)) as u32
     }
 
     /// Callers in the queue.
     pub fn waiting(&self) -> u32 {
-        self.queue.as_ref().map_or(0, |queue| queue.waiting.load(Ordering::Relaxed))
+        waiting_of(self.word.load(Ordering::Relaxed)) as u32
+    }
+
+    /// Takes a place that is not the last one, if there is one.
+    #[inline(always)]
+    pub(crate) fn enter_plainly(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word < self.plain.get() {
+            match self.word.compare_exchange_weak(word, word + 1, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(changed) => word = changed,
+            }
+        }
+        false
     }
 
     /// Takes a place if one is free.
-    #[inline(always)]
     pub fn enter(&self) -> Entry {
-        let Some(queue) = &self.queue else {
-            let mut running = self.running.load(Ordering::Relaxed);
-            while u64::from(running) < self.max.get() {
-                match self.running.compare_exchange_weak(
-                    running,
-                    running + 1,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                ) {
-                    Ok(_) => return Entry::Entered,
-                    Err(changed) => running = changed,
-                }
+        // Below the bound only where nobody waits: a newcomer overtakes no one.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word < self.max.get() {
+            match self.word.compare_exchange_weak(word, word + 1, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Entry::Entered,
+                Err(changed) => word = changed,
             }
-            return Entry::Full;
-        };
-        // The semaphore hands a freed place to the longest waiting caller, so nobody overtakes here.
-        let Ok(permit) = queue.free.try_acquire() else {
-            let room = |waiting: u32| (u64::from(waiting) < queue.places.get()).then_some(waiting + 1);
-            return match queue.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, room) {
-                Ok(_) => Entry::Queue,
-                Err(_) => Entry::Full,
-            };
-        };
-        permit.forget();
-        self.running.fetch_add(1, Ordering::AcqRel);
-        Entry::Entered
-    }
-
-    /// Waits for a place after [`Entry::Queue`]; dropping the future leaves the queue.
-    pub fn queue(&self) -> impl Future<Output = ()> + '_ {
-        // Made now, so that a future dropped before its first poll leaves the queue as well.
-        let queued = self.queue.as_ref().map(|queue| (queue, Queued(&queue.waiting)));
-        async move {
-            let Some((queue, _queued)) = queued else { return };
-            if let Ok(permit) = queue.free.acquire().await {
-                permit.forget();
-                self.running.fetch_add(1, Ordering::AcqRel);
-            }
+        }
+        match &self.queue {
+            None => Entry::Full,
+            Some(queue) => self.enter_line(queue),
         }
     }
 
     /// Gives a place back.
     #[inline(always)]
     pub fn leave(&self) {
-        self.running.fetch_sub(1, Ordering::AcqRel);
-        if let Some(queue) = &self.queue {
-            queue.free_one();
-        }
-    }
-}
-
-impl Queue {
-    /// Hands a place on, unless a lowered limit takes it.
-    #[inline]
-    fn free_one(&self) {
-        if self.owed.load(Ordering::Acquire) == 0 || self.pays_up_to(1) == 0 {
-            self.free.add_permits(1);
-            // A limit that was lowered since the look above may have found nothing to take: either it sees this place,
-            // or its debt is seen here.
-            fence(Ordering::SeqCst);
-            if self.owed.load(Ordering::Relaxed) != 0 {
-                self.collect();
-            }
+        let before = self.word.fetch_sub(1, Ordering::AcqRel);
+        if waiting_of(before) != 0
+            && let Some(queue) = &self.queue
+        {
+            self.offer_free(queue);
         }
     }
 
-    /// Pays what is owed with free places.
-    #[cold]
-    fn collect(&self) {
-        loop {
-            let free = self.free.forget_permits(self.owed.load(Ordering::Acquire) as usize);
-            let free = u32::try_from(free).unwrap_or(u32::MAX);
-            // Somebody who left meanwhile has paid already.
-            self.free.add_permits((free - self.pays_up_to(free)) as usize);
-            if free == 0 {
-                break;
-            }
-        }
-    }
-
-    /// Pays what is owed with up to so many places; answers how many that took.
-    fn pays_up_to(&self, places: u32) -> u32 {
-        let pay = |owed: u32| Some(owed - owed.min(places));
-        let before = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, pay).unwrap_or(0);
-        before.min(places)
-    }
-}
-
-/// A place in the queue.
-struct Queued<'q>(&'q AtomicU32);
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+    /// Changes the word as long as `change` agrees.
+    fn change(&self, change: impl Fn(u64) -> Option<u64>) -> bool {
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).is_ok()
     }
 }

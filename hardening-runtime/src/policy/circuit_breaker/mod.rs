@@ -145,6 +145,13 @@ impl CircuitBreaker {
         self.rules.name
     }
 
+    /// Leave to run an attempt, where the circuit is closed and nobody has forced it to anything.
+    #[inline(always)]
+    pub(crate) fn admit_plainly(&self) -> Option<Permit> {
+        let bits = self.word.load(Ordering::Acquire);
+        Word::is_plainly_closed(bits).then_some(Permit { word: bits })
+    }
+
     /// Asks for leave to run an attempt.
     #[inline(always)]
     pub fn admit(&self, now: Nanos) -> Admission {
@@ -213,12 +220,16 @@ impl CircuitBreaker {
         }
     }
 
+    /// Whether an attempt is a probe of a half-open circuit.
+    pub(crate) const fn is_probe(permit: Permit) -> bool {
+        // What nobody counts has the word of a closed circuit.
+        matches!(Word::unpack(permit.word).phase, Phase::HalfOpen)
+    }
+
     /// Says that an admitted attempt waits, in a queue or for a limit, until the answer is dropped.
     #[cold]
     pub(crate) fn waits(&self, permit: Permit) -> Option<Waiting<'_>> {
-        // What nobody counts has the word of a closed circuit.
-        let probe = Word::unpack(permit.word).phase == Phase::HalfOpen;
-        probe.then(|| {
+        Self::is_probe(permit).then(|| {
             self.waiting.fetch_add(1, Ordering::AcqRel);
             Waiting(self)
         })

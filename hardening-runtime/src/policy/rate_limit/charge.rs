@@ -21,6 +21,11 @@ impl Charge {
         Self { key: 0, cost }
     }
 
+    /// The units.
+    pub(crate) const fn cost(&self) -> u32 {
+        self.cost
+    }
+
     /// The hash of the key.
     pub(crate) const fn key(&self) -> u64 {
         self.key

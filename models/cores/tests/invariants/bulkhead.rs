@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use hardening_cores::clock;
 use hardening_cores::policy::bulkhead::{Bulkhead, Entry};
 use hardening_spec::BulkheadSpec;
 
@@ -72,6 +73,69 @@ fn places_and_the_queue_are_what_counting_says() {
             let counted = (bulkhead.running(), bulkhead.waiting() as usize, bulkhead.max());
             assert_eq!(counted, (running, waiters.len(), max));
         }
+    });
+}
+
+/// Some of those who wait are polled and some are not, and some leave: no permit is lost or made, and whoever is polled gets one as
+/// soon as those before it are served, or were not polled in time.
+#[test]
+fn whoever_is_polled_is_served_whoever_is_not() {
+    for_each_seed(500, |random| {
+        let mut max = random.u32(1..4);
+        let bulkhead = Bulkhead::new(&spec(max, 20), 0);
+        let (mut now, mut running, mut waiters) = (SECOND, 0, Vec::<Waiter<'_>>::new());
+        for _ in 0..200 {
+            clock::set(now);
+            match random.u8(..12) {
+                0..4 => match bulkhead.enter() {
+                    Entry::Entered => {
+                        running += 1;
+                        assert!(running <= max, "{running} of {max}");
+                    }
+                    Entry::Queue => waiters.push(Box::pin(bulkhead.queue())),
+                    Entry::Full => {}
+                },
+                4..7 if running > 0 => {
+                    running -= 1;
+                    bulkhead.leave();
+                }
+                7..9 if !waiters.is_empty() => {
+                    let at = random.usize(..waiters.len());
+                    if has_its_turn(&mut waiters[at]) {
+                        drop(waiters.remove(at));
+                        running += 1;
+                        assert!(running <= max, "{running} of {max}");
+                    }
+                }
+                9 if !waiters.is_empty() => drop(waiters.remove(random.usize(..waiters.len()))),
+                10 if bulkhead.running() <= 1 => {
+                    max = random.u32(1..4);
+                    bulkhead.tune(Some(&spec(max, 20)));
+                }
+                _ => now += random.u64(..20 * MILLI),
+            }
+            assert!(bulkhead.running() >= running && bulkhead.running() <= max.max(running));
+        }
+        // One is polled, the others are not, and nobody comes or goes but those who look in.
+        if let Some(mut waiter) = waiters.pop() {
+            (0..running).for_each(|_| bulkhead.leave());
+            running = 0;
+            let turn = (0..30).any(|_| {
+                now += 10 * MILLI;
+                clock::set(now);
+                let served = has_its_turn(&mut waiter);
+                if !served && bulkhead.enter() == Entry::Entered {
+                    bulkhead.leave();
+                }
+                served
+            });
+            assert!(turn, "{} wait", waiters.len());
+            running += 1;
+        }
+        drop(waiters);
+        (0..running).for_each(|_| bulkhead.leave());
+        assert_eq!((bulkhead.running(), bulkhead.waiting(), takes(&bulkhead, 9)), (0, 0, max));
+        clock::set(0);
     });
 }
 

@@ -1,0 +1,148 @@
+//! Calls inside one another that name one policy: the inner one runs under what the outer one holds.
+//!
+//! A permit is used by one call inside at a time; another one beside it takes a permit of its own. The outer call records its outcome
+//! with the circuit breaker, and the inner one nothing. A rate limit's charge covers the first call inside that costs no more.
+
+use std::sync::{Arc, PoisonError};
+
+use hardening_spec::Per;
+
+use super::Call;
+use super::state::Charged;
+use crate::context::permits::{self, Loan, Permit, Policy, Shown};
+use crate::policy::bulkhead::Bulkhead;
+use crate::policy::circuit_breaker::{self, CircuitBreaker};
+use crate::policy::rate_limit::Charge;
+
+/// What a call shares with those inside it and around it.
+#[derive(Debug, Default)]
+pub(crate) struct Nested {
+    /// What it holds, for the call or for the attempt in hand.
+    lent: Vec<(Per, Arc<Permit>)>,
+    /// What the attempt in hand uses of others.
+    used: Vec<Loan>,
+    /// The limits that another call's charge covers, by position.
+    covered: Vec<(Per, u8, Loan)>,
+}
+
+impl Nested {
+    /// Shows the permits to the calls that are polled meanwhile.
+    pub(super) fn show(&self) -> Option<Shown> {
+        (!self.lent.is_empty()).then(|| permits::show(self.lent.iter().map(|(_, permit)| permit)))
+    }
+
+    fn end_attempt(&mut self) {
+        self.used.clear();
+        self.lent.retain(|(per, _)| *per == Per::Call);
+        self.covered.retain(|(per, ..)| *per == Per::Call);
+    }
+}
+
+impl Call<'_> {
+    fn lend(&mut self, per: Per, policy: Policy, cost: u32, name: &'static str) {
+        let permit = Permit::new(policy, cost, self.state.name, name);
+        self.attach().nested.lent.push((per, permit));
+    }
+
+    /// Uses another call's permit in the attempt in hand, and lends it on.
+    fn use_loan(&mut self, policy: Policy, loan: Loan) {
+        self.warn_of_nested_use(&loan);
+        let name = loan.permit().name;
+        self.attach().nested.used.push(loan);
+        self.lend(Per::Attempt, policy, 0, name);
+    }
+
+    /// Passes a circuit with the permit of an enclosing call.
+    pub(super) fn borrow_circuit(&mut self, breaker: &'static CircuitBreaker) -> bool {
+        let policy = Policy::of(breaker);
+        let Some(loan) = permits::borrow(policy, 0) else { return false };
+        happened!(self, CircuitPassed);
+        self.permit = circuit_breaker::Permit::NONE;
+        self.use_loan(policy, loan);
+        true
+    }
+
+    pub(super) fn lend_circuit(&mut self, breaker: &'static CircuitBreaker) {
+        self.lend(Per::Attempt, Policy::of(breaker), 0, breaker.name());
+    }
+
+    /// Runs in the place of an enclosing call.
+    pub(super) fn borrow_place(&mut self, bulkhead: &'static Bulkhead) -> bool {
+        let loan = permits::borrow(Policy::of(bulkhead), 0);
+        let borrowed = loan.is_some();
+        if let Some(loan) = loan {
+            self.use_place(bulkhead, loan);
+        }
+        borrowed
+    }
+
+    pub(super) fn use_place(&mut self, bulkhead: &'static Bulkhead, loan: Loan) {
+        // From the first time on, every call of this bulkhead says what it holds.
+        bulkhead.enter_exactly();
+        self.use_loan(Policy::of(bulkhead), loan);
+    }
+
+    pub(super) fn lend_place(&mut self, bulkhead: &'static Bulkhead) {
+        self.lend(Per::Attempt, Policy::of(bulkhead), 0, self.state.bulkhead_name);
+    }
+
+    /// Begins to charge the limits of one kind.
+    pub(super) fn begin_charging(&mut self, per: Per) {
+        if let Some(attached) = self.attached.as_mut() {
+            attached.nested.covered.retain(|(of, ..)| *of != per);
+        }
+    }
+
+    /// Uses the charge of an enclosing call for this one, if there is one that covers it.
+    pub(super) fn cover(&mut self, charged: &'static Charged, charge: Charge, per: Per) {
+        let policy = Policy::of(charged.limiter).with_key(charge.key());
+        let Some(mut loan) = permits::borrow(policy, charge.cost().max(1)) else { return };
+        loan.spend(true);
+        self.warn_of_nested_use(&loan);
+        self.attach().nested.covered.push((per, charged.position, loan));
+    }
+
+    pub(super) fn is_covered(&self, charged: &Charged, per: Per) -> bool {
+        let covered = self.attached.as_ref().map_or(&[][..], |attached| &attached.nested.covered);
+        covered.iter().any(|(of, position, _)| *of == per && *position == charged.position)
+    }
+
+    /// Gives the charges back that covered those of a call which is not made.
+    pub(super) fn uncover(&mut self, per: Per) {
+        if let Some(attached) = self.attached.as_mut() {
+            attached.nested.covered.iter_mut().for_each(|(of, _, loan)| loan.spend(*of != per));
+            attached.nested.covered.retain(|(of, ..)| *of != per);
+        }
+    }
+
+    pub(super) fn lend_charge(&mut self, charged: &'static Charged, charge: Charge, per: Per) {
+        let policy = Policy::of(charged.limiter).with_key(charge.key());
+        self.lend(per, policy, charge.cost(), charged.limiter.name());
+    }
+
+    /// Ends what the attempt in hand shares.
+    #[cold]
+    pub(super) fn end_nested(&mut self) {
+        if let Some(attached) = self.attached.as_mut() {
+            attached.nested.end_attempt();
+        }
+    }
+
+    /// Says once for each pair of calls and policy that one is made inside the other.
+    #[cold]
+    fn warn_of_nested_use(&self, loan: &Loan) {
+        let (outer, policy) = (loan.permit().call, loan.permit().name);
+        let mut told = self.state.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(&(outer, policy)) {
+            return;
+        }
+        told.push((outer, policy));
+        drop(told);
+        tracing::warn!(
+            call = self.state.name,
+            outer,
+            policy,
+            "a call is made inside another call that has passed the same policy: it runs under the permit of that call"
+        );
+    }
+}
