@@ -1,4 +1,4 @@
-//! When clients are told to come again: never earlier than they would be admitted, and not all of them at once.
+//! When clients are told to come again: never earlier than they would be admitted, and not all of them in one second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,54 +6,68 @@ use std::time::Duration;
 use crate::clock::{self, Nanos};
 use crate::policy::retry::random;
 
-/// Refusals are counted for so long.
-const WHILE: Nanos = 1_000_000_000;
 /// So many clients may be told the same second.
 const TOGETHER: u64 = 64;
-/// A crowd is spread over no more than so many seconds beyond a fifth of its wait.
-const CROWD_SECONDS: u64 = 8;
+/// A crowd is spread over at most so many seconds, or a fifth of its wait where that is longer.
+const SPREAD: Duration = Duration::from_secs(8);
+/// So many seconds are told apart.
+const SECONDS: usize = 256;
 
-/// The refusals of the last second.
-static CROWD: Crowd = Crowd { since: AtomicU64::new(0), count: AtomicU64::new(0) };
+/// The clients of this process.
+static CROWD: Crowd = Crowd([const { AtomicU64::new(0) }; SECONDS]);
 
-struct Crowd {
-    since: AtomicU64,
-    count: AtomicU64,
-}
+/// How many were told to come in each second: the second in the upper bits, the count in the lower ones.
+struct Crowd([AtomicU64; SECONDS]);
 
 impl Crowd {
-    /// How many came before in the same second.
-    fn come(&self, now: Nanos) -> u64 {
-        if now.abs_diff(self.since.load(Ordering::Relaxed)) >= WHILE {
-            self.since.store(now, Ordering::Relaxed);
-            self.count.store(0, Ordering::Relaxed);
-        }
-        self.count.fetch_add(1, Ordering::Relaxed)
+    const COUNT: u32 = 24;
+
+    /// How many were told before to come in the second of this moment. Two seconds that share a counter forget each other.
+    fn told(&self, at: Nanos) -> u64 {
+        let second = at / 1_000_000_000;
+        let most = (1 << Self::COUNT) - 1;
+        let next = |word: u64| match (word >> Self::COUNT == second, word & most) {
+            (true, count) if count == most => Some(word),
+            (true, _) => Some(word + 1),
+            (false, _) => Some(second << Self::COUNT | 1),
+        };
+        let counter = &self.0[second as usize % SECONDS];
+        let before = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or(0);
+        if before >> Self::COUNT == second { before & most } else { 0 }
     }
 }
 
-/// The wait as whole seconds say it: longer by up to a fifth in whole seconds, and by more the more clients were refused
-/// within this second. One alone that is to wait for less than five seconds is told just that.
+/// A wait that is sent in whole seconds: longer by some of them where more than 64 clients were told to come in the same
+/// second.
 #[cfg(feature = "service")]
 pub(crate) fn by_seconds(after: Duration) -> Duration {
-    seconds(after, CROWD.come(clock::now()), random())
+    seconds(after, crowd(after), random())
 }
 
-/// The wait as milliseconds say it: longer by up to a fifth, and by more the more clients were refused within this second.
+/// A wait that is sent in milliseconds: longer by up to a second for each 64 clients that were told to come in the same
+/// second.
 pub(crate) fn by_millis(after: Duration) -> Duration {
-    millis(after, CROWD.come(clock::now()), random())
+    millis(after, crowd(after), random())
 }
 
-/// `random` is uniform in 0..1, and stands for as many equal parts as there are values.
+fn crowd(after: Duration) -> u64 {
+    CROWD.told(clock::now().saturating_add(clock::nanos(after)))
+}
+
+fn longest(after: Duration) -> Duration {
+    SPREAD.max(after / 5)
+}
+
+/// `random` is uniform in 0..1.
 #[cfg_attr(not(feature = "service"), allow(dead_code))]
 fn seconds(after: Duration, before: u64, random: f64) -> Duration {
-    let most = (after.as_secs() / 5).saturating_add((before / TOGETHER).min(CROWD_SECONDS));
-    after.saturating_add(Duration::from_secs(part(most.saturating_add(1), random).min(most)))
+    let most = (before / TOGETHER).min(longest(after).as_secs());
+    after.saturating_add(Duration::from_secs(part(most + 1, random)))
 }
 
 fn millis(after: Duration, before: u64, random: f64) -> Duration {
-    let crowd = (before * 1000 / TOGETHER).min(CROWD_SECONDS * 1000);
-    let most = u64::try_from(after.as_millis() / 5).unwrap_or(u64::MAX).saturating_add(crowd);
+    let most = Duration::from_millis(before * 1000 / TOGETHER).min(longest(after));
+    let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     after.saturating_add(Duration::from_millis(part(most, random)))
 }
 
@@ -69,29 +83,26 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn one_client_is_told_little_more_than_it_has_to_wait() {
-        for after in [Duration::ZERO, SECOND, SECOND * 3, Duration::from_millis(4999)] {
-            assert_eq!((seconds(after, 0, 0.0), seconds(after, 0, 0.999)), (after, after));
+    fn one_client_is_told_what_it_has_to_wait() {
+        for after in [Duration::ZERO, SECOND, Duration::from_millis(4999), SECOND * 86_400, Duration::MAX] {
+            for random in [0.0, 0.5, 0.999_999] {
+                assert_eq!((seconds(after, 0, random), millis(after, 0, random)), (after, after));
+                assert_eq!(seconds(after, 63, random), after);
+            }
         }
-        assert_eq!(
-            (seconds(SECOND * 10, 0, 0.0), seconds(SECOND * 10, 0, 0.999)),
-            (SECOND * 10, SECOND * 12)
-        );
-        assert_eq!(millis(SECOND, 0, 0.5), Duration::from_millis(1100));
-        for random in [0.0, 0.3, 0.999_999] {
-            let (whole, fine) = (seconds(Duration::MAX, 5, random), millis(Duration::MAX, 5, random));
-            assert_eq!((whole, fine), (Duration::MAX, Duration::MAX));
-        }
+        assert_eq!((seconds(SECOND, 64, 0.49), seconds(SECOND, 64, 0.51)), (SECOND, SECOND * 2));
+        assert_eq!(millis(SECOND, 64, 0.5), Duration::from_millis(1500));
+        assert_eq!(seconds(Duration::MAX, 5000, 0.9), Duration::MAX);
     }
 
     #[test]
     fn many_clients_are_told_different_moments_and_none_too_early() {
         fastrand::seed(7);
-        for after in [Duration::from_millis(10), SECOND, SECOND * 30] {
+        for after in [Duration::from_millis(10), SECOND, SECOND * 100] {
             let crowd: Vec<_> = (0..500).map(|before| seconds(after, before, random())).collect();
             let mut counts = std::collections::BTreeMap::new();
             for told in &crowd {
-                assert!(*told >= after && *told <= after + after / 5 + SECOND * 8);
+                assert!(*told >= after && *told <= after + SECOND * 8);
                 *counts.entry(told.as_secs()).or_insert(0) += 1;
             }
             assert!(counts.len() >= 7 && counts.values().all(|count| *count < 250), "{after:?}: {counts:?}");
@@ -100,14 +111,18 @@ mod tests {
             fine.sort_unstable();
             fine.dedup();
             assert!(fine.len() > 350, "{after:?}: {} milliseconds", fine.len());
+            assert!(seconds(after, 1 << 20, 0.999_999) <= after + longest(after));
         }
+        assert_eq!(longest(SECOND * 100), SECOND * 20);
     }
 
     #[test]
-    fn a_crowd_is_forgotten_after_a_second() {
-        let crowd = Crowd { since: AtomicU64::new(0), count: AtomicU64::new(0) };
-        let begun = 5 * WHILE;
-        assert_eq!([crowd.come(begun), crowd.come(begun + 1), crowd.come(begun + WHILE - 1)], [0, 1, 2]);
-        assert_eq!(crowd.come(begun + WHILE), 0);
+    fn those_who_are_told_the_same_second_are_counted() {
+        let crowd = Crowd([const { AtomicU64::new(0) }; SECONDS]);
+        let at = |second: u64, nanos: u64| crowd.told(second * 1_000_000_000 + nanos);
+        assert_eq!([at(5, 0), at(5, 999_999_999), at(6, 0), at(5, 7)], [0, 1, 0, 2]);
+        assert_eq!([at(5 + 256, 0), at(5 + 256, 0), at(5, 0)], [0, 1, 0], "one counter for both");
+        crowd.0[7].store(7 << 24 | ((1 << 24) - 1), Ordering::Relaxed);
+        assert_eq!([at(7, 0), at(7, 0)], [(1 << 24) - 1; 2]);
     }
 }
