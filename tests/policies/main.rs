@@ -9,7 +9,9 @@ mod idempotent;
 mod layers;
 mod leases;
 mod nested;
+mod nested_told;
 mod overload;
+mod recursion;
 mod requires;
 #[cfg(feature = "tower")]
 mod reserving;

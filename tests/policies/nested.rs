@@ -1,7 +1,6 @@
-//! Calls inside one another that name one policy, and functions that call themselves.
+//! Calls inside one another that name one policy.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -270,85 +269,6 @@ async fn a_shared_budget_bounds_both_levels() {
     assert!((100..250).contains(&runs.get()), "{}", runs.get());
 }
 
-type Boxed<'a> = Pin<Box<dyn Future<Output = Result<u32, Rejected>> + Send + 'a>>;
-
-fn boxed(depth: u32) -> Boxed<'static> {
-    Box::pin(recursive(depth))
-}
-
-#[bulkhead(max = 1, queue = 10)]
-async fn recursive(depth: u32) -> Result<u32, Rejected> {
-    sleep(ms(1)).await;
-    if depth == 0 { Ok(0) } else { Ok(boxed(depth - 1).await? + 1) }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_function_that_calls_itself_runs_in_its_own_place() {
-    assert_eq!(recursive(5).await, Ok(5));
-    let (one, two) = tokio::join!(recursive(3), recursive(2));
-    assert_eq!((one, two), (Ok(3), Ok(2)));
-}
-
-fn ping_boxed(depth: u32) -> Boxed<'static> {
-    Box::pin(ping(depth))
-}
-
-#[bulkhead(max = 2)]
-async fn ping(depth: u32) -> Result<u32, Rejected> {
-    sleep(ms(1)).await;
-    pong(depth).await
-}
-
-#[bulkhead(max = 1)]
-async fn pong(depth: u32) -> Result<u32, Rejected> {
-    if depth == 0 { Ok(0) } else { Ok(ping_boxed(depth - 1).await? + 1) }
-}
-
-#[tokio::test(start_paused = true)]
-async fn functions_that_call_each_other_run_in_their_own_places() {
-    assert_eq!(ping(4).await, Ok(4));
-    assert_eq!(ping(4).await, Ok(4));
-}
-
-fn keyed_boxed(depth: u32) -> Boxed<'static> {
-    Box::pin(keyed(depth, depth / 2))
-}
-
-#[circuit_breaker(consecutive = 1, open_for = 1s, probes = 1, key = key)]
-#[bulkhead(max = 1, key = key)]
-async fn keyed(depth: u32, key: u32) -> Result<u32, Rejected> {
-    let _ = key;
-    if depth == 0 { Ok(0) } else { Ok(keyed_boxed(depth - 1).await? + 1) }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_that_comes_again_runs_in_its_own_place() {
-    assert_eq!(keyed(5, 2).await, Ok(5));
-    assert_eq!(keyed(5, 0).await, Ok(5));
-}
-
-fn probe_boxed(depth: u32, fails: bool) -> Boxed<'static> {
-    Box::pin(probe(depth, fails))
-}
-
-#[circuit_breaker(consecutive = 1, open_for = 1s, probes = 1)]
-async fn probe(depth: u32, fails: bool) -> Result<u32, Rejected> {
-    match depth {
-        0 if fails => Err(Rejected::ShuttingDown),
-        0 => Ok(0),
-        _ => Ok(probe_boxed(depth - 1, fails).await? + 1),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_function_that_calls_itself_closes_its_circuit() {
-    assert!(probe(2, true).await.is_err());
-    assert!(matches!(probe(2, false).await, Err(Rejected::CircuitOpen { .. })));
-    advance(ms(1100)).await;
-    assert_eq!(probe(2, false).await, Ok(2));
-    assert_eq!(circuit("nested::probe").unwrap().state(), CircuitState::Closed);
-}
-
 /// A spawned call is no part of its caller: it waits for a place of its own, until a deadline ends that.
 #[bulkhead(NEST_QUEUE_SPAWNED)]
 async fn spawning() -> Result<(), Rejected> {
@@ -434,83 +354,6 @@ fn metric(name: &str) -> u64 {
     hardening::telemetry::calls::render(&mut metrics);
     let line = metrics.lines().find(|line| line.starts_with(name)).expect("it is there");
     line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
-/// Counts the warnings of this thread that say the words.
-#[derive(Clone, Default)]
-struct Warnings(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Words(String);
-        impl tracing::field::Visit for Words {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0.push_str(&format!("{}={value:?} ", field.name()));
-            }
-        }
-        let mut words = Words(String::new());
-        event.record(&mut words);
-        self.0.lock().unwrap().push(words.0);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-policy! {
-    static NEST_TOLD: Bulkhead = { max = 1 };
-    static NEST_TOLD_RATE: RateLimiter = { rate = 1/h, burst = 100 };
-}
-
-#[rate_limited(NEST_TOLD_RATE)]
-#[bulkhead(NEST_TOLD)]
-async fn told_outer() -> Result<(), Rejected> {
-    told_inner().await
-}
-
-#[rate_limited(NEST_TOLD_RATE)]
-async fn told_other() -> Result<(), Rejected> {
-    told_inner().await
-}
-
-#[rate_limited(NEST_TOLD_RATE)]
-#[bulkhead(NEST_TOLD)]
-async fn told_inner() -> Result<(), Rejected> {
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_pair_and_policy_is_told_once() {
-    let warnings = Warnings::default();
-    // While there is one subscriber alone, a thread without it decides that nothing is written.
-    let _other = tracing::Dispatch::new(Warnings::default());
-    let _default = tracing::subscriber::set_default(warnings.clone());
-    for _ in 0..3 {
-        told_outer().await.unwrap();
-        told_other().await.unwrap();
-    }
-    let told = warnings.0.lock().unwrap().clone();
-    let of = |outer: &str, policy: &str| {
-        let words = [format!("outer=\"nested::{outer}\""), format!("policy=\"{policy}\"")];
-        told.iter().filter(|told| words.iter().all(|word| told.contains(word.as_str()))).count()
-    };
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert_eq!(of("told_outer", "NEST_TOLD"), 1, "{told:?}");
-    assert_eq!(of("told_outer", "NEST_TOLD_RATE"), 1, "{told:?}");
-    assert_eq!(of("told_other", "NEST_TOLD_RATE"), 1, "{told:?}");
 }
 
 policy! {

@@ -6,11 +6,13 @@ use std::path::Path;
 use crate::run::{Done, Step, root, target};
 
 /// What is changed, below [`POLICIES`]. `handle.rs`, an operator's view of a static, is tested by whole calls.
-const SCOPE: [&str; 20] = [
+const SCOPE: [&str; 22] = [
     "budget.rs",
     "bulkhead/adaptive.rs",
     "bulkhead/keyed.rs",
+    "bulkhead/line.rs",
     "bulkhead/mod.rs",
+    "bulkhead/queue.rs",
     "circuit_breaker/keyed.rs",
     "circuit_breaker/mod.rs",
     "circuit_breaker/rules.rs",

@@ -228,7 +228,7 @@ impl Call<'_> {
             Entry::Entered => {
                 happened!(self, BulkheadEntered);
                 self.inside = true;
-                if bulkhead.is_tight() {
+                if bulkhead.is_tight() && self.lends_place_of(bulkhead) {
                     self.lend_place(bulkhead);
                 }
             }

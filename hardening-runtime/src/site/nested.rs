@@ -66,9 +66,16 @@ impl Call<'_> {
         self.lend(Per::Attempt, Policy::of(breaker), 0, breaker.name());
     }
 
+    /// Whether calls inside may run in the same place. A function that calls itself is refused by a bulkhead of its own without a queue,
+    /// as everybody is who finds no place: only where it would wait for itself does it not.
+    pub(super) fn lends_place_of(&self, bulkhead: &'static Bulkhead) -> bool {
+        self.state.shares_bulkhead || bulkhead.can_queue()
+    }
+
     /// Runs in the place of an enclosing call.
     pub(super) fn borrow_place(&mut self, bulkhead: &'static Bulkhead) -> bool {
-        let loan = permits::borrow(Policy::of(bulkhead), 0);
+        let lends = self.lends_place_of(bulkhead);
+        let loan = if lends { permits::borrow(Policy::of(bulkhead), 0) } else { None };
         let borrowed = loan.is_some();
         if let Some(loan) = loan {
             self.use_place(bulkhead, loan);

@@ -124,8 +124,12 @@ fn whoever_is_polled_is_served_whoever_is_not() {
                 now += 10 * MILLI;
                 clock::set(now);
                 let served = has_its_turn(&mut waiter);
-                if !served && bulkhead.enter() == Entry::Entered {
-                    bulkhead.leave();
+                if !served {
+                    match bulkhead.enter() {
+                        Entry::Entered => bulkhead.leave(),
+                        Entry::Queue => drop(bulkhead.queue()),
+                        Entry::Full => {}
+                    }
                 }
                 served
             });

@@ -1,0 +1,107 @@
+//! Functions that call themselves through their own policies.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use hardening::{CircuitState, Rejected, bulkhead, circuit, circuit_breaker};
+use tokio::time::{advance, sleep};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+type Boxed<'a> = Pin<Box<dyn Future<Output = Result<u32, Rejected>> + Send + 'a>>;
+
+fn boxed(depth: u32) -> Boxed<'static> {
+    Box::pin(recursive(depth))
+}
+
+#[bulkhead(max = 1, queue = 10)]
+async fn recursive(depth: u32) -> Result<u32, Rejected> {
+    sleep(ms(1)).await;
+    if depth == 0 { Ok(0) } else { Ok(boxed(depth - 1).await? + 1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_calls_itself_runs_in_its_own_place() {
+    assert_eq!(recursive(5).await, Ok(5));
+    let (one, two) = tokio::join!(recursive(3), recursive(2));
+    assert_eq!((one, two), (Ok(3), Ok(2)));
+}
+
+fn ping_boxed(depth: u32) -> Boxed<'static> {
+    Box::pin(ping(depth))
+}
+
+#[bulkhead(max = 2, queue = 1)]
+async fn ping(depth: u32) -> Result<u32, Rejected> {
+    sleep(ms(1)).await;
+    pong(depth).await
+}
+
+#[bulkhead(max = 1, queue = 1)]
+async fn pong(depth: u32) -> Result<u32, Rejected> {
+    if depth == 0 { Ok(0) } else { Ok(ping_boxed(depth - 1).await? + 1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn functions_that_call_each_other_run_in_their_own_places() {
+    assert_eq!(ping(4).await, Ok(4));
+    assert_eq!(ping(4).await, Ok(4));
+}
+
+fn keyed_boxed(depth: u32) -> Boxed<'static> {
+    Box::pin(keyed(depth, depth / 2))
+}
+
+#[circuit_breaker(consecutive = 1, open_for = 1s, probes = 1, key = key)]
+#[bulkhead(max = 1, queue = 1, key = key)]
+async fn keyed(depth: u32, key: u32) -> Result<u32, Rejected> {
+    let _ = key;
+    if depth == 0 { Ok(0) } else { Ok(keyed_boxed(depth - 1).await? + 1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_comes_again_runs_in_its_own_place() {
+    assert_eq!(keyed(5, 2).await, Ok(5));
+    assert_eq!(keyed(5, 0).await, Ok(5));
+}
+
+fn probe_boxed(depth: u32, fails: bool) -> Boxed<'static> {
+    Box::pin(probe(depth, fails))
+}
+
+#[circuit_breaker(consecutive = 1, open_for = 1s, probes = 1)]
+async fn probe(depth: u32, fails: bool) -> Result<u32, Rejected> {
+    match depth {
+        0 if fails => Err(Rejected::ShuttingDown),
+        0 => Ok(0),
+        _ => Ok(probe_boxed(depth - 1, fails).await? + 1),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_calls_itself_closes_its_circuit() {
+    assert!(probe(2, true).await.is_err());
+    assert!(matches!(probe(2, false).await, Err(Rejected::CircuitOpen { .. })));
+    advance(ms(1100)).await;
+    assert_eq!(probe(2, false).await, Ok(2));
+    assert_eq!(circuit("recursion::probe").unwrap().state(), CircuitState::Closed);
+}
+
+fn bounded_boxed(depth: u32) -> Boxed<'static> {
+    Box::pin(bounded(depth))
+}
+
+#[bulkhead(max = 2)]
+async fn bounded(depth: u32) -> Result<u32, Rejected> {
+    if depth == 0 { Ok(0) } else { Ok(bounded_boxed(depth - 1).await? + 1) }
+}
+
+/// Without a queue nobody would wait for itself: each call takes a place, and the one that finds none is refused.
+#[tokio::test(start_paused = true)]
+async fn a_function_that_calls_itself_without_a_queue_is_refused_when_no_place_is_left() {
+    assert_eq!(bounded(1).await, Ok(1));
+    assert!(matches!(bounded(2).await, Err(Rejected::BulkheadFull { limit: 2, .. })));
+    assert_eq!(bounded(1).await, Ok(1));
+}
