@@ -1,5 +1,7 @@
 //! The policies through the attributes, on paused time.
 
+mod breakers;
+mod budgets;
 mod cached;
 mod corners;
 mod hedged;
@@ -13,4 +15,5 @@ mod requires;
 mod reserving;
 mod shared;
 mod smoke;
+mod timerless;
 mod unfinished;

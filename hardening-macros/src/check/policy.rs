@@ -91,7 +91,7 @@ fn bulkhead(policy: &Policy, errors: &mut Errors) {
 }
 
 /// The keys of a circuit that opens and closes.
-const OF_A_CIRCUIT: [&str; 9] = [
+const OF_A_CIRCUIT: [&str; 10] = [
     "failure_rate",
     "consecutive",
     "slow_call",
@@ -99,6 +99,7 @@ const OF_A_CIRCUIT: [&str; 9] = [
     "open_for",
     "probes",
     "probe_timeout",
+    "ramp",
     "key",
     "max_keys",
 ];

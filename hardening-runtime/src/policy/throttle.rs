@@ -21,7 +21,7 @@ const ALWAYS_EVERY: Nanos = 1_000_000_000;
 /// What a bucket holds, in one word: whose it is, requests, accepts.
 #[derive(Clone, Copy)]
 struct Held {
-    /// Which lap of the ring. It comes again after 4095 laps, so a bucket that slept exactly so long counts once more.
+    /// Which lap of the ring. It comes again after 4095 laps; what has left the window is emptied long before.
     lap: u64,
     requests: u64,
     accepts: u64,
@@ -59,6 +59,8 @@ pub struct Throttle {
     min_calls: Tunable,
     /// In thousandths.
     multiplier: Tunable,
+    /// The last bucket that was written, counted as epochs are.
+    last: AtomicU64,
     /// Each [`Held`].
     buckets: [AtomicU64; BUCKETS as usize],
     /// When a call passed because none had for a second.
@@ -81,6 +83,7 @@ impl Throttle {
             width: Tunable::default(),
             min_calls: Tunable::default(),
             multiplier: Tunable::default(),
+            last: AtomicU64::new(0),
             buckets: Default::default(),
             passed: AtomicU64::new(now),
             running: AtomicU64::new(0),
@@ -102,7 +105,12 @@ impl Throttle {
             Window::Time(width) => nanos(width),
             Window::Calls(_) => nanos(std::time::Duration::from_secs(30)),
         };
-        self.width.set((width / BUCKETS).max(1));
+        let width = (width / BUCKETS).max(1);
+        if self.width.get() != width {
+            // Buckets of another width are those of other moments.
+            self.width.set(width);
+            self.forget();
+        }
         self.min_calls.set(spec.min_calls.into());
         let multiplier = spec.adaptive.unwrap_or(ThrottleSpec::DEFAULT).multiplier;
         self.multiplier.set((multiplier * 1000.0) as u64);
@@ -166,8 +174,13 @@ impl Throttle {
     /// Forgets what it has seen.
     #[cfg(feature = "testing")]
     pub(crate) fn reset(&self, now: Nanos) {
-        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release));
+        self.forget();
         self.passed.store(now, Ordering::Relaxed);
+    }
+
+    fn forget(&self) {
+        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release));
+        self.last.store(0, Ordering::Release);
     }
 
     fn passes_always(&self, now: Nanos) -> bool {
@@ -187,6 +200,10 @@ impl Throttle {
     /// Counts a request in the bucket of this moment, which forgets what an older lap left there.
     fn ask(&self, now: Nanos) {
         let epoch = self.epoch(now);
+        let last = self.last.load(Ordering::Acquire);
+        if last < epoch {
+            self.turn_to(last, epoch);
+        }
         let asked = |word: u64| {
             let held = Held::unpack(word);
             let lap = Held::lap(epoch);
@@ -196,9 +213,30 @@ impl Throttle {
         let _ = self.bucket(epoch).fetch_update(Ordering::AcqRel, Ordering::Acquire, asked);
     }
 
+    /// Empties the buckets that have left the window when the first request of `epoch` comes. A bucket that is still asked about
+    /// stays: a lap is told from the ones before it by its number alone, and numbers come again.
+    #[cold]
+    fn turn_to(&self, last: u64, epoch: u64) {
+        if self.last.fetch_max(epoch, Ordering::AcqRel) >= epoch {
+            return;
+        }
+        let lapsed = epoch - last >= BUCKETS;
+        for back in 0..BUCKETS.min(epoch + 1) {
+            let (bucket, lap) = (self.bucket(epoch - back), Held::lap(epoch - back));
+            let word = bucket.load(Ordering::Acquire);
+            // One whose lap is the newest's own was written since by a faster thread, unless nothing was for a whole lap.
+            if word != 0 && (lapsed || Held::unpack(word).lap != lap) {
+                let _ = bucket.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Requests and accepts of the window.
     pub fn counts(&self, now: Nanos) -> (u64, u64) {
         let epoch = self.epoch(now);
+        if epoch.saturating_sub(self.last.load(Ordering::Acquire)) >= BUCKETS {
+            return (0, 0);
+        }
         let mut sums = (0, 0);
         for back in 0..BUCKETS.min(epoch + 1) {
             let held = Held::unpack(self.bucket(epoch - back).load(Ordering::Acquire));
@@ -293,6 +331,49 @@ mod tests {
         let slow = super::tests::throttle(2.0);
         let few = run(&slow, 0, 60, 20, 0);
         assert!(few.iter().all(|passed| *passed >= 1), "{few:?}");
+    }
+
+    #[test]
+    fn an_idle_time_of_any_length_leaves_nothing() {
+        let window = 10 * SECOND;
+        for windows in [1, 2, 4094, 4095, 4096, 2 * 4095] {
+            // Before and behind the whole number of windows, too.
+            for offset in [0, 1, window / 2, window - 1] {
+                let throttle = throttle(2.0);
+                for _ in 0..100 {
+                    if throttle.admit(SECOND, 0.5) {
+                        throttle.ended(SECOND, Verdict::Failure);
+                    }
+                }
+                let now = SECOND + windows * window + offset;
+                assert_eq!(throttle.counts(now), (0, 0), "{windows} windows and {offset}");
+                assert!((0..20).all(|_| throttle.admit(now, 0.0)), "{windows} windows and {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_slept_while_others_did_not_has_nothing_left() {
+        let throttle = throttle(2.0);
+        let (window, bucket) = (10 * SECOND, 10 * SECOND / BUCKETS);
+        assert!((0..100).all(|_| throttle.admit(0, 1.0)));
+        // One request in each window, always in the same bucket, which is not the first.
+        for lap in 0..=Held::LAPS {
+            let now = lap * window + 8 * bucket;
+            assert!(throttle.counts(now).0 <= if lap == 0 { 100 } else { 1 }, "after {lap} laps");
+            throttle.admit(now, 1.0);
+        }
+    }
+
+    #[test]
+    fn another_window_begins_with_nothing_and_the_same_one_goes_on() {
+        let throttle = throttle(2.0);
+        assert!((0..30).all(|_| throttle.admit(SECOND, 1.0)));
+        let spec = |seconds| CircuitBreakerSpec::ADAPTIVE.with_window(Window::Time(Duration::from_secs(seconds)));
+        throttle.tune(Some(&spec(10)));
+        assert_eq!(throttle.counts(SECOND), (30, 0));
+        throttle.tune(Some(&spec(20)));
+        assert_eq!(throttle.counts(SECOND), (0, 0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::call::Phase;
 use super::held::OfCall;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
-use crate::clock::{self, Nanos};
+use crate::clock::{self, NEVER, Nanos};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
 use crate::policy::circuit_breaker::{Admission, Permit};
@@ -64,7 +64,7 @@ impl Call<'_> {
     /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
     pub fn wait_for_turn(&mut self) -> Waiting<'_> {
-        Waiting(Box::pin(self.take_turn()))
+        Waiting::new(self.take_turn())
     }
 
     async fn take_turn(&mut self) {
@@ -227,7 +227,12 @@ impl Call<'_> {
 
     /// Waits until `resume`.
     pub(super) async fn pause(&mut self) {
-        let waited = Self::until(self.resume, std::future::pending()).await;
+        let waited = if self.resume <= self.now {
+            // No time passes, and others run all the same.
+            Self::until(NEVER, tokio::task::yield_now()).await
+        } else {
+            Self::until(self.resume, std::future::pending()).await
+        };
         let now = clock::now();
         if matches!(waited, Wait::Stopped) {
             self.refund_reserved(now);
@@ -258,6 +263,12 @@ impl Call<'_> {
 /// The wait for the turn of an attempt.
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Waiting<'a>(Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(wait: impl Future<Output = ()> + Send + Sync + 'a) -> Self {
+        Self(Box::pin(wait))
+    }
+}
 
 impl Future for Waiting<'_> {
     type Output = ();

@@ -123,6 +123,8 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         }
         call.refuse(call.cut());
         call.refusal.ran = true;
+        // The body is dropped before anything else happens: what its destructors do is done by the user's code.
+        call.phase = Phase::Polling;
         Poll::Ready(Outcome::Refused(Cut(())))
     }
 }

@@ -206,7 +206,12 @@ impl<'c> Call<'c> {
         if other.timer.is_none() {
             other.timer = clock::instant(other.limit).map(|limit| Box::pin(sleep_until(limit)));
         }
-        other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx)).map(|()| End::Cut)
+        let rang = other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx));
+        if rang.is_ready() {
+            // It is dropped next, and its destructors are the user's code.
+            self.phase = Phase::Polling;
+        }
+        rang.map(|()| End::Cut)
     }
 }
 
@@ -230,8 +235,8 @@ where
         }
         let Some(begin) = this.begin else { return Poll::Pending };
         if this.first.is_none() {
-            // Its caller drops it before another is begun.
-            call.phase = Phase::InHand;
+            // Its caller drops it before another is begun; what its destructors do is done by the user's code.
+            call.phase = Phase::Polling;
             let race = std::mem::replace(race, Race::new());
             let rest = this.begin.take().map_or(Rest::Over, |begin| Rest::Open(begin, race));
             return Poll::Ready((Outcome::Refused(Cut(())), rest));
