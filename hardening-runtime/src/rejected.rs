@@ -189,7 +189,10 @@ mod tests {
         assert_eq!(open.to_string(), "the circuit of price is open, next probe in 480ms");
         let forced = Rejected::CircuitOpen { circuit: "price", retry_after: Duration::MAX };
         assert_eq!(forced.retry_after(), None);
-        assert_eq!(forced.to_string(), "the circuit of price is forced open, until an operator says otherwise");
+        assert_eq!(
+            forced.to_string(),
+            "the circuit of price is forced open, until an operator says otherwise"
+        );
         let limited = Rejected::RateLimited { limiter: "price", retry_after, limit: 10, remaining: 0 };
         assert_eq!(limited.to_string(), "the rate limit of price is used up, retry after 480ms");
         let after = Duration::from_micros(1_500);

@@ -3,7 +3,9 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use hardening::{CircuitState, Rejected, circuit, circuit_breaker, circuit_of, hedged, policy, retry, timeout};
+use hardening::{
+    CircuitState, Rejected, circuit, circuit_breaker, circuit_of, hedged, policy, retry, timeout,
+};
 use tokio::time::{advance, sleep};
 
 fn series(name: &str) -> u64 {
@@ -220,10 +222,16 @@ async fn a_refusal_while_reopening_is_short_and_a_failure_opens_again() {
     ramped_of(9, true).await.unwrap();
     ramped_of(9, true).await.unwrap();
     let state = || circuit_of("breakers::ramped_of", &9_u32).unwrap().state();
-    assert_eq!((state(), retry_after(ramped_of(9, true).await)), (CircuitState::Closed, Duration::from_secs(1)));
+    assert_eq!(
+        (state(), retry_after(ramped_of(9, true).await)),
+        (CircuitState::Closed, Duration::from_secs(1))
+    );
     sleep(Duration::from_millis(9700)).await;
     ramped_of(9, false).await.unwrap_err();
-    assert_eq!((state(), retry_after(ramped_of(9, true).await)), (CircuitState::Open, Duration::from_secs(5)));
+    assert_eq!(
+        (state(), retry_after(ramped_of(9, true).await)),
+        (CircuitState::Open, Duration::from_secs(5))
+    );
 }
 
 #[circuit_breaker(min_calls = 10, slow_call = 1s, slow_rate = 50%, open_for = 5s)]
@@ -342,7 +350,11 @@ async fn a_destructor_that_panics_in_a_body_that_was_cut_is_a_panic_and_a_failur
     async fn panics(call: impl Future<Output = Result<(), Rejected>> + Send + 'static) -> bool {
         tokio::spawn(AssertUnwindSafe(call)).await.is_err_and(|error| error.is_panic())
     }
-    assert!(panics(bursts(5000)).await && panics(bursts_beside(5000)).await && panics(bursts_repeatedly(5000)).await);
+    assert!(
+        panics(bursts(5000)).await
+            && panics(bursts_beside(5000)).await
+            && panics(bursts_repeatedly(5000)).await
+    );
     for call in ["bursts", "bursts_beside", "bursts_repeatedly"].map(|call| format!("breakers::{call}")) {
         assert_eq!((ended(&call, "panicked"), ended(&call, "cancelled")), (1, 0), "{call}");
         assert_eq!(circuit(&call).unwrap().state(), CircuitState::Open, "{call}");
@@ -358,7 +370,10 @@ async fn a_destructor_that_panics_in_a_body_that_was_cut_is_a_panic_and_a_failur
         panic!("not this call");
     });
     assert!(call.await.unwrap_err().is_panic());
-    assert_eq!((ended("breakers::bursts_later", "panicked"), ended("breakers::bursts_later", "cancelled")), (0, 1));
+    assert_eq!(
+        (ended("breakers::bursts_later", "panicked"), ended("breakers::bursts_later", "cancelled")),
+        (0, 1)
+    );
     advance(Duration::from_secs(1)).await;
 }
 

@@ -217,7 +217,11 @@ async fn told(wait: Duration, began: Instant, times: &std::sync::Mutex<Vec<Durat
 }
 
 #[retry(attempts = 2, max_retry_after = 5m, backoff = 500ms, retry_after = error.wait(), idempotent)]
-async fn patient(wait: Duration, began: Instant, times: &std::sync::Mutex<Vec<Duration>>) -> Result<(), Error> {
+async fn patient(
+    wait: Duration,
+    began: Instant,
+    times: &std::sync::Mutex<Vec<Duration>>,
+) -> Result<(), Error> {
     times.lock().unwrap().push(began.elapsed());
     Err(Error::Busy(wait))
 }

@@ -369,7 +369,8 @@ mod tests {
     fn another_window_begins_with_nothing_and_the_same_one_goes_on() {
         let throttle = throttle(2.0);
         assert!((0..30).all(|_| throttle.admit(SECOND, 1.0)));
-        let spec = |seconds| CircuitBreakerSpec::ADAPTIVE.with_window(Window::Time(Duration::from_secs(seconds)));
+        let spec =
+            |seconds| CircuitBreakerSpec::ADAPTIVE.with_window(Window::Time(Duration::from_secs(seconds)));
         throttle.tune(Some(&spec(10)));
         assert_eq!(throttle.counts(SECOND), (30, 0));
         throttle.tune(Some(&spec(20)));

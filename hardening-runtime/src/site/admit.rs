@@ -5,7 +5,6 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use hardening_spec::Per;
-use tokio::time::sleep_until;
 
 use super::Call;
 use super::call::Phase;
@@ -212,7 +211,7 @@ impl Call<'_> {
         }
         let Some(bulkhead) = self.bulkhead() else { return };
         let patience = self.now.saturating_add(bulkhead.max_wait());
-        let entered = Self::until(patience.min(self.limit), bulkhead.queue()).await;
+        let entered = Self::until_of(self.state.name, patience.min(self.limit), bulkhead.queue()).await;
         self.now = clock::now();
         match entered {
             Wait::Done => {
@@ -229,9 +228,9 @@ impl Call<'_> {
     pub(super) async fn pause(&mut self) {
         let waited = if self.resume <= self.now {
             // No time passes, and others run all the same.
-            Self::until(NEVER, tokio::task::yield_now()).await
+            Self::until_of(self.state.name, NEVER, tokio::task::yield_now()).await
         } else {
-            Self::until(self.resume, std::future::pending()).await
+            Self::until_of(self.state.name, self.resume, std::future::pending()).await
         };
         let now = clock::now();
         if matches!(waited, Wait::Stopped) {
@@ -244,8 +243,12 @@ impl Call<'_> {
     }
 
     pub(super) async fn until(moment: Nanos, done: impl Future<Output = ()>) -> Wait {
+        Self::until_of("a call under policies", moment, done).await
+    }
+
+    async fn until_of(call: &'static str, moment: Nanos, done: impl Future<Output = ()>) -> Wait {
         let mut done = pin!(done);
-        let mut too_long = pin!(clock::instant(moment).map(sleep_until));
+        let mut too_long = pin!(clock::timer(moment, call));
         let mut stopped = pin!(lifecycle::stopped());
         poll_fn(|cx| {
             if done.as_mut().poll(cx).is_ready() {

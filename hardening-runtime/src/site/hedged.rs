@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use hardening_spec::Per;
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
 
 use super::Call;
 use super::Outcome;
@@ -89,7 +89,7 @@ impl<'c> Call<'c> {
             hedge.budget().deposit(self.now);
         }
         let first = admitted.then(|| MayFail::new(self.state.name, first));
-        let limit = if admitted { clock::instant(self.limit).map(sleep_until) } else { None };
+        let limit = if admitted { clock::timer(self.limit, self.state.name) } else { None };
         let alarm = hedge.and_then(|hedge| self.alarm(hedge, self.now));
         let race = Race { alarm, ..Race::new() };
         Hedging { call: self, begin: Some(begin), first, limit, race }
@@ -144,7 +144,7 @@ impl<'c> Call<'c> {
     fn alarm(&self, hedge: &Hedge, now: Nanos) -> Option<Pin<Box<Sleep>>> {
         let left = self.limit.min(self.deadline).saturating_sub(now);
         let due = now.saturating_add(hedge.delay(now, left)?);
-        clock::instant(due).map(|due| Box::pin(sleep_until(due)))
+        clock::timer(due, self.state.name).map(Box::pin)
     }
 
     /// Begins another execution, if the budget, the limits and the bulkhead have room for it.
@@ -204,7 +204,7 @@ impl<'c> Call<'c> {
             return Poll::Pending;
         }
         if other.timer.is_none() {
-            other.timer = clock::instant(other.limit).map(|limit| Box::pin(sleep_until(limit)));
+            other.timer = clock::timer(other.limit, self.state.name).map(Box::pin);
         }
         let rang = other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx));
         if rang.is_ready() {

@@ -407,3 +407,6 @@ fn policies(out: &mut String, states: &[&State]) {
         family.sample(&[("budget", budget)], left);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,7 +203,9 @@ impl CircuitBreaker {
             }
             let next = match verdict {
                 Verdict::Neither => word.probe_returned(),
-                Verdict::Success if !event.slow => self.ramped(word.probe_succeeded(self.rules.probes()), now),
+                Verdict::Success if !event.slow => {
+                    self.ramped(word.probe_succeeded(self.rules.probes()), now)
+                }
                 Verdict::Success | Verdict::Failure => {
                     self.open(word, now);
                     return;

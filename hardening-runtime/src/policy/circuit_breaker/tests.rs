@@ -119,18 +119,26 @@ fn a_probe_that_waits_is_not_late_and_its_time_begins_with_its_body() {
 #[test]
 fn a_probe_that_never_answers_failed_when_its_time_was_over() {
     // Due at 2 s, over at 7 s, so open until 9 s.
-    for (looked, admission) in [(7 * SECOND, Some(2 * SECOND)), (8 * SECOND, Some(SECOND)), (9 * SECOND, None)] {
+    for (looked, admission) in
+        [(7 * SECOND, Some(2 * SECOND)), (8 * SECOND, Some(SECOND)), (9 * SECOND, None)]
+    {
         let (breaker, _) = probing(2);
         match admission {
             Some(left) => assert_eq!(breaker.admit(looked), refused(left)),
-            None => { admitted(&breaker, looked); },
+            None => {
+                admitted(&breaker, looked);
+            }
         }
         assert_eq!(breaker.transition_count(CircuitState::HalfOpen, CircuitState::Open), 1);
     }
     let (breaker, late) = probing(2);
     let next = admitted(&breaker, 3600 * SECOND);
     breaker.record(late, 3600 * SECOND, Verdict::Failure, 3598 * SECOND);
-    assert_eq!(breaker.state(3600 * SECOND), CircuitState::HalfOpen, "its result is one of another generation");
+    assert_eq!(
+        breaker.state(3600 * SECOND),
+        CircuitState::HalfOpen,
+        "its result is one of another generation"
+    );
     breaker.record(next, 3600 * SECOND, Verdict::Success, 0);
     assert_eq!(breaker.state(3600 * SECOND), CircuitState::Closed);
     // A look at the state is enough.
@@ -232,7 +240,12 @@ fn calls_in_flight_that_are_slow_by_now_open_the_circuit() {
 fn the_watch_follows_the_numbers() {
     let breaker = breaker(CircuitBreakerSpec { consecutive: None, min_calls: 2, ..SPEC });
     let plain: Vec<_> = (0..5).map(|_| admitted(&breaker, 0)).collect();
-    let spec = CircuitBreakerSpec { slow_call: Some(Duration::from_secs(1)), min_calls: 2, consecutive: None, ..SPEC };
+    let spec = CircuitBreakerSpec {
+        slow_call: Some(Duration::from_secs(1)),
+        min_calls: 2,
+        consecutive: None,
+        ..SPEC
+    };
     breaker.tune(&spec, None);
     assert_eq!(breaker.state(2 * SECOND), CircuitState::Closed, "they began before there was a watch");
     for permit in plain {

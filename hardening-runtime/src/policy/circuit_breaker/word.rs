@@ -203,21 +203,10 @@ mod tests {
                     [(0, 0, 0, 0), (63, 255, 255, u32::MAX), (5, 3, 2, 77)]
                 {
                     for (watched, ramping) in [(false, false), (true, false), (false, true), (true, true)] {
-                        let word = Word {
-                            mode,
-                            phase,
-                            watched,
-                            ramping,
-                            opens,
-                            admitted,
-                            succeeded,
-                            generation,
-                        };
+                        let word =
+                            Word { mode, phase, watched, ramping, opens, admitted, succeeded, generation };
                         assert_eq!(Word::unpack(word.pack()), word);
-                        let plain = mode == Mode::Automatic
-                            && phase == Phase::Closed
-                            && !watched
-                            && !ramping;
+                        let plain = mode == Mode::Automatic && phase == Phase::Closed && !watched && !ramping;
                         assert_eq!(Word::is_plainly_closed(word.pack()), plain);
                     }
                 }
@@ -234,7 +223,10 @@ mod tests {
                 let bits = word.numbered(token);
                 let read = Word::unpack(bits);
                 assert_eq!(Word::token(bits), Some(token));
-                assert_eq!((read.mode, read.phase, read.generation), (word.mode, word.phase, word.generation));
+                assert_eq!(
+                    (read.mode, read.phase, read.generation),
+                    (word.mode, word.phase, word.generation)
+                );
                 assert_eq!((read.watched, read.ramping), (word.watched, word.ramping));
             }
         }

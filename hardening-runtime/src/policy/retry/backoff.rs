@@ -51,7 +51,9 @@ impl Backoff {
     pub fn spread(&self, retry: u32, random: f64) -> Nanos {
         match self.jitter {
             Jitter::None => 0,
-            Jitter::Full | Jitter::Equal | Jitter::Decorrelated => (self.plain(retry) as f64 * random) as Nanos,
+            Jitter::Full | Jitter::Equal | Jitter::Decorrelated => {
+                (self.plain(retry) as f64 * random) as Nanos
+            }
         }
     }
 

@@ -128,8 +128,8 @@ impl Retry {
             return Next::Stop(Stop::AskedForTooMuch);
         }
         let over = progress.deadline.min(started.saturating_add(max_duration));
-        let least = asked_for
-            .unwrap_or_else(|| backoff.delay(progress.attempts, progress.last_delay, random));
+        let least =
+            asked_for.unwrap_or_else(|| backoff.delay(progress.attempts, progress.last_delay, random));
         if now.saturating_add(least) >= over {
             return Next::Stop(Stop::Time);
         }

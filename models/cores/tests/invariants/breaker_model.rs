@@ -22,10 +22,18 @@ pub(crate) struct Rules {
 /// Where the model stands.
 #[derive(Clone, Debug)]
 enum At {
-    Closed { last: VecDeque<bool>, streak: u32 },
-    Open { until: Nanos },
+    Closed {
+        last: VecDeque<bool>,
+        streak: u32,
+    },
+    Open {
+        until: Nanos,
+    },
     /// Each probe in flight with the moment at which it began.
-    HalfOpen { in_flight: Vec<Nanos>, succeeded: usize },
+    HalfOpen {
+        in_flight: Vec<Nanos>,
+        succeeded: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
