@@ -48,6 +48,8 @@ pub struct Budget {
 pub struct Reserved<'b> {
     /// `None` where there is no bound.
     budget: Option<&'b Budget>,
+    /// What of it was free once.
+    gift: u64,
     /// When the slice that it was taken in ends.
     ends: Nanos,
 }
@@ -62,7 +64,7 @@ impl Reserved<'_> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         if let Some(budget) = self.budget {
-            budget.give_back(self.ends);
+            budget.give_back(self.gift, self.ends);
         }
     }
 }
@@ -142,35 +144,38 @@ impl Budget {
     /// Takes one extra execution, which is given back when the answer is dropped before it has begun; `None` when there is none.
     pub fn reserve(&self, now: Nanos) -> Option<Reserved<'_>> {
         if self.unbounded.get() != 0 {
-            return Some(Reserved { budget: None, ends: 0 });
+            return Some(Reserved { budget: None, gift: 0, ends: 0 });
         }
-        self.withdraw(now).then(|| Reserved { budget: Some(self), ends: self.ends.load(Ordering::Relaxed) })
+        self.take(now).map(|(gift, ends)| Reserved { budget: Some(self), gift, ends })
     }
 
-    /// Gives back what was taken in the slice that ended at `ends`, unless that is forgotten anyway.
-    fn give_back(&self, ends: Nanos) {
+    /// Gives back what was taken in the slice that ends at `ends`, unless that is forgotten anyway.
+    fn give_back(&self, gift: u64, ends: Nanos) {
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         let turned = self.ends.load(Ordering::Relaxed).saturating_sub(ends) / SLICE;
+        self.gift.fetch_add(gift, Ordering::Relaxed);
         let Some(back) = usize::try_from(turned).ok().filter(|back| *back < SLICES) else { return };
         let slice = (self.current.load(Ordering::Relaxed) + SLICES - back) % SLICES;
-        let less = |taken: u64| Some(taken.saturating_sub(TOKEN));
+        let less = |taken: u64| Some(taken.saturating_sub(TOKEN - gift));
         let _ = self.taken[slice].fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Takes one extra execution; false when there is none.
     pub fn withdraw(&self, now: Nanos) -> bool {
-        if self.unbounded.get() != 0 {
-            return true;
-        }
+        self.unbounded.get() != 0 || self.take(now).is_some()
+    }
+
+    /// Takes one, from what is free once or from the slice whose end it answers.
+    fn take(&self, now: Nanos) -> Option<(u64, Nanos)> {
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         self.turn_to(now);
         if self.held() < TOKEN {
-            return false;
+            return None;
         }
         let gift = self.gift.swap(0, Ordering::Relaxed);
         let current = self.current.load(Ordering::Relaxed) % SLICES;
         self.taken[current].fetch_add(TOKEN - gift, Ordering::Relaxed);
-        true
+        Some((gift, self.ends.load(Ordering::Relaxed)))
     }
 
     /// What may be taken now.
@@ -304,6 +309,9 @@ mod tests {
             let forgotten = u64::from(later < 10 * SECOND);
             assert_eq!(budget.left(later), Some(RESERVE - newer - forgotten), "after {later}");
         }
+        let hedges = Budget::of_hedges(Ratio::percent(50), 0);
+        drop(hedges.reserve(0).expect("the gift"));
+        assert_eq!((hedges.left(0), hedges.withdraw(0), hedges.left(0)), (Some(1), true, Some(0)));
         let unbounded = Budget::new(None, 0);
         assert!((0..100).all(|_| unbounded.has(0) && unbounded.reserve(0).is_some()));
     }

@@ -206,12 +206,11 @@ impl<'c> Call<'c> {
         if other.timer.is_none() {
             other.timer = clock::timer(other.limit, self.state.name).map(Box::pin);
         }
-        let rang = other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx));
-        if rang.is_ready() {
+        other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx)).map(|()| {
             // It is dropped next, and its destructors are the user's code.
             self.phase = Phase::Polling;
-        }
-        rang.map(|()| End::Cut)
+            End::Cut
+        })
     }
 }
 
