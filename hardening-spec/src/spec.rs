@@ -92,7 +92,7 @@ impl RetrySpec {
         narrowed: false,
         budget: Some(Ratio::percent(20)),
         max_duration: None,
-        max_retry_after: Duration::from_secs(60),
+        max_retry_after: Duration::from_mins(1),
     };
 }
 

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use super::admit::Waiting;
 use super::call::Phase;
@@ -125,6 +124,9 @@ pub trait KeepsNothing: Sized {
 
 impl<K> KeepsNothing for Keeper<K> {}
 
+/// The end of a call, or another attempt.
+pub type Settled<R, M> = ControlFlow<Outcome<R>, Again<R, M>>;
+
 /// Another attempt is due after a backoff; until then, how the one before ended.
 #[must_use]
 pub struct Again<R, M: Keep<R>> {
@@ -146,7 +148,7 @@ impl Call<'_> {
         reason: RetryReason,
         delay: u64,
         outcome: Outcome<R>,
-    ) -> ControlFlow<Outcome<R>, Again<R, M>> {
+    ) -> Settled<R, M> {
         let reserved = if M::NOTHING {
             let Some(reserved) = retry.budget().reserve(self.now) else { return ControlFlow::Break(outcome) };
             Some(reserved)
@@ -190,7 +192,7 @@ impl Call<'_> {
                 (self.refusal, self.phase) = (refusal, Phase::Answering);
                 return ControlFlow::Break(M::outcome(kept));
             }
-            happened!(self, Retried(Duration::from_nanos(self.last_delay)));
+            happened!(self, Retried(std::time::Duration::from_nanos(self.last_delay)));
             self.warn_of_nested_retry();
             self.state.metrics.retried(reason);
         }

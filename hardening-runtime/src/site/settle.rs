@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use hardening_spec::Refusals;
 
-use super::again::{Again, Keep};
+use super::again::{Keep, Settled};
 use super::call::Phase;
 use super::refusal::Reason;
 use super::state::OFF;
@@ -24,7 +24,7 @@ impl Call<'_> {
         &mut self,
         mode: M,
         outcome: Outcome<Result<T, E>>,
-    ) -> ControlFlow<Outcome<Result<T, E>>, Again<Result<T, E>, M>> {
+    ) -> Settled<Result<T, E>, M> {
         let verdict = Self::plain_verdict(&outcome);
         self.settle_attempt_as(mode, outcome, verdict)
     }
@@ -36,7 +36,7 @@ impl Call<'_> {
         _: M,
         outcome: Outcome<Result<T, E>>,
         verdict: Verdict,
-    ) -> ControlFlow<Outcome<Result<T, E>>, Again<Result<T, E>, M>> {
+    ) -> Settled<Result<T, E>, M> {
         let (took, in_time) = self.look(&outcome);
         if in_time && verdict.is_plain_success() {
             self.succeed(took);

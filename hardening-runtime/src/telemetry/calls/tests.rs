@@ -29,7 +29,9 @@ fn totals_are_exact_whatever_is_read_when() {
                     }
                 })
             });
-            callers.map(|caller| caller.join().unwrap());
+            for caller in callers {
+                caller.join().unwrap();
+            }
             over.store(true, Ordering::Relaxed);
         });
         let failed = 2 * CALLS.div_ceil(failures);
