@@ -75,6 +75,14 @@ pub(crate) struct Judged {
     pub(crate) fallback: Option<Fallback>,
 }
 
+impl Judged {
+    /// Whether an `Ok` may be repeated.
+    pub(crate) fn repeats_ok(&self) -> bool {
+        let mut named = self.judgements.iter().filter(|judgement| judgement.method == "retry_if");
+        named.any(|judgement| judgement.pattern.over_ok().is_some())
+    }
+}
+
 /// A pattern, and what it says of a result that it matches.
 pub(crate) struct Judgement {
     /// The method of `Verdict`.

@@ -114,6 +114,7 @@ fn retry(policy: &Policy) -> RetrySpec {
             _ => default.budget,
         },
         max_duration: policy.time("max_duration"),
+        max_retry_after: policy.time("max_retry_after").unwrap_or(default.max_retry_after),
     }
 }
 
@@ -138,6 +139,7 @@ fn circuit_breaker(policy: &Policy) -> CircuitBreakerSpec {
         open_for: policy.range("open_for").unwrap_or(default.open_for),
         probes: policy.count("probes").unwrap_or(default.probes),
         probe_timeout: policy.time("probe_timeout"),
+        ramp: policy.time("ramp"),
         timeouts_count: policy.choice("timeouts") != Some("ignore"),
         keyed: policy.has("key"),
         max_keys: policy.count("max_keys").unwrap_or(default.max_keys),

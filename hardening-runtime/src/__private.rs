@@ -27,7 +27,7 @@ pub use crate::service::{
     health::{CheckKind, HealthCheck},
     tasks::BackgroundTask,
 };
-pub use crate::site::{Cached, Call, Held, Level, Outcome, Place, Rest, Site, Verdict};
+pub use crate::site::{Cached, Call, Held, KeepsNothing, Level, Outcome, Place, Rest, Site, Verdict};
 pub use crate::{is_program, place, register, siblings};
 #[cfg(feature = "service")]
 pub use crate::{register_check, register_task};

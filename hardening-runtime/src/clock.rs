@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// A moment or a length of time in nanoseconds; moments count from an origin private to the process.
 pub type Nanos = u64;
@@ -99,6 +99,29 @@ pub fn instant(at: Nanos) -> Option<Instant> {
         anchor.instant.checked_sub(distance)
     };
     instant.map(Instant::from_std)
+}
+
+/// A timer that rings at a moment; `None` for [`NEVER`].
+///
+/// # Panics
+/// Where tokio has no timer: tokio's message names neither the call that waits nor what is missing in the caller's code, so it
+/// is followed by one that does.
+#[cold]
+pub(crate) fn timer(at: Nanos, call: &str) -> Option<Sleep> {
+    let at = instant(at)?;
+    match std::panic::catch_unwind(|| tokio::time::sleep_until(at)) {
+        Ok(timer) => Some(timer),
+        Err(_) => no_timer(call),
+    }
+}
+
+#[cold]
+fn no_timer(call: &str) -> ! {
+    let missing = match tokio::runtime::Handle::try_current() {
+        Ok(_) => "this tokio runtime has no timer: build it with `enable_time()` or `enable_all()`",
+        Err(_) => "it is polled outside a tokio runtime, which would have a timer: await it inside one",
+    };
+    panic!("{call} has to wait, for a backoff, a turn, a place or the end of its time, and {missing}");
 }
 
 /// Completes at a moment.

@@ -26,7 +26,7 @@ pub enum Rejected {
     CircuitOpen {
         /// The circuit.
         circuit: &'static str,
-        /// When the next probe is due.
+        /// When the next probe is due; [`Duration::MAX`] while an operator holds the circuit open, when nothing is due.
         retry_after: Duration,
     },
     /// A rate limit is used up.
@@ -126,6 +126,9 @@ impl fmt::Display for Rejected {
         match self {
             Self::Timeout { call, after } => write!(f, "{call} did not answer within {}", show(*after)),
             Self::DeadlineExceeded { call } => write!(f, "{call} did not answer before its deadline"),
+            Self::CircuitOpen { circuit, retry_after } if *retry_after == Duration::MAX => {
+                write!(f, "the circuit of {circuit} is forced open, until an operator says otherwise")
+            }
             Self::CircuitOpen { circuit, retry_after } => {
                 write!(f, "the circuit of {circuit} is open, next probe in {}", brief(*retry_after))
             }
@@ -184,6 +187,12 @@ mod tests {
         let retry_after = Duration::from_nanos(479_172_187);
         let open = Rejected::CircuitOpen { circuit: "price", retry_after };
         assert_eq!(open.to_string(), "the circuit of price is open, next probe in 480ms");
+        let forced = Rejected::CircuitOpen { circuit: "price", retry_after: Duration::MAX };
+        assert_eq!(forced.retry_after(), None);
+        assert_eq!(
+            forced.to_string(),
+            "the circuit of price is forced open, until an operator says otherwise"
+        );
         let limited = Rejected::RateLimited { limiter: "price", retry_after, limit: 10, remaining: 0 };
         assert_eq!(limited.to_string(), "the rate limit of price is used up, retry after 480ms");
         let after = Duration::from_micros(1_500);

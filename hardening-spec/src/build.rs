@@ -45,6 +45,7 @@ builders! {
         with_narrowed(narrowed: bool) => narrowed = narrowed;
         with_budget(budget: Option<Ratio>) => budget = budget;
         with_max_duration(limit: Duration) => max_duration = Some(limit);
+        with_max_retry_after(limit: Duration) => max_retry_after = limit;
     }
     CircuitBreakerSpec {
         with_failure_rate(rate: Ratio) => failure_rate = rate;
@@ -56,6 +57,7 @@ builders! {
         with_open_for(range: DurationRange) => open_for = range;
         with_probes(probes: u32) => probes = probes;
         with_probe_timeout(limit: Duration) => probe_timeout = Some(limit);
+        with_ramp(length: Duration) => ramp = Some(length);
         with_timeouts(count: bool) => timeouts_count = count;
         with_mode(mode: CircuitMode) => mode = mode;
         with_key(keyed: bool) => keyed = keyed;

@@ -34,6 +34,8 @@ pub struct CircuitBreakerSpec {
     pub probes: u32,
     /// A probe that has not answered by then has failed; `None` for the timeout, else 10 s.
     pub probe_timeout: Option<Duration>,
+    /// How long a growing share of the calls is admitted after closing; `None` for all of them at once.
+    pub ramp: Option<Duration>,
     /// Whether a timeout that cut the body is a failure of the dependency.
     pub timeouts_count: bool,
     /// Whether each key has a circuit of its own.
@@ -105,6 +107,7 @@ impl CircuitBreakerSpec {
         open_for: DurationRange::new(Duration::from_secs(5), Duration::from_mins(1)),
         probes: 3,
         probe_timeout: None,
+        ramp: None,
         timeouts_count: true,
         keyed: false,
         max_keys: 10_000,

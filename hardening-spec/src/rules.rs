@@ -5,6 +5,7 @@
 
 mod kept;
 mod limits;
+mod odd;
 
 use std::time::Duration;
 
@@ -49,12 +50,15 @@ pub struct Finding {
 pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding> {
     let mut rules = Rules { known, policy: "", index: 0, found: Vec::new() };
     rules.limits_of_time(spec);
+    rules.odd_limits_of_time(spec);
     if let Some(retry) = &spec.retry {
         rules.of("retry", 0).retry(retry);
+        rules.odd_retry(retry);
         rules.retry_within_deadline(spec, retry);
     }
     if let Some(breaker) = &spec.circuit_breaker {
         rules.of("circuit_breaker", 0).circuit_breaker(breaker, spec.timeout);
+        rules.odd_circuit_breaker(breaker, spec.timeout);
     }
     for (index, limit) in spec.limits() {
         rules.of("rate_limited", index).rate_limited(limit, spec);
@@ -74,6 +78,7 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
     }
     if let Some(hedge) = &spec.hedged {
         rules.of("hedged", 0).hedged(hedge, spec);
+        rules.odd_hedged(hedge, spec);
     }
     if let Some(cache) = &spec.cached {
         rules.of("cached", 0).cached(cache);

@@ -238,6 +238,7 @@ fn assign_retry(retry: &mut RetrySpec, key: &str, kind: Kind, raw: Raw<'_>) -> R
             };
         }
         "budget" => retry.budget = unless_none(raw, |raw| ratio(kind, raw))?,
+        "max_retry_after" => retry.max_retry_after = duration(kind, raw)?,
         _ => retry.max_duration = unless_none(raw, |raw| duration(kind, raw))?,
     }
     Ok(())
@@ -270,6 +271,7 @@ fn assign_breaker(
                 _ => return Err(wrong(kind)),
             };
         }
+        "ramp" => breaker.ramp = unless_none(raw, |raw| duration(kind, raw))?,
         "multiplier" if breaker.adaptive.is_none() => {
             return Err(SetError::new("this circuit breaker is not `adaptive`, so it has no `multiplier`"));
         }

@@ -77,6 +77,8 @@ pub struct RetrySpec {
     pub budget: Option<Ratio>,
     /// No attempt starts when this much has passed since the call began.
     pub max_duration: Option<Duration>,
+    /// The longest delay that the other side may ask for; a call that is asked to wait longer is not repeated.
+    pub max_retry_after: Duration,
 }
 
 impl RetrySpec {
@@ -90,6 +92,7 @@ impl RetrySpec {
         narrowed: false,
         budget: Some(Ratio::percent(20)),
         max_duration: None,
+        max_retry_after: Duration::from_mins(1),
     };
 }
 

@@ -42,6 +42,7 @@ const SYNONYMS: &[(&str, &str)] = &[
         "maxelapsed maxelapsedtime maxtotaldelay totaldelay total maxtime stopafterdelay elapsed \
          totaltimeout",
     ),
+    ("max_retry_after", "maxserverdelay retryaftercap retryafterlimit maxdelayfromserver"),
     ("budget", "retrybudget retryratio hedgebudget percent ratio"),
     // circuit_breaker
     (
@@ -79,6 +80,7 @@ const SYNONYMS: &[(&str, &str)] = &[
          successthreshold success successes trials maxhalfopen halfopenrequests permittedcalls halfopenprobes \
          maxrequests testcalls",
     ),
+    ("ramp", "slowstart warmup rampup rampuptime recoveryramp gradual"),
     ("probe_timeout", "halfopentimeout maxwaitdurationinhalfopenstate trialtimeout"),
     (
         "failure",

@@ -41,7 +41,7 @@ guarded! {
     #[retry(attempts = 4, backoff = 0ms, budget = none, not_executed = Error::F)]
     unless_executed;
 
-    #[retry(attempts = 4, backoff = 0ms, budget = none, on = Error::Io, not_executed = Error::F)]
+    #[retry(attempts = 4, backoff = 0ms, budget = none, on = Error::Io | Error::X, not_executed = Error::F | Error::X)]
     on_io_unless_executed;
 
     #[retry(attempts = 4, backoff = 0ms, budget = none, not_executed = Error::F)]
@@ -108,6 +108,7 @@ table! {
         "RET evidence, no evidence any more": unless_executed, "F X S" => "X", 2;
         "RET evidence, evidence, but not named by on": on_io_unless_executed, "F" => "F", 1;
         "RET evidence, named by on, but no evidence": on_io_unless_executed, "I" => "I", 1;
+        "RET evidence, both": on_io_unless_executed, "X X S" => "S", 3;
         "RET evidence, a timeout is no evidence": timed_unless_executed, "S(20)" => "Timeout", 1;
     }
 

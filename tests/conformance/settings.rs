@@ -146,6 +146,11 @@ changed! {
         #[retry(attempts = 90, backoff = 0ms, max_duration = 1m, budget = none, idempotent)] retry_max_duration(body),
         async |_, call| runs("F(100)", &[0], call).await.to_string() => "90", "10";
 
+    retry.max_retry_after = Raw::Text("50ms"),
+        #[retry(attempts = 2, retry_after = Some(std::time::Duration::from_millis(100)), jitter = none, budget = none, idempotent)]
+        retry_max_retry_after(body),
+        async |_, call| starts("F", call).await => "F [0, 100]", "F [0]";
+
     circuit_breaker.failure_rate = Raw::Text("50%"),
         #[circuit_breaker(failure_rate = 100%, window = 4, min_calls = 4, open_for = 1s)] breaker_failure_rate(body),
         async |_, call| ends("F S F S", 5, call).await => "F S F S S", "F S F S Open";
@@ -190,6 +195,15 @@ changed! {
             let state = circuit(name).unwrap().state().name();
             format!("{opened} {state} {}", end(probe).await)
         } => "F half_open S", "F open S";
+    circuit_breaker.ramp = Raw::Text("100ms"),
+        #[circuit_breaker(consecutive = 1, open_for = 1s, probes = 1, ramp = 10s)] breaker_ramp(body),
+        async |_, call| {
+            let opened = ends("F", 1, call).await;
+            pass(1000).await;
+            let probed = ends("S", 1, call).await;
+            pass(100).await;
+            format!("{opened} {probed} {}", ends("S", 3, call).await)
+        } => "F S S Open Open", "F S S S S";
     circuit_breaker.mode = Raw::Text("forced_open"), #[circuit_breaker] breaker_mode(body),
         async |_, call| ends("S", 2, call).await => "S S", "Open Open";
     circuit_breaker.multiplier = Raw::Int(100), #[circuit_breaker(adaptive)] breaker_multiplier(body),

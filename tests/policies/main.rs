@@ -1,5 +1,7 @@
 //! The policies through the attributes, on paused time.
 
+mod breakers;
+mod budgets;
 mod cached;
 mod corners;
 mod hedged;
@@ -17,5 +19,6 @@ mod requires;
 mod reserving;
 mod shared;
 mod smoke;
+mod timerless;
 mod turns;
 mod unfinished;

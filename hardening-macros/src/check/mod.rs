@@ -1,6 +1,7 @@
 //! The rules; the only place that reports their violation. What comes out expands without fail.
 
 mod error_type;
+mod futile;
 mod key;
 mod policy;
 mod replayed;

@@ -3,7 +3,7 @@
 use hardening_spec::units;
 use syn::{Expr, Lit};
 
-use super::names;
+use super::{futile, names};
 use crate::arguments::bindings;
 use crate::diagnostics::Errors;
 use crate::function::Function;
@@ -53,6 +53,7 @@ fn retry(policy: &Policy, errors: &mut Errors) {
              such as `not_executed = Error::Connect(_)`",
         );
     }
+    futile::retry(policy, errors);
     let Some(pattern) = policy.pattern("not_executed") else { return };
     if let Some(ok) = pattern.over_ok() {
         errors.at(
@@ -91,7 +92,7 @@ fn bulkhead(policy: &Policy, errors: &mut Errors) {
 }
 
 /// The keys of a circuit that opens and closes.
-const OF_A_CIRCUIT: [&str; 9] = [
+const OF_A_CIRCUIT: [&str; 10] = [
     "failure_rate",
     "consecutive",
     "slow_call",
@@ -99,11 +100,13 @@ const OF_A_CIRCUIT: [&str; 9] = [
     "open_for",
     "probes",
     "probe_timeout",
+    "ramp",
     "key",
     "max_keys",
 ];
 
 fn circuit_breaker(policy: &Policy, errors: &mut Errors) {
+    futile::circuit_breaker(policy, errors);
     only_adaptive(policy, &["multiplier"], errors);
     if policy.has("adaptive") {
         for entry in policy.entries.iter().filter(|entry| OF_A_CIRCUIT.contains(&entry.key.name)) {
@@ -164,6 +167,7 @@ fn rate_limited(policy: &Policy, errors: &mut Errors) {
 }
 
 fn fallback(policy: &Policy, errors: &mut Errors) {
+    futile::fallback(policy, errors);
     for key in ["on", "not_on"] {
         if let Some(ok) = policy.pattern(key).and_then(|pattern| pattern.over_ok()) {
             errors

@@ -66,13 +66,17 @@ pub(crate) fn function(
         }),
         Run::Repeated(judged) => under_policies(&site, call, judged, &body, &|held| {
             let attempt = body.run(|block| idempotent::during(held, &emit!(call.run_attempt(#block))));
-            let (wait, settle) = (wait(call, held), verdict::settle(judged));
+            let (wait, settle) = (wait(call, held), verdict::settle(judged, &attempt));
+            let (back_off, private) = (idempotent::during(held, &emit!(call.back_off())), private());
             emit! {
                 let settled = loop {
                     #wait
                     #copies
-                    let outcome = #attempt;
                     #settle
+                    #back_off.await;
+                    if let #private::Break(settled) = call.begin_again(again) {
+                        break settled;
+                    }
                 };
             }
         }),

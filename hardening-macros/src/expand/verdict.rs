@@ -10,18 +10,28 @@ use crate::paths::{emit, private};
 use crate::syntax::Pattern;
 use crate::words::Words;
 
-/// Ends the loop, or goes round again.
-pub(super) fn settle(judged: &Judged) -> TokenStream {
-    let (verdict, settle) = match verdict(judged) {
-        None => (TokenStream::new(), emit!(call.settle_attempt(outcome))),
-        Some(verdict) => (verdict, emit!(call.settle_attempt_as(outcome, verdict))),
-    };
+/// Runs an attempt and ends the loop with it, or leaves `again` behind. What was looked at counts as held until its scope ends,
+/// and a backoff waits.
+pub(super) fn settle(judged: &Judged, attempt: &TokenStream) -> TokenStream {
     let private = private();
+    let keeps_ok = judged.repeats_ok();
+    let (keeper, kept) = if keeps_ok { ("result_keeper", "result") } else { ("error_keeper", "error") };
+    let (keeper, kept) = (Ident::new(keeper, Span::mixed_site()), Ident::new(kept, Span::mixed_site()));
+    let mode = emit!(outcome.#keeper().#kept());
+    let (verdict, settle) = match verdict(judged) {
+        None => (TokenStream::new(), emit!(call.settle_attempt(#mode, outcome))),
+        Some(verdict) => (verdict, emit!(call.settle_attempt_as(#mode, outcome, verdict))),
+    };
     emit! {
-        #verdict
-        if let #private::Break(settled) = #settle {
-            break settled;
-        }
+        let again = {
+            use #private::KeepsNothing as _;
+            let outcome = #attempt;
+            #verdict
+            match #settle {
+                #private::Break(settled) => break settled,
+                #private::Continue(again) => again,
+            }
+        };
     }
 }
 

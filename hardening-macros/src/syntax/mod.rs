@@ -2,6 +2,7 @@
 //!
 //! The tables of `hardening_spec::keys` drive everything here; no key is spelt in this module.
 
+mod matched;
 mod pattern;
 mod text;
 mod value;

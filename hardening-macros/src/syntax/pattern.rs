@@ -86,7 +86,12 @@ impl Pattern {
         [top, capitals.0].into_iter().flatten().find(|name| !judged.mention(name))
     }
 
-    fn alternatives(&self) -> Vec<&Pat> {
+    /// The condition behind it.
+    pub(super) fn guard(&self) -> Option<&Expr> {
+        self.guard.as_ref()
+    }
+
+    pub(super) fn alternatives(&self) -> Vec<&Pat> {
         fn flatten<'a>(pat: &'a Pat, found: &mut Vec<&'a Pat>) {
             match pat {
                 Pat::Or(or) => or.cases.iter().for_each(|case| flatten(case, found)),
@@ -113,7 +118,7 @@ fn about_result(pat: &Pat) -> bool {
 }
 
 /// Whether `pat` is `variant(…)`, bare or through `Result`; a crate's own `io::Err` is not.
-fn begins_with(pat: &Pat, variant: &str) -> bool {
+pub(super) fn begins_with(pat: &Pat, variant: &str) -> bool {
     let path = match pat {
         Pat::TupleStruct(tuple) => &tuple.path,
         Pat::Struct(fields) => &fields.path,
@@ -137,6 +142,14 @@ fn inside_err(pat: &Pat) -> &Pat {
     }
 }
 
+/// The pattern inside `Ok(…)` or `Err(…)`, or the pattern itself.
+pub(super) fn inside(pat: &Pat) -> &Pat {
+    match pat {
+        Pat::TupleStruct(tuple) if about_result(pat) && tuple.elems.len() == 1 => &tuple.elems[0],
+        other => other,
+    }
+}
+
 /// The first variable named like a variant or a constant.
 struct Capitals(Option<Ident>);
 
@@ -149,7 +162,7 @@ impl VisitMut for Capitals {
     }
 }
 
-fn irrefutable(pat: &Pat) -> bool {
+pub(super) fn irrefutable(pat: &Pat) -> bool {
     match pat {
         Pat::Wild(_) | Pat::Rest(_) => true,
         Pat::Ident(name) => name.subpat.as_ref().is_none_or(|(_, inner)| irrefutable(inner)),

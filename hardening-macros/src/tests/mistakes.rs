@@ -50,6 +50,41 @@ fn a_retry_needs_evidence() {
 }
 
 #[test]
+fn keys_that_do_nothing_together_do_not_compile() {
+    written(&quote!(#[retry(not_executed = Error::F, on = Error::X)]), "nothing is both");
+    written(
+        &quote!(#[retry(not_executed = Error::F | Error::G, on = Ok(None2 { .. }) | Error::X)]),
+        "nothing is both",
+    );
+    written(&quote!(#[retry(not_executed = Error::F, idempotent)]), "keep one of them");
+    written(&quote!(#[retry(idempotent, on = Error::X, not_on = Error::X)]), "everything that `on` names");
+    written(&quote!(#[retry(idempotent, on = Error::X, not_on = _)]), "everything that `on` names");
+    written(
+        &quote!(#[retry(not_executed = Error::X(_), not_on = Error::X(..))]),
+        "everything that `not_executed` names",
+    );
+    written(
+        &quote!(#[circuit_breaker(failure = Error::X, ignore = Error::X | Error::Y)]),
+        "everything that `failure` names",
+    );
+    written(&quote!(#[fallback(Ok(()), on = Error::X(1), not_on = Error::X(_))]), "answers for no error");
+    for attribute in [
+        quote!(#[retry(not_executed = Error::F, on = Error::F | Error::X)]),
+        quote!(#[retry(not_executed = Error::F, on = _)]),
+        quote!(#[retry(not_executed = Error::F, on = Error::GONE)]),
+        quote!(#[retry(not_executed = Error::F, not_on = Error::X)]),
+        quote!(#[retry(idempotent, not_on = _)]),
+        quote!(#[retry(idempotent, on = Error::X, not_on = Error::X if late())]),
+        quote!(#[retry(idempotent, on = Ok(_), not_on = _)]),
+        quote!(#[circuit_breaker(failure = Error::X | Error::Y, ignore = Error::X)]),
+        quote!(#[circuit_breaker(ignore = _)]),
+        quote!(#[fallback(Ok(()), on = Error::X(_), not_on = Error::X(1))]),
+    ] {
+        assert_eq!(messages(quote!(#attribute async fn f() -> Result<(), Error> { Ok(()) })), [""; 0]);
+    }
+}
+
+#[test]
 fn a_lone_name_is_no_pattern() {
     for key in [quote!(on), quote!(not_on), quote!(not_executed)] {
         written(&quote!(#[retry(idempotent, #key = NotFound)]), "`Error::NotFound`");

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::__private::{Break, Continue};
 use crate::Rejected;
-use crate::site::{Call, Outcome, Site, Verdict};
+use crate::site::{Call, KeepResult, Outcome, Site, Verdict};
 
 /// What a service under policies fails with: its own error, or a [`Rejected`](crate::Rejected).
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -180,9 +180,14 @@ where
                 }
                 let outcome = call.run_attempt(pin!(sent(inner.clone(), request.clone()))).await;
                 let verdict = judged(&outcome, failed);
-                match call.settle_attempt_as(outcome, verdict) {
+                // An answer is repeated too, where it is a failure.
+                let again = match call.settle_attempt_as(KeepResult, outcome, verdict) {
                     Break(settled) => break settled,
-                    Continue(()) => {}
+                    Continue(again) => again,
+                };
+                call.back_off().await;
+                if let Break(settled) = call.begin_again(again) {
+                    break settled;
                 }
             };
             finish(&mut call, settled)

@@ -43,6 +43,32 @@ pub struct Budget {
     taking: Mutex<()>,
 }
 
+/// An extra execution that was taken before it begins.
+#[derive(Debug)]
+pub struct Reserved<'b> {
+    /// `None` where there is no bound.
+    budget: Option<&'b Budget>,
+    /// What of it was free once.
+    gift: u64,
+    /// When the slice that it was taken in ends.
+    ends: Nanos,
+}
+
+impl Reserved<'_> {
+    /// It begins.
+    pub fn spend(mut self) {
+        self.budget = None;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if let Some(budget) = self.budget {
+            budget.give_back(self.gift, self.ends);
+        }
+    }
+}
+
 impl Budget {
     /// A budget of retries: `share` of the calls and thirty; `None` for no bound.
     pub fn new(share: Option<Ratio>, now: Nanos) -> Self {
@@ -110,20 +136,46 @@ impl Budget {
         self.ends.store(ends.saturating_add(over.saturating_mul(SLICE)), Ordering::Relaxed);
     }
 
+    /// Whether there is an extra execution to take now. Nothing is taken.
+    pub fn has(&self, now: Nanos) -> bool {
+        self.left(now) != Some(0)
+    }
+
+    /// Takes one extra execution, which is given back when the answer is dropped before it has begun; `None` when there is none.
+    pub fn reserve(&self, now: Nanos) -> Option<Reserved<'_>> {
+        if self.unbounded.get() != 0 {
+            return Some(Reserved { budget: None, gift: 0, ends: 0 });
+        }
+        self.take(now).map(|(gift, ends)| Reserved { budget: Some(self), gift, ends })
+    }
+
+    /// Gives back what was taken in the slice that ends at `ends`, unless that is forgotten anyway.
+    fn give_back(&self, gift: u64, ends: Nanos) {
+        let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        let turned = self.ends.load(Ordering::Relaxed).saturating_sub(ends) / SLICE;
+        self.gift.fetch_add(gift, Ordering::Relaxed);
+        let Some(back) = usize::try_from(turned).ok().filter(|back| *back < SLICES) else { return };
+        let slice = (self.current.load(Ordering::Relaxed) + SLICES - back) % SLICES;
+        let less = |taken: u64| Some(taken.saturating_sub(TOKEN - gift));
+        let _ = self.taken[slice].fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     /// Takes one extra execution; false when there is none.
     pub fn withdraw(&self, now: Nanos) -> bool {
-        if self.unbounded.get() != 0 {
-            return true;
-        }
+        self.unbounded.get() != 0 || self.take(now).is_some()
+    }
+
+    /// Takes one, from what is free once or from the slice whose end it answers.
+    fn take(&self, now: Nanos) -> Option<(u64, Nanos)> {
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         self.turn_to(now);
         if self.held() < TOKEN {
-            return false;
+            return None;
         }
         let gift = self.gift.swap(0, Ordering::Relaxed);
         let current = self.current.load(Ordering::Relaxed) % SLICES;
         self.taken[current].fetch_add(TOKEN - gift, Ordering::Relaxed);
-        true
+        Some((gift, self.ends.load(Ordering::Relaxed)))
     }
 
     /// What may be taken now.
@@ -237,6 +289,31 @@ mod tests {
         assert!((0..10_000).all(|_| budget.withdraw(0)) && budget.left(0).is_none());
         budget.tune(Some(Ratio::percent(10)));
         assert_eq!((0..10_000).filter(|_| budget.withdraw(0)).count(), 30);
+    }
+
+    #[test]
+    fn a_look_takes_nothing_and_what_is_given_back_was_not_taken() {
+        let budget = Budget::new(Some(Ratio::percent(20)), 0);
+        assert!((0..100).all(|_| budget.has(0)));
+        let reserved: Vec<_> = (0..RESERVE).map(|_| budget.reserve(0).expect("free")).collect();
+        assert!(!budget.has(0) && budget.reserve(0).is_none());
+        drop(reserved);
+        assert_eq!(budget.left(0), Some(RESERVE));
+        for later in [0, SECOND, 2 * SECOND, 9 * SECOND, 11 * SECOND, 100 * SECOND] {
+            let budget = Budget::new(Some(Ratio::percent(20)), 0);
+            let (spent, kept) = (budget.reserve(0).expect("free"), budget.reserve(0).expect("free"));
+            spent.spend();
+            let newer = (0..3).filter(|_| budget.withdraw(later)).count() as u64;
+            drop(kept);
+            // Forgotten with its slice, it is not given back twice.
+            let forgotten = u64::from(later < 10 * SECOND);
+            assert_eq!(budget.left(later), Some(RESERVE - newer - forgotten), "after {later}");
+        }
+        let hedges = Budget::of_hedges(Ratio::percent(50), 0);
+        drop(hedges.reserve(0).expect("the gift"));
+        assert_eq!((hedges.left(0), hedges.withdraw(0), hedges.left(0)), (Some(1), true, Some(0)));
+        let unbounded = Budget::new(None, 0);
+        assert!((0..100).all(|_| unbounded.has(0) && unbounded.reserve(0).is_some()));
     }
 
     #[test]

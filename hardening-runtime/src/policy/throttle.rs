@@ -21,7 +21,7 @@ const ALWAYS_EVERY: Nanos = 1_000_000_000;
 /// What a bucket holds, in one word: whose it is, requests, accepts.
 #[derive(Clone, Copy)]
 struct Held {
-    /// Which lap of the ring. It comes again after 4095 laps, so a bucket that slept exactly so long counts once more.
+    /// Which lap of the ring. It comes again after 4095 laps; what has left the window is emptied long before.
     lap: u64,
     requests: u64,
     accepts: u64,
@@ -59,6 +59,8 @@ pub struct Throttle {
     min_calls: Tunable,
     /// In thousandths.
     multiplier: Tunable,
+    /// The last bucket that was written, counted as epochs are.
+    last: AtomicU64,
     /// Each [`Held`].
     buckets: [AtomicU64; BUCKETS as usize],
     /// When a call passed because none had for a second.
@@ -81,6 +83,7 @@ impl Throttle {
             width: Tunable::default(),
             min_calls: Tunable::default(),
             multiplier: Tunable::default(),
+            last: AtomicU64::new(0),
             buckets: Default::default(),
             passed: AtomicU64::new(now),
             running: AtomicU64::new(0),
@@ -102,7 +105,12 @@ impl Throttle {
             Window::Time(width) => nanos(width),
             Window::Calls(_) => nanos(std::time::Duration::from_secs(30)),
         };
-        self.width.set((width / BUCKETS).max(1));
+        let width = (width / BUCKETS).max(1);
+        if self.width.get() != width {
+            // Buckets of another width are those of other moments.
+            self.width.set(width);
+            self.forget();
+        }
         self.min_calls.set(spec.min_calls.into());
         let multiplier = spec.adaptive.unwrap_or(ThrottleSpec::DEFAULT).multiplier;
         self.multiplier.set((multiplier * 1000.0) as u64);
@@ -166,8 +174,13 @@ impl Throttle {
     /// Forgets what it has seen.
     #[cfg(feature = "testing")]
     pub(crate) fn reset(&self, now: Nanos) {
-        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release));
+        self.forget();
         self.passed.store(now, Ordering::Relaxed);
+    }
+
+    fn forget(&self) {
+        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Release));
+        self.last.store(0, Ordering::Release);
     }
 
     fn passes_always(&self, now: Nanos) -> bool {
@@ -187,6 +200,10 @@ impl Throttle {
     /// Counts a request in the bucket of this moment, which forgets what an older lap left there.
     fn ask(&self, now: Nanos) {
         let epoch = self.epoch(now);
+        let last = self.last.load(Ordering::Acquire);
+        if last < epoch {
+            self.turn_to(last, epoch);
+        }
         let asked = |word: u64| {
             let held = Held::unpack(word);
             let lap = Held::lap(epoch);
@@ -196,9 +213,30 @@ impl Throttle {
         let _ = self.bucket(epoch).fetch_update(Ordering::AcqRel, Ordering::Acquire, asked);
     }
 
+    /// Empties the buckets that have left the window when the first request of `epoch` comes. A bucket that is still asked about
+    /// stays: a lap is told from the ones before it by its number alone, and numbers come again.
+    #[cold]
+    fn turn_to(&self, last: u64, epoch: u64) {
+        if self.last.fetch_max(epoch, Ordering::AcqRel) >= epoch {
+            return;
+        }
+        let lapsed = epoch - last >= BUCKETS;
+        for back in 0..BUCKETS.min(epoch + 1) {
+            let (bucket, lap) = (self.bucket(epoch - back), Held::lap(epoch - back));
+            let word = bucket.load(Ordering::Acquire);
+            // One whose lap is the newest's own was written since by a faster thread, unless nothing was for a whole lap.
+            if word != 0 && (lapsed || Held::unpack(word).lap != lap) {
+                let _ = bucket.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Requests and accepts of the window.
     pub fn counts(&self, now: Nanos) -> (u64, u64) {
         let epoch = self.epoch(now);
+        if epoch.saturating_sub(self.last.load(Ordering::Acquire)) >= BUCKETS {
+            return (0, 0);
+        }
         let mut sums = (0, 0);
         for back in 0..BUCKETS.min(epoch + 1) {
             let held = Held::unpack(self.bucket(epoch - back).load(Ordering::Acquire));
@@ -212,114 +250,5 @@ impl Throttle {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const SECOND: Nanos = 1_000_000_000;
-
-    fn throttle(multiplier: f64) -> Throttle {
-        let spec = CircuitBreakerSpec::ADAPTIVE
-            .with_multiplier(multiplier)
-            .with_window(Window::Time(Duration::from_secs(10)));
-        Throttle::new(&spec, 0)
-    }
-
-    /// Asks `rate` times a second of a dependency that accepts `capacity` a second; answers what passed each second.
-    fn run(throttle: &Throttle, from: u64, seconds: u64, rate: u64, capacity: u64) -> Vec<u64> {
-        (from..from + seconds)
-            .map(|second| {
-                let mut passed = 0;
-                for at in 0..rate {
-                    let now = second * SECOND + at * SECOND / rate;
-                    if throttle.admit(now, fastrand::f64()) {
-                        passed += 1;
-                        let accepted = passed <= capacity;
-                        throttle.ended(now, if accepted { Verdict::Success } else { Verdict::Failure });
-                    }
-                }
-                passed
-            })
-            .collect()
-    }
-
-    #[test]
-    fn i_14_nothing_is_refused_while_enough_is_accepted_or_too_little_is_known() {
-        let throttle = throttle(2.0);
-        for requests in 0..2000 {
-            let p = throttle.probability(requests, requests.div_ceil(2));
-            assert!(p == 0.0, "{requests}: {p}");
-        }
-        assert!((0..20).all(|requests| throttle.probability(requests, 0) == 0.0));
-        assert!(throttle.probability(20, 0) > 0.5);
-    }
-
-    #[test]
-    fn a_burst_is_no_outage_and_what_was_cancelled_never_was() {
-        let throttle = throttle(2.0);
-        assert!((0..200).all(|_| throttle.admit(SECOND, fastrand::f64())), "none of them has ended");
-        (0..200).for_each(|_| throttle.ended(SECOND, Verdict::Neither));
-        assert_eq!(throttle.counts(4 * SECOND), (0, 0));
-        assert!((0..20).all(|_| throttle.admit(4 * SECOND, fastrand::f64())));
-    }
-
-    #[test]
-    fn i_15_what_passes_is_a_multiple_of_what_is_accepted() {
-        for (multiplier, capacity, wanted) in
-            [(2.0, 200, 400.0), (2.0, 400, 800.0), (1.1, 400, 440.0), (2.0, 600, 1000.0)]
-        {
-            fastrand::seed(7);
-            let throttle = throttle(multiplier);
-            let passed = run(&throttle, 0, 120, 1000, capacity);
-            let mean = passed[60..].iter().sum::<u64>() as f64 / 60.0;
-            assert!(
-                (mean - wanted).abs() <= 0.1 * wanted,
-                "K {multiplier}, {capacity}/s: {mean}, not {wanted}"
-            );
-        }
-    }
-
-    #[test]
-    fn i_16_an_outage_is_not_the_end_and_its_end_is_found() {
-        fastrand::seed(7);
-        let throttle = throttle(2.0);
-        run(&throttle, 0, 30, 1000, 1000);
-        let outage = run(&throttle, 30, 60, 1000, 0);
-        // A tenth passes, and never less than one in a second.
-        assert!(outage[30..].iter().all(|passed| (60..=150).contains(passed)), "{outage:?}");
-        let after = run(&throttle, 90, 30, 1000, 1000);
-        assert!(after[25..].iter().all(|passed| *passed > 950), "{after:?}");
-        let slow = super::tests::throttle(2.0);
-        let few = run(&slow, 0, 60, 20, 0);
-        assert!(few.iter().all(|passed| *passed >= 1), "{few:?}");
-    }
-
-    #[test]
-    fn a_word_holds_a_bucket_and_full_numbers_keep_their_share() {
-        for (lap, requests, accepts) in
-            [(0, 0, 0), (4095, Held::FULL, Held::FULL), (7, 5, 3), (1, Held::FULL, 0)]
-        {
-            let held = Held::unpack(Held { lap, requests, accepts }.pack());
-            assert_eq!((held.lap, held.requests, held.accepts), (lap, requests, accepts));
-        }
-        let asked = |requests, accepts| {
-            let held = Held { lap: 9, requests, accepts }.asked();
-            (held.lap, held.requests, held.accepts)
-        };
-        assert_eq!(asked(5, 3), (9, 6, 3));
-        assert_eq!(asked(Held::FULL - 1, 8), (9, Held::FULL, 8));
-        assert_eq!(asked(Held::FULL, 8), (9, Held::FULL / 2 + 1, 4));
-    }
-
-    #[test]
-    fn a_lap_is_never_that_of_an_empty_word() {
-        let mut laps: Vec<u64> = (0..2 * Held::LAPS).map(|lap| Held::lap(lap * BUCKETS)).collect();
-        assert_eq!((laps[0], laps[1], Held::lap(BUCKETS - 1), Held::lap(BUCKETS)), (1, 2, 1, 2));
-        assert_eq!(laps[4094], 4095, "each of them but that one");
-        assert_eq!(laps[4095], 1);
-        laps.sort_unstable();
-        laps.dedup();
-        assert_eq!((laps[0], laps.len()), (1, 4095));
-    }
-}
+#[path = "throttle/tests.rs"]
+mod tests;

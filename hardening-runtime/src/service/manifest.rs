@@ -154,6 +154,7 @@ pub(super) fn policies(spec: &CallSpec) -> Value {
             "idempotent": retry.idempotent,
             "budget": retry.budget.map_or_else(|| "none".to_owned(), ratio),
             "max_duration": optional(retry.max_duration),
+            "max_retry_after": show(retry.max_retry_after),
         });
         all.insert("retry".into(), written);
     }
@@ -171,6 +172,7 @@ pub(super) fn policies(spec: &CallSpec) -> Value {
             "open_for": range(breaker.open_for),
             "probes": breaker.probes,
             "probe_timeout": optional(breaker.probe_timeout),
+            "ramp": optional(breaker.ramp),
             "timeouts": if breaker.timeouts_count { "count" } else { "ignore" },
             "keyed": breaker.keyed,
             "max_keys": breaker.max_keys,

@@ -249,6 +249,9 @@ impl From<&Rejected> for Problem {
             Rejected::DeadlineExceeded { .. } => {
                 (504, "deadline-exceeded", "The answer was not ready before the request's deadline.")
             }
+            Rejected::CircuitOpen { retry_after: Duration::MAX, .. } => {
+                (503, "circuit-open", "A service that this answer depends on was taken out of use.")
+            }
             Rejected::CircuitOpen { .. } => {
                 (503, "circuit-open", "A service that this answer depends on is not available now.")
             }

@@ -5,14 +5,13 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use hardening_spec::Per;
-use tokio::time::sleep_until;
 
 use super::Call;
 use super::call::Phase;
 use super::held::OfCall;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
-use crate::clock::{self, Nanos};
+use crate::clock::{self, NEVER, Nanos};
 use crate::context::permits::{self, Policy};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
@@ -66,7 +65,7 @@ impl Call<'_> {
     /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
     pub fn wait_for_turn(&mut self) -> Waiting<'_> {
-        Waiting(Box::pin(self.take_turn()))
+        Waiting::new(self.take_turn())
     }
 
     async fn take_turn(&mut self) {
@@ -279,7 +278,8 @@ impl Call<'_> {
         // A permit of an enclosing call that another call inside it gives back will do as well.
         let mut loan = None;
         let mut place = pin!(bulkhead.queue_until(until));
-        let entered = Self::until(
+        let entered = Self::until_of(
+            self.state.name,
             until,
             poll_fn(|cx| {
                 loan = permits::borrow_later(Policy::of(bulkhead), cx.waker());
@@ -310,7 +310,13 @@ impl Call<'_> {
         if let (Some(per), Some(turn)) = (self.reserved, turn) {
             self.take_limits(per, turn).await;
         } else {
-            if matches!(Self::until(self.resume, std::future::pending()).await, Wait::Stopped) {
+            let waited = if self.resume <= self.now {
+                // No time passes, and others run all the same.
+                Self::until_of(self.state.name, NEVER, tokio::task::yield_now()).await
+            } else {
+                Self::until_of(self.state.name, self.resume, std::future::pending()).await
+            };
+            if matches!(waited, Wait::Stopped) {
                 self.refuse(Reason::ShuttingDown);
             }
             self.now = clock::now();
@@ -330,7 +336,8 @@ impl Call<'_> {
                     return self.refuse_limited(limiter, &refused);
                 }
                 Look::Waits(until) => {
-                    if matches!(Self::until(until, turn.changed()).await, Wait::Stopped) {
+                    let waited = Self::until_of(self.state.name, until, turn.changed()).await;
+                    if matches!(waited, Wait::Stopped) {
                         self.now = clock::now();
                         turn.give_up(self.now);
                         self.uncover(per);
@@ -342,8 +349,12 @@ impl Call<'_> {
     }
 
     pub(super) async fn until(moment: Nanos, done: impl Future<Output = ()>) -> Wait {
+        Self::until_of("a call under policies", moment, done).await
+    }
+
+    async fn until_of(call: &'static str, moment: Nanos, done: impl Future<Output = ()>) -> Wait {
         let mut done = pin!(done);
-        let mut too_long = pin!(clock::instant(moment).map(sleep_until));
+        let mut too_long = pin!(clock::timer(moment, call));
         let mut stopped = pin!(lifecycle::stopped());
         poll_fn(|cx| {
             if done.as_mut().poll(cx).is_ready() {
@@ -361,6 +372,12 @@ impl Call<'_> {
 /// The wait for the turn of an attempt.
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Waiting<'a>(Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(wait: impl Future<Output = ()> + Send + Sync + 'a) -> Self {
+        Self(Box::pin(wait))
+    }
+}
 
 impl Future for Waiting<'_> {
     type Output = ();

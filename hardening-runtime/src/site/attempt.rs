@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
 
 use super::call::Phase;
 use super::held::OfCall;
@@ -118,11 +118,13 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         if !fault && let Poll::Ready(result) = call.poll_inside(limit, true, || body.poll(cx)) {
             return Poll::Ready(Outcome::Returned(result));
         }
-        if limit == NEVER || wait_for(this.timer, limit, cx).is_pending() {
+        if limit == NEVER || wait_for(this.timer, limit, call.state.name, cx).is_pending() {
             return Poll::Pending;
         }
         call.refuse(call.cut());
         call.refusal.ran = true;
+        // The body is dropped before anything else happens: what its destructors do is done by the user's code.
+        call.phase = Phase::Polling;
         Poll::Ready(Outcome::Refused(Cut(())))
     }
 }
@@ -148,10 +150,14 @@ fn poll_in_span<R>(
 }
 
 #[cold]
-fn wait_for(mut timer: Pin<&mut Option<Sleep>>, limit: Nanos, cx: &mut Context<'_>) -> Poll<()> {
+fn wait_for(
+    mut timer: Pin<&mut Option<Sleep>>,
+    limit: Nanos,
+    call: &'static str,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
     if timer.is_none() {
-        let Some(instant) = clock::instant(limit) else { return Poll::Pending };
-        timer.set(Some(sleep_until(instant)));
+        timer.set(clock::timer(limit, call));
     }
     timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
 }

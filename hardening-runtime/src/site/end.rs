@@ -32,6 +32,7 @@ impl Call<'_> {
             Phase::Polling | Phase::Answering => (CallOutcome::Panicked, circuit_breaker::Verdict::Failure),
             _ => (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither),
         };
+        self.leave_between();
         self.give_up(outcome, verdict);
         self.end(outcome);
     }

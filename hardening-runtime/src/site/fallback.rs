@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
 
 use super::Call;
 use crate::__private::FromRejected;
@@ -43,7 +43,7 @@ impl<'c> Call<'c> {
         happened!(self, FallenBack);
         events::publish(self.state.name, || Kind::FellBack);
         let (limit, surrounding) = self.fallback_limit();
-        let timer = clock::instant(limit).map(sleep_until);
+        let timer = clock::timer(limit, self.state.name);
         Fallback { answer, refused: E::from_rejected, limit, surrounding, timer, call: self }
     }
 

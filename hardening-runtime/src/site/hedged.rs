@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use hardening_spec::Per;
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
 
 use super::Call;
 use super::Outcome;
@@ -90,7 +90,7 @@ impl<'c> Call<'c> {
             hedge.budget().deposit(self.now);
         }
         let first = admitted.then(|| MayFail::new(self.state.name, first));
-        let limit = if admitted { clock::instant(self.limit).map(sleep_until) } else { None };
+        let limit = if admitted { clock::timer(self.limit, self.state.name) } else { None };
         let alarm = hedge.and_then(|hedge| self.alarm(hedge, self.now));
         let race = Race { alarm, ..Race::new() };
         Hedging { call: self, begin: Some(begin), first, limit, race }
@@ -145,7 +145,7 @@ impl<'c> Call<'c> {
     fn alarm(&self, hedge: &Hedge, now: Nanos) -> Option<Pin<Box<Sleep>>> {
         let left = self.limit.min(self.deadline).saturating_sub(now);
         let due = now.saturating_add(hedge.delay(now, left)?);
-        clock::instant(due).map(|due| Box::pin(sleep_until(due)))
+        clock::timer(due, self.state.name).map(Box::pin)
     }
 
     /// Begins another execution, if the budget, the limits and the bulkhead have room for it.
@@ -207,9 +207,13 @@ impl<'c> Call<'c> {
             return Poll::Pending;
         }
         if other.timer.is_none() {
-            other.timer = clock::instant(other.limit).map(|limit| Box::pin(sleep_until(limit)));
+            other.timer = clock::timer(other.limit, self.state.name).map(Box::pin);
         }
-        other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx)).map(|()| End::Cut)
+        other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx)).map(|()| {
+            // It is dropped next, and its destructors are the user's code.
+            self.phase = Phase::Polling;
+            End::Cut
+        })
     }
 }
 
@@ -233,8 +237,8 @@ where
         }
         let Some(begin) = this.begin else { return Poll::Pending };
         if this.first.is_none() {
-            // Its caller drops it before another is begun.
-            call.phase = Phase::InHand;
+            // Its caller drops it before another is begun; what its destructors do is done by the user's code.
+            call.phase = Phase::Polling;
             let race = std::mem::replace(race, Race::new());
             let rest = this.begin.take().map_or(Rest::Over, |begin| Rest::Open(begin, race));
             return Poll::Ready((Outcome::Refused(Cut(())), rest));

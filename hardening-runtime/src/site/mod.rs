@@ -14,6 +14,7 @@ macro_rules! happened {
 }
 
 mod admit;
+mod again;
 mod attempt;
 mod cached;
 mod call;
@@ -37,6 +38,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CallSpec;
 
+pub use again::{Again, Keep, KeepError, KeepNothing, KeepResult, Keeper, KeepsNothing};
 pub use attempt::Attempt;
 pub use cached::{Cached, Load};
 pub use call::Call;

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use hardening_spec::Refusals;
 
+use super::again::{Keep, Settled};
 use super::call::Phase;
-use super::refusal::{Reason, Refusal};
+use super::refusal::Reason;
 use super::state::OFF;
 use super::verdict::Cut;
 use super::{Call, Outcome, Verdict};
@@ -14,37 +15,40 @@ use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
 use crate::events::{self, Kind};
 use crate::policy::circuit_breaker::{self, Permit};
-use crate::policy::retry::{Next, Progress, random};
+use crate::policy::retry::{Next, Progress, Retry, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
 
 impl Call<'_> {
     /// Takes an attempt's outcome without patterns; `Continue` asks for another attempt.
     #[inline(always)]
-    pub fn settle_attempt<T, E>(
+    pub fn settle_attempt<T, E, M: Keep<Result<T, E>>>(
         &mut self,
+        mode: M,
         outcome: Outcome<Result<T, E>>,
-    ) -> ControlFlow<Outcome<Result<T, E>>> {
+    ) -> Settled<Result<T, E>, M> {
         let verdict = Self::plain_verdict(&outcome);
-        self.settle_attempt_as(outcome, verdict)
+        self.settle_attempt_as(mode, outcome, verdict)
     }
 
     /// Takes an attempt's outcome with what its patterns say; `Continue` asks for another attempt.
     #[inline(always)]
-    pub fn settle_attempt_as<T, E>(
+    pub fn settle_attempt_as<T, E, M: Keep<Result<T, E>>>(
         &mut self,
+        _: M,
         outcome: Outcome<Result<T, E>>,
         verdict: Verdict,
-    ) -> ControlFlow<Outcome<Result<T, E>>> {
+    ) -> Settled<Result<T, E>, M> {
         let (took, in_time) = self.look(&outcome);
         if in_time && verdict.is_plain_success() {
             self.succeed(took);
             return ControlFlow::Break(outcome);
         }
         let verdict = self.fail(took, in_time, verdict);
-        match in_time {
-            _ if self.repeats(verdict) => ControlFlow::Continue(()),
-            true => ControlFlow::Break(outcome),
-            false => ControlFlow::Break(Outcome::Refused(Cut(()))),
+        // A result that came too late is dropped here, as the body would have been that was cut.
+        let outcome = if in_time { outcome } else { Outcome::Refused(Cut(())) };
+        match self.repeats(verdict) {
+            Some((retry, reason, delay)) => self.go_again::<_, M>(retry, reason, delay, outcome),
+            None => ControlFlow::Break(outcome),
         }
     }
 
@@ -200,10 +204,10 @@ impl Call<'_> {
         }
     }
 
-    /// Whether another attempt follows; if so, its delay has begun.
+    /// Whether another attempt follows, why, and after what delay.
     #[cold]
-    fn repeats(&mut self, verdict: Verdict) -> bool {
-        let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.declared.retry) else { return false };
+    fn repeats(&mut self, verdict: Verdict) -> Option<(&'static Retry, RetryReason, Nanos)> {
+        let (Some(retry), Some(spec)) = (&self.state.retry, &self.state.declared.retry) else { return None };
         let reason = match self.refusal.reason {
             Reason::None if verdict.retryable(spec.idempotent) => RetryReason::Failure,
             #[cfg(feature = "testing")]
@@ -214,7 +218,7 @@ impl Call<'_> {
             Reason::RateLimited | Reason::BulkheadFull if !spec.narrowed && self.attempts > 0 => {
                 RetryReason::Refused
             }
-            _ => return false,
+            _ => return None,
         };
         let asked_for = match self.refusal.reason {
             Reason::None => verdict.asked_for(),
@@ -229,30 +233,14 @@ impl Call<'_> {
             last_delay: self.last_delay,
             asked_for,
         };
-        match retry.next(progress, random()) {
-            Next::Stop(_) => false,
-            Next::After(delay) => {
-                self.phase = Phase::Between;
-                happened!(self, Retried(std::time::Duration::from_nanos(delay)));
-                self.warn_of_nested_retry();
-                self.last_delay = delay;
-                // What `not_executed` names has done nothing.
-                let ran = self.refusal.ran || (self.refusal.is_none() && spec.idempotent);
-                if ran && self.state.idempotency.is_some() {
-                    self.attach().ran = true;
-                }
-                self.refusal = Refusal::NONE;
-                (self.permit, self.inside) = (Permit::NONE, false);
-                if delay > 0 {
-                    self.resume = self.now.saturating_add(delay);
-                }
-                self.state.metrics.retried(reason);
-                if std::mem::replace(&mut self.ended, CallOutcome::Success) == CallOutcome::Success {
-                    self.state.metrics.attempted(CallOutcome::Success);
-                }
-                true
-            }
+        let Next::After(delay) = retry.next(progress, random()) else { return None };
+        // What `not_executed` names has done nothing.
+        let ran = self.refusal.ran || (self.refusal.is_none() && spec.idempotent);
+        if ran && self.state.idempotency.is_some() {
+            self.attach().ran = true;
         }
+        (self.permit, self.inside) = (Permit::NONE, false);
+        Some((retry, reason, delay))
     }
 
     #[cold]

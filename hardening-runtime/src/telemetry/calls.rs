@@ -132,6 +132,7 @@ impl CallMetrics {
         if outcome != CallOutcome::Success {
             self.calls[outcome as usize].fetch_add(1, Ordering::Relaxed);
         }
+        // Behind its outcome, for whoever reads both.
         self.duration.record(took);
     }
 
@@ -153,10 +154,12 @@ impl CallMetrics {
     pub fn calls(&self, outcome: CallOutcome) -> u64 {
         let read = |outcome: CallOutcome| self.calls[outcome as usize].load(Ordering::Relaxed);
         if outcome == CallOutcome::Success {
+            // In this order: whoever reads a call's time finds its outcome counted, and a call that ends between the two readings
+            // makes the difference too small, never too large. So the most that was ever read is no more than there were.
+            let ended = self.duration.count();
             let others: u64 = CallOutcome::ALL.into_iter().map(read).sum();
-            let successes = self.duration.count().saturating_sub(others);
-            // A call that ends between the two readings would make the figure fall back by one, and a counter
-            // that falls is taken for a restart.
+            let successes = ended.saturating_sub(others);
+            // A counter that falls is taken for a restart.
             return self.shown.fetch_max(successes, Ordering::Relaxed).max(successes);
         }
         read(outcome)
@@ -406,3 +409,6 @@ fn policies(out: &mut String, states: &[&State]) {
         family.sample(&[("budget", budget)], left);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,13 +38,14 @@ impl Histogram {
         while at < BOUNDS.len() && took > BOUNDS[at].0 {
             at += 1;
         }
-        self.buckets[at].fetch_add(1, Ordering::Relaxed);
+        // What was counted before is seen by whoever reads this bucket.
+        self.buckets[at].fetch_add(1, Ordering::Release);
         self.sum.fetch_add(took, Ordering::Relaxed);
     }
 
     /// How many durations were added.
     pub fn count(&self) -> u64 {
-        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Acquire)).sum()
     }
 
     /// Counts up to each bound of [`BOUNDS`] and in all, and the sum in seconds.

@@ -8,7 +8,7 @@ use hardening_spec::CallSpec;
 use crate::Rejected;
 use crate::context::{self, Principal};
 use crate::policy::rate_limit::Charge;
-use crate::site::{Call, Outcome, Site, Verdict};
+use crate::site::{Call, KeepError, Outcome, Site, Verdict};
 
 /// What a drilled body does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +70,13 @@ async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> E
             }))
             .await;
         let verdict = verdict(&outcome);
-        match call.settle_attempt_as(outcome, verdict) {
+        let again = match call.settle_attempt_as(KeepError, outcome, verdict) {
             Break(settled) => break settled,
-            Continue(()) => {}
+            Continue(again) => again,
+        };
+        call.back_off().await;
+        if let Break(settled) = call.begin_again(again) {
+            break settled;
         }
     };
     if spec.fallback.is_some() {

@@ -99,6 +99,12 @@ pub const RETRY: Attribute = Attribute {
             "Retries as a share of calls, with a small floor for rare calls; or a `RetryBudget` of `policy!`.",
         ),
         setting("max_duration", Kind::Duration, "none", "No attempt starts when this much has passed."),
+        setting(
+            "max_retry_after",
+            Kind::Duration,
+            "60s",
+            "The longest delay that the other side may ask for; when it asks for more, the call ends.",
+        ),
     ],
     example: "#[retry(attempts = 3, backoff = 50ms..2s, idempotent)]",
 };
@@ -127,13 +133,18 @@ pub const CIRCUIT_BREAKER: Attribute = Attribute {
             "none",
             "So many failures in a row open the circuit whatever the share.",
         ),
-        setting("slow_call", Kind::Duration, "none", "A body that ran this long was slow."),
+        setting(
+            "slow_call",
+            Kind::Duration,
+            "none",
+            "A body that ran this long is slow, whether it has ended or still runs.",
+        ),
         setting("slow_rate", Kind::Ratio, "50%", "The share of slow calls that opens the circuit."),
         setting(
             "open_for",
             Kind::Range,
             "5s..60s",
-            "How long the circuit stays open: exact, or doubling with ±20 % jitter on each consecutive opening.",
+            "How long the circuit stays open: exact, or doubling within the range on each consecutive opening, with ±20 % jitter.",
         ),
         setting("probes", Kind::Count, "3", "Calls admitted half-open, all of which must succeed to close."),
         setting(
@@ -141,6 +152,12 @@ pub const CIRCUIT_BREAKER: Attribute = Attribute {
             Kind::Duration,
             "the timeout, else 10s",
             "A probe not answered by then has failed.",
+        ),
+        setting(
+            "ramp",
+            Kind::Duration,
+            "none",
+            "After closing, the admitted share of the calls grows from 10 % to all of them over this time.",
         ),
         key("failure", Kind::Pattern, "every `Err`", "What counts as a failure of the dependency."),
         key("ignore", Kind::Pattern, "none", "What is neither success nor failure; wins over `failure`."),

@@ -291,3 +291,52 @@ fn a_lease_has_some_length_and_a_short_one_is_doubtful() {
     assert_eq!(severity(Duration::from_millis(999)), Some(("lease", Severity::Warning)));
     assert_eq!((severity(Duration::from_secs(1)), with(None)), (None, Vec::new()));
 }
+
+#[test]
+fn limits_that_a_busy_process_reaches_are_odd() {
+    only(&CallSpec::NONE.with_timeout(time("5ms")), "timeout.after?");
+    only(&CallSpec::NONE.with_timeout(time("9999us")), "timeout.after?");
+    only(&CallSpec::NONE.with_deadline(time("5ms")), "deadline.after?");
+    sound(&CallSpec::NONE.with_timeout(time("10ms")));
+    sound(&CallSpec::NONE.with_deadline(time("10ms")));
+}
+
+#[test]
+fn backoffs_of_days_and_factors_of_nothing_are_odd() {
+    only(&retrying(RETRY.with_backoff(range("25h..25h"))), "retry.backoff?");
+    only(&retrying(RETRY.with_backoff(range("50ms..25h"))), "retry.backoff?");
+    sound(&retrying(RETRY.with_backoff(range("50ms..24h"))));
+    only(&retrying(RETRY.with_backoff(range("1s..1s")).with_factor(3.0)), "retry.factor?");
+    sound(&retrying(RETRY.with_backoff(range("1s..2s")).with_factor(3.0)));
+    only(&retrying(RETRY.with_factor(3.0).with_jitter(Jitter::Decorrelated)), "retry.factor?");
+    only(&retrying(RETRY.with_max_retry_after(Duration::ZERO)), "retry.max_retry_after");
+    sound(&retrying(RETRY.with_max_retry_after(time("1ns"))));
+}
+
+#[test]
+fn moments_are_odd_for_a_circuit_breaker() {
+    only(&breaking(BREAKER.with_window(Window::Time(time("400ms")))), "circuit_breaker.window?");
+    only(&breaking(BREAKER.with_open_for(range("400ms..400ms"))), "circuit_breaker.open_for?");
+    only(&breaking(BREAKER.with_open_for(range("499ms..10s"))), "circuit_breaker.open_for?");
+    sound(&breaking(BREAKER.with_window(Window::Time(time("500ms"))).with_open_for(range("500ms..500ms"))));
+    only(&breaking(BREAKER.with_ramp(Duration::ZERO)), "circuit_breaker.ramp");
+    sound(&breaking(BREAKER.with_ramp(time("30s"))));
+    let probed = |probe| breaking(BREAKER.with_probe_timeout(time(probe))).with_timeout(time("1s"));
+    only(&probed("1001ms"), "circuit_breaker.probe_timeout?");
+    sound(&probed("1s"));
+}
+
+#[test]
+fn hedges_that_never_begin_and_many_of_them_are_odd() {
+    let hedged =
+        |after, max| CallSpec::NONE.with_hedged(HedgeSpec::new(After::Duration(time(after))).with_max(max));
+    only(&hedged("50ms", 11), "hedged.max?");
+    sound(&hedged("50ms", 10));
+    for limited in [CallSpec::with_deadline, CallSpec::with_timeout] {
+        only(&limited(hedged("400ms", 3), time("1s")), "hedged.max?");
+        only(&limited(hedged("500ms", 2), time("1s")), "hedged.max?");
+        sound(&limited(hedged("400ms", 2), time("1s")));
+        sound(&limited(hedged("499ms", 2), time("1s")));
+        only(&limited(hedged("1s", 1), time("1s")), "hedged.after");
+    }
+}

@@ -187,3 +187,82 @@ pub fn i_09_a_count_window_holds_the_last_calls() {
         assert_eq!(breaker.state(0), CircuitState::Closed, "one of two failed");
     });
 }
+
+/// The time of the only probe is over: its own late answer, a look at the state and a call that asks open the circuit once, for a
+/// period that begins when the time was over.
+pub fn a_lapsed_probe_opens_once() {
+    explore(2, || {
+        let breaker = breaker(CircuitBreakerSpec { probe_timeout: Some(Duration::from_secs(1)), ..spec() });
+        open(&breaker);
+        let probe = admitted(breaker.admit(OPEN_FOR)).expect("the open period is over");
+        let late = 2 * OPEN_FOR + OPEN_FOR / 2;
+        let (one, two, three) = (Arc::clone(&breaker), Arc::clone(&breaker), Arc::clone(&breaker));
+        let passed = together::<bool, _>([
+            Box::new(move || {
+                one.record(probe, late, Verdict::Success, late - OPEN_FOR);
+                false
+            }),
+            Box::new(move || {
+                two.state(late);
+                false
+            }),
+            Box::new(move || admitted(three.admit(late)).is_some()),
+        ]);
+        assert_eq!(passed, [false; 3]);
+        assert_eq!(opened(&breaker), 2);
+        assert_eq!(breaker.admit(late), Admission::Refused { retry_after: OPEN_FOR / 2 });
+    });
+}
+
+/// Calls in flight that are slow by now, one of which ends meanwhile: the circuit opens once, and each of them counts once.
+pub fn slow_calls_in_flight_open_once() {
+    explore(2, || {
+        let breaker = breaker(CircuitBreakerSpec { slow_call: Some(Duration::from_secs(1)), ..spec() });
+        let hung = [(); 2].map(|()| admitted(breaker.admit(0)).expect("a closed circuit admits"));
+        let (one, other) = (Arc::clone(&breaker), Arc::clone(&breaker));
+        let ask = |breaker: Arc<CircuitBreaker>| -> Action<bool> {
+            Box::new(move || admitted(breaker.admit(OPEN_FOR)).is_some())
+        };
+        let passed = together::<bool, _>([
+            Box::new(move || {
+                one.record(hung[0], OPEN_FOR, Verdict::Success, OPEN_FOR);
+                false
+            }),
+            ask(other),
+        ]);
+        // Between the end of one and its place in the window neither knows of it: the call may pass, and the circuit opens with the
+        // next look.
+        let closed = breaker.state(OPEN_FOR) == CircuitState::Closed;
+        assert!(!closed, "two slow calls of two");
+        assert_eq!(opened(&breaker), 1);
+        assert_eq!(breaker.window_counts(OPEN_FOR), (0, 0, 0), "{passed:?} before");
+        breaker.record(hung[1], OPEN_FOR, Verdict::Success, OPEN_FOR);
+        assert_eq!(breaker.window_counts(OPEN_FOR), (0, 0, 0));
+    });
+}
+
+/// A circuit closes while others ask: of those that come after it, one in ten passes, the first.
+pub fn a_ramp_begins_with_its_first_call() {
+    explore(2, || {
+        let breaker = breaker(CircuitBreakerSpec { ramp: Some(Duration::from_secs(10)), ..spec() });
+        open(&breaker);
+        let probe = admitted(breaker.admit(OPEN_FOR)).expect("the open period is over");
+        let ask = || -> Action<bool> {
+            let breaker = Arc::clone(&breaker);
+            Box::new(move || admitted(breaker.admit(OPEN_FOR)).is_some())
+        };
+        let closing = Arc::clone(&breaker);
+        let passed = together::<bool, _>([
+            Box::new(move || {
+                closing.record(probe, OPEN_FOR, Verdict::Success, 0);
+                false
+            }),
+            ask(),
+            ask(),
+        ]);
+        let passed = passed.into_iter().filter(|passed| *passed).count();
+        let after = usize::from(admitted(breaker.admit(OPEN_FOR)).is_some());
+        assert!(passed + after <= 1 || (passed, after) == (0, 1), "{passed} and {after}");
+        assert_eq!(breaker.state(OPEN_FOR), CircuitState::Closed);
+    });
+}

@@ -52,3 +52,21 @@ pub fn i_28_turning_loses_no_call_of_the_new_slice() {
         assert_eq!(budget.left(2 * SECOND), Some(1));
     });
 }
+
+/// One is given back while others take: it is taken once more, and no more than that.
+pub fn what_is_given_back_was_taken_once() {
+    explore(2, || {
+        let budget = Arc::new(Budget::of_hedges(Ratio::percent(50), 0));
+        let leave = || -> Action<bool> {
+            let budget = Arc::clone(&budget);
+            Box::new(move || {
+                drop(budget.reserve(0));
+                false
+            })
+        };
+        let other = Arc::clone(&budget);
+        let taken = together::<bool, _>([leave(), leave(), Box::new(move || other.withdraw(0))]);
+        let taken = taken.into_iter().filter(|taken| *taken).count() as u64;
+        assert_eq!(taken + budget.left(0).expect("a bound"), 1);
+    });
+}

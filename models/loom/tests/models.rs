@@ -13,6 +13,9 @@ macro_rules! checks {
 
 checks! {
     breaker:
+        a_lapsed_probe_opens_once
+        a_ramp_begins_with_its_first_call
+        slow_calls_in_flight_open_once
         i_01_a_dropped_probe_frees_its_place
         i_04_one_probe_is_given_once
         i_04_probes_come_and_go_within_their_places
@@ -22,6 +25,7 @@ checks! {
         i_07_a_failed_probe_opens_for_a_whole_period
         i_09_a_count_window_holds_the_last_calls;
     budget:
+        what_is_given_back_was_taken_once
         i_28_a_token_is_taken_once
         i_28_nothing_is_taken_that_was_not_paid
         i_28_turning_loses_no_call_of_the_new_slice;

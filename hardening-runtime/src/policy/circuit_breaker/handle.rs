@@ -164,9 +164,13 @@ impl Circuit {
 }
 
 impl CircuitBreaker {
-    /// The state at `now`; an open period that is over reads as half-open.
+    /// The state at `now`; an open period that is over reads as half-open. What time alone has brought about happens here:
+    /// a probe whose time is over, calls in flight that are slow by now.
     pub fn state(&self, now: Nanos) -> CircuitState {
-        let word = Word::unpack(self.word.load(Ordering::Acquire));
+        let mut word = Word::unpack(self.word.load(Ordering::Acquire));
+        if word.mode == Mode::Automatic && self.catches_up(word, now) {
+            word = Word::unpack(self.word.load(Ordering::Acquire));
+        }
         match (word.mode, word.phase) {
             (Mode::ForcedOpen, _) => CircuitState::ForcedOpen,
             (Mode::Disabled, _) => CircuitState::Disabled,

@@ -115,7 +115,11 @@ impl Reusable for CircuitBreaker {
     fn is_idle(&self, now: Nanos) -> bool {
         let word = Word::unpack(self.word.load(Ordering::Acquire));
         // One that an operator has forced is that of its key.
-        word.phase == Phase::Closed && word.mode == self.rules.mode() && self.window_counts(now).0 == 0
+        word.phase == Phase::Closed
+            && word.mode == self.rules.mode()
+            && !self.ramps(word, now)
+            && self.flights.is_empty(word.generation)
+            && self.window_counts(now).0 == 0
     }
 
     fn reuse(&self, _: Nanos) {

@@ -4,6 +4,8 @@
 //! slow calls over a window, probes that must all succeed), the growing open period Envoy's ejection, the
 //! generation of a permit gobreaker's; see `docs/circuit_breaker.md`.
 
+mod admission;
+mod flights;
 mod handle;
 mod keyed;
 mod rules;
@@ -20,12 +22,12 @@ pub use handle::{Circuit, CircuitState, IllegalTransition};
 pub(crate) use keyed::KeyedBreakers;
 pub(crate) use window::{Event, Window};
 
+use self::flights::Flights;
 use self::rules::Rules;
 pub(crate) use self::word::Mode;
 use self::word::{Phase, Word};
-use crate::clock::Nanos;
+use crate::clock::{NEVER, Nanos};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::tunable::Tunable;
 
 /// Leave to run one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub enum Admission {
     Admitted(Permit),
     /// Do not run it.
     Refused {
-        /// Nanoseconds until the next probe is due.
+        /// Nanoseconds until the next probe is due, [`NEVER`] while an operator holds the circuit open.
         retry_after: Nanos,
     },
 }
@@ -79,34 +81,17 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct CircuitBreaker {
     rules: Arc<Rules>,
-    /// As the rules say; beside the word for the way of success.
-    slow_call: Tunable,
     word: AtomicU64,
     /// Failures in a row.
     streak: AtomicU32,
     /// When the open period ends; meaningful while open.
     until: AtomicU64,
-    /// When the body of the last probe began; meaningful while half-open.
-    probed: AtomicU64,
-    /// Probes that were admitted and wait for their turn elsewhere: none of them is late.
-    waiting: AtomicU32,
+    /// Attempts that are known one by one.
+    flights: Flights,
+    /// When the circuit closed, and what the calls since have saved up; meaningful while ramping.
+    closed: AtomicU64,
+    credit: AtomicU64,
     window: Window,
-}
-
-/// A probe that waits.
-pub(crate) struct Waiting<'b>(&'b CircuitBreaker);
-
-impl Waiting<'_> {
-    /// Its body begins at `now`.
-    pub(crate) fn begins(self, now: Nanos) {
-        self.0.probed.fetch_max(now, Ordering::AcqRel);
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl CircuitBreaker {
@@ -117,13 +102,13 @@ impl CircuitBreaker {
 
     fn under(rules: Arc<Rules>, window: hardening_spec::Window, now: Nanos) -> Self {
         Self {
-            slow_call: Tunable::new(rules.slow_call.get()),
+            word: AtomicU64::new(Word { watched: rules.watches(), ..Word::CLOSED }.pack()),
             rules,
-            word: AtomicU64::new(Word::CLOSED.pack()),
             streak: AtomicU32::new(0),
             until: AtomicU64::new(0),
-            probed: AtomicU64::new(0),
-            waiting: AtomicU32::new(0),
+            flights: Flights::default(),
+            closed: AtomicU64::new(0),
+            credit: AtomicU64::new(0),
             window: Window::new(window, now),
         }
     }
@@ -135,7 +120,8 @@ impl CircuitBreaker {
     }
 
     fn tune_window(&self, window: hardening_spec::Window) {
-        self.slow_call.set(self.rules.slow_call.get());
+        let watched = self.rules.watches();
+        self.update(|word| (word.watched != watched).then_some(Word { watched, ..word }));
         let generation = Word::unpack(self.word.load(Ordering::Acquire)).generation;
         self.window.tune(window, generation);
     }
@@ -162,85 +148,18 @@ impl CircuitBreaker {
         self.admit_specially(now)
     }
 
-    #[cold]
-    fn admit_specially(&self, now: Nanos) -> Admission {
-        let first = self.rules.first_period();
-        loop {
-            let bits = self.word.load(Ordering::Acquire);
-            let word = Word::unpack(bits);
-            match word.mode {
-                Mode::Disabled => return Admission::Admitted(UNCOUNTED),
-                Mode::ForcedOpen => return Admission::Refused { retry_after: first },
-                Mode::Automatic | Mode::MetricsOnly => {}
-            }
-            let refused = |left: Nanos| match word.mode {
-                Mode::MetricsOnly => Admission::Admitted(UNCOUNTED),
-                _ => Admission::Refused { retry_after: left },
-            };
-            let next = match word.phase {
-                Phase::Closed => {
-                    return Admission::Admitted(Permit { word: bits });
-                }
-                Phase::Opening => return refused(first),
-                Phase::Open => {
-                    let until = self.until.load(Ordering::Acquire);
-                    if now < until {
-                        return refused(until - now);
-                    }
-                    word.half_opened()
-                }
-                Phase::HalfOpen => {
-                    let since = match self.waiting.load(Ordering::Acquire) {
-                        0 => self.probed.load(Ordering::Acquire),
-                        _ => now,
-                    };
-                    let overdue = since.saturating_add(self.rules.probe_timeout.get());
-                    match word.probing(self.rules.probes()) {
-                        Some(next) => next,
-                        None if now >= overdue => {
-                            self.open(word, now);
-                            continue;
-                        }
-                        None => return refused(overdue - now),
-                    }
-                }
-            };
-            // Before the exchange, so that nobody sees the probe without its time.
-            self.probed.store(now, Ordering::Release);
-            if self.exchange(word, next) {
-                if word.phase == Phase::Open {
-                    self.rules.transitions.happened(
-                        self.rules.name,
-                        CircuitState::Open,
-                        CircuitState::HalfOpen,
-                    );
-                }
-                return Admission::Admitted(Permit { word: next.pack() });
-            }
-        }
-    }
-
     /// Whether an attempt is a probe of a half-open circuit.
     pub(crate) const fn is_probe(permit: Permit) -> bool {
         // What nobody counts has the word of a closed circuit.
         matches!(Word::unpack(permit.word).phase, Phase::HalfOpen)
     }
 
-    /// Says that an admitted attempt waits, in a queue or for a limit, until the answer is dropped.
-    #[cold]
-    pub(crate) fn waits(&self, permit: Permit) -> Option<Waiting<'_>> {
-        Self::is_probe(permit).then(|| {
-            self.waiting.fetch_add(1, Ordering::AcqRel);
-            Waiting(self)
-        })
-    }
-
     /// Takes an attempt's outcome; `took` is how long its body ran.
     #[inline(always)]
     pub fn record(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
         let bits = self.word.load(Ordering::Acquire);
-        let quick = verdict == Verdict::Success && took < self.slow_call.get();
-        if quick && bits == permit.word && Word::is_plainly_closed(bits) {
+        // Where calls may be slow, no word is a plain one.
+        if verdict == Verdict::Success && bits == permit.word && Word::is_plainly_closed(bits) {
             self.record_closed(bits, now, Event { failed: false, slow: false });
         } else {
             self.record_specially(permit, now, verdict, took);
@@ -249,14 +168,23 @@ impl CircuitBreaker {
 
     #[cold]
     fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
+        let token = Word::token(permit.word);
+        let began = token.and_then(|token| self.flights.end(Word::generation(permit.word), token));
         let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.rules.slow_call.get() };
         let word = Word::unpack(self.word.load(Ordering::Acquire));
-        if permit == UNCOUNTED || word.generation != Word::unpack(permit.word).generation {
+        if permit == UNCOUNTED || word.generation != Word::generation(permit.word) {
             return;
         }
         match word.phase {
             Phase::Closed if verdict != Verdict::Neither => self.record_closed(word.pack(), now, event),
-            Phase::HalfOpen => self.record_probe(word.generation, now, verdict, event),
+            Phase::HalfOpen => {
+                let over = began.map_or(NEVER, |began| self.time_of_probe_ends(began));
+                if now > over && (verdict != Verdict::Neither || self.rules.lateness_counts()) {
+                    self.open(word, over);
+                } else {
+                    self.record_probe(word.generation, now, verdict, event);
+                }
+            }
             Phase::Closed | Phase::Opening | Phase::Open => {}
         }
     }
@@ -288,7 +216,9 @@ impl CircuitBreaker {
             }
             let next = match verdict {
                 Verdict::Neither => word.probe_returned(),
-                Verdict::Success if !event.slow => word.probe_succeeded(self.rules.probes()),
+                Verdict::Success if !event.slow => {
+                    self.ramped(word.probe_succeeded(self.rules.probes()), now)
+                }
                 Verdict::Success | Verdict::Failure => {
                     self.open(word, now);
                     return;

@@ -10,6 +10,11 @@ use super::word::Mode;
 use crate::clock::{Nanos, nanos};
 use crate::tunable::Tunable;
 
+/// All calls, in millionths.
+pub(super) const ALL: u64 = 1_000_000;
+/// The share that is admitted first after closing.
+pub(super) const LEAST: u64 = ALL / 10;
+
 /// What opens a circuit, for how long, and what closes it again.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -25,6 +30,10 @@ pub(super) struct Rules {
     open_to: Tunable,
     probes: Tunable,
     pub(super) probe_timeout: Tunable,
+    /// Whether a probe that is called off after its time has failed; not where timeouts are none of the dependency's business.
+    lateness_counts: Tunable,
+    /// 0 for none.
+    pub(super) ramp: Tunable,
     /// The mode that attributes or settings give, as a number.
     pub(super) mode: Tunable,
     pub(super) transitions: Transitions,
@@ -43,6 +52,8 @@ impl Rules {
             open_to: Tunable::default(),
             probes: Tunable::default(),
             probe_timeout: Tunable::default(),
+            lateness_counts: Tunable::default(),
+            ramp: Tunable::default(),
             mode: Tunable::new(Mode::Automatic as u64),
             transitions: Transitions::default(),
         };
@@ -62,6 +73,8 @@ impl Rules {
         self.probes.set(spec.probes.into());
         let probe_timeout = spec.probe_timeout.or(timeout).unwrap_or(Duration::from_secs(10));
         self.probe_timeout.set(nanos(probe_timeout));
+        self.lateness_counts.set(spec.timeouts_count.into());
+        self.ramp.set(spec.ramp.map_or(0, nanos));
     }
 
     /// Whether so many failures in a row open the circuit.
@@ -79,6 +92,24 @@ impl Rules {
                 || (self.slow_call.get() != Nanos::MAX && reached(self.slow_rate.ratio(), counts.slow)))
     }
 
+    /// Whether a probe of which nothing is known has failed when its time is over.
+    pub(super) fn lateness_counts(&self) -> bool {
+        self.lateness_counts.get() != 0
+    }
+
+    /// Whether calls in flight may be slow.
+    pub(super) fn watches(&self) -> bool {
+        self.slow_call.get() != Nanos::MAX
+    }
+
+    /// The share of the calls that is admitted so long after closing, in millionths; `None` once it is all of them.
+    pub(super) fn share(&self, since: Nanos) -> Option<u64> {
+        let ramp = self.ramp.get();
+        let grown = (since < ramp).then(|| u128::from(ALL - LEAST) * u128::from(since) / u128::from(ramp))?;
+        // At most a million.
+        Some(LEAST + grown as u64)
+    }
+
     /// How long the first opening lasts.
     pub(super) fn first_period(&self) -> Nanos {
         self.open_from.get()
@@ -92,11 +123,13 @@ impl Rules {
         }
         let doubled =
             from.checked_shl(u32::from(opens)).filter(|period| period >> opens == from).unwrap_or(to);
-        let spread = 0.8 + 0.4 * random;
-        // A positive product of a period and at most 1.2.
+        let middle = doubled.min(to) as f64;
+        // Within what is written: at either end the spread is towards the other.
+        let (least, most) = ((middle * 0.8).max(from as f64), (middle * 1.2).min(to as f64));
+        // Between two positive numbers of nanoseconds.
         #[allow(clippy::cast_sign_loss)]
-        let period = (doubled.min(to) as f64 * spread) as Nanos;
-        period
+        let period = (least + (most - least) * random) as Nanos;
+        period.max(from).min(to)
     }
 
     /// The mode that attributes or settings give.

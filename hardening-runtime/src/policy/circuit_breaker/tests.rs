@@ -5,6 +5,8 @@ use hardening_spec::{CircuitMode, DurationRange, Ratio, Window as Spec};
 use super::window::Counts;
 use super::*;
 
+mod gradual;
+
 const SECOND: Nanos = 1_000_000_000;
 const SPEC: CircuitBreakerSpec =
     CircuitBreakerSpec { consecutive: Some(1), probes: 1, ..CircuitBreakerSpec::DEFAULT };
@@ -44,6 +46,8 @@ fn leave_of_a_moment_is_told_from_that_of_a_word() {
     let full = Word {
         mode: Mode::MetricsOnly,
         phase: Phase::HalfOpen,
+        watched: true,
+        ramping: true,
         opens: 63,
         admitted: u8::MAX,
         succeeded: u8::MAX,
@@ -67,7 +71,7 @@ fn an_operator_decides_what_the_machine_would() {
     }
     let forced = breaker(SPEC);
     forced.give_mode(Mode::ForcedOpen);
-    assert_eq!(forced.admit(7), refused(2 * SECOND));
+    assert_eq!(forced.admit(7), refused(NEVER), "nothing is due");
     let disabled = breaker(SPEC);
     disabled.give_mode(Mode::Disabled);
     for now in 0..100 {
@@ -105,16 +109,95 @@ fn a_probe_that_waits_is_not_late_and_its_time_begins_with_its_body() {
     let (breaker, probe) = probing(2);
     assert!(breaker.waits(UNCOUNTED).is_none(), "who is not counted is no probe");
     let waiting = breaker.waits(probe).expect("a probe");
-    assert_eq!(breaker.admit(60 * SECOND), refused(5 * SECOND), "as long as from now on");
+    assert_eq!(breaker.admit(60 * SECOND), refused(SECOND), "soon: nobody knows when");
     waiting.begins(60 * SECOND);
-    assert_eq!(breaker.waiting.load(Ordering::Relaxed), 0);
-    assert_eq!(breaker.admit(61 * SECOND), refused(4 * SECOND));
-    // Another one's earlier clock does not make it earlier.
-    breaker.waits(probe).expect("a probe").begins(SECOND);
+    assert_eq!(breaker.admit(61 * SECOND), refused(SECOND));
     assert_eq!(breaker.admit(65 * SECOND - 1), refused(1));
     assert_eq!(breaker.state(65 * SECOND - 1), CircuitState::HalfOpen);
     assert_eq!(breaker.admit(65 * SECOND), refused(2 * SECOND), "late: the circuit opens again");
     assert_eq!(breaker.state(65 * SECOND), CircuitState::Open);
+}
+
+#[test]
+fn a_probe_that_never_answers_failed_when_its_time_was_over() {
+    // Due at 2 s, over at 7 s, so open until 9 s.
+    for (looked, admission) in
+        [(7 * SECOND, Some(2 * SECOND)), (8 * SECOND, Some(SECOND)), (9 * SECOND, None)]
+    {
+        let (breaker, _) = probing(2);
+        match admission {
+            Some(left) => assert_eq!(breaker.admit(looked), refused(left)),
+            None => {
+                admitted(&breaker, looked);
+            }
+        }
+        assert_eq!(breaker.transition_count(CircuitState::HalfOpen, CircuitState::Open), 1);
+    }
+    let (breaker, late) = probing(2);
+    let next = admitted(&breaker, 3600 * SECOND);
+    breaker.record(late, 3600 * SECOND, Verdict::Failure, 3598 * SECOND);
+    assert_eq!(
+        breaker.state(3600 * SECOND),
+        CircuitState::HalfOpen,
+        "its result is one of another generation"
+    );
+    breaker.record(next, 3600 * SECOND, Verdict::Success, 0);
+    assert_eq!(breaker.state(3600 * SECOND), CircuitState::Closed);
+    // A look at the state is enough.
+    let (breaker, _) = probing(2);
+    assert_eq!(breaker.state(7 * SECOND - 1), CircuitState::HalfOpen);
+    assert_eq!(breaker.state(8 * SECOND), CircuitState::Open);
+    assert_eq!(breaker.state(9 * SECOND), CircuitState::HalfOpen);
+    assert_eq!(breaker.transition_count(CircuitState::HalfOpen, CircuitState::Open), 1);
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_a_failure_at_the_end_of_its_time() {
+    for verdict in [Verdict::Success, Verdict::Failure, Verdict::Neither] {
+        let (breaker, probe) = probing(2);
+        breaker.record(probe, 8 * SECOND, verdict, 6 * SECOND);
+        assert_eq!(breaker.admit(8 * SECOND), refused(SECOND), "{verdict:?}");
+        let (breaker, probe) = probing(2);
+        breaker.record(probe, 7 * SECOND, verdict, 5 * SECOND);
+        let state = if verdict == Verdict::Success { CircuitState::Closed } else { CircuitState::HalfOpen };
+        let state = if verdict == Verdict::Failure { CircuitState::Open } else { state };
+        assert_eq!(
+            Word::unpack(breaker.word.load(Ordering::Relaxed)).phase,
+            match state {
+                CircuitState::Closed => Phase::Closed,
+                CircuitState::Open => Phase::Open,
+                _ => Phase::HalfOpen,
+            },
+            "{verdict:?} with the last moment"
+        );
+    }
+    // Where a timeout says nothing of the dependency, a probe that was cut gives its place back.
+    let breaker = breaker(CircuitBreakerSpec { timeouts_count: false, ..SPEC });
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    let probe = admitted(&breaker, 2 * SECOND);
+    breaker.record(probe, 7 * SECOND + 1, Verdict::Neither, 5 * SECOND + 1);
+    assert_eq!(breaker.state(8 * SECOND), CircuitState::HalfOpen);
+    admitted(&breaker, 8 * SECOND);
+}
+
+#[test]
+fn the_first_of_several_probes_whose_time_is_over_decides() {
+    let breaker = breaker(CircuitBreakerSpec { probes: 3, ..SPEC });
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    let stuck = admitted(&breaker, 2 * SECOND);
+    for second in [3, 6] {
+        let quick = admitted(&breaker, second * SECOND);
+        breaker.record(quick, second * SECOND, Verdict::Success, 0);
+    }
+    assert_eq!(breaker.admit(7 * SECOND - 5), refused(5), "what is left of the first");
+    assert_eq!(breaker.admit(7 * SECOND), refused(2 * SECOND));
+    breaker.record(stuck, 7 * SECOND, Verdict::Success, 5 * SECOND);
+    assert_eq!(breaker.state(8 * SECOND), CircuitState::Open);
+    // Without one in flight nothing is late.
+    let breaker = self::breaker(CircuitBreakerSpec { probes: 3, ..SPEC });
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    breaker.record(admitted(&breaker, 2 * SECOND), 2 * SECOND, Verdict::Success, 0);
+    assert_eq!(breaker.state(3600 * SECOND), CircuitState::HalfOpen);
 }
 
 #[test]
@@ -147,7 +230,7 @@ fn other_numbers_are_in_force_at_once_and_the_state_stays() {
     breaker.tune(&other, Some(Duration::from_secs(4)));
     assert_eq!(breaker.state(2 * SECOND), CircuitState::HalfOpen);
     let second = admitted(&breaker, 3 * SECOND);
-    assert_eq!(breaker.admit(4 * SECOND), refused(3 * SECOND), "the attempt's timeout bounds a probe");
+    assert_eq!(breaker.admit(6 * SECOND - 5), refused(5), "the attempt's timeout bounds a probe");
     for probe in [probe, second] {
         breaker.record(probe, 4 * SECOND, Verdict::Success, SECOND - 1);
     }
@@ -191,19 +274,21 @@ fn a_share_trips_from_the_least_calls_on() {
 }
 
 #[test]
-fn an_open_period_doubles_up_to_its_end_and_is_spread_by_a_fifth() {
+fn an_open_period_doubles_and_is_spread_by_a_fifth_within_its_ends() {
     let rules = |from, to| {
         let open_for = DurationRange::new(Duration::from_nanos(from), Duration::from_nanos(to));
         Rules::new("periods", &CircuitBreakerSpec { open_for, ..SPEC }, None)
     };
     for (from, to, opens, random, period) in [
-        (1000, 100_000, 0, 0.5, 1000),
-        (1000, 100_000, 0, 0.0, 800),
+        (1000, 100_000, 0, 0.0, 1000),
+        (1000, 100_000, 0, 0.5, 1100),
         (1000, 100_000, 3, 0.25, 7200),
         (1000, 100_000, 6, 0.5, 64_000),
-        (1000, 100_000, 7, 0.5, 100_000),
-        (1000, 100_000, 7, 0.75, 110_000),
-        (1000, 100_000, 63, 0.5, 100_000),
+        (1000, 100_000, 7, 0.0, 80_000),
+        (1000, 100_000, 7, 0.75, 95_000),
+        (1000, 100_000, 63, 1.0, 100_000),
+        (1000, 1100, 0, 1.0, 1100),
+        (1000, 1100, 5, 0.0, 1000),
         (1000, 1000, 0, 0.0, 1000),
         (1000, 1000, 63, 0.9, 1000),
     ] {
@@ -211,6 +296,6 @@ fn an_open_period_doubles_up_to_its_end_and_is_spread_by_a_fifth() {
         assert!(found.abs_diff(period) <= 1, "{from}..{to} after {opens} at {random}: {found}, not {period}");
     }
     // Bits that are shifted out are no period.
-    assert_eq!(rules((1 << 62) + 1, u64::MAX).open_period(2, 0.5), u64::MAX);
+    assert_eq!(rules((1 << 62) + 1, u64::MAX).open_period(2, 1.0), u64::MAX);
     assert_eq!(rules(7, 9).first_period(), 7);
 }

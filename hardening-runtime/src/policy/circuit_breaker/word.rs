@@ -51,11 +51,19 @@ impl Mode {
     }
 }
 
+/// Where the number of an attempt stands: 22 bits.
+const TOKEN_AT: u32 = 6;
+const TOKEN: u64 = ((1 << 22) - 1) << TOKEN_AT;
+
 /// The whole state; at most 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) mode: Mode,
     pub(super) phase: Phase,
+    /// Whether calls in flight are known one by one, since they may be slow.
+    pub(super) watched: bool,
+    /// Closed a short while ago: not every call is admitted.
+    pub(super) ramping: bool,
     /// Consecutive openings, for the length of the next one; saturates at 63.
     pub(super) opens: u8,
     /// Half-open: probes in flight or succeeded.
@@ -70,6 +78,8 @@ impl Word {
     pub(super) const CLOSED: Self = Self {
         mode: Mode::Automatic,
         phase: Phase::Closed,
+        watched: false,
+        ramping: false,
         opens: 0,
         admitted: 0,
         succeeded: 0,
@@ -80,9 +90,11 @@ impl Word {
     pub(super) const fn pack(self) -> u64 {
         self.mode as u64
             | ((self.phase as u64) << 2)
-            | ((self.opens as u64) << 4)
-            | ((self.admitted as u64) << 10)
-            | ((self.succeeded as u64) << 18)
+            | ((self.watched as u64) << 4)
+            | ((self.ramping as u64) << 5)
+            | ((self.opens as u64) << 6)
+            | ((self.admitted as u64) << 12)
+            | ((self.succeeded as u64) << 20)
             | ((self.generation as u64) << 32)
     }
 
@@ -96,18 +108,36 @@ impl Word {
                 2 => Phase::Open,
                 _ => Phase::HalfOpen,
             },
-            opens: ((bits >> 4) & 0x3F) as u8,
-            admitted: ((bits >> 10) & 0xFF) as u8,
-            succeeded: ((bits >> 18) & 0xFF) as u8,
+            watched: (bits >> 4) & 1 == 1,
+            ramping: (bits >> 5) & 1 == 1,
+            opens: ((bits >> 6) & 0x3F) as u8,
+            admitted: ((bits >> 12) & 0xFF) as u8,
+            succeeded: ((bits >> 20) & 0xFF) as u8,
             generation: (bits >> 32) as u32,
         }
     }
 
-    /// Closed under automatic control: the state of nearly every look at the word.
+    /// Closed under automatic control, with nothing to be looked at: the state of nearly every look at the word.
     #[inline(always)]
     pub(super) const fn is_plainly_closed(bits: u64) -> bool {
-        // Mode and phase are the low four bits.
-        bits.trailing_zeros() >= 4
+        // Mode, phase and the two flags are the low six bits.
+        bits.trailing_zeros() >= 6
+    }
+
+    /// The word of an attempt that is known by a number, which stands where the word counts openings and probes: nobody asks a
+    /// permit for those.
+    pub(super) const fn numbered(self, token: u32) -> u64 {
+        (self.pack() & !TOKEN) | (((token as u64) << TOKEN_AT) & TOKEN)
+    }
+
+    /// The number in such a word, if it has one.
+    pub(super) const fn token(bits: u64) -> Option<u32> {
+        let word = Self::unpack(bits);
+        if word.watched || matches!(word.phase, Phase::HalfOpen) {
+            Some(((bits & TOKEN) >> TOKEN_AT) as u32)
+        } else {
+            None
+        }
     }
 
     /// The generation in a packed word.
@@ -117,7 +147,7 @@ impl Word {
     }
 
     const fn next(self, phase: Phase) -> Self {
-        Self { phase, generation: self.generation.wrapping_add(1), ..self }
+        Self { phase, ramping: false, generation: self.generation.wrapping_add(1), ..self }
     }
 
     /// The first step of opening, which one thread wins.
@@ -172,12 +202,43 @@ mod tests {
                 for (opens, admitted, succeeded, generation) in
                     [(0, 0, 0, 0), (63, 255, 255, u32::MAX), (5, 3, 2, 77)]
                 {
-                    let word = Word { mode, phase, opens, admitted, succeeded, generation };
-                    assert_eq!(Word::unpack(word.pack()), word);
-                    let plain = mode == Mode::Automatic && phase == Phase::Closed;
-                    assert_eq!(Word::is_plainly_closed(word.pack()), plain);
+                    for (watched, ramping) in [(false, false), (true, false), (false, true), (true, true)] {
+                        let word =
+                            Word { mode, phase, watched, ramping, opens, admitted, succeeded, generation };
+                        assert_eq!(Word::unpack(word.pack()), word);
+                        let plain = mode == Mode::Automatic && phase == Phase::Closed && !watched && !ramping;
+                        assert_eq!(Word::is_plainly_closed(word.pack()), plain);
+                    }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_attempt_s_number_leaves_alone_what_its_result_is_judged_by() {
+        let probing = Word { generation: 77, ..Word::CLOSED }.half_opened();
+        let watched = Word { watched: true, ..Word::CLOSED };
+        for word in [probing, watched, Word { ramping: true, ..watched }] {
+            for token in [0, 1, 12_345, (1 << 22) - 1] {
+                let bits = word.numbered(token);
+                let read = Word::unpack(bits);
+                assert_eq!(Word::token(bits), Some(token));
+                assert_eq!(
+                    (read.mode, read.phase, read.generation),
+                    (word.mode, word.phase, word.generation)
+                );
+                assert_eq!((read.watched, read.ramping), (word.watched, word.ramping));
+            }
+        }
+        assert_eq!(Word::token(Word::CLOSED.pack()), None);
+        assert_eq!(Word::token(Word { opens: 63, ramping: true, ..Word::CLOSED }.pack()), None);
+    }
+
+    #[test]
+    fn every_transition_ends_a_ramp_and_keeps_the_watch() {
+        let word = Word { watched: true, ramping: true, ..Word::CLOSED };
+        for next in [word.opening(), word.half_opened(), word.closed()] {
+            assert!(next.watched && !next.ramping);
         }
     }
 

@@ -46,6 +46,17 @@ impl Backoff {
         (delay as Nanos).min(self.cap)
     }
 
+    /// What is added to the delay before retry `retry` that the other side asked for: up to the backoff's own, so that callers
+    /// who were told the same do not come back together. Nothing without jitter.
+    pub fn spread(&self, retry: u32, random: f64) -> Nanos {
+        match self.jitter {
+            Jitter::None => 0,
+            Jitter::Full | Jitter::Equal | Jitter::Decorrelated => {
+                (self.plain(retry) as f64 * random) as Nanos
+            }
+        }
+    }
+
     /// `base` grown `retry` - 1 times, capped.
     fn plain(&self, retry: u32) -> Nanos {
         // Nothing does not grow; as floating point it would, to no number, once the factor is infinite.

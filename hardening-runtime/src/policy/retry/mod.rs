@@ -34,6 +34,8 @@ pub enum Stop {
     Attempts,
     /// `max_duration`, or the deadline, leaves no time for another attempt.
     Time,
+    /// The other side asks for a delay that is too long.
+    AskedForTooMuch,
     /// The budget is used up.
     Budget,
 }
@@ -68,6 +70,7 @@ struct Numbers {
     attempts: u32,
     max_duration: Nanos,
     backoff: Backoff,
+    max_retry_after: Nanos,
 }
 
 impl Numbers {
@@ -76,6 +79,7 @@ impl Numbers {
             attempts: spec.attempts,
             max_duration: spec.max_duration.map_or(NEVER, nanos),
             backoff: Backoff::new(spec),
+            max_retry_after: nanos(spec.max_retry_after),
         }
     }
 }
@@ -111,25 +115,30 @@ impl Retry {
         self.budget.deposit(now);
     }
 
-    /// Decides after a retryable failure; `random` is uniform in 0..1. Takes from the budget only when it
-    /// answers [`Next::After`].
+    /// Decides after a retryable failure; `random` is uniform in 0..1. The budget is looked at and nothing is taken: the attempt
+    /// takes when it begins.
     pub fn next(&self, progress: Progress, random: f64) -> Next {
-        let Numbers { attempts, max_duration, backoff } =
+        let Numbers { attempts, max_duration, backoff, max_retry_after } =
             *self.numbers.read().unwrap_or_else(PoisonError::into_inner);
+        let Progress { now, started, asked_for, .. } = progress;
         if progress.attempts >= attempts {
             return Next::Stop(Stop::Attempts);
         }
-        let delay = progress
-            .asked_for
-            .unwrap_or_else(|| backoff.delay(progress.attempts, progress.last_delay, random));
-        let resume = progress.now.saturating_add(delay);
-        if resume >= progress.deadline || resume >= progress.started.saturating_add(max_duration) {
+        if asked_for.is_some_and(|asked_for| asked_for > max_retry_after) {
+            return Next::Stop(Stop::AskedForTooMuch);
+        }
+        let over = progress.deadline.min(started.saturating_add(max_duration));
+        let least =
+            asked_for.unwrap_or_else(|| backoff.delay(progress.attempts, progress.last_delay, random));
+        if now.saturating_add(least) >= over {
             return Next::Stop(Stop::Time);
         }
-        if !self.budget.withdraw(progress.now) {
+        if !self.budget.has(now) {
             return Next::Stop(Stop::Budget);
         }
-        Next::After(delay)
+        // What the other side asks for, it asks of many: they come a little later, never earlier, and in time.
+        let spread = asked_for.map_or(0, |_| backoff.spread(progress.attempts, random));
+        Next::After(least.saturating_add(spread).min(over.saturating_sub(now).saturating_sub(1)))
     }
 }
 

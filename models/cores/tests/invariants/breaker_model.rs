@@ -22,9 +22,18 @@ pub(crate) struct Rules {
 /// Where the model stands.
 #[derive(Clone, Debug)]
 enum At {
-    Closed { last: VecDeque<bool>, streak: u32 },
-    Open { until: Nanos },
-    HalfOpen { in_flight: usize, succeeded: usize, probed: Nanos },
+    Closed {
+        last: VecDeque<bool>,
+        streak: u32,
+    },
+    Open {
+        until: Nanos,
+    },
+    /// Each probe in flight with the moment at which it began.
+    HalfOpen {
+        in_flight: Vec<Nanos>,
+        succeeded: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -57,8 +66,22 @@ impl Model {
         self.generation += 1;
     }
 
+    fn left(in_flight: &mut Vec<Nanos>, began: Nanos) {
+        let at = in_flight.iter().position(|other| *other == began).expect("it is in flight");
+        in_flight.swap_remove(at);
+    }
+
     fn open(&mut self, now: Nanos) {
         self.to(At::Open { until: now + self.rules.open_for });
+    }
+
+    /// A probe that has not answered failed when its time was over.
+    pub(crate) fn catch_up(&mut self, now: Nanos) {
+        let At::HalfOpen { in_flight, .. } = &self.at else { return };
+        let over = in_flight.iter().min().map(|oldest| oldest + self.rules.probe_timeout);
+        if let Some(over) = over.filter(|over| now >= *over) {
+            self.open(over);
+        }
     }
 
     /// The state as an operator sees it.
@@ -72,20 +95,18 @@ impl Model {
 
     /// The generation of an admitted attempt, or when the next probe is due.
     pub(crate) fn admit(&mut self, now: Nanos) -> Result<u32, Nanos> {
+        self.catch_up(now);
         match &mut self.at {
             At::Closed { .. } => {}
             At::Open { until } if now < *until => return Err(*until - now),
-            At::Open { .. } => self.to(At::HalfOpen { in_flight: 1, succeeded: 0, probed: now }),
-            At::HalfOpen { in_flight, succeeded, probed } => {
-                if *in_flight + *succeeded < self.rules.probes {
-                    *in_flight += 1;
-                    *probed = now;
-                } else if now >= *probed + self.rules.probe_timeout {
-                    // The last probe never answered: it failed.
-                    self.open(now);
-                    return Err(self.rules.open_for);
+            At::Open { .. } => self.to(At::HalfOpen { in_flight: vec![now], succeeded: 0 }),
+            At::HalfOpen { in_flight, succeeded } => {
+                if in_flight.len() + *succeeded < self.rules.probes {
+                    in_flight.push(now);
                 } else {
-                    return Err(*probed + self.rules.probe_timeout - now);
+                    // Every timeout of the model is below a second.
+                    let oldest = in_flight.iter().min().expect("some succeeded, or it would be closed");
+                    return Err(*oldest + self.rules.probe_timeout - now);
                 }
             }
         }
@@ -93,8 +114,13 @@ impl Model {
     }
 
     /// An attempt of `generation` has ended.
-    pub(crate) fn record(&mut self, generation: u32, now: Nanos, verdict: Verdict) {
+    pub(crate) fn record(&mut self, generation: u32, began: Nanos, now: Nanos, verdict: Verdict) {
         if generation != self.generation {
+            return;
+        }
+        let over = began + self.rules.probe_timeout;
+        if matches!(self.at, At::HalfOpen { .. }) && now > over {
+            self.open(over);
             return;
         }
         let rules = self.rules;
@@ -113,9 +139,9 @@ impl Model {
                     self.open(now);
                 }
             }
-            (At::HalfOpen { in_flight, .. }, Verdict::Neither) => *in_flight -= 1,
-            (At::HalfOpen { in_flight, succeeded, .. }, Verdict::Success) => {
-                *in_flight -= 1;
+            (At::HalfOpen { in_flight, .. }, Verdict::Neither) => Self::left(in_flight, began),
+            (At::HalfOpen { in_flight, succeeded }, Verdict::Success) => {
+                Self::left(in_flight, began);
                 *succeeded += 1;
                 if *succeeded >= rules.probes {
                     self.to(Self::closed());

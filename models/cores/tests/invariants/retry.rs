@@ -112,9 +112,10 @@ fn i_27_attempts_and_time_are_never_exceeded() {
             match retry.next(progress, random.f64()) {
                 Next::After(delay) => {
                     assert!(
-                        asked_for.is_none_or(|asked| asked == delay),
+                        asked_for.is_none_or(|asked| asked <= delay && delay <= asked + 5050 * MILLI),
                         "asked for {asked_for:?}, waits {delay}"
                     );
+                    assert!(now + delay < deadline, "{delay} reaches the deadline");
                     (now, last_delay) = (now + delay, delay);
                 }
                 Next::Stop(why) => {
@@ -192,16 +193,51 @@ fn i_27_why_a_call_is_not_repeated_is_told() {
 }
 
 #[test]
-fn i_28_only_what_is_repeated_takes_from_the_budget() {
+fn a_retry_never_comes_earlier_than_the_other_side_asks_and_jitter_only_adds() {
+    for_each_seed(500, |random| {
+        let jitter = JITTERS[random.usize(..4)];
+        let most = random.u64(1..200) * SECOND;
+        let spec = RetrySpec {
+            attempts: 9,
+            jitter,
+            max_retry_after: Duration::from_nanos(most),
+            budget: None,
+            ..RetrySpec::DEFAULT
+        };
+        let retry = Retry::new(&spec, 0);
+        let asked = random.u64(..300 * SECOND);
+        let (attempts, deadline) = (random.u32(1..9), random.u64(..400 * SECOND));
+        let progress = Progress { deadline, asked_for: Some(asked), ..failed(attempts, 0) };
+        let plain = backoff(50 * MILLI, 2 * SECOND, 2.0, Jitter::None).delay(attempts, 0, 0.0);
+        match retry.next(progress, random.f64()) {
+            Next::Stop(why) if asked > most => assert_eq!(why, Stop::AskedForTooMuch),
+            Next::Stop(why) => assert!(why == Stop::Time && asked >= deadline, "{why:?}"),
+            Next::After(delay) => {
+                assert!(asked <= most && delay >= asked && delay < deadline, "{asked}: {delay}");
+                assert!(delay - asked <= if jitter == Jitter::None { 0 } else { plain }, "{asked}: {delay}");
+            }
+        }
+    });
+    let retry = Retry::new(&RetrySpec { budget: None, ..RetrySpec::DEFAULT }, 0);
+    let asks = |asked| retry.next(Progress { asked_for: Some(asked), ..failed(1, 0) }, 0.0);
+    assert_eq!(asks(60 * SECOND), Next::After(60 * SECOND), "the cap itself is not beyond it");
+    assert_eq!(asks(60 * SECOND + 1), Next::Stop(Stop::AskedForTooMuch));
+    assert_eq!(asks(NEVER), Next::Stop(Stop::AskedForTooMuch));
+}
+
+#[test]
+fn i_28_a_budget_is_looked_at_before_the_delay_and_nothing_is_taken() {
     let retry = Retry::new(&fixed(2, Some(Ratio::percent(50))), 0);
     (0..20).for_each(|_| retry.deposit(0));
     assert_eq!(retry.budget().left(0), Some(40), "half of the calls, and the reserve");
     for _ in 0..100 {
         assert_eq!(retry.next(failed(2, 0), 0.5), Next::Stop(Stop::Attempts));
         assert_eq!(retry.next(Progress { deadline: 1, ..failed(1, 0) }, 0.5), Next::Stop(Stop::Time));
-    }
-    for left in (0..40).rev() {
         assert_eq!(retry.next(failed(1, 0), 0.5), Next::After(100 * MILLI));
+    }
+    assert_eq!(retry.budget().left(0), Some(40));
+    for left in (0..40).rev() {
+        assert!(retry.budget().withdraw(0));
         assert_eq!(retry.budget().left(0), Some(left));
     }
     assert_eq!(retry.next(failed(1, 0), 0.5), Next::Stop(Stop::Budget));

@@ -59,7 +59,8 @@ impl CallWindow {
     pub(super) fn clear(&self, generation: u32) {
         self.slots().iter().for_each(|slot| slot.store(0, Ordering::Release));
         let empty = Fields { tag: generation as u16, ..Fields::default() };
-        self.totals.store(empty.pack(), Ordering::Release);
+        // A swap comes behind every addition that was made before, for every reader.
+        self.totals.swap(empty.pack(), Ordering::AcqRel);
     }
 
     pub(super) fn record(&self, generation: u32, event: Event) -> Option<Counts> {
