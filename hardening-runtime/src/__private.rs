@@ -27,8 +27,11 @@ pub use crate::service::{
     health::{CheckKind, HealthCheck},
     tasks::BackgroundTask,
 };
-pub use crate::site::{Cached, Call, Held, Level, Outcome, Place, Rest, Site, Verdict};
-pub use crate::{is_program, place, register, siblings};
+pub use crate::site::{
+    Cached, Call, Fails, HandsOut, HandsOutDebug, HandsOutNothing, HandsOutText, Held, Level, Outcome, Place,
+    Rest, Site, Verdict,
+};
+pub use crate::{handed, handed_text, is_program, place, register, siblings};
 #[cfg(feature = "service")]
 pub use crate::{register_check, register_task};
 pub use tokio::spawn;
@@ -206,6 +209,29 @@ macro_rules! is_program {
             || ::core::option_env!("CARGO_BIN_NAME").is_some()
             || ::core::option_env!("CARGO_TARGET_TMPDIR").is_some()
     };
+}
+
+/// How the failure of a load whose function returns this type reaches those who wait for it: the error itself, where it is
+/// `Clone`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! handed {
+    ($output:ty) => {{
+        #[allow(unused_imports, reason = "which of them is used, the type decides")]
+        use $crate::__private::{HandsOut as _, HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
+        (&&&&$crate::__private::Fails::<$output>::new()).handed()
+    }};
+}
+
+/// The same for an error that borrows: what it says.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! handed_text {
+    ($output:ty) => {{
+        #[allow(unused_imports, reason = "which of them is used, the type decides")]
+        use $crate::__private::{HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
+        (&&&$crate::__private::Fails::<$output>::new()).handed()
+    }};
 }
 
 /// Puts a site into the catalogue.

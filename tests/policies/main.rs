@@ -2,6 +2,7 @@
 
 mod cached;
 mod corners;
+mod handover;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;

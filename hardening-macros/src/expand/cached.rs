@@ -14,6 +14,14 @@ pub(super) fn key(call: &Call) -> Option<TokenStream> {
     Some(emit!(let key = #key;))
 }
 
+/// How the failure of a load reaches those who wait for it.
+fn handed(call: &Call, shares: bool) -> TokenStream {
+    let private = private();
+    let output = call.output.as_ref().map_or_else(|| emit!(()), super::output::shown);
+    let handed = Ident::new(if shares { "handed" } else { "handed_text" }, proc_macro2::Span::mixed_site());
+    emit!(&#private::#handed!(#output))
+}
+
 /// Looks for a result before the attempts, and keeps theirs.
 pub(super) fn around(
     site: &Ident,
@@ -25,20 +33,22 @@ pub(super) fn around(
     let settled = attempts(held);
     let Some(cached) = &call.cached else { return settled };
     let private = private();
+    let handed = handed(call, cached.shares);
     // A call that keeps errors too keeps whole results.
     let loaded = match &cached.negative {
-        None => emit!(call.keep_loaded(load, settled)),
+        None => emit!(call.keep_loaded(load, settled, #handed)),
         Some(pattern) => {
             let negative = super::verdict::negative(pattern);
-            emit!({ let negative = #negative; call.keep_loaded_or_failed(load, settled, negative) })
+            emit!({ let negative = #negative; call.keep_loaded_or_failed(load, settled, negative, #handed) })
         }
     };
-    let found = if cached.negative.is_some() { emit!(found.result()) } else { emit!(found.success()) };
+    let found =
+        if cached.negative.is_some() { emit!(found.result(#handed)) } else { emit!(found.success(#handed)) };
     let stale = if cached.revalidates {
         // The request has its answer; nothing is run for its key.
         let (copies, settled) = (body.owned(), attempts(false));
         let charges = charge::passed(call);
-        let begin = super::output::checked(call, &emit!(#site.begin_refresh_call(#charges)));
+        let begin = super::output::checked(call, &emit!(#site.begin_refresh_call(#charges, &load)));
         emit! {
             #private::Cached::Stale(found, load) => {
                 #copies

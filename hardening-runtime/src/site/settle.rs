@@ -13,7 +13,7 @@ use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::circuit_breaker::{self, Permit};
-use crate::policy::retry::{Next, Progress, random};
+use crate::policy::retry::{Next, Progress, Stop, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
 
 impl Call<'_> {
@@ -73,11 +73,22 @@ impl Call<'_> {
     /// Counts the call and hands its result to the caller.
     #[inline(always)]
     pub fn finish_call<T, E: FromRejected>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
-        self.end(self.ended);
         match settled {
-            Outcome::Returned(result) => result,
-            Outcome::Refused(cut) => Err(E::from_rejected(self.reason(&cut))),
+            Outcome::Returned(result) => {
+                self.end(self.ended);
+                result
+            }
+            Outcome::Refused(cut) => Err(E::from_rejected(self.end_refused(&cut))),
         }
+    }
+
+    /// Counts a call that was refused.
+    #[cold]
+    fn end_refused(&mut self, cut: &Cut) -> Rejected {
+        // What the call carries is gone once it has ended.
+        let rejected = self.reason(cut);
+        self.end(self.ended);
+        rejected
     }
 
     /// The same, unless the fallback answers for it: then `Continue` with the error. `wanted` is what the
@@ -103,7 +114,10 @@ impl Call<'_> {
     /// Why the call was refused.
     #[cold]
     fn reason(&mut self, _: &Cut) -> Rejected {
-        let rejected = self.refusal.into_rejected(self.state);
+        let mut rejected = self.refusal.into_rejected(self.state);
+        if let Rejected::LoadFailed { cause, .. } = &mut rejected {
+            *cause = self.attached.as_mut().and_then(|attached| attached.cause.take());
+        }
         #[cfg(feature = "service")]
         crate::telemetry::recent::refused(self.state.name, rejected.kind());
         rejected
@@ -227,7 +241,12 @@ impl Call<'_> {
             asked_for,
         };
         match retry.next(progress, random()) {
-            Next::Stop(_) => false,
+            Next::Stop(stop) => {
+                if stop == Stop::Time && self.state.cache.is_some() {
+                    self.attach().out_of_time = true;
+                }
+                false
+            }
             Next::After(delay) => {
                 self.phase = Phase::Between;
                 happened!(self, Retried(std::time::Duration::from_nanos(delay)));
@@ -261,7 +280,7 @@ impl Call<'_> {
             Reason::Timeout => Refusals::TIMEOUT,
             Reason::DeadlineExceeded => Refusals::DEADLINE_EXCEEDED,
             Reason::CircuitOpen => Refusals::CIRCUIT_OPEN,
-            Reason::RateLimited if self.attempts > 0 => Refusals::ATTEMPT_RATE_LIMITED,
+            Reason::RateLimited if self.attempts > 0 || self.has_joined() => Refusals::ATTEMPT_RATE_LIMITED,
             // Refused before any attempt: the limit of the call itself.
             Reason::RateLimited => Refusals::RATE_LIMITED,
             Reason::BulkheadFull => Refusals::BULKHEAD_FULL,

@@ -4,11 +4,13 @@
 //! `stale_if_error` say; nothing older is ever handed out. Source of the states: RFC 5861.
 
 mod flight;
+mod mark;
 mod sites;
 mod store;
 mod times;
 
-pub use flight::{Landing, Leader};
+pub use flight::{Failure, Follower, Landing, Leader};
+pub use mark::{Edge, Mark};
 pub(crate) use sites::Request;
 pub use sites::{Cache, Stores};
 pub use store::{Found, Kept, Store};

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CacheSpec;
@@ -89,6 +89,8 @@ pub struct Stores {
     /// The others. They live as long as the site, as the types do.
     others: RwLock<Vec<&'static dyn Untyped>>,
     requests: [AtomicU64; Request::ALL.len()],
+    /// Whether a load has asked for its own key.
+    recursed: AtomicBool,
 }
 
 impl Stores {
@@ -100,6 +102,7 @@ impl Stores {
             first: OnceLock::new(),
             others: RwLock::default(),
             requests: Default::default(),
+            recursed: AtomicBool::new(false),
         }
     }
 
@@ -164,6 +167,11 @@ impl Stores {
         for store in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
             visit(*store);
         }
+    }
+
+    /// Whether this is the first time that a load asks for its own key.
+    pub(crate) fn is_first_recursion(&self) -> bool {
+        !self.recursed.swap(true, Ordering::Relaxed)
     }
 
     #[inline]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use hardening_spec::CacheSpec;
 use quick_cache::sync::Cache as Map;
-use tokio::sync::watch;
 
-use super::flight::{Boarding, Flights, Landing, Leader};
+use super::flight::{Boarding, Failure, Flights, Follower, Landing, Leader};
 use super::{Age, Times};
 use crate::clock::Nanos;
 
@@ -34,12 +33,12 @@ impl<V> Kept<V> {
 pub enum Found<K: Hash + Eq + Clone, V> {
     /// A fresh result.
     Fresh(V),
-    /// A stale result that is served; the caller who gets a leader loads it anew.
-    Stale(V, Option<Leader<K, Arc<Kept<V>>>>),
+    /// A stale result that is served; the caller who gets a leader, with the result as it is kept, loads it anew.
+    Stale(V, Option<(Leader<K, Arc<Kept<V>>>, Arc<Kept<V>>)>),
     /// Nothing to serve: load it. A result that is older than served ones may still stand in for a failure.
     Load(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>),
     /// Another call loads it.
-    Wait(watch::Receiver<Option<Landing<Arc<Kept<V>>>>>),
+    Wait(Follower<Arc<Kept<V>>>),
 }
 
 /// The results of one function of one type.
@@ -84,13 +83,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         match (boarded, kept) {
             (Ok(landed), _) => Found::Fresh(landed.value.clone()),
             (Err(Boarding::Leads(flight)), Some(kept)) if age == Age::Stale => {
-                Found::Stale(kept.value.clone(), Some(leader(flight)))
+                Found::Stale(kept.value.clone(), Some((leader(flight), kept)))
             }
             (Err(Boarding::Follows(_)), Some(kept)) if age == Age::Stale => {
                 Found::Stale(kept.value.clone(), None)
             }
             (Err(Boarding::Leads(flight)), kept) => Found::Load(leader(flight), kept),
-            (Err(Boarding::Follows(landing)), _) => Found::Wait(landing),
+            (Err(Boarding::Follows(follower)), _) => Found::Wait(follower),
         }
     }
 
@@ -112,17 +111,46 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         leader.land(Landing::Loaded(Arc::clone(&kept)), || self.map.insert(key, kept));
     }
 
-    /// Ends a load that failed; answers the result that may stand in for it.
+    /// Ends a load that failed; answers the result that may stand in for it. `failure` is what its followers get where
+    /// there is none.
     pub fn fail(
         &self,
         leader: Leader<K, Arc<Kept<V>>>,
         spare: Option<Arc<Kept<V>>>,
         now: Nanos,
+        failure: impl FnOnce() -> Failure,
     ) -> Option<V> {
-        let spare = spare.filter(|spare| !spare.error && self.times.spares(spare.fresh_until, now));
-        let landing = spare.as_ref().map_or(Landing::Failed, |spare| Landing::Loaded(Arc::clone(spare)));
+        let spare = self.spare(spare, now);
+        let landing = match &spare {
+            Some(spare) => Landing::Loaded(Arc::clone(spare)),
+            None if leader.is_followed() => Landing::Failed(Arc::new(failure())),
+            // A call that follows meanwhile asks anew.
+            None => Landing::Abandoned,
+        };
         leader.land(landing, || {});
         spare.map(|spare| spare.value.clone())
+    }
+
+    /// Ends a load that ended for a reason of its leader's caller: a follower leads. Answers the result that may stand in
+    /// for it.
+    pub fn hand_over(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        now: Nanos,
+    ) -> Option<V> {
+        leader.land(Landing::Abandoned, || {});
+        self.spare(spare, now).map(|spare| spare.value.clone())
+    }
+
+    /// Takes the load from a leader that is not polled, so that another call leads.
+    pub fn take_over(&self, key: &K, follower: &Follower<Arc<Kept<V>>>) {
+        self.flights.take_over(key, follower);
+    }
+
+    /// The result that may stand in for a failure.
+    fn spare(&self, spare: Option<Arc<Kept<V>>>, now: Nanos) -> Option<Arc<Kept<V>>> {
+        spare.filter(|spare| !spare.error && self.times.spares(spare.fresh_until, now))
     }
 
     /// Forgets a key, and what a load of it that is running will bring.
