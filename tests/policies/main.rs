@@ -9,6 +9,7 @@ mod idempotent;
 #[cfg(feature = "tower")]
 mod layers;
 mod leases;
+mod refresh;
 mod requires;
 #[cfg(feature = "tower")]
 mod reserving;

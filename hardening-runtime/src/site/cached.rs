@@ -363,7 +363,7 @@ impl Call<'_> {
                 return settled;
             }
             Outcome::Returned(result @ Err(_)) if negative => {
-                store.keep_error(leader, result.clone(), self.now);
+                store.keep_error(leader, spare, result.clone(), self.now);
                 return settled;
             }
             _ => {}

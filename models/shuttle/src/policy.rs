@@ -23,11 +23,14 @@ pub mod cache {
 mod flight;
 #[path = "../../../hardening-runtime/src/policy/cache/mark.rs"]
 mod mark;
+#[path = "../../../hardening-runtime/src/policy/cache/pause.rs"]
+mod pause;
 #[path = "../../../hardening-runtime/src/policy/cache/store.rs"]
 mod store;
 #[path = "../../../hardening-runtime/src/policy/cache/times.rs"]
 mod times;
 use mark::Mark;
+use pause::Pause;
 use times::{Age, Times};
 
 pub mod retry {

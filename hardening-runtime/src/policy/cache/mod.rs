@@ -5,12 +5,14 @@
 
 mod flight;
 mod mark;
+mod pause;
 mod sites;
 mod store;
 mod times;
 
 pub use flight::{Failure, Follower, Landing, Leader};
 pub use mark::{Edge, Mark};
+pub use pause::Pause;
 pub(crate) use sites::Request;
 pub use sites::{Cache, Stores};
 pub use store::{Found, Kept, Store};

@@ -7,7 +7,7 @@ use hardening_spec::CacheSpec;
 use quick_cache::sync::Cache as Map;
 
 use super::flight::{Boarding, Failure, Flights, Follower, Landing, Leader};
-use super::{Age, Times};
+use super::{Age, Pause, Times};
 use crate::clock::Nanos;
 
 /// A result as it is kept.
@@ -17,13 +17,19 @@ pub struct Kept<V> {
     fresh_until: Nanos,
     /// An error is served while it is fresh, and never after.
     error: bool,
+    /// The result that stood in the place of an error, for as long as it may stand in for a failure.
+    older: Option<Arc<Kept<V>>>,
+    pause: Pause,
 }
 
 impl<V> Kept<V> {
     fn age(&self, times: &Times, now: Nanos) -> Age {
         match times.age(self.fresh_until, now) {
             Age::Fresh => Age::Fresh,
-            _ if self.error => Age::Dead,
+            _ if self.error => match &self.older {
+                Some(older) if times.spares(older.fresh_until, now) => Age::Spare,
+                _ => Age::Dead,
+            },
             age => age,
         }
     }
@@ -77,12 +83,18 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     #[cold]
     fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
         let age = kept.as_ref().map_or(Age::Dead, |kept| kept.age(&self.times, now));
+        // A refresh that failed is not tried again at once.
+        if let Some(kept) = kept.as_ref().filter(|kept| age == Age::Stale && kept.pause.lasts(now)) {
+            return Found::Stale(kept.value.clone(), None);
+        }
         let fresh = || self.map.get(key).filter(|kept| kept.age(&self.times, now) == Age::Fresh);
         let boarded = self.flights.board(key, fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
             (Ok(landed), _) => Found::Fresh(landed.value.clone()),
             (Err(Boarding::Leads(flight)), Some(kept)) if age == Age::Stale => {
+                // Already now: a refresh that panics or is dropped has failed too.
+                kept.pause.begin(now);
                 Found::Stale(kept.value.clone(), Some((leader(flight), kept)))
             }
             (Err(Boarding::Follows(_)), Some(kept)) if age == Age::Stale => {
@@ -96,13 +108,22 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
     pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos, random: f64) {
         let fresh_until = self.times.fresh_until(now, random);
-        self.land(leader, Kept { value, fresh_until, error: false });
+        let pause = Pause::default();
+        self.land(leader, Kept { value, fresh_until, error: false, older: None, pause });
     }
 
-    /// The same with an error, which is kept for a time of its own.
-    pub fn keep_error(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos) {
+    /// The same with an error, which is kept for a time of its own. The result that it replaces stands in for later
+    /// failures all the same, as long as it may.
+    pub fn keep_error(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        value: V,
+        now: Nanos,
+    ) {
         let fresh_until = self.times.error_until(now);
-        self.land(leader, Kept { value, fresh_until, error: true });
+        let (older, pause) = (self.spare(spare, now), Pause::default());
+        self.land(leader, Kept { value, fresh_until, error: true, older, pause });
     }
 
     fn land(&self, leader: Leader<K, Arc<Kept<V>>>, kept: Kept<V>) {
@@ -120,6 +141,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         now: Nanos,
         failure: impl FnOnce() -> Failure,
     ) -> Option<V> {
+        if let Some(kept) = &spare {
+            kept.pause.extend(now);
+        }
         let spare = self.spare(spare, now);
         let landing = match &spare {
             Some(spare) => Landing::Loaded(Arc::clone(spare)),
@@ -150,7 +174,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
 
     /// The result that may stand in for a failure.
     fn spare(&self, spare: Option<Arc<Kept<V>>>, now: Nanos) -> Option<Arc<Kept<V>>> {
-        spare.filter(|spare| !spare.error && self.times.spares(spare.fresh_until, now))
+        let spare = spare?;
+        let spare = if spare.error { Arc::clone(spare.older.as_ref()?) } else { spare };
+        self.times.spares(spare.fresh_until, now).then_some(spare)
     }
 
     /// Forgets a key, and what a load of it that is running will bring.
