@@ -31,7 +31,8 @@ pub use crate::site::{
     Cached, Call, Fails, HandsOut, HandsOutDebug, HandsOutNothing, HandsOutText, Held, Level, Outcome, Place,
     Rest, Site, Verdict,
 };
-pub use crate::{handed, handed_text, is_program, place, register, siblings};
+pub use crate::size::{OwnSize, SizeOf};
+pub use crate::{bytes_of, handed, handed_text, is_program, place, register, siblings};
 #[cfg(feature = "service")]
 pub use crate::{register_check, register_task};
 pub use tokio::spawn;
@@ -231,6 +232,17 @@ macro_rules! handed_text {
         #[allow(unused_imports, reason = "which of them is used, the type decides")]
         use $crate::__private::{HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
         (&&&$crate::__private::Fails::<$output>::new()).handed()
+    }};
+}
+
+/// The size of a value; where its type has no `ByteSize`, without what it owns.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! bytes_of {
+    ($value:expr) => {{
+        #[allow(unused_imports, reason = "whether it is used, the type decides")]
+        use $crate::__private::OwnSize as _;
+        $crate::__private::SizeOf($value).bytes()
     }};
 }
 

@@ -25,6 +25,7 @@ pub mod service;
 #[cfg(feature = "service")]
 pub mod settings;
 pub mod site;
+mod size;
 mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
@@ -39,3 +40,4 @@ pub mod __private;
 pub use garde;
 pub use key::CacheKey;
 pub use rejected::Rejected;
+pub use size::ByteSize;

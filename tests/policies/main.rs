@@ -1,5 +1,6 @@
 //! The policies through the attributes, on paused time.
 
+mod bytes;
 mod cached;
 mod corners;
 mod handover;

@@ -159,7 +159,8 @@ fn cached(policies: &[Policy], function: &Function, output: Option<&Type>) -> Op
         _ => None,
     };
     let shares = output.is_none_or(|output| lasting::is_lasting(output, &function.sig));
-    Some(Cached { key, borrowed, revalidates: policy.has("stale_while_revalidate"), negative, shares })
+    let (revalidates, weighed) = (policy.has("stale_while_revalidate"), policy.has("max_bytes"));
+    Some(Cached { key, borrowed, revalidates, shares, weighed, negative })
 }
 
 /// A word of the request's context, unless an argument has that name.

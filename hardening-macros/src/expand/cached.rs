@@ -4,14 +4,38 @@ use proc_macro2::{Ident, TokenStream};
 
 use super::body::Body;
 use super::{charge, idempotent};
-use crate::model::Call;
+use crate::model::{Cached, Call};
 use crate::paths::{emit, ours_at, private};
 
 /// `let key = …;`, owned, before the body can use anything up.
 pub(super) fn key(call: &Call) -> Option<TokenStream> {
     let cached = call.cached.as_ref()?;
     let key = super::key::owned(&cached.key, &cached.borrowed);
-    Some(emit!(let key = #key;))
+    let size = cached.weighed.then(|| {
+        let private = private();
+        emit!(let key_size = #private::bytes_of!(&key);)
+    });
+    Some(emit!(let key = #key; #size))
+}
+
+/// The load, which weighs its result where there is a bound on the size of results.
+fn load(call: &Call, cached: &Cached) -> TokenStream {
+    if !cached.weighed {
+        return emit!(load);
+    }
+    let private = private();
+    // A result without a size is shown there.
+    let at = ours_at(call.output.as_ref().map_or_else(proc_macro2::Span::call_site, super::place));
+    match cached.negative {
+        None => {
+            let weighed = Ident::new("weighed", at);
+            emit!(load.#weighed(key_size, &settled))
+        }
+        Some(_) => {
+            let weighed = Ident::new("weighed_or_failed", at);
+            emit!(load.#weighed(key_size, &settled, |error| #private::bytes_of!(error)))
+        }
+    }
 }
 
 /// How the failure of a load reaches those who wait for it.
@@ -34,12 +58,13 @@ pub(super) fn around(
     let Some(cached) = &call.cached else { return settled };
     let private = private();
     let handed = handed(call, cached.shares);
+    let load = load(call, cached);
     // A call that keeps errors too keeps whole results.
     let loaded = match &cached.negative {
-        None => emit!(call.keep_loaded(load, settled, #handed)),
+        None => emit!(call.keep_loaded(#load, settled, #handed)),
         Some(pattern) => {
             let negative = super::verdict::negative(pattern);
-            emit!({ let negative = #negative; call.keep_loaded_or_failed(load, settled, negative, #handed) })
+            emit!({ let negative = #negative; call.keep_loaded_or_failed(#load, settled, negative, #handed) })
         }
     };
     let found =

@@ -4,76 +4,16 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::admit::Wait;
+use super::load::{CacheAnswer, Cached, Load, Task};
 use super::loading::{self, Handed};
 use super::refusal::{Reason, Refusal};
-use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::__private::Keepable;
 use crate::clock::{self, Nanos};
 use crate::context;
-use crate::policy::cache::{Failure, Follower, Found, Kept, Landing, Leader, Mark, Request, Stores};
+use crate::policy::cache::{Failure, Follower, Found, Landing, Mark, Request, Stores};
 use crate::policy::retry::random;
 use crate::telemetry::calls::CallOutcome;
-
-/// What a call under `#[cached]` does next. It knows no error of the function's, so that one that cannot be sent does not
-/// matter while the result is loaded.
-pub enum Cached<K: Hash + Eq + Clone, V> {
-    /// It has its outcome.
-    Settled(CacheAnswer<V>),
-    /// The same, and the result is to be loaded anew.
-    Stale(CacheAnswer<V>, Load<K, V>),
-    /// It loads the result.
-    Load(Load<K, V>),
-}
-
-/// What looking for a kept value has settled.
-pub enum CacheAnswer<V> {
-    /// It is there.
-    Value(V),
-    /// The load that the call waited for failed with an error that each follower gets.
-    Failed(Arc<Failure>),
-    /// The call is refused.
-    Refused,
-}
-
-impl<V> CacheAnswer<V> {
-    /// The outcome of a call whose successes are kept.
-    pub fn success<E>(self, handed: &Handed<E>) -> Outcome<Result<V, E>> {
-        match self {
-            Self::Value(value) => Outcome::Returned(Ok(value)),
-            Self::Failed(failure) => failed(&failure, handed),
-            Self::Refused => Outcome::Refused(Cut(())),
-        }
-    }
-}
-
-impl<T, E> CacheAnswer<Result<T, E>> {
-    /// The outcome of a call whose errors are kept too.
-    pub fn result(self, handed: &Handed<E>) -> Outcome<Result<T, E>> {
-        match self {
-            Self::Value(result) => Outcome::Returned(result),
-            Self::Failed(failure) => failed(&failure, handed),
-            Self::Refused => Outcome::Refused(Cut(())),
-        }
-    }
-}
-
-fn failed<T, E>(failure: &Failure, handed: &Handed<E>) -> Outcome<Result<T, E>> {
-    handed.error(failure).map_or(Outcome::Refused(Cut(())), |error| Outcome::Returned(Err(error)))
-}
-
-/// The right and the duty to load one result.
-pub struct Load<K: Hash + Eq + Clone, T>(Option<Task<K, T>>);
-
-impl<K: Hash + Eq + Clone, T> Load<K, T> {
-    /// The progress of the load.
-    pub(super) fn mark(&self) -> Option<Arc<Mark>> {
-        self.0.as_ref().map(|(leader, _)| Arc::clone(leader.mark()))
-    }
-}
-
-/// A leader, and the result that may stand in for a failure. There is none where settings switched the cache off.
-type Task<K, T> = (Leader<K, Arc<Kept<T>>>, Option<Arc<Kept<T>>>);
 
 /// How the wait for another call's load ended.
 enum Followed<V> {
@@ -108,8 +48,8 @@ impl Call<'_> {
     {
         match self.look_for(key).await {
             Looked::Settled(answer) => Cached::Settled(answer),
-            Looked::Stale(value, task) => Cached::Stale(CacheAnswer::Value(value), Load(Some(task))),
-            Looked::Load(task) => Cached::Load(Load(task)),
+            Looked::Stale(value, task) => Cached::Stale(CacheAnswer::Value(value), Load::new(Some(task))),
+            Looked::Load(task) => Cached::Load(Load::new(task)),
         }
     }
 
@@ -325,10 +265,12 @@ impl Call<'_> {
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
     {
-        let (Some(stores), Load(Some((leader, spare)))) = (&self.state.cache, load) else { return settled };
+        let (Some(stores), Load { task: Some((leader, spare)), bytes }) = (&self.state.cache, load) else {
+            return settled;
+        };
         self.leave_load();
         if let Outcome::Returned(Ok(value)) = &settled {
-            stores.of::<K, T>().keep(leader, value.clone(), self.now, random());
+            stores.of::<K, T>().keep(leader, value.clone(), bytes, self.now, random());
             return settled;
         }
         let stands_in = self.close_load(stores, (leader, spare), &settled, handed);
@@ -354,16 +296,18 @@ impl Call<'_> {
         T: Keepable,
         E: Keepable,
     {
-        let (Some(stores), Load(Some((leader, spare)))) = (&self.state.cache, load) else { return settled };
+        let (Some(stores), Load { task: Some((leader, spare)), bytes }) = (&self.state.cache, load) else {
+            return settled;
+        };
         self.leave_load();
         let store = stores.of::<K, Result<T, E>>();
         match &settled {
             Outcome::Returned(result @ Ok(_)) => {
-                store.keep(leader, result.clone(), self.now, random());
+                store.keep(leader, result.clone(), bytes, self.now, random());
                 return settled;
             }
             Outcome::Returned(result @ Err(_)) if negative => {
-                store.keep_error(leader, spare, result.clone(), self.now);
+                store.keep_error(leader, spare, result.clone(), bytes, self.now);
                 return settled;
             }
             _ => {}

@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 use hardening_spec::{MAX_RATE_LIMITS, Per};
 use tokio::time::Sleep;
 
-use super::cached::Load;
+use super::load::Load;
 use super::refusal::{Reason, Refusal};
 use super::span::{Attached, CallSpans};
 use super::state::{Charged, Limits, OtherBreakers, State};

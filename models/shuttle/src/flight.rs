@@ -70,7 +70,7 @@ impl World {
                     yield_now().await;
                     drop(loading);
                     match leads {
-                        Leads::Loads => self.store.keep(leader, value, 0, 0.0),
+                        Leads::Loads => self.store.keep(leader, value, 0, 0, 0.0),
                         Leads::Fails => {
                             self.store.fail(leader, None, 0, || Failure::Text(None));
                             return None;
@@ -84,7 +84,7 @@ impl World {
                             while !polled.load(Ordering::Acquire) {
                                 yield_now().await;
                             }
-                            self.store.keep(leader, value, 0, 0.0);
+                            self.store.keep(leader, value, 0, 0, 0.0);
                         }
                     }
                     return Some(value);

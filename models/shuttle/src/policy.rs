@@ -31,6 +31,8 @@ mod store;
 mod times;
 use mark::Mark;
 use pause::Pause;
+#[path = "../../../hardening-runtime/src/policy/cache/weighed.rs"]
+mod weighed;
 use times::{Age, Times};
 
 pub mod retry {

@@ -9,6 +9,7 @@ mod pause;
 mod sites;
 mod store;
 mod times;
+mod weighed;
 
 pub use flight::{Failure, Follower, Landing, Leader};
 pub use mark::{Edge, Mark};

@@ -18,6 +18,7 @@ trait Untyped: Send + Sync {
     fn invalidate(&self, key: &dyn Any);
     fn clear(&self);
     fn len(&self) -> usize;
+    fn bytes(&self) -> Option<u64>;
     fn tune(&self, spec: &CacheSpec);
 }
 
@@ -46,6 +47,10 @@ where
 
     fn len(&self) -> usize {
         Self::len(self)
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        Self::bytes(self)
     }
 
     fn tune(&self, spec: &CacheSpec) {
@@ -227,6 +232,14 @@ impl Cache {
         let mut len = 0;
         self.stores.each(|store| len += store.len());
         len
+    }
+
+    /// The size of the results held and of their keys, as far as `max_bytes` counts it; `None` without `max_bytes`, and
+    /// before the first call.
+    pub fn bytes(&self) -> Option<u64> {
+        let mut bytes = None;
+        self.stores.each(|store| bytes = store.bytes().map(|more| bytes.unwrap_or(0) + more).or(bytes));
+        bytes
     }
 
     /// Whether no result is held.

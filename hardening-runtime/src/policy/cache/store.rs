@@ -7,6 +7,7 @@ use hardening_spec::CacheSpec;
 use quick_cache::sync::Cache as Map;
 
 use super::flight::{Boarding, Failure, Flights, Follower, Landing, Leader};
+use super::weighed::Weighed;
 use super::{Age, Pause, Times};
 use crate::clock::Nanos;
 
@@ -20,6 +21,8 @@ pub struct Kept<V> {
     /// The result that stood in the place of an error, for as long as it may stand in for a failure.
     older: Option<Arc<Kept<V>>>,
     pause: Pause,
+    /// The size of its key and of the result.
+    bytes: usize,
 }
 
 impl<V> Kept<V> {
@@ -51,6 +54,9 @@ pub enum Found<K: Hash + Eq + Clone, V> {
 #[derive(Debug)]
 pub struct Store<K, V> {
     map: Map<K, Arc<Kept<V>>>,
+    /// In the place of `map` where there is a bound on their size. `map` is empty then, so that a look into it costs a store
+    /// without that bound nothing.
+    weighed: Option<Weighed<K, Arc<Kept<V>>>>,
     flights: Arc<Flights<K, Arc<Kept<V>>>>,
     times: Times,
 }
@@ -59,7 +65,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// An empty store.
     pub fn new(spec: &CacheSpec) -> Self {
         Self {
-            map: Map::new(spec.max_entries as usize),
+            map: Map::new(if spec.max_bytes.is_some() { 0 } else { spec.max_entries as usize }),
+            weighed: Weighed::new(spec),
             flights: Arc::new(Flights::new()),
             times: Times::new(spec),
         }
@@ -68,7 +75,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// Puts other numbers in force; what is held is held on, as far as there is room.
     pub fn tune(&self, spec: &CacheSpec) {
         self.times.tune(spec);
-        self.map.set_capacity(u64::from(spec.max_entries));
+        match &self.weighed {
+            Some(weighed) => weighed.tune(spec),
+            None => self.map.set_capacity(u64::from(spec.max_entries)),
+        }
     }
 
     /// Looks for a key.
@@ -82,12 +92,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
 
     #[cold]
     fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
+        let kept = kept.or_else(|| self.weighed.as_ref()?.get(key));
         let age = kept.as_ref().map_or(Age::Dead, |kept| kept.age(&self.times, now));
+        if let Some(kept) = kept.as_ref().filter(|_| age == Age::Fresh) {
+            return Found::Fresh(kept.value.clone());
+        }
         // A refresh that failed is not tried again at once.
         if let Some(kept) = kept.as_ref().filter(|kept| age == Age::Stale && kept.pause.lasts(now)) {
             return Found::Stale(kept.value.clone(), None);
         }
-        let fresh = || self.map.get(key).filter(|kept| kept.age(&self.times, now) == Age::Fresh);
+        let get = || self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key));
+        let fresh = || get().filter(|kept| kept.age(&self.times, now) == Age::Fresh);
         let boarded = self.flights.board(key, fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
@@ -106,10 +121,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     }
 
     /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
-    pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos, random: f64) {
+    pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, bytes: usize, now: Nanos, random: f64) {
         let fresh_until = self.times.fresh_until(now, random);
         let pause = Pause::default();
-        self.land(leader, Kept { value, fresh_until, error: false, older: None, pause });
+        self.land(leader, Kept { value, fresh_until, error: false, older: None, pause, bytes });
     }
 
     /// The same with an error, which is kept for a time of its own. The result that it replaces stands in for later
@@ -119,17 +134,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         leader: Leader<K, Arc<Kept<V>>>,
         spare: Option<Arc<Kept<V>>>,
         value: V,
+        bytes: usize,
         now: Nanos,
     ) {
         let fresh_until = self.times.error_until(now);
         let (older, pause) = (self.spare(spare, now), Pause::default());
-        self.land(leader, Kept { value, fresh_until, error: true, older, pause });
+        // The older result is held on.
+        let bytes = older.as_ref().map_or(bytes, |older| older.bytes.saturating_add(bytes));
+        self.land(leader, Kept { value, fresh_until, error: true, older, pause, bytes });
     }
 
     fn land(&self, leader: Leader<K, Arc<Kept<V>>>, kept: Kept<V>) {
         let kept = Arc::new(kept);
         let key = leader.key().clone();
-        leader.land(Landing::Loaded(Arc::clone(&kept)), || self.map.insert(key, kept));
+        leader.land(Landing::Loaded(Arc::clone(&kept)), || match &self.weighed {
+            Some(weighed) => {
+                let bytes = kept.bytes as u64;
+                weighed.insert(key, kept, bytes);
+            }
+            None => self.map.insert(key, kept),
+        });
     }
 
     /// Ends a load that failed; answers the result that may stand in for it. `failure` is what its followers get where
@@ -182,18 +206,29 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// Forgets a key, and what a load of it that is running will bring.
     pub fn invalidate(&self, key: &K) {
         self.flights.detach(key);
-        self.map.remove(key);
+        match &self.weighed {
+            Some(weighed) => weighed.remove(key),
+            None => drop(self.map.remove(key)),
+        }
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
         self.flights.detach_all();
         self.map.clear();
+        if let Some(weighed) = &self.weighed {
+            weighed.clear();
+        }
     }
 
     /// Results held.
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.weighed.as_ref().map_or_else(|| self.map.len(), Weighed::len)
+    }
+
+    /// The size of the results held and of their keys, where there is a bound on it.
+    pub fn bytes(&self) -> Option<u64> {
+        self.weighed.as_ref().map(Weighed::bytes)
     }
 
     /// Whether none is held.
