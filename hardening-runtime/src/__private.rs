@@ -218,7 +218,6 @@ macro_rules! is_program {
 #[macro_export]
 macro_rules! handed {
     ($output:ty) => {{
-        #[allow(unused_imports, reason = "which of them is used, the type decides")]
         use $crate::__private::{HandsOut as _, HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
         (&&&&$crate::__private::Fails::<$output>::new()).handed()
     }};
@@ -229,7 +228,6 @@ macro_rules! handed {
 #[macro_export]
 macro_rules! handed_text {
     ($output:ty) => {{
-        #[allow(unused_imports, reason = "which of them is used, the type decides")]
         use $crate::__private::{HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
         (&&&$crate::__private::Fails::<$output>::new()).handed()
     }};
@@ -240,7 +238,6 @@ macro_rules! handed_text {
 #[macro_export]
 macro_rules! bytes_of {
     ($value:expr) => {{
-        #[allow(unused_imports, reason = "whether it is used, the type decides")]
         use $crate::__private::OwnSize as _;
         $crate::__private::SizeOf($value).bytes()
     }};

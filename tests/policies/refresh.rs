@@ -204,6 +204,33 @@ fn a_refresh_that_nobody_drives_holds_up_no_longer_than_refresh_timeout() {
     drop(first);
 }
 
+static ELSEWHERE: Source = Source::new();
+
+#[cached(ttl = 20ms, key = (), jitter = 1%, stale_while_revalidate = 1h, refresh_timeout = 100ms)]
+async fn elsewhere() -> Result<u32, Error> {
+    ELSEWHERE.load(7).await.map(|value| value + ELSEWHERE.loads())
+}
+
+/// The stale result is still served at once, and another call's refresh takes the place of the one that is not driven.
+#[test]
+fn a_refresh_that_nobody_drives_is_begun_again_elsewhere() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    ELSEWHERE.does(Does::Answers);
+    assert_eq!(first.block_on(elsewhere()), Ok(8));
+    std::thread::sleep(millis(40));
+    // Spawned, and never polled.
+    assert_eq!(first.block_on(elsewhere()), Ok(8));
+    std::thread::sleep(millis(600));
+    let (stale, fresh) = second.block_on(async {
+        let stale = elsewhere().await;
+        tokio::task::yield_now().await;
+        (stale, elsewhere().await)
+    });
+    assert_eq!((stale, fresh), (Ok(8), Ok(9)));
+    drop(first);
+}
+
 static LATER: Source = Source::new();
 
 #[cached(ttl = 1s, key = (), jitter = 1%, stale_while_revalidate = 2s, stale_if_error = 1m, refresh_timeout = 5s)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::watch;
 
 use super::Mark;
+use crate::clock::Nanos;
 use crate::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 16;
@@ -49,6 +50,7 @@ impl<V: Clone> Clone for Landing<V> {
 struct Flight<V> {
     landing: watch::Sender<Option<Landing<V>>>,
     mark: Arc<Mark>,
+    began: Nanos,
 }
 
 /// The wait for another call's load.
@@ -70,6 +72,11 @@ impl<V: Clone> Follower<V> {
 }
 
 impl<V> Follower<V> {
+    /// When the load began.
+    pub(super) fn began(&self) -> Nanos {
+        self.flight.began
+    }
+
     /// The progress of the load.
     pub fn mark(&self) -> &Arc<Mark> {
         &self.flight.mark
@@ -105,7 +112,12 @@ impl<K: Hash + Eq + Clone, V> Flights<K, V> {
 
     /// Leads the key's load, or follows the one in flight; unless `landed` finds the result of one that has just
     /// ended.
-    pub(super) fn board<R>(&self, key: &K, landed: impl FnOnce() -> Option<R>) -> Result<R, Boarding<V>> {
+    pub(super) fn board<R>(
+        &self,
+        key: &K,
+        now: Nanos,
+        landed: impl FnOnce() -> Option<R>,
+    ) -> Result<R, Boarding<V>> {
         let mut flights = self.shard(key);
         if let Some(flight) = flights.get(key) {
             let landing = flight.landing.subscribe();
@@ -114,7 +126,7 @@ impl<K: Hash + Eq + Clone, V> Flights<K, V> {
         if let Some(found) = landed() {
             return Ok(found);
         }
-        let flight = Arc::new(Flight { landing: watch::Sender::new(None), mark: Arc::default() });
+        let flight = Arc::new(Flight { landing: watch::Sender::new(None), mark: Arc::default(), began: now });
         flights.insert(key.clone(), Arc::clone(&flight));
         Err(Boarding::Leads(Flown(flight)))
     }

@@ -103,7 +103,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         }
         let get = || self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key));
         let fresh = || get().filter(|kept| kept.age(&self.times, now) == Age::Fresh);
-        let boarded = self.flights.board(key, fresh);
+        let boarded = self.flights.board(key, now, fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
             (Ok(landed), _) => Found::Fresh(landed.value.clone()),
@@ -112,8 +112,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
                 kept.pause.begin(now);
                 Found::Stale(kept.value.clone(), Some((leader(flight), kept)))
             }
-            (Err(Boarding::Follows(_)), Some(kept)) if age == Age::Stale => {
-                Found::Stale(kept.value.clone(), None)
+            (Err(Boarding::Follows(follower)), Some(kept)) if age == Age::Stale => {
+                if !self.times.refresh_is_lost(follower.began(), now) || follower.mark().is_polled() {
+                    return Found::Stale(kept.value.clone(), None);
+                }
+                self.flights.take_over(key, &follower);
+                self.miss(key, Some(kept), now)
             }
             (Err(Boarding::Leads(flight)), kept) => Found::Load(leader(flight), kept),
             (Err(Boarding::Follows(follower)), _) => Found::Wait(follower),

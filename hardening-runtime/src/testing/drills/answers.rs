@@ -12,7 +12,7 @@ use super::super::drill::{allowed, begin, charges};
 use super::{Drill, Kept, TICK, poll_once, that};
 use crate::Rejected;
 use crate::policy::idempotency::{Never, Replay, Ticket};
-use crate::site::{Cached, Site};
+use crate::site::{Cached, Fails, HandsOut as _, Site};
 
 /// A key that no function has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +75,7 @@ impl Source {
 async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
     let charges = charges(site.declared(), key);
     let mut call = begin(site, &charges);
-    let handed = &crate::handed!(End);
+    let handed = &(&&&&Fails::<End>::new()).handed();
     let settled = match call.find_cached::<Key, Answer>(Key(key)).await {
         Cached::Settled(found) => found.success(handed),
         Cached::Stale(found, load) => {
