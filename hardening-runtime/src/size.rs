@@ -289,7 +289,7 @@ mod tests {
         let text = |length: usize| "x".repeat(length);
         assert_eq!(7_u32.byte_size(), 4);
         assert_eq!(text(10).byte_size(), size_of::<String>() + 10);
-        assert_eq!("static".byte_size(), size_of::<&str>());
+        assert_eq!(ByteSize::byte_size(&"static"), size_of::<&str>());
         assert_eq!(vec![0_u8; 1_000].byte_size(), size_of::<Vec<u8>>() + 1_000);
         assert_eq!(vec![text(5), text(6)].byte_size(), size_of::<Vec<u8>>() + 2 * size_of::<String>() + 11);
         assert_eq!(Some(text(5)).byte_size(), size_of::<Option<String>>() + 5);
