@@ -10,6 +10,7 @@ mod idempotent;
 #[cfg(feature = "tower")]
 mod layers;
 mod leases;
+mod load_failed;
 mod refresh;
 mod requires;
 #[cfg(feature = "tower")]

@@ -26,16 +26,12 @@ fn load(call: &Call, cached: &Cached) -> TokenStream {
     let private = private();
     // A result without a size is shown there.
     let at = ours_at(call.output.as_ref().map_or_else(proc_macro2::Span::call_site, super::place));
-    match cached.negative {
-        None => {
-            let weighed = Ident::new("weighed", at);
-            emit!(load.#weighed(key_size, &settled))
-        }
-        Some(_) => {
-            let weighed = Ident::new("weighed_or_failed", at);
-            emit!(load.#weighed(key_size, &settled, |error| #private::bytes_of!(error)))
-        }
+    if cached.negative.is_none() {
+        let weighed = Ident::new("weighed", at);
+        return emit!(load.#weighed(key_size, &settled));
     }
+    let weighed = Ident::new("weighed_or_failed", at);
+    emit!(load.#weighed(key_size, &settled, |error| #private::bytes_of!(error)))
 }
 
 /// How the failure of a load reaches those who wait for it.

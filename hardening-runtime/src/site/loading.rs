@@ -35,7 +35,7 @@ impl Loading {
 
 impl Drop for Loading {
     fn drop(&mut self) {
-        LOADING.with_borrow_mut(|loading| loading.pop());
+        LOADING.with_borrow_mut(Vec::pop);
     }
 }
 

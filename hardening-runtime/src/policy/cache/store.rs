@@ -38,12 +38,15 @@ impl<V> Kept<V> {
     }
 }
 
+/// The right to load a stale result anew, and the result as it is kept.
+type Refresh<K, V> = (Leader<K, Arc<Kept<V>>>, Arc<Kept<V>>);
+
 /// What a look into the store gives.
 pub enum Found<K: Hash + Eq + Clone, V> {
     /// A fresh result.
     Fresh(V),
     /// A stale result that is served; the caller who gets a leader, with the result as it is kept, loads it anew.
-    Stale(V, Option<(Leader<K, Arc<Kept<V>>>, Arc<Kept<V>>)>),
+    Stale(V, Option<Refresh<K, V>>),
     /// Nothing to serve: load it. A result that is older than served ones may still stand in for a failure.
     Load(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>),
     /// Another call loads it.
