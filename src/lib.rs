@@ -109,7 +109,7 @@ pub use hardening_runtime::service::{
     BoxError, FieldError, IntoApp, Json, PoolState, PoolWaits, Priority, Problem, Report, Result, Running,
     Service, Setup, StartError, Stopping,
 };
-pub use hardening_runtime::{CacheKey, Rejected, catalogue, context, events, telemetry};
+pub use hardening_runtime::{ByteSize, CacheKey, Rejected, catalogue, context, events, telemetry};
 
 /// The rules that types carry, for [`Valid`]: `#[derive(garde::Validate)]`.
 #[cfg(feature = "validation")]

@@ -47,6 +47,10 @@ pub(crate) struct Cached {
     pub(crate) borrowed: Vec<String>,
     /// Whether it may be loaded anew in the background.
     pub(crate) revalidates: bool,
+    /// Whether nothing shows that the error borrows, so that those who wait for a load may get it itself.
+    pub(crate) shares: bool,
+    /// Whether there is a bound on the size of results.
+    pub(crate) weighed: bool,
     /// Errors that are kept too.
     pub(crate) negative: Option<Pattern>,
 }

@@ -81,8 +81,8 @@ fn spec(policies: &[Policy]) -> CallSpec {
                 let default = IdempotentSpec::DEFAULT;
                 let ttl = policy.time("ttl").unwrap_or(default.ttl);
                 let max_keys = policy.count("max_keys").unwrap_or(default.max_keys);
-                let lease = policy.time("lease");
-                spec.idempotent = Some(IdempotentSpec { ttl, max_keys, lease, ..default });
+                let (max_bytes, lease) = (policy.bytes("max_bytes"), policy.time("lease"));
+                spec.idempotent = Some(IdempotentSpec { ttl, max_keys, max_bytes, lease, ..default });
             }
             "hedged" => spec.hedged = Some(hedge(policy)),
             "cached" => spec.cached = Some(cache(policy)),
@@ -183,6 +183,7 @@ fn cache(policy: &Policy) -> CacheSpec {
     let default = CacheSpec::new(policy.time("ttl").unwrap_or(Duration::from_secs(1)));
     CacheSpec {
         max_entries: policy.count("max_entries").unwrap_or(default.max_entries),
+        max_bytes: policy.bytes("max_bytes"),
         jitter: policy.ratio("jitter").unwrap_or(default.jitter),
         stale_while_revalidate: policy.time("stale_while_revalidate").unwrap_or_default(),
         stale_if_error: policy.time("stale_if_error").unwrap_or_default(),
@@ -218,6 +219,13 @@ impl Policy {
     pub(crate) fn count(&self, key: &str) -> Option<u32> {
         match self.get(key)?.value {
             Value::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, key: &str) -> Option<u64> {
+        match self.get(key)?.value {
+            Value::Bytes(bytes) => Some(bytes),
             _ => None,
         }
     }

@@ -27,8 +27,12 @@ pub use crate::service::{
     health::{CheckKind, HealthCheck},
     tasks::BackgroundTask,
 };
-pub use crate::site::{Cached, Call, Held, KeepsNothing, Level, Outcome, Place, Rest, Site, Verdict};
-pub use crate::{is_program, place, register, siblings};
+pub use crate::site::{
+    Cached, Call, Fails, HandsOut, HandsOutDebug, HandsOutNothing, HandsOutText, Held, KeepsNothing, Level,
+    Outcome, Place, Rest, Site, Verdict,
+};
+pub use crate::size::{OwnSize, SizeOf};
+pub use crate::{bytes_of, handed, handed_text, is_program, place, register, siblings};
 #[cfg(feature = "service")]
 pub use crate::{register_check, register_task};
 pub use tokio::spawn;
@@ -206,6 +210,37 @@ macro_rules! is_program {
     ($program:literal) => {
         $program
     };
+}
+
+/// How the failure of a load whose function returns this type reaches those who wait for it: the error itself, where it is
+/// `Clone`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! handed {
+    ($output:ty) => {{
+        use $crate::__private::{HandsOut as _, HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
+        (&&&&$crate::__private::Fails::<$output>::new()).handed()
+    }};
+}
+
+/// The same for an error that borrows: what it says.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! handed_text {
+    ($output:ty) => {{
+        use $crate::__private::{HandsOutDebug as _, HandsOutNothing as _, HandsOutText as _};
+        (&&&$crate::__private::Fails::<$output>::new()).handed()
+    }};
+}
+
+/// The size of a value; where its type has no `ByteSize`, without what it owns.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! bytes_of {
+    ($value:expr) => {{
+        use $crate::__private::OwnSize as _;
+        $crate::__private::SizeOf($value).bytes()
+    }};
 }
 
 /// Puts a site into the catalogue.

@@ -28,6 +28,7 @@ pub mod service;
 #[cfg(feature = "service")]
 pub mod settings;
 pub mod site;
+mod size;
 mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
@@ -42,3 +43,4 @@ pub mod __private;
 pub use garde;
 pub use key::CacheKey;
 pub use rejected::Rejected;
+pub use size::ByteSize;

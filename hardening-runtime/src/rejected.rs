@@ -1,5 +1,6 @@
 //! Refusals: what a policy answers instead of the body.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -61,10 +62,12 @@ pub enum Rejected {
     IdempotencyMismatch,
     /// The request carries no idempotency key.
     IdempotencyKeyMissing,
-    /// The load that this call waited for failed.
+    /// The load that this call waited for failed, with an error that cannot be handed out more than once.
     LoadFailed {
         /// The call.
         call: &'static str,
+        /// What the error says, without secrets: for the log and for operators. It is in no HTTP answer.
+        cause: Option<Arc<str>>,
     },
     /// The caller is not known.
     Unauthenticated,
@@ -145,7 +148,10 @@ impl fmt::Display for Rejected {
             }
             Self::IdempotencyMismatch => write!(f, "this idempotency key was used with another request"),
             Self::IdempotencyKeyMissing => write!(f, "this operation needs an idempotency key"),
-            Self::LoadFailed { call } => write!(f, "the load of {call} that this call waited for failed"),
+            Self::LoadFailed { call, cause } => {
+                write!(f, "the load of {call} that this call waited for failed")?;
+                cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
             Self::Unauthenticated => write!(f, "the caller is not known"),
             Self::Forbidden { scope } => write!(f, "the caller lacks the scope {scope}"),
             Self::ShuttingDown => write!(f, "the service is shutting down"),

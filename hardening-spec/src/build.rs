@@ -80,6 +80,7 @@ builders! {
     IdempotentSpec {
         with_ttl(ttl: Duration) => ttl = ttl;
         with_max_keys(keys: u32) => max_keys = keys;
+        with_max_bytes(bytes: u64) => max_bytes = Some(bytes);
         with_lease(lease: Duration) => lease = Some(lease);
         with_on_takeover(then: OnTakeover) => on_takeover = then;
     }
@@ -89,6 +90,7 @@ builders! {
     }
     CacheSpec {
         with_max_entries(entries: u32) => max_entries = entries;
+        with_max_bytes(bytes: u64) => max_bytes = Some(bytes);
         with_jitter(jitter: Ratio) => jitter = jitter;
         with_stale_while_revalidate(length: Duration) => stale_while_revalidate = length;
         with_stale_if_error(length: Duration) => stale_if_error = length;

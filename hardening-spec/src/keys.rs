@@ -32,6 +32,8 @@ pub enum Kind {
     Count,
     /// A whole number, 0 included.
     CountOrZero,
+    /// `64MiB`, or a number of bytes.
+    Bytes,
     /// A decimal of at least 1.
     Factor,
     /// Present or absent, without a value.
@@ -68,6 +70,7 @@ impl Kind {
             Self::Window => "a duration such as `10s`, or a count of calls such as `100`".into(),
             Self::Count => "a whole number of at least 1, such as `3`".into(),
             Self::CountOrZero => "a whole number such as `10`".into(),
+            Self::Bytes => "a size such as `64MiB`, `10MB` or a number of bytes".into(),
             Self::Factor => "a number of at least 1, such as `2` or `1.5`".into(),
             Self::Flag => "no value: write the name alone".into(),
             Self::Choice([word]) => format!("`{word}`"),

@@ -196,6 +196,7 @@ fn assign(spec: &mut CallSpec, policy: &str, key: &str, kind: Kind, raw: Raw<'_>
                             _ => return Err(wrong(kind)),
                         };
                     }
+                    "max_bytes" => idempotent.max_bytes = unless_none(raw, |raw| bytes(kind, raw))?,
                     _ => idempotent.max_keys = count(kind, raw)?,
                 }
             }
@@ -302,6 +303,13 @@ fn assign_cache(cache: &mut CacheSpec, key: &str, kind: Kind, raw: Raw<'_>) -> R
     match key {
         "ttl" => cache.ttl = duration(kind, raw)?,
         "max_entries" => cache.max_entries = count(kind, raw)?,
+        "max_bytes" if cache.max_bytes.is_none() && raw == Raw::Text("none") => {}
+        "max_bytes" if cache.max_bytes.is_none() => {
+            return Err(SetError::new(
+                "this cache does not know the size of its results; its attribute says that it shall: `max_bytes = 64MiB`",
+            ));
+        }
+        "max_bytes" => cache.max_bytes = Some(bytes(kind, raw)?),
         "jitter" => cache.jitter = ratio(kind, raw)?,
         "negative" if cache.negative.is_none() => {
             return Err(SetError::new(
@@ -323,6 +331,13 @@ fn assign_limit(limit: &mut RateLimitSpec, key: &str, kind: Kind, raw: Raw<'_>) 
         _ => limit.wait = duration(kind, raw)?,
     }
     Ok(())
+}
+
+fn bytes(kind: Kind, raw: Raw<'_>) -> Result<u64, SetError> {
+    match raw {
+        Raw::Int(bytes) => u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| wrong(kind)),
+        raw => parsed(kind, raw, units::bytes),
+    }
 }
 
 fn wrong(kind: Kind) -> SetError {

@@ -209,6 +209,8 @@ pub struct IdempotentSpec {
     pub ttl: Duration,
     /// The bound on keys held at once.
     pub max_keys: u32,
+    /// The bound on the size of all answers that are kept.
+    pub max_bytes: Option<u64>,
     /// How long a run keeps its key without a sign of life; `None` for what is left of the deadline and a little more.
     pub lease: Option<Duration>,
     /// What a request gets whose first run went away unfinished.
@@ -220,6 +222,7 @@ impl IdempotentSpec {
     pub const DEFAULT: Self = Self {
         ttl: Duration::from_hours(24),
         max_keys: 100_000,
+        max_bytes: None,
         lease: None,
         on_takeover: OnTakeover::Rerun,
     };
@@ -278,6 +281,8 @@ pub struct CacheSpec {
     pub ttl: Duration,
     /// The bound on results held at once.
     pub max_entries: u32,
+    /// The bound on the size of all results and their keys.
+    pub max_bytes: Option<u64>,
     /// How far `ttl` is spread, so that results of one moment do not end in one moment.
     pub jitter: Ratio,
     /// How long beyond `ttl` a result is still served while one call loads it anew.
@@ -296,6 +301,7 @@ impl CacheSpec {
         Self {
             ttl,
             max_entries: 10_000,
+            max_bytes: None,
             jitter: Ratio::percent(5),
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,

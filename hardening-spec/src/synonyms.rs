@@ -123,6 +123,10 @@ const SYNONYMS: &[(&str, &str)] = &[
          args scopekey per idempotencykey group keyed",
     ),
     ("max_entries", "size maxsize capacity maxcapacity maximumsize limit max entries maxitems"),
+    (
+        "max_bytes",
+        "maxweight maximumweight weight weigher bytes memory maxmemory maxsizebytes bytelimit capacitybytes",
+    ),
     ("stale_while_revalidate", "swr refreshafterwrite refresh refreshafter prefetch stale"),
     ("stale_if_error", "sie staleonerror graceperiod grace usestale"),
     ("negative", "cacheerrors negativettl cachenone errorttl result option errors"),

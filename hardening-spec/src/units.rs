@@ -154,6 +154,47 @@ pub fn after(text: &str) -> Result<After, Malformed> {
     Ok(After::Percentile(share))
 }
 
+/// Units of size, the longest name first.
+const SIZES: [(&str, u64); 8] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("B", 1),
+];
+
+/// Reads `64MiB`, `10MB` or a number of bytes.
+///
+/// # Errors
+/// When it is neither, or no size.
+pub fn bytes(text: &str) -> Result<u64, Malformed> {
+    let text = text.trim();
+    let (number, unit) = SIZES
+        .iter()
+        .find_map(|(name, size)| text.strip_suffix(name).map(|number| (number.trim(), *size)))
+        .unwrap_or((text, 1));
+    let number = number.replace('_', "");
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return malformed(format!("`{text}` is no size"));
+    }
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        Some(_) => malformed("a size is at least one byte"),
+        None => malformed(format!("`{text}` is more than {} bytes", u64::MAX)),
+    }
+}
+
+/// Writes a size as [`bytes`] reads it.
+pub fn show_bytes(bytes: u64) -> String {
+    match SIZES[..3].iter().find(|(_, size)| bytes.is_multiple_of(*size)) {
+        Some((name, size)) => format!("{}{name}", bytes / size),
+        None => format!("{bytes}B"),
+    }
+}
+
 /// Reads `100/s`, `600/min`, `5000/h` or `10/250ms`.
 ///
 /// # Errors

@@ -267,6 +267,8 @@ changed! {
             }
             (bodies.iter().map(Script::exec).sum::<usize>() > 3).to_string()
         } => "false", "true";
+    cached.max_bytes = Raw::Text("1B"), #[cached(ttl = 1h, key = 0, max_bytes = 1MiB)] cached_max_bytes(body),
+        async |_, call| runs("S", &[0; 5], call).await.to_string() => "1", "5";
     cached.jitter = Raw::Text("50%"), #[cached(ttl = 100s, jitter = 1%, key = 0)] cached_jitter(body),
         async |_, call| (runs("S", &[98_000, 2_000].repeat(20), call).await > 20).to_string()
         => "false", "true";
@@ -299,6 +301,8 @@ changed! {
         async |_, call| runs("S", &[1000; 5], call).await.to_string() => "1", "5";
     idempotent.max_keys = Raw::Int(1), #[idempotent(key = body.text(), fingerprint = ())] idempotent_max_keys(body),
         async |_, call| three_keys(1, call).await => "F F F", "F store_unavailable store_unavailable";
+    idempotent.max_bytes = Raw::Text("1B"), #[idempotent(key = 0, fingerprint = ())] idempotent_max_bytes(body),
+        async |_, call| ends("S", 1, call).await => "S", "store_unavailable";
     idempotent.lease = Raw::Text("1m"), #[idempotent(key = 0, fingerprint = (), lease = 2s)] idempotent_lease(body),
         async |_, call| after_one_that_went_away(call, Leaves::Stalled).await => "S", "idempotency_conflict";
     idempotent.on_takeover = Raw::Text("conflict"), #[idempotent(key = 0, fingerprint = ())] idempotent_on_takeover(body),

@@ -20,6 +20,12 @@ pub(crate) enum Reply {
     Bad,
 }
 
+impl hardening::ByteSize for Reply {
+    fn byte_size(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
 /// What a body, or a policy around it, fails with.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Error {

@@ -43,7 +43,7 @@ fn the_page_s_table_of_statuses_is_that_of_the_function() {
         ("BulkheadFull", Rejected::BulkheadFull { call, limit: 1 }),
         ("ShuttingDown", Rejected::ShuttingDown),
         ("StoreUnavailable", Rejected::StoreUnavailable { store: call }),
-        ("LoadFailed", Rejected::LoadFailed { call }),
+        ("LoadFailed", Rejected::LoadFailed { call, cause: None }),
     ];
     let page = fs::read_to_string(root().join("docs/policies.md")).expect("a page");
     let rows: Vec<[&str; 2]> = page

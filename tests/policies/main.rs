@@ -2,18 +2,22 @@
 
 mod breakers;
 mod budgets;
+mod bytes;
 mod cached;
 mod corners;
+mod handover;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;
 #[cfg(feature = "tower")]
 mod layers;
 mod leases;
+mod load_failed;
 mod nested;
 mod nested_told;
 mod overload;
 mod recursion;
+mod refresh;
 mod requires;
 #[cfg(feature = "tower")]
 mod reserving;

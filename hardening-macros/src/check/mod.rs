@@ -3,6 +3,7 @@
 mod error_type;
 mod futile;
 mod key;
+mod lasting;
 mod policy;
 mod replayed;
 mod shape;
@@ -16,7 +17,7 @@ use hardening_spec::rules::Severity;
 use hardening_spec::{keys, suggest};
 use proc_macro2::TokenTree;
 use quote::ToTokens;
-use syn::{Expr, Ident};
+use syn::{Expr, Ident, Type};
 
 use crate::arguments::bindings;
 use crate::diagnostics::Errors;
@@ -68,7 +69,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
         imports,
         charges: charges(&policies, function),
         ticket: ticket(&policies, function),
-        cached: cached(&policies, function),
+        cached: cached(&policies, function, form.output.as_ref()),
         output: form.output.clone(),
         run: run(form, &policies),
         policies,
@@ -154,7 +155,7 @@ fn ticket(policies: &[Policy], function: &Function) -> Option<Ticket> {
     Some(Ticket { key, fingerprint: policy.expression("fingerprint").cloned(), without_content })
 }
 
-fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {
+fn cached(policies: &[Policy], function: &Function, output: Option<&Type>) -> Option<Cached> {
     let policy = policies.iter().find(|policy| policy.name() == keys::CACHED.name)?;
     let key = policy.expression("key")?;
     let borrowed = key::borrowed(key, &function.sig);
@@ -163,7 +164,9 @@ fn cached(policies: &[Policy], function: &Function) -> Option<Cached> {
         Some(Value::Negative(pattern, _)) => Some(pattern.clone()),
         _ => None,
     };
-    Some(Cached { key, borrowed, revalidates: policy.has("stale_while_revalidate"), negative })
+    let shares = output.is_none_or(|output| lasting::is_lasting(output, &function.sig));
+    let (revalidates, weighed) = (policy.has("stale_while_revalidate"), policy.has("max_bytes"));
+    Some(Cached { key, borrowed, revalidates, shares, weighed, negative })
 }
 
 /// A word of the request's context, unless an argument has that name.

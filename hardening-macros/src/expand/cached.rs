@@ -4,14 +4,42 @@ use proc_macro2::{Ident, TokenStream};
 
 use super::body::Body;
 use super::{charge, idempotent};
-use crate::model::Call;
+use crate::model::{Cached, Call};
 use crate::paths::{emit, ours_at, private};
 
 /// `let key = …;`, owned, before the body can use anything up.
 pub(super) fn key(call: &Call) -> Option<TokenStream> {
     let cached = call.cached.as_ref()?;
     let key = super::key::owned(&cached.key, &cached.borrowed);
-    Some(emit!(let key = #key;))
+    let size = cached.weighed.then(|| {
+        let private = private();
+        emit!(let key_size = #private::bytes_of!(&key);)
+    });
+    Some(emit!(let key = #key; #size))
+}
+
+/// The load, which weighs its result where there is a bound on the size of results.
+fn load(call: &Call, cached: &Cached) -> TokenStream {
+    if !cached.weighed {
+        return emit!(load);
+    }
+    let private = private();
+    // A result without a size is shown there.
+    let at = ours_at(call.output.as_ref().map_or_else(proc_macro2::Span::call_site, super::place));
+    if cached.negative.is_none() {
+        let weighed = Ident::new("weighed", at);
+        return emit!(load.#weighed(key_size, &settled));
+    }
+    let weighed = Ident::new("weighed_or_failed", at);
+    emit!(load.#weighed(key_size, &settled, |error| #private::bytes_of!(error)))
+}
+
+/// How the failure of a load reaches those who wait for it.
+fn handed(call: &Call, shares: bool) -> TokenStream {
+    let private = private();
+    let output = call.output.as_ref().map_or_else(|| emit!(()), super::output::shown);
+    let handed = Ident::new(if shares { "handed" } else { "handed_text" }, proc_macro2::Span::mixed_site());
+    emit!(&#private::#handed!(#output))
 }
 
 /// Looks for a result before the attempts, and keeps theirs.
@@ -25,20 +53,23 @@ pub(super) fn around(
     let settled = attempts(held);
     let Some(cached) = &call.cached else { return settled };
     let private = private();
+    let handed = handed(call, cached.shares);
+    let load = load(call, cached);
     // A call that keeps errors too keeps whole results.
     let loaded = match &cached.negative {
-        None => emit!(call.keep_loaded(load, settled)),
+        None => emit!(call.keep_loaded(#load, settled, #handed)),
         Some(pattern) => {
             let negative = super::verdict::negative(pattern);
-            emit!({ let negative = #negative; call.keep_loaded_or_failed(load, settled, negative) })
+            emit!({ let negative = #negative; call.keep_loaded_or_failed(#load, settled, negative, #handed) })
         }
     };
-    let found = if cached.negative.is_some() { emit!(found.result()) } else { emit!(found.success()) };
+    let found =
+        if cached.negative.is_some() { emit!(found.result(#handed)) } else { emit!(found.success(#handed)) };
     let stale = if cached.revalidates {
         // The request has its answer; nothing is run for its key.
         let (copies, settled) = (body.owned(), attempts(false));
         let charges = charge::passed(call);
-        let begin = super::output::checked(call, &emit!(#site.begin_refresh_call(#charges)));
+        let begin = super::output::checked(call, &emit!(#site.begin_refresh_call(#charges, &load)));
         emit! {
             #private::Cached::Stale(found, load) => {
                 #copies

@@ -42,6 +42,11 @@ fn unknown_output(call: &Call) -> Option<(Span, TokenStream)> {
     Some((at, quote_spanned!(at=> <#output as #private::Refusable>)))
 }
 
+/// The function's type where only its error matters: nothing is known of what stands for an `impl Trait`.
+pub(super) fn shown(output: &Type) -> TokenStream {
+    erased(output, &syn::parse_quote!(()))
+}
+
 fn has_impl_trait(output: &Type) -> bool {
     let erased = erased(output, &syn::parse_quote!(_));
     erased.to_string() != output.to_token_stream().to_string()

@@ -251,6 +251,7 @@ fn value(entry: &Entry) -> TokenStream {
             emit!(#private::Window::Calls(#calls))
         }
         Value::Count(count) => Literal::u32_unsuffixed(*count).into_token_stream(),
+        Value::Bytes(bytes) => Literal::u64_unsuffixed(*bytes).into_token_stream(),
         Value::Factor(factor) => Literal::f64_unsuffixed(*factor).into_token_stream(),
         Value::Flag => emit!(true),
         Value::Choice(word) => {

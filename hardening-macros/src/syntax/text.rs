@@ -43,6 +43,7 @@ pub(super) fn read(kind: Kind, tokens: &TokenStream) -> Result<Value, Malformed>
         Kind::RatioOrNone => units::ratio(&text).map(|ratio| Value::Budget(Some(ratio))),
         Kind::Rate => units::rate(&text).map(Value::Rate),
         Kind::Count | Kind::CountOrZero => count(tokens, &text).map(Value::Count),
+        Kind::Bytes => units::bytes(&text).map(Value::Bytes),
         Kind::Factor => factor(tokens, &text).map(Value::Factor),
         _ => Err(Malformed("this key takes no such value".to_owned())),
     }

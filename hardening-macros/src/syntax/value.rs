@@ -43,6 +43,7 @@ pub(crate) enum Value {
     Rate(Rate),
     Window(Window),
     Count(u32),
+    Bytes(u64),
     Factor(f64),
     Flag,
     Choice(&'static str),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hardening_spec::rules::{self, Severity};
-use hardening_spec::units::show;
+use hardening_spec::units::{show, show_bytes};
 use hardening_spec::{After, CallSpec, DurationRange, Ratio, Window};
 use serde_json::{Map, Value, json};
 
@@ -220,6 +220,7 @@ fn kept(spec: &CallSpec, all: &mut Map<String, Value>) {
         let written = json!({
             "ttl": show(idempotent.ttl),
             "max_keys": idempotent.max_keys,
+            "max_bytes": size(idempotent.max_bytes),
             "lease": optional(idempotent.lease),
             "on_takeover": idempotent.on_takeover.name(),
         });
@@ -229,6 +230,7 @@ fn kept(spec: &CallSpec, all: &mut Map<String, Value>) {
         let written = json!({
             "ttl": show(cache.ttl),
             "max_entries": cache.max_entries,
+            "max_bytes": size(cache.max_bytes),
             "jitter": ratio(cache.jitter),
             "stale_while_revalidate": show(cache.stale_while_revalidate),
             "stale_if_error": show(cache.stale_if_error),
@@ -255,6 +257,10 @@ fn restart(of: Option<DurationRange>) -> String {
 
 fn optional(time: Option<Duration>) -> String {
     time.map_or_else(|| "none".to_owned(), show)
+}
+
+fn size(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "none".to_owned(), show_bytes)
 }
 
 fn range(range: DurationRange) -> String {
@@ -287,7 +293,11 @@ mod tests {
             fallback: Some(FallbackSpec::DEFAULT),
             requires: Some("orders:write"),
             idempotent: Some(IdempotentSpec::DEFAULT),
-            cached: Some(CacheSpec::new(Duration::from_mins(5)).with_negative(Duration::from_secs(5))),
+            cached: Some(
+                CacheSpec::new(Duration::from_mins(5))
+                    .with_negative(Duration::from_secs(5))
+                    .with_max_bytes(1 << 20),
+            ),
             hedged: Some(HedgeSpec::new(After::Percentile(Ratio::millionths(999_000)))),
             ..CallSpec::NONE
         };

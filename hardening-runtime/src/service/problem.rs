@@ -377,7 +377,7 @@ mod tests {
             (Rejected::IdempotencyConflict { retry_after: Duration::ZERO }, 409, Some("1")),
             (Rejected::IdempotencyMismatch, 422, None),
             (Rejected::IdempotencyKeyMissing, 400, None),
-            (Rejected::LoadFailed { call }, 503, None),
+            (Rejected::LoadFailed { call, cause: Some(call.into()) }, 503, None),
             (Rejected::Unauthenticated, 401, None),
             (Rejected::Forbidden { scope: call }, 403, None),
             (Rejected::ShuttingDown, 503, None),

@@ -130,31 +130,18 @@ pub(super) fn show_some(value: &Option<u32>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-const SIZES: [(&str, u64); 6] =
-    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
-
 pub(super) fn bytes(value: &Value) -> Read<u64> {
     let text = match value {
         Value::Int(value) => value.to_string(),
         Value::Text(text) => text.clone(),
         _ => return wrong(Form::Bytes),
     };
-    let (number, unit) = SIZES
-        .iter()
-        .find_map(|(name, size)| text.strip_suffix(name).map(|number| (number.trim().to_owned(), *size)))
-        .unwrap_or((text, 1));
-    match number.replace('_', "").parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
-        Some(bytes) if bytes > 0 => Ok(bytes),
-        _ => wrong(Form::Bytes),
-    }
+    units::bytes(&text).or_else(|_| wrong(Form::Bytes))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the table's functions take references")]
 pub(super) fn show_bytes(value: &u64) -> String {
-    match SIZES[..3].iter().find(|(_, size)| value.is_multiple_of(*size)) {
-        Some((name, size)) => format!("{}{name}", value / size),
-        None => format!("{value}B"),
-    }
+    units::show_bytes(*value)
 }
 
 pub(super) fn rate_or_none(value: &Value) -> Read<Option<Rate>> {

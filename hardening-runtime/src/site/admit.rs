@@ -65,7 +65,17 @@ impl Call<'_> {
     /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
     pub fn wait_for_turn(&mut self) -> Waiting<'_> {
-        Waiting::new(self.take_turn())
+        let load = self.attached.as_ref().and_then(|attached| attached.load.clone());
+        let Some(load) = load else { return Waiting::new(self.take_turn()) };
+        Waiting::new(async move {
+            let mut turn = pin!(self.take_turn());
+            poll_fn(|cx| {
+                load.begin_poll(cx);
+                load.suspend();
+                turn.as_mut().poll(cx)
+            })
+            .await;
+        })
     }
 
     async fn take_turn(&mut self) {

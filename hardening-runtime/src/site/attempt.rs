@@ -8,6 +8,7 @@ use tokio::time::Sleep;
 
 use super::call::Phase;
 use super::held::OfCall;
+use super::loading::Loading;
 use super::span::Attached;
 use super::verdict::Cut;
 use super::{Call, Outcome};
@@ -44,7 +45,8 @@ impl<'c> Call<'c> {
         &mut self,
         deadline: Nanos,
         in_attempt: bool,
-        poll: impl FnOnce() -> Poll<R>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let outer = ambient();
         // A fallback runs once, so nothing that it calls is repeated by this call.
@@ -53,8 +55,8 @@ impl<'c> Call<'c> {
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), repeated_by });
         self.phase = if in_attempt { Phase::Polling } else { Phase::Answering };
         let polled = match &mut *self.attached {
-            None => poll(),
-            Some(attached) => poll_in_span(attached, self.attempts, in_attempt, poll),
+            None => poll(cx),
+            Some(attached) => poll_attached(attached, self.attempts, in_attempt, cx, poll),
         };
         // Once the user's code has answered, only the user's patterns come before the next step.
         if polled.is_pending() {
@@ -115,7 +117,7 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         };
         #[cfg(not(feature = "testing"))]
         let fault = false;
-        if !fault && let Poll::Ready(result) = call.poll_inside(limit, true, || body.poll(cx)) {
+        if !fault && let Poll::Ready(result) = call.poll_inside(limit, true, cx, |cx| body.poll(cx)) {
             return Poll::Ready(Outcome::Returned(result));
         }
         if limit == NEVER || wait_for(this.timer, limit, call.state.name, cx).is_pending() {
@@ -137,16 +139,26 @@ impl<F: Future> OfCall for Attempt<'_, '_, F> {
 }
 
 #[cold]
-fn poll_in_span<R>(
+fn poll_attached<R>(
     attached: &mut Attached,
     attempt: u32,
     in_attempt: bool,
-    poll: impl FnOnce() -> Poll<R>,
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
 ) -> Poll<R> {
     let _shown = attached.nested.show();
-    let Some(spans) = &mut attached.spans else { return poll() };
-    let span = if in_attempt { spans.attempt(attempt) } else { spans.call() };
-    span.in_scope(poll)
+    let loading = attached.load.as_ref().map(|mark| Loading::enter(mark, cx));
+    let polled = match &mut attached.spans {
+        None => poll(cx),
+        Some(spans) => {
+            let span = if in_attempt { spans.attempt(attempt) } else { spans.call() };
+            span.in_scope(|| poll(cx))
+        }
+    };
+    if let Some(loading) = loading {
+        loading.leave(&polled);
+    }
+    polled
 }
 
 #[cold]

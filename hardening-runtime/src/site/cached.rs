@@ -1,59 +1,40 @@
 //! A call whose result may be there already.
 
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::admit::Wait;
+use super::load::{CacheAnswer, Cached, Load, Task};
+use super::loading::{self, Handed};
 use super::refusal::{Reason, Refusal};
-use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::__private::Keepable;
-use crate::clock;
-use crate::policy::cache::{Found, Kept, Landing, Leader, Request, Stores};
+use crate::clock::{self, Nanos};
+use crate::context;
+use crate::policy::cache::{Failure, Follower, Found, Landing, Mark, Request, Stores};
 use crate::policy::retry::random;
 use crate::telemetry::calls::CallOutcome;
 
-/// What a call under `#[cached]` does next. It knows no error of the function's, so that one that cannot be sent does not
-/// matter while the result is loaded.
-pub enum Cached<K: Hash + Eq + Clone, V> {
-    /// It has its outcome.
-    Settled(CacheAnswer<V>),
-    /// The same, and the result is to be loaded anew.
-    Stale(CacheAnswer<V>, Load<K, V>),
-    /// It loads the result.
-    Load(Load<K, V>),
+/// How the wait for another call's load ended.
+enum Followed<V> {
+    Landed(Landing<V>),
+    /// Its leader is not polled.
+    Stalled,
+    Refused,
 }
 
-/// What looking for a kept value has settled.
-pub struct CacheAnswer<V>(Option<V>);
-
-impl<V> CacheAnswer<V> {
-    /// The outcome of a call whose successes are kept.
-    pub fn success<E>(self) -> Outcome<Result<V, E>> {
-        self.0.map_or(Outcome::Refused(Cut(())), |value| Outcome::Returned(Ok(value)))
-    }
-}
-
-impl<T, E> CacheAnswer<Result<T, E>> {
-    /// The outcome of a call whose errors are kept too.
-    pub fn result(self) -> Outcome<Result<T, E>> {
-        self.0.map_or(Outcome::Refused(Cut(())), Outcome::Returned)
-    }
-}
-
-/// The right and the duty to load one result.
-pub struct Load<K: Hash + Eq + Clone, T>(Option<Task<K, T>>);
-
-/// A leader, and the result that may stand in for a failure. There is none where settings switched the cache off.
-type Task<K, T> = (Leader<K, Arc<Kept<T>>>, Option<Arc<Kept<T>>>);
+/// A leader that was not polled for so long loses its load: at most, and at least where the function has a short time of
+/// its own.
+const LONGEST_PATIENCE: Nanos = 2_000_000_000;
+const SHORTEST_PATIENCE: Nanos = 100_000_000;
+/// So often a load may ask for its own key.
+const MOST_RECURSIONS: u32 = 100;
 
 /// What looking for a kept value gives.
 enum Looked<K: Hash + Eq + Clone, V> {
-    Refused,
-    /// It is there.
-    Found(V),
-    /// The same, and it is to be loaded anew.
-    Stale(V, Leader<K, Arc<Kept<V>>>),
+    Settled(CacheAnswer<V>),
+    /// It is there, and is to be loaded anew.
+    Stale(V, Task<K, V>),
     /// It is to be loaded.
     Load(Option<Task<K, V>>),
 }
@@ -66,12 +47,9 @@ impl Call<'_> {
         T: Keepable,
     {
         match self.look_for(key).await {
-            Looked::Refused => Cached::Settled(CacheAnswer(None)),
-            Looked::Found(value) => Cached::Settled(CacheAnswer(Some(value))),
-            Looked::Stale(value, leader) => {
-                Cached::Stale(CacheAnswer(Some(value)), Load(Some((leader, None))))
-            }
-            Looked::Load(task) => Cached::Load(Load(task)),
+            Looked::Settled(answer) => Cached::Settled(answer),
+            Looked::Stale(value, task) => Cached::Stale(CacheAnswer::Value(value), Load::new(Some(task))),
+            Looked::Load(task) => Cached::Load(Load::new(task)),
         }
     }
 
@@ -83,7 +61,7 @@ impl Call<'_> {
         E: Keepable,
     {
         let looked = self.find_cached::<K, Result<T, E>>(key).await;
-        if matches!(looked, Cached::Settled(CacheAnswer(Some(Err(_))))) {
+        if matches!(looked, Cached::Settled(CacheAnswer::Value(Err(_)))) {
             self.ended = CallOutcome::Failure;
         }
         looked
@@ -93,7 +71,7 @@ impl Call<'_> {
     #[cold]
     pub fn cached_no_more<K: Hash + Eq + Clone, V>(&mut self) -> Cached<K, V> {
         self.lose_key();
-        Cached::Settled(CacheAnswer(None))
+        Cached::Settled(CacheAnswer::Refused)
     }
 
     async fn look_for<K, V>(&mut self, key: K) -> Looked<K, V>
@@ -111,44 +89,169 @@ impl Call<'_> {
         let store = stores.of::<K, V>();
         let mut request = Request::Hit;
         loop {
-            let mut landing = match store.look(&key, self.now) {
+            let mut follower = match store.look(&key, self.now) {
                 Found::Fresh(value) => return self.found(stores, request, value),
                 Found::Stale(value, None) => return self.found(stores, Request::Stale, value),
-                Found::Stale(value, Some(leader)) => {
+                Found::Stale(value, Some((leader, kept))) => {
                     self.serve(stores, Request::Stale);
-                    return Looked::Stale(value, leader);
+                    return Looked::Stale(value, (leader, Some(kept)));
                 }
                 Found::Load(leader, spare) => {
                     stores.count(Request::Miss);
+                    self.attach().load = Some(Arc::clone(leader.mark()));
                     return Looked::Load(Some((leader, spare)));
                 }
-                Found::Wait(landing) => landing,
+                Found::Wait(follower) => follower,
             };
             request = Request::Joined;
-            let landed = async {
-                // A flight that nobody leads any more closes its channel, as one that was abandoned.
-                match landing.wait_for(Option::is_some).await {
-                    Ok(landing) => landing.clone().unwrap_or(Landing::Abandoned),
-                    Err(_) => Landing::Abandoned,
+            let Some(_edge) = loading::wait_for(follower.mark()) else {
+                if self.may_recurse(stores, follower.mark()) {
+                    return Looked::Load(None);
                 }
+                return self.found_nothing();
             };
-            let mut brought = None;
-            let waited = Self::until(self.deadline, async { brought = Some(landed.await) }).await;
-            self.now = clock::now();
-            match (waited, brought) {
-                (Wait::Done, Some(Landing::Loaded(kept))) => {
-                    return self.found(stores, request, kept.value());
-                }
-                (Wait::Done, Some(Landing::Failed)) => {
+            match self.follow(&mut follower).await {
+                Followed::Landed(Landing::Loaded(kept)) => return self.found(stores, request, kept.value()),
+                Followed::Landed(Landing::Failed(failure)) => {
                     stores.count(Request::Joined);
-                    self.refuse(Reason::LoadFailed);
+                    return Looked::Settled(self.fail_with(failure));
                 }
-                (Wait::Done, _) => continue,
-                (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
-                (Wait::TooLong, _) => self.refuse(Reason::DeadlineExceeded),
+                Followed::Landed(Landing::Abandoned) => {}
+                Followed::Stalled => store.take_over(&key, &follower),
+                Followed::Refused => return self.found_nothing(),
             }
-            return self.found_nothing();
         }
+    }
+
+    /// Waits for the load of another call, as long as that is polled.
+    async fn follow<V: Clone>(&mut self, follower: &mut Follower<V>) -> Followed<V> {
+        let mut watched = follower.mark().watch();
+        let half = self.patience_with_leader() / 2;
+        loop {
+            let look = clock::now().saturating_add(half);
+            let mut landed = None;
+            let waited =
+                Self::until(look.min(self.deadline), async { landed = Some(follower.landed().await) }).await;
+            self.now = clock::now();
+            match (waited, landed) {
+                (Wait::Done, Some(landing)) => return Followed::Landed(landing),
+                (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
+                _ if self.now >= self.deadline => self.refuse(Reason::DeadlineExceeded),
+                _ if follower.mark().is_driven(&mut watched) => continue,
+                _ => return Followed::Stalled,
+            }
+            return Followed::Refused;
+        }
+    }
+
+    /// How long a leader may go without being polled.
+    fn patience_with_leader(&self) -> Nanos {
+        let own = self.state.timeout.get().min(self.state.deadline.get());
+        own.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE).min(self.state.refresh_timeout.get()).max(2)
+    }
+
+    /// Whether a call inside a load that waits for it runs its body without the cache.
+    #[cold]
+    fn may_recurse(&mut self, stores: &Stores, load: &Mark) -> bool {
+        if stores.is_first_recursion() {
+            tracing::warn!(
+                call = self.state.name,
+                "a load asks for the key that it loads, itself or through other loads: the inner call runs without the cache"
+            );
+        }
+        if load.recurse() < MOST_RECURSIONS {
+            return true;
+        }
+        self.refuse(Reason::LoadFailed);
+        self.attach().cause = Some("it asks for its own key without end".into());
+        false
+    }
+
+    /// Ends a call as the load that it waited for.
+    #[cold]
+    fn fail_with<V>(&mut self, failure: Arc<Failure>) -> CacheAnswer<V> {
+        self.attach().joined = true;
+        match &*failure {
+            Failure::Itself(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(refusal) = kept.downcast_ref::<Refusal>().copied() else {
+                    drop(kept);
+                    self.ended = CallOutcome::Failure;
+                    return CacheAnswer::Failed(failure);
+                };
+                self.refuse(refusal.reason);
+                // This call ran nothing.
+                self.refusal = Refusal { ran: false, ..refusal };
+            }
+            Failure::Text(text) => {
+                self.refuse(Reason::LoadFailed);
+                self.attach().cause.clone_from(text);
+            }
+            Failure::Panicked => {
+                self.refuse(Reason::LoadFailed);
+                self.attach().cause = Some("it panicked".into());
+            }
+        }
+        self.ended = self.refusal.reason.outcome();
+        CacheAnswer::Refused
+    }
+
+    /// Whether the call ended as the load that it waited for.
+    pub(super) fn has_joined(&self) -> bool {
+        self.attached.as_ref().is_some_and(|attached| attached.joined)
+    }
+
+    /// Whether a load that brought no result ended for a reason of its leader's caller: then another call, with a time of
+    /// its own, may bring one.
+    fn is_callers_end(&self) -> bool {
+        if self.has_lost_key() {
+            return true;
+        }
+        let callers = context::ambient().deadline;
+        if callers >= self.started.saturating_add(self.state.deadline.get()) {
+            return false;
+        }
+        let hurried = match self.refusal.reason {
+            // No turn was given that would have come within the caller's time.
+            Reason::DeadlineExceeded | Reason::RateLimited | Reason::BulkheadFull => true,
+            Reason::Timeout => false,
+            _ => self.attached.as_ref().is_some_and(|attached| attached.out_of_time),
+        };
+        hurried || self.now >= callers
+    }
+
+    /// Why a load failed, for those who waited for it.
+    fn failure<T, E>(&self, settled: &Outcome<Result<T, E>>, handed: &Handed<E>) -> Failure {
+        match settled {
+            Outcome::Returned(Err(error)) => handed.failure(error),
+            _ if handed.is_shared() => Failure::Itself(Mutex::new(Box::new(self.refusal))),
+            _ => Failure::Text(Some(self.refusal.into_rejected(self.state).to_string().into())),
+        }
+    }
+
+    /// Ends a load that brought no result.
+    fn close_load<K, V, T, E>(
+        &mut self,
+        stores: &Stores,
+        (leader, spare): Task<K, V>,
+        settled: &Outcome<Result<T, E>>,
+        handed: &Handed<E>,
+    ) -> Option<V>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Keepable,
+    {
+        let store = stores.of::<K, V>();
+        let stands_in = if self.is_callers_end() {
+            store.hand_over(leader, spare, self.now)
+        } else {
+            store.fail(leader, spare, self.now, || self.failure(settled, handed))
+        };
+        if stands_in.is_some() {
+            self.refusal = Refusal::NONE;
+            self.serve(stores, Request::Stale);
+        }
+        stands_in
     }
 
     /// Ends the load: keeps what it brought, or lets an older result stand in for a failure.
@@ -156,24 +259,27 @@ impl Call<'_> {
         &mut self,
         load: Load<K, T>,
         settled: Outcome<Result<T, E>>,
+        handed: &Handed<E>,
     ) -> Outcome<Result<T, E>>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
     {
-        let (Some(stores), Load(Some((leader, spare)))) = (&self.state.cache, load) else { return settled };
-        let store = stores.of::<K, T>();
+        let (Some(stores), Load { task: Some((leader, spare)), bytes }) = (&self.state.cache, load) else {
+            return settled;
+        };
+        self.leave_load();
         if let Outcome::Returned(Ok(value)) = &settled {
-            store.keep(leader, value.clone(), self.now, random());
+            stores.of::<K, T>().keep(leader, value.clone(), bytes, self.now, random());
             return settled;
         }
-        match store.fail(leader, spare, self.now) {
-            Some(value) => {
-                self.refusal = Refusal::NONE;
-                self.serve(stores, Request::Stale);
-                Outcome::Returned(Ok(value))
-            }
-            None => settled,
+        let stands_in = self.close_load(stores, (leader, spare), &settled, handed);
+        stands_in.map_or(settled, |value| Outcome::Returned(Ok(value)))
+    }
+
+    fn leave_load(&mut self) {
+        if let Some(attached) = &mut *self.attached {
+            attached.load = None;
         }
     }
 
@@ -183,33 +289,31 @@ impl Call<'_> {
         load: Load<K, Result<T, E>>,
         settled: Outcome<Result<T, E>>,
         negative: bool,
+        handed: &Handed<E>,
     ) -> Outcome<Result<T, E>>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         T: Keepable,
         E: Keepable,
     {
-        let (Some(stores), Load(Some((leader, spare)))) = (&self.state.cache, load) else { return settled };
+        let (Some(stores), Load { task: Some((leader, spare)), bytes }) = (&self.state.cache, load) else {
+            return settled;
+        };
+        self.leave_load();
         let store = stores.of::<K, Result<T, E>>();
         match &settled {
             Outcome::Returned(result @ Ok(_)) => {
-                store.keep(leader, result.clone(), self.now, random());
+                store.keep(leader, result.clone(), bytes, self.now, random());
                 return settled;
             }
             Outcome::Returned(result @ Err(_)) if negative => {
-                store.keep_error(leader, result.clone(), self.now);
+                store.keep_error(leader, spare, result.clone(), bytes, self.now);
                 return settled;
             }
             _ => {}
         }
-        match store.fail(leader, spare, self.now) {
-            Some(result) => {
-                self.refusal = Refusal::NONE;
-                self.serve(stores, Request::Stale);
-                Outcome::Returned(result)
-            }
-            None => settled,
-        }
+        let stands_in = self.close_load(stores, (leader, spare), &settled, handed);
+        stands_in.map_or(settled, Outcome::Returned)
     }
 
     fn found<K: Hash + Eq + Clone, V>(
@@ -219,7 +323,7 @@ impl Call<'_> {
         value: V,
     ) -> Looked<K, V> {
         self.serve(stores, request);
-        Looked::Found(value)
+        Looked::Settled(CacheAnswer::Value(value))
     }
 
     #[inline]
@@ -236,6 +340,6 @@ impl Call<'_> {
     #[cold]
     fn found_nothing<K: Hash + Eq + Clone, V>(&mut self) -> Looked<K, V> {
         self.ended = self.refusal.reason.outcome();
-        Looked::Refused
+        Looked::Settled(CacheAnswer::Refused)
     }
 }

@@ -1,11 +1,13 @@
 //! One call on its way through its policies.
 
 use std::fmt::Debug;
+use std::hash::Hash;
 use std::mem::ManuallyDrop;
 
 use hardening_spec::{MAX_RATE_LIMITS, Per};
 use tokio::time::Sleep;
 
+use super::load::Load;
 use super::refusal::{Reason, Refusal};
 use super::span::{Attached, CallSpans};
 use super::state::{Charged, Limits, OtherBreakers, State};
@@ -103,8 +105,13 @@ impl<'c> Call<'c> {
     }
 
     #[cold]
-    pub(super) fn begin_refresh(state: &'static State, charges: &'c [Charge]) -> Self {
+    pub(super) fn begin_refresh<K: Hash + Eq + Clone, V>(
+        state: &'static State,
+        charges: &'c [Charge],
+        load: &Load<K, V>,
+    ) -> Self {
         let mut call = Self::begin(state, charges);
+        call.attach().load = load.mark();
         call.came_in = true;
         call.deadline = call.deadline.min(call.now.saturating_add(state.refresh_timeout.get()));
         call
@@ -338,6 +345,14 @@ impl<'c> Call<'c> {
         let attempts = self.attempts;
         if let Some(spans) = self.spans() {
             spans.end_attempt(attempts, outcome.name());
+        }
+    }
+
+    /// Leaves executions that wait.
+    pub(super) fn suspend(&mut self) {
+        self.phase = Phase::InHand;
+        if let Some(mark) = self.attached.as_ref().and_then(|attached| attached.load.as_ref()) {
+            mark.suspend();
         }
     }
 

@@ -76,7 +76,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Fallback<'_, '_, F, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let (call, answer) = (this.call, this.answer);
-        let answered = match call.poll_inside(*this.limit, false, || answer.as_mut().poll(cx)) {
+        let answered = match call.poll_inside(*this.limit, false, cx, |cx| answer.as_mut().poll(cx)) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => {
                 let Some(timer) = this.timer.as_pin_mut() else { return Poll::Pending };

@@ -200,7 +200,7 @@ impl<'c> Call<'c> {
 
     fn poll_other<F: Future>(&mut self, other: &mut Other<F>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let body = other.body.as_mut();
-        if let Poll::Ready(result) = self.poll_inside(other.limit, true, || body.poll(cx)) {
+        if let Poll::Ready(result) = self.poll_inside(other.limit, true, cx, |cx| body.poll(cx)) {
             return Poll::Ready(End::Returned(result));
         }
         if other.limit == NEVER {
@@ -239,17 +239,18 @@ where
         if this.first.is_none() {
             // Its caller drops it before another is begun; what its destructors do is done by the user's code.
             call.phase = Phase::Polling;
+            call.suspend();
             let race = std::mem::replace(race, Race::new());
             let rest = this.begin.take().map_or(Rest::Over, |begin| Rest::Open(begin, race));
             return Poll::Ready((Outcome::Refused(Cut(())), rest));
         }
         let Some(hedge) = hedge else {
-            call.phase = Phase::InHand;
+            call.suspend();
             return Poll::Pending;
         };
         let Poll::Ready(won) = poll_others(call, hedge, begin, race, cx) else {
             // Being dropped from here on is no panic.
-            call.phase = Phase::InHand;
+            call.suspend();
             return Poll::Pending;
         };
         // It ran at least so long; leaving it out would make the percentile ever shorter.
@@ -294,7 +295,7 @@ where
             Poll::Ready(won) => Some(won),
             Poll::Pending if race.others.is_empty() => None,
             Poll::Pending => {
-                call.phase = Phase::InHand;
+                call.suspend();
                 this.rest = Rest::Open(begin, race);
                 return Poll::Pending;
             }
@@ -331,7 +332,7 @@ where
 {
     let Some(running) = first else { return Poll::Pending };
     let until = call.limit;
-    let end = match call.poll_inside(until, true, || Pin::new(running).poll(cx)) {
+    let end = match call.poll_inside(until, true, cx, |cx| Pin::new(running).poll(cx)) {
         Poll::Ready(result) => End::Returned(result),
         Poll::Pending => {
             if limit.as_pin_mut().is_none_or(|limit| limit.poll(cx).is_pending()) {

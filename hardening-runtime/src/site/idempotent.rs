@@ -180,6 +180,10 @@ impl Call<'_> {
                 call = self.state.name,
                 "an answer could not be kept: if its request is sent again, it is refused"
             ),
+            _ if !store.has_room(&stored, self.now) => tracing::warn!(
+                call = self.state.name,
+                "the answers that are kept have reached max_bytes: if a request is sent again whose answer had no room, it is refused"
+            ),
             _ => {}
         }
         if !store.complete(&held.claim, stored, self.now) {

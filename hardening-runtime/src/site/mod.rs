@@ -24,6 +24,8 @@ mod fallback;
 mod hedged;
 mod held;
 mod idempotent;
+mod load;
+mod loading;
 mod nested;
 mod observe;
 mod patience;
@@ -34,16 +36,18 @@ mod span;
 mod state;
 mod verdict;
 
+use std::hash::Hash;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CallSpec;
 
 pub use again::{Again, Keep, KeepError, KeepNothing, KeepResult, Keeper, KeepsNothing};
 pub use attempt::Attempt;
-pub use cached::{Cached, Load};
 pub use call::Call;
 pub use hedged::Rest;
 pub use held::Held;
+pub use load::{Cached, Load};
+pub use loading::{Fails, Handed, HandsOut, HandsOutDebug, HandsOutNothing, HandsOutText};
 pub use place::{Level, Place};
 pub(crate) use state::{OtherBreakers, State};
 pub use verdict::{Cut, Outcome, Verdict};
@@ -192,8 +196,11 @@ impl Site {
 
     /// Begins a load in the background: it is nobody's request, so no right is asked for and no limit of calls is
     /// charged.
-    pub fn begin_refresh_call<'c>(&'static self, charges: &'c [Charge]) -> Call<'c> {
-        Call::begin_refresh(self.state(), charges)
+    pub fn begin_refresh_call<'c, K, V>(&'static self, charges: &'c [Charge], load: &Load<K, V>) -> Call<'c>
+    where
+        K: Hash + Eq + Clone,
+    {
+        Call::begin_refresh(self.state(), charges, load)
     }
 
     /// The state for a scrape, which is no call: a site that was never called shows what it would begin with, and begins with

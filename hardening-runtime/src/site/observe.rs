@@ -78,7 +78,8 @@ impl<F: Future, J: FnOnce(&F::Output) -> bool> Future for Observed<'_, '_, F, J>
             return Poll::Pending;
         }
         let deadline = call.deadline;
-        let Poll::Ready(answer) = call.poll_inside(deadline, true, || this.body.as_mut().poll(cx)) else {
+        let Poll::Ready(answer) = call.poll_inside(deadline, true, cx, |cx| this.body.as_mut().poll(cx))
+        else {
             return Poll::Pending;
         };
         let failed = this.failed.take().is_some_and(|failed| failed(&answer));

@@ -120,7 +120,7 @@ impl Refusal {
             Reason::IdempotencyMismatch => Rejected::IdempotencyMismatch,
             Reason::IdempotencyKeyMissing => Rejected::IdempotencyKeyMissing,
             Reason::StoreFull => Rejected::StoreUnavailable { store: "memory" },
-            Reason::LoadFailed => Rejected::LoadFailed { call },
+            Reason::LoadFailed => Rejected::LoadFailed { call, cause: None },
             Reason::Unauthenticated => Rejected::Unauthenticated,
             #[cfg(feature = "testing")]
             Reason::Injected => Rejected::Injected { call },

@@ -15,7 +15,7 @@ use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
 use crate::events::{self, Kind};
 use crate::policy::circuit_breaker::{self, Permit};
-use crate::policy::retry::{Next, Progress, Retry, random};
+use crate::policy::retry::{Next, Progress, Retry, Stop, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
 
 impl Call<'_> {
@@ -78,11 +78,22 @@ impl Call<'_> {
     /// Counts the call and hands its result to the caller.
     #[inline(always)]
     pub fn finish_call<T, E: FromRejected>(&mut self, settled: Outcome<Result<T, E>>) -> Result<T, E> {
-        self.end(self.ended);
         match settled {
-            Outcome::Returned(result) => result,
-            Outcome::Refused(cut) => Err(E::from_rejected(self.reason(&cut))),
+            Outcome::Returned(result) => {
+                self.end(self.ended);
+                result
+            }
+            Outcome::Refused(cut) => Err(E::from_rejected(self.end_refused(&cut))),
         }
+    }
+
+    /// Counts a call that was refused.
+    #[cold]
+    fn end_refused(&mut self, cut: &Cut) -> Rejected {
+        // What the call carries is gone once it has ended.
+        let rejected = self.reason(cut);
+        self.end(self.ended);
+        rejected
     }
 
     /// The same, unless the fallback answers for it: then `Continue` with the error. `wanted` is what the
@@ -108,7 +119,10 @@ impl Call<'_> {
     /// Why the call was refused.
     #[cold]
     fn reason(&mut self, _: &Cut) -> Rejected {
-        let rejected = self.refusal.into_rejected(self.state);
+        let mut rejected = self.refusal.into_rejected(self.state);
+        if let Rejected::LoadFailed { cause, .. } = &mut rejected {
+            *cause = self.attached.as_mut().and_then(|attached| attached.cause.take());
+        }
         events::publish(self.state.name, || Kind::Refused(rejected.clone()));
         #[cfg(feature = "service")]
         crate::telemetry::recent::refused(self.state.name, rejected.kind());
@@ -233,7 +247,15 @@ impl Call<'_> {
             last_delay: self.last_delay,
             asked_for,
         };
-        let Next::After(delay) = retry.next(progress, random()) else { return None };
+        let delay = match retry.next(progress, random()) {
+            Next::After(delay) => delay,
+            Next::Stop(stop) => {
+                if stop == Stop::Time && self.state.cache.is_some() {
+                    self.attach().out_of_time = true;
+                }
+                return None;
+            }
+        };
         // What `not_executed` names has done nothing.
         let ran = self.refusal.ran || (self.refusal.is_none() && spec.idempotent);
         if ran && self.state.idempotency.is_some() {
@@ -252,7 +274,7 @@ impl Call<'_> {
             Reason::Timeout => Refusals::TIMEOUT,
             Reason::DeadlineExceeded => Refusals::DEADLINE_EXCEEDED,
             Reason::CircuitOpen => Refusals::CIRCUIT_OPEN,
-            Reason::RateLimited if self.attempts > 0 => Refusals::ATTEMPT_RATE_LIMITED,
+            Reason::RateLimited if self.attempts > 0 || self.has_joined() => Refusals::ATTEMPT_RATE_LIMITED,
             // Refused before any attempt: the limit of the call itself.
             Reason::RateLimited => Refusals::RATE_LIMITED,
             Reason::BulkheadFull => Refusals::BULKHEAD_FULL,

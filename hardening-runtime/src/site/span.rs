@@ -1,8 +1,8 @@
 //! One span for each call and one for each attempt, at the cost of a comparison while nobody listens.
 
 use std::fmt::Debug;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Once};
 
 use tracing::callsite::{self, Callsite, Identifier};
 use tracing::field::{Field, FieldSet, Value, debug};
@@ -14,6 +14,7 @@ use tracing::{Level, Metadata, Span};
 use super::Site;
 use super::nested::Nested;
 use crate::policy::bulkhead::Bulkhead;
+use crate::policy::cache::Mark;
 use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::policy::rate_limit::Reservation;
 
@@ -109,6 +110,14 @@ pub(crate) struct Attached {
     pub(crate) nested: Nested,
     /// An attempt before the one in hand may have done something; kept where that matters.
     pub(crate) ran: bool,
+    /// The load whose leader this call is.
+    pub(crate) load: Option<Arc<Mark>>,
+    /// The deadline left no time for another attempt of the load.
+    pub(crate) out_of_time: bool,
+    /// The call ended as the load that it waited for.
+    pub(crate) joined: bool,
+    /// Why the load that it waited for failed.
+    pub(crate) cause: Option<Arc<str>>,
     /// The fault that happens in place of the body.
     #[cfg(feature = "testing")]
     pub(crate) fault: Option<crate::testing::Pending>,

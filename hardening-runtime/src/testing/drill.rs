@@ -22,7 +22,7 @@ impl Body {
     pub(super) async fn run(self) -> Result<(), Rejected> {
         match self {
             Self::Succeeds => Ok(()),
-            Self::Fails => Err(Rejected::LoadFailed { call: "drill" }),
+            Self::Fails => Err(Rejected::LoadFailed { call: "drill", cause: None }),
             Self::Hangs => std::future::pending().await,
         }
     }

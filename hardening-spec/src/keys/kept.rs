@@ -28,6 +28,12 @@ pub const IDEMPOTENT: Attribute = Attribute {
             "The bound on keys held at once; further ones are refused.",
         ),
         setting(
+            "max_bytes",
+            Kind::Bytes,
+            "none",
+            "The bound on the size of all answers that are kept; what has no room is given and not kept.",
+        ),
+        setting(
             "lease",
             Kind::Duration,
             "what is left of the deadline and 2s, or 30s without one",
@@ -64,6 +70,12 @@ pub const CACHED: Attribute = Attribute {
         key("key", Kind::Key, "required", "What tells results apart."),
         setting("ttl", Kind::Duration, "required", "How long a result is fresh."),
         setting("max_entries", Kind::Count, "10000", "The bound on results held at once."),
+        setting(
+            "max_bytes",
+            Kind::Bytes,
+            "none",
+            "The bound on the size of all results and their keys; the size of a result is its `hardening::ByteSize`.",
+        ),
         setting(
             "jitter",
             Kind::Ratio,

@@ -14,6 +14,9 @@ impl Rules<'_> {
         self.error(idempotent.max_keys == 0, "max_keys", || {
             "room for no key refuses every request: write at least 1".into()
         });
+        self.error(idempotent.max_bytes == Some(0), "max_bytes", || {
+            "room for no byte refuses every request: write at least 1".into()
+        });
         let Some(lease) = idempotent.lease.filter(|_| self.known("lease")) else { return };
         self.error(lease.is_zero(), "lease", || {
             "a lease of no time has lapsed before its run begins, so a request that is sent again is run beside it: \
@@ -30,7 +33,7 @@ impl Rules<'_> {
     }
 
     pub(super) fn cached(&mut self, cache: &CacheSpec) {
-        let CacheSpec { ttl, max_entries, jitter, refresh_timeout, negative, .. } = *cache;
+        let CacheSpec { ttl, max_entries, max_bytes, jitter, refresh_timeout, negative, .. } = *cache;
         let kept = negative.filter(|_| self.known("negative"));
         self.error(kept.is_some_and(|kept| kept.is_zero()), "negative", || {
             "an error that is kept for no time is never served: write a duration above 0".into()
@@ -48,6 +51,9 @@ impl Rules<'_> {
         });
         self.error(max_entries == 0, "max_entries", || {
             "a cache of no entries holds nothing: write at least 1".into()
+        });
+        self.error(max_bytes == Some(0), "max_bytes", || {
+            "a cache of no bytes holds nothing: write at least 1".into()
         });
         self.error(jitter.millionths > 500_000, "jitter", || {
             "a `ttl` spread by more than half says little: write at most 50%".into()

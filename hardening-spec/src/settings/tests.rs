@@ -11,7 +11,9 @@ fn full() -> CallSpec {
         fallback: Some(FallbackSpec::DEFAULT),
         hedged: Some(HedgeSpec::new(After::Duration(Duration::from_millis(50)))),
         idempotent: Some(IdempotentSpec::DEFAULT),
-        cached: Some(CacheSpec::new(Duration::from_secs(1)).with_negative(Duration::from_secs(1))),
+        cached: Some(
+            CacheSpec::new(Duration::from_secs(1)).with_negative(Duration::from_secs(1)).with_max_bytes(1),
+        ),
         ..CallSpec::NONE
     };
     spec.rate_limits[0] = Some(RateLimitSpec::new(Rate::new(100, Duration::from_secs(1))));
@@ -33,6 +35,7 @@ fn every_setting_of_the_tables_can_be_set() {
                 Kind::After => "p70",
                 Kind::Window => "70",
                 Kind::Count | Kind::CountOrZero | Kind::Factor => "7",
+                Kind::Bytes => "7MiB",
                 Kind::Choice(words) => words[1],
                 other => panic!("no setting has the form {other:?}"),
             };

@@ -6,9 +6,9 @@ use std::time::Duration;
 use hardening_spec::CacheSpec;
 use shuttle::future::{block_on, spawn, yield_now};
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::sync::atomic::{AtomicU32, Ordering};
+use shuttle::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::policy::cache::{Found, Landing, Store};
+use crate::policy::cache::{Failure, Found, Landing, Store};
 use crate::{cancel, explore, together};
 
 /// A cache in front of a number that changes.
@@ -18,6 +18,19 @@ struct World {
     source: Arc<AtomicU32>,
     loading: Arc<AtomicU32>,
     loads: Arc<AtomicU32>,
+    /// Whether those who wait take the load from its leader.
+    impatient: Arc<AtomicBool>,
+}
+
+/// What becomes of a call's load, where it leads one.
+#[derive(Clone)]
+enum Leads {
+    Loads,
+    Fails,
+    /// The time of its caller is over.
+    RunsOutOfTime,
+    /// It waits until this says that it is polled again.
+    IsNotPolled(Arc<AtomicBool>),
 }
 
 /// A load in flight.
@@ -36,11 +49,16 @@ impl World {
             source: Arc::new(AtomicU32::new(1)),
             loading: Arc::default(),
             loads: Arc::default(),
+            impatient: Arc::default(),
         }
     }
 
     /// One call, as a site makes it; `None` when the load that it waited for failed.
     async fn call(self, fails: bool) -> Option<u32> {
+        self.ask(if fails { Leads::Fails } else { Leads::Loads }).await
+    }
+
+    async fn ask(self, leads: Leads) -> Option<u32> {
         loop {
             match self.store.look(&0, 0) {
                 Found::Fresh(value) | Found::Stale(value, _) => return Some(value),
@@ -51,20 +69,34 @@ impl World {
                     let value = self.source.load(Ordering::Acquire);
                     yield_now().await;
                     drop(loading);
-                    if fails {
-                        self.store.fail(leader, None, 0);
-                        return None;
+                    match leads {
+                        Leads::Loads => self.store.keep(leader, value, 0, 0, 0.0),
+                        Leads::Fails => {
+                            self.store.fail(leader, None, 0, || Failure::Text(None));
+                            return None;
+                        }
+                        Leads::RunsOutOfTime => {
+                            self.store.hand_over(leader, None, 0);
+                            return None;
+                        }
+                        Leads::IsNotPolled(polled) => {
+                            // Its future is kept, and polled again when the others are done.
+                            while !polled.load(Ordering::Acquire) {
+                                yield_now().await;
+                            }
+                            self.store.keep(leader, value, 0, 0, 0.0);
+                        }
                     }
-                    self.store.keep(leader, value, 0, 0.0);
                     return Some(value);
                 }
-                Found::Wait(mut landing) => {
-                    let landed =
-                        landing.wait_for(Option::is_some).await.ok().and_then(|landing| landing.clone());
-                    match landed {
-                        Some(Landing::Loaded(kept)) => return Some(kept.value()),
-                        Some(Landing::Failed) => return None,
-                        Some(Landing::Abandoned) | None => {}
+                Found::Wait(mut follower) => {
+                    if self.impatient.load(Ordering::Acquire) {
+                        self.store.take_over(&0, &follower);
+                    }
+                    match follower.landed().await {
+                        Landing::Loaded(kept) => return Some(kept.value()),
+                        Landing::Failed(_) => return None,
+                        Landing::Abandoned => {}
                     }
                 }
             }
@@ -107,6 +139,53 @@ pub fn i_59_cancelling_some_leaves_the_others_their_result() {
             }
             watch.await.expect("one load at a time");
             assert_eq!(world.loading.load(Ordering::Acquire), 0);
+        });
+    });
+}
+
+/// Leaders whose callers' time is over hand the load over: each patient call gets a result, one load at a time.
+pub fn i_59_a_load_is_handed_over_until_a_patient_call_leads() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let hurried: Vec<_> = (0..2).map(|_| spawn(world.clone().ask(Leads::RunsOutOfTime))).collect();
+            let observed = world.clone();
+            let watch = spawn(async move {
+                for _ in 0..6 {
+                    assert!(observed.loading.load(Ordering::Acquire) <= 1, "two loads at once");
+                    yield_now().await;
+                }
+            });
+            let found = together((0..3).map(|_| world.clone().call(false))).await;
+            assert_eq!(found, [Some(1); 3]);
+            for task in hurried {
+                assert!(matches!(task.await, Ok(None | Some(1))));
+            }
+            watch.await.expect("one load at a time");
+            assert!(world.loads.load(Ordering::Acquire) <= 3, "each hurried one, and one patient one");
+        });
+    });
+}
+
+/// A leader that is not polled loses its load: each other call gets a result, and what the leader brings in the end changes
+/// nothing for them.
+pub fn i_59_a_load_is_taken_from_a_leader_that_is_not_polled() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let polled = Arc::new(AtomicBool::new(false));
+            let stuck = spawn(world.clone().ask(Leads::IsNotPolled(Arc::clone(&polled))));
+            for _ in 0..thread_rng().gen_range(0..3) {
+                yield_now().await;
+            }
+            world.impatient.store(true, Ordering::Release);
+            let found = together((0..3).map(|_| world.clone().call(false))).await;
+            assert_eq!(found, [Some(1); 3]);
+            world.source.store(2, Ordering::Release);
+            polled.store(true, Ordering::Release);
+            assert!(matches!(stuck.await, Ok(Some(1 | 2))));
+            assert!(matches!(world.clone().call(false).await, Some(1 | 2)));
+            assert!(world.loads.load(Ordering::Acquire) >= 1);
         });
     });
 }

@@ -19,6 +19,8 @@ checks! {
     flight:
         i_58_one_load_for_all_who_ask
         i_59_a_failure_is_told_once
+        i_59_a_load_is_handed_over_until_a_patient_call_leads
+        i_59_a_load_is_taken_from_a_leader_that_is_not_polled
         i_59_cancelling_some_leaves_the_others_their_result
         i_61_an_invalidation_beats_a_running_load;
     hedge:

@@ -143,7 +143,7 @@ async fn refused(Path(kind): Path<String>) -> Result<&'static str, Rejected> {
         "idempotency_conflict" => Rejected::IdempotencyConflict { retry_after: second * 7 },
         "idempotency_mismatch" => Rejected::IdempotencyMismatch,
         "idempotency_key_missing" => Rejected::IdempotencyKeyMissing,
-        "load_failed" => Rejected::LoadFailed { call: SECRET },
+        "load_failed" => Rejected::LoadFailed { call: SECRET, cause: Some(SECRET.into()) },
         "unauthenticated" => Rejected::Unauthenticated,
         "forbidden" => Rejected::Forbidden { scope: SECRET },
         _ => Rejected::ShuttingDown,

@@ -194,7 +194,7 @@ pub(crate) fn refusals() -> Vec<Rejected> {
         Rejected::IdempotencyConflict { retry_after: second * 7 },
         Rejected::IdempotencyMismatch,
         Rejected::IdempotencyKeyMissing,
-        Rejected::LoadFailed { call: SECRET },
+        Rejected::LoadFailed { call: SECRET, cause: Some(SECRET.into()) },
         Rejected::Unauthenticated,
         Rejected::Forbidden { scope: SECRET },
         Rejected::ShuttingDown,

@@ -109,7 +109,7 @@ async fn twice() -> Result<&'static str, Rejected> {
 
 #[circuit_breaker(failure_rate = 50%, window = 10, min_calls = 2, open_for = 1s, key = key.to_owned(), max_keys = 200)]
 async fn broken(key: &str) -> Result<String, Rejected> {
-    Err(Rejected::LoadFailed { call: if key.is_empty() { "none" } else { "some" } })
+    Err(Rejected::LoadFailed { call: if key.is_empty() { "none" } else { "some" }, cause: None })
 }
 
 #[fallback(Ok("kept"))]

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CacheSpec;
@@ -18,6 +18,7 @@ trait Untyped: Send + Sync {
     fn invalidate(&self, key: &dyn Any);
     fn clear(&self);
     fn len(&self) -> usize;
+    fn bytes(&self) -> Option<u64>;
     fn tune(&self, spec: &CacheSpec);
 }
 
@@ -46,6 +47,10 @@ where
 
     fn len(&self) -> usize {
         Self::len(self)
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        Self::bytes(self)
     }
 
     fn tune(&self, spec: &CacheSpec) {
@@ -91,6 +96,8 @@ pub struct Stores {
     /// The others. They live as long as the site, as the types do.
     others: RwLock<Vec<&'static dyn Untyped>>,
     requests: [AtomicU64; Request::ALL.len()],
+    /// Whether a load has asked for its own key.
+    recursed: AtomicBool,
 }
 
 impl Stores {
@@ -102,6 +109,7 @@ impl Stores {
             first: OnceLock::new(),
             others: RwLock::default(),
             requests: Default::default(),
+            recursed: AtomicBool::new(false),
         }
     }
 
@@ -168,6 +176,11 @@ impl Stores {
         }
     }
 
+    /// Whether this is the first time that a load asks for its own key.
+    pub(crate) fn is_first_recursion(&self) -> bool {
+        !self.recursed.swap(true, Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn count(&self, request: Request) {
         self.requests[request as usize].fetch_add(1, Ordering::Relaxed);
@@ -221,6 +234,14 @@ impl Cache {
         let mut len = 0;
         self.stores.each(|store| len += store.len());
         len
+    }
+
+    /// The size of the results held and of their keys, as far as `max_bytes` counts it; `None` without `max_bytes`, and
+    /// before the first call.
+    pub fn bytes(&self) -> Option<u64> {
+        let mut bytes = None;
+        self.stores.each(|store| bytes = store.bytes().map(|more| bytes.unwrap_or(0) + more).or(bytes));
+        bytes
     }
 
     /// Whether no result is held.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hardening_spec::CacheSpec;
 use quick_cache::sync::Cache as Map;
-use tokio::sync::watch;
 
-use super::flight::{Boarding, Flights, Landing, Leader};
-use super::{Age, Times};
+use super::flight::{Boarding, Failure, Flights, Follower, Landing, Leader};
+use super::weighed::Weighed;
+use super::{Age, Pause, Times};
 use crate::clock::Nanos;
 
 /// A result as it is kept.
@@ -18,34 +18,48 @@ pub struct Kept<V> {
     fresh_until: Nanos,
     /// An error is served while it is fresh, and never after.
     error: bool,
+    /// The result that stood in the place of an error, for as long as it may stand in for a failure.
+    older: Option<Arc<Kept<V>>>,
+    pause: Pause,
+    /// The size of its key and of the result.
+    bytes: usize,
 }
 
 impl<V> Kept<V> {
     fn age(&self, times: &Times, now: Nanos) -> Age {
         match times.age(self.fresh_until, now) {
             Age::Fresh => Age::Fresh,
-            _ if self.error => Age::Dead,
+            _ if self.error => match &self.older {
+                Some(older) if times.spares(older.fresh_until, now) => Age::Spare,
+                _ => Age::Dead,
+            },
             age => age,
         }
     }
 }
 
+/// The right to load a stale result anew, and the result as it is kept.
+type Refresh<K, V> = (Leader<K, Arc<Kept<V>>>, Arc<Kept<V>>);
+
 /// What a look into the store gives.
 pub enum Found<K: Hash + Eq + Clone, V> {
     /// A fresh result.
     Fresh(V),
-    /// A stale result that is served; the caller who gets a leader loads it anew.
-    Stale(V, Option<Leader<K, Arc<Kept<V>>>>),
+    /// A stale result that is served; the caller who gets a leader, with the result as it is kept, loads it anew.
+    Stale(V, Option<Refresh<K, V>>),
     /// Nothing to serve: load it. A result that is older than served ones may still stand in for a failure.
     Load(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>),
     /// Another call loads it.
-    Wait(watch::Receiver<Option<Landing<Arc<Kept<V>>>>>),
+    Wait(Follower<Arc<Kept<V>>>),
 }
 
 /// The results of one function of one type.
 #[derive(Debug)]
 pub struct Store<K, V> {
     map: Map<K, Arc<Kept<V>>>,
+    /// In the place of `map` where there is a bound on their size. `map` is empty then, so that a look into it costs a store
+    /// without that bound nothing.
+    weighed: Option<Weighed<K, Arc<Kept<V>>>>,
     flights: Arc<Flights<K, Arc<Kept<V>>>>,
     times: Times,
 }
@@ -54,7 +68,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// An empty store.
     pub fn new(spec: &CacheSpec) -> Self {
         Self {
-            map: Map::new(spec.max_entries as usize),
+            map: Map::new(if spec.max_bytes.is_some() { 0 } else { spec.max_entries as usize }),
+            weighed: Weighed::new(spec),
             flights: Arc::new(Flights::new()),
             times: Times::new(spec),
         }
@@ -63,7 +78,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// Puts other numbers in force; what is held is held on, as far as there is room.
     pub fn tune(&self, spec: &CacheSpec) {
         self.times.tune(spec);
-        self.map.set_capacity(u64::from(spec.max_entries));
+        match &self.weighed {
+            Some(weighed) => weighed.tune(spec),
+            None => self.map.set_capacity(u64::from(spec.max_entries)),
+        }
     }
 
     /// Looks for a key.
@@ -77,69 +95,147 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
 
     #[cold]
     fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
+        let kept = kept.or_else(|| self.weighed.as_ref()?.get(key));
         let age = kept.as_ref().map_or(Age::Dead, |kept| kept.age(&self.times, now));
-        let fresh = || self.map.get(key).filter(|kept| kept.age(&self.times, now) == Age::Fresh);
-        let boarded = self.flights.board(key, fresh);
+        if let Some(kept) = kept.as_ref().filter(|_| age == Age::Fresh) {
+            return Found::Fresh(kept.value.clone());
+        }
+        // A refresh that failed is not tried again at once.
+        if let Some(kept) = kept.as_ref().filter(|kept| age == Age::Stale && kept.pause.lasts(now)) {
+            return Found::Stale(kept.value.clone(), None);
+        }
+        let get = || self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key));
+        let fresh = || get().filter(|kept| kept.age(&self.times, now) == Age::Fresh);
+        let boarded = self.flights.board(key, now, fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
             (Ok(landed), _) => Found::Fresh(landed.value.clone()),
             (Err(Boarding::Leads(flight)), Some(kept)) if age == Age::Stale => {
-                Found::Stale(kept.value.clone(), Some(leader(flight)))
+                // Already now: a refresh that panics or is dropped has failed too.
+                kept.pause.begin(now);
+                Found::Stale(kept.value.clone(), Some((leader(flight), kept)))
             }
-            (Err(Boarding::Follows(_)), Some(kept)) if age == Age::Stale => {
-                Found::Stale(kept.value.clone(), None)
+            (Err(Boarding::Follows(follower)), Some(kept)) if age == Age::Stale => {
+                if !self.times.refresh_is_lost(follower.began(), now) || follower.mark().is_polled() {
+                    return Found::Stale(kept.value.clone(), None);
+                }
+                self.flights.take_over(key, &follower);
+                self.miss(key, Some(kept), now)
             }
             (Err(Boarding::Leads(flight)), kept) => Found::Load(leader(flight), kept),
-            (Err(Boarding::Follows(landing)), _) => Found::Wait(landing),
+            (Err(Boarding::Follows(follower)), _) => Found::Wait(follower),
         }
     }
 
     /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
-    pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos, random: f64) {
+    pub fn keep(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, bytes: usize, now: Nanos, random: f64) {
         let fresh_until = self.times.fresh_until(now, random);
-        self.land(leader, Kept { value, fresh_until, error: false });
+        let pause = Pause::default();
+        self.land(leader, Kept { value, fresh_until, error: false, older: None, pause, bytes });
     }
 
-    /// The same with an error, which is kept for a time of its own.
-    pub fn keep_error(&self, leader: Leader<K, Arc<Kept<V>>>, value: V, now: Nanos) {
+    /// The same with an error, which is kept for a time of its own. The result that it replaces stands in for later
+    /// failures all the same, as long as it may.
+    pub fn keep_error(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        value: V,
+        bytes: usize,
+        now: Nanos,
+    ) {
         let fresh_until = self.times.error_until(now);
-        self.land(leader, Kept { value, fresh_until, error: true });
+        let (older, pause) = (self.spare(spare, now), Pause::default());
+        // The older result is held on.
+        let bytes = older.as_ref().map_or(bytes, |older| older.bytes.saturating_add(bytes));
+        self.land(leader, Kept { value, fresh_until, error: true, older, pause, bytes });
     }
 
     fn land(&self, leader: Leader<K, Arc<Kept<V>>>, kept: Kept<V>) {
         let kept = Arc::new(kept);
         let key = leader.key().clone();
-        leader.land(Landing::Loaded(Arc::clone(&kept)), || self.map.insert(key, kept));
+        leader.land(Landing::Loaded(Arc::clone(&kept)), || match &self.weighed {
+            Some(weighed) => {
+                let bytes = kept.bytes as u64;
+                weighed.insert(key, kept, bytes);
+            }
+            None => self.map.insert(key, kept),
+        });
     }
 
-    /// Ends a load that failed; answers the result that may stand in for it.
+    /// Ends a load that failed; answers the result that may stand in for it. `failure` is what its followers get where
+    /// there is none.
     pub fn fail(
         &self,
         leader: Leader<K, Arc<Kept<V>>>,
         spare: Option<Arc<Kept<V>>>,
         now: Nanos,
+        failure: impl FnOnce() -> Failure,
     ) -> Option<V> {
-        let spare = spare.filter(|spare| !spare.error && self.times.spares(spare.fresh_until, now));
-        let landing = spare.as_ref().map_or(Landing::Failed, |spare| Landing::Loaded(Arc::clone(spare)));
+        if let Some(kept) = &spare {
+            kept.pause.extend(now);
+        }
+        let spare = self.spare(spare, now);
+        let landing = match &spare {
+            Some(spare) => Landing::Loaded(Arc::clone(spare)),
+            None if leader.is_followed() => Landing::Failed(Arc::new(failure())),
+            // A call that follows meanwhile asks anew.
+            None => Landing::Abandoned,
+        };
         leader.land(landing, || {});
         spare.map(|spare| spare.value.clone())
+    }
+
+    /// Ends a load that ended for a reason of its leader's caller: a follower leads. Answers the result that may stand in
+    /// for it.
+    pub fn hand_over(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        now: Nanos,
+    ) -> Option<V> {
+        leader.land(Landing::Abandoned, || {});
+        self.spare(spare, now).map(|spare| spare.value.clone())
+    }
+
+    /// Takes the load from a leader that is not polled, so that another call leads.
+    pub fn take_over(&self, key: &K, follower: &Follower<Arc<Kept<V>>>) {
+        self.flights.take_over(key, follower);
+    }
+
+    /// The result that may stand in for a failure.
+    fn spare(&self, spare: Option<Arc<Kept<V>>>, now: Nanos) -> Option<Arc<Kept<V>>> {
+        let spare = spare?;
+        let spare = if spare.error { Arc::clone(spare.older.as_ref()?) } else { spare };
+        self.times.spares(spare.fresh_until, now).then_some(spare)
     }
 
     /// Forgets a key, and what a load of it that is running will bring.
     pub fn invalidate(&self, key: &K) {
         self.flights.detach(key);
-        self.map.remove(key);
+        match &self.weighed {
+            Some(weighed) => weighed.remove(key),
+            None => drop(self.map.remove(key)),
+        }
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
         self.flights.detach_all();
         self.map.clear();
+        if let Some(weighed) = &self.weighed {
+            weighed.clear();
+        }
     }
 
     /// Results held.
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.weighed.as_ref().map_or_else(|| self.map.len(), Weighed::len)
+    }
+
+    /// The size of the results held and of their keys, where there is a bound on it.
+    pub fn bytes(&self) -> Option<u64> {
+        self.weighed.as_ref().map(Weighed::bytes)
     }
 
     /// Whether none is held.

@@ -13,6 +13,7 @@ pub struct Times {
     jitter: Tunable,
     while_revalidate: Tunable,
     if_error: Tunable,
+    refresh_timeout: Tunable,
     /// How long an error is kept; 0 for not at all.
     negative: Tunable,
 }
@@ -44,6 +45,7 @@ impl Times {
         self.jitter.set(spec.jitter.millionths.into());
         self.while_revalidate.set(nanos(spec.stale_while_revalidate));
         self.if_error.set(nanos(spec.stale_if_error));
+        self.refresh_timeout.set(nanos(spec.refresh_timeout));
         self.negative.set(spec.negative.map_or(0, nanos));
     }
 
@@ -80,6 +82,12 @@ impl Times {
         } else {
             Age::Dead
         }
+    }
+
+    /// Whether a refresh that began then would have ended by itself, if it was polled.
+    pub fn refresh_is_lost(&self, began: Nanos, now: Nanos) -> bool {
+        // Its time begins with its first poll, which may come a little later.
+        now.saturating_sub(began) > self.refresh_timeout.get().saturating_mul(2)
     }
 
     /// Whether a result that was fresh until then may stand in for a load that failed.

@@ -3,6 +3,7 @@
 //! Source: the IETF draft "The Idempotency-Key HTTP Header Field", with fences against an owner that was thought gone.
 
 mod replay;
+mod room;
 mod store;
 mod ticket;
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hardening_spec::{IdempotentSpec, OnTakeover};
 
+use super::room::{OF_KEY, Room};
 use super::ticket::Ticket;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::tunable::Tunable;
@@ -36,6 +37,23 @@ pub enum Stored {
     Error(Vec<u8>),
     /// It was given, and could not be kept: too large, or a stream.
     Unkept,
+}
+
+impl Stored {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Success(kept) | Self::Error(kept) => kept.len() as u64,
+            Self::Done | Self::Unkept => 0,
+        }
+    }
+
+    /// Without what was reserved while it was written: it is held for long.
+    fn shrunk(mut self) -> Self {
+        if let Self::Success(kept) | Self::Error(kept) = &mut self {
+            kept.shrink_to_fit();
+        }
+        self
+    }
 }
 
 /// What the store says to a request.
@@ -77,6 +95,8 @@ struct Entry {
     fingerprint: u128,
     fence: u64,
     state: State,
+    /// What it takes of the bound on the size of all answers.
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -97,6 +117,7 @@ pub struct Memory {
     /// Held by whoever forgets what is over.
     forgets: Mutex<()>,
     max: Tunable,
+    room: Room,
     ttl: Tunable,
     /// [`NEVER`] for one that fits the deadline.
     lease: Tunable,
@@ -115,6 +136,7 @@ impl Memory {
             first_over: AtomicU64::default(),
             forgets: Mutex::default(),
             max: Tunable::default(),
+            room: Room::default(),
             ttl: Tunable::default(),
             lease: Tunable::default(),
             leaves: Tunable::default(),
@@ -127,6 +149,7 @@ impl Memory {
     /// Puts other numbers in force, for answers that are given and leases that are extended from now on.
     pub fn tune(&self, spec: &IdempotentSpec) {
         self.max.set(spec.max_keys.into());
+        self.room.tune(spec);
         self.ttl.set(nanos(spec.ttl));
         // Of another `ttl`, keys may be over earlier.
         self.first_over.store(0, Ordering::Relaxed);
@@ -140,7 +163,7 @@ impl Memory {
         for shard in &self.shards {
             let mut entries = shard.lock().unwrap_or_else(PoisonError::into_inner);
             self.held.fetch_sub(entries.len() as u64, Ordering::Relaxed);
-            entries.clear();
+            self.room.give_back(entries.drain().map(|(_, entry)| entry.bytes).sum());
         }
         // The clock of another test may be behind.
         self.first_over.store(0, Ordering::Relaxed);
@@ -162,6 +185,8 @@ impl Memory {
                 let stays = !entry.is_over(now, ttl);
                 if stays {
                     self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
+                } else {
+                    self.room.give_back(entry.bytes);
                 }
                 stays
             });
@@ -206,6 +231,10 @@ impl Memory {
             None => {
                 let more = |held: u64| (held < self.max.get()).then_some(held + 1);
                 self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+                if !self.room.take(OF_KEY) {
+                    self.held.fetch_sub(1, Ordering::Relaxed);
+                    return None;
+                }
             }
         }
         let fence = self.fences.fetch_add(1, Ordering::Relaxed);
@@ -215,9 +244,11 @@ impl Memory {
         };
         let (alive, lease) = (Arc::new(()), self.lease(own));
         let state = State::Running(Arc::downgrade(&alive), now.saturating_add(lease));
-        let entry = Entry { fingerprint: ticket.fingerprint, fence, state };
+        let entry = Entry { fingerprint: ticket.fingerprint, fence, state, bytes: OF_KEY };
         self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
-        entries.insert(ticket.key, entry);
+        if let Some(before) = entries.insert(ticket.key, entry) {
+            self.room.give_back(before.bytes - OF_KEY);
+        }
         let beat = Self::beat(now, lease);
         let claim = Claim { key: ticket.key, fence, lease: own, beat, _alive: alive };
         Some(if gone { Begin::TakeOver(claim) } else { Begin::Run(claim) })
@@ -259,13 +290,36 @@ impl Memory {
         }
     }
 
-    /// Keeps the answer of a request; false when another has taken over, and nothing changes.
+    /// Whether there is room for an answer, once what is over is forgotten.
+    pub fn has_room(&self, stored: &Stored, now: Nanos) -> bool {
+        let bytes = stored.bytes();
+        self.room.has(bytes) || {
+            self.forget(now);
+            self.room.has(bytes)
+        }
+    }
+
+    /// The size of the answers and keys that are held.
+    pub fn bytes(&self) -> u64 {
+        self.room.held()
+    }
+
+    /// Keeps the answer of a request; false when another has taken over, and nothing changes. An answer without room counts
+    /// as one that cannot be kept.
     pub fn complete(&self, claim: &Claim, stored: Stored, now: Nanos) -> bool {
+        let stored = stored.shrunk();
+        let bytes = stored.bytes();
         let mut entries = self.shard(claim.key);
         match entries.get_mut(&claim.key) {
             Some(entry) if entry.is_of(claim) => {
                 let until = now.saturating_add(self.ttl.get());
                 self.first_over.fetch_min(until, Ordering::Relaxed);
+                let stored = if self.room.take(bytes) {
+                    entry.bytes += bytes;
+                    stored
+                } else {
+                    Stored::Unkept
+                };
                 entry.state = State::Done(Arc::new(stored), until);
                 true
             }
@@ -276,9 +330,11 @@ impl Memory {
     /// Forgets a request of which nothing was done.
     pub fn release(&self, claim: &Claim) {
         let mut entries = self.shard(claim.key);
-        if entries.get(&claim.key).is_some_and(|entry| entry.is_of(claim)) {
-            entries.remove(&claim.key);
+        if entries.get(&claim.key).is_some_and(|entry| entry.is_of(claim))
+            && let Some(entry) = entries.remove(&claim.key)
+        {
             self.held.fetch_sub(1, Ordering::Relaxed);
+            self.room.give_back(entry.bytes);
         }
     }
 }

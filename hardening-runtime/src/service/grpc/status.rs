@@ -137,7 +137,7 @@ mod tests {
             (Rejected::IdempotencyConflict { retry_after: second }, Code::Aborted),
             (Rejected::IdempotencyMismatch, Code::InvalidArgument),
             (Rejected::IdempotencyKeyMissing, Code::InvalidArgument),
-            (Rejected::LoadFailed { call }, Code::Unavailable),
+            (Rejected::LoadFailed { call, cause: Some(call.into()) }, Code::Unavailable),
             (Rejected::Unauthenticated, Code::Unauthenticated),
             (Rejected::Forbidden { scope: call }, Code::PermissionDenied),
             (Rejected::ShuttingDown, Code::Unavailable),

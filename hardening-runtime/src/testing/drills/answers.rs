@@ -12,7 +12,7 @@ use super::super::drill::{allowed, begin, charges};
 use super::{Drill, Kept, TICK, poll_once, that};
 use crate::Rejected;
 use crate::policy::idempotency::{Never, Replay, Ticket};
-use crate::site::{Cached, Site};
+use crate::site::{Cached, Fails, HandsOut as _, Site};
 
 /// A key that no function has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ impl Source {
         match self.does.get() {
             Does::Answer => {}
             Does::AnswerLater => tokio::task::yield_now().await,
-            Does::Fail => return Err(Rejected::LoadFailed { call: "drill" }),
+            Does::Fail => return Err(Rejected::LoadFailed { call: "drill", cause: None }),
             Does::Hang => std::future::pending().await,
         }
         Ok(Answer(run))
@@ -75,18 +75,19 @@ impl Source {
 async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
     let charges = charges(site.declared(), key);
     let mut call = begin(site, &charges);
+    let handed = &(&&&&Fails::<End>::new()).handed();
     let settled = match call.find_cached::<Key, Answer>(Key(key)).await {
-        Cached::Settled(found) => found.success(),
+        Cached::Settled(found) => found.success(handed),
         Cached::Stale(found, load) => {
-            let mut refresh = site.begin_refresh_call(&charges);
+            let mut refresh = site.begin_refresh_call(&charges, &load);
             if refresh.must_wait_within_call() {
                 refresh.wait_for_turn().await;
             }
             let outcome = refresh.run_attempt(pin!(source.run())).await;
             let settled = refresh.settle_only_attempt(outcome);
-            let settled = refresh.keep_loaded(load, settled);
+            let settled = refresh.keep_loaded(load, settled, handed);
             refresh.close_refresh(settled);
-            found.success()
+            found.success(handed)
         }
         Cached::Load(load) => {
             if call.must_wait_within_call() {
@@ -94,7 +95,7 @@ async fn cached(site: &'static Site, key: u64, source: &Source) -> End {
             }
             let outcome = call.run_attempt(pin!(source.run())).await;
             let settled = call.settle_only_attempt(outcome);
-            call.keep_loaded(load, settled)
+            call.keep_loaded(load, settled, handed)
         }
     };
     call.finish_call(settled)

@@ -1,0 +1,61 @@
+//! Whether an error, as it is written, can be kept for those who wait for a load.
+
+use syn::visit_mut::{VisitMut, visit_type_mut};
+use syn::{GenericParam, Lifetime, Signature, Type, TypeParamBound, WherePredicate};
+
+use crate::expand::last_type;
+
+/// Whether nothing in the error of `output` shows that it borrows: what a type parameter stands for may, unless its bounds
+/// say `'static`, and so may what `Self` stands for.
+pub(super) fn is_lasting(output: &Type, sig: &Signature) -> bool {
+    let mut found = Borrows { sig, any: false };
+    found.visit_type_mut(&mut last_type(output).clone());
+    !found.any
+}
+
+struct Borrows<'s> {
+    sig: &'s Signature,
+    any: bool,
+}
+
+impl VisitMut for Borrows<'_> {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        self.any |= lifetime.ident != "static";
+    }
+
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        self.any |= match ty {
+            Type::ImplTrait(_) | Type::Infer(_) | Type::Macro(_) => true,
+            Type::Reference(reference) => reference.lifetime.is_none(),
+            Type::Path(path) => {
+                path.qself.is_some()
+                    || path.path.segments.first().is_some_and(|first| {
+                        first.ident == "Self" || is_parameter_that_may_borrow(self.sig, &first.ident)
+                    })
+            }
+            _ => false,
+        };
+        visit_type_mut(self, ty);
+    }
+}
+
+fn is_parameter_that_may_borrow(sig: &Signature, name: &syn::Ident) -> bool {
+    let param = sig.generics.params.iter().find_map(|param| match param {
+        GenericParam::Type(param) if param.ident == *name => Some(param),
+        _ => None,
+    });
+    let Some(param) = param else { return false };
+    let of_clause = sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates).flat_map(
+        |predicate| match predicate {
+            WherePredicate::Type(of) if matches!(&of.bounded_ty, Type::Path(path) if path.path.is_ident(name)) => {
+                of.bounds.iter().collect::<Vec<_>>()
+            }
+            _ => Vec::new(),
+        },
+    );
+    !param.bounds.iter().chain(of_clause).any(|bound| match bound {
+        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Any"),
+        _ => false,
+    })
+}

@@ -1,0 +1,169 @@
+//! The progress of one load: whether its leader is still polled, and which other loads it waits for.
+
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Waker};
+
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// The progress of one load, shared by its leader and its followers.
+#[derive(Debug, Default)]
+pub struct Mark {
+    /// Odd while the leader's body is polled; each poll makes it larger.
+    polls: AtomicU64,
+    /// Wakes the leader.
+    waker: Mutex<Option<Waker>>,
+    /// The loads that calls inside this one wait for.
+    waits_for: Mutex<Vec<Arc<Mark>>>,
+    /// How often a call inside this load asked for it.
+    recursions: AtomicU32,
+}
+
+/// What a follower knows of its leader.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    polls: u64,
+    asked: bool,
+}
+
+impl Mark {
+    /// Begins a poll of the leader.
+    pub fn begin_poll(&self, cx: &Context<'_>) {
+        {
+            let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+        }
+        self.polls.fetch_or(1, Ordering::AcqRel);
+    }
+
+    /// Ends a poll that left the leader waiting. After any other poll, the next step comes before the leader's caller
+    /// does anything else.
+    pub fn suspend(&self) {
+        let polls = self.polls.load(Ordering::Acquire);
+        // Only the leader's own polls change it.
+        self.polls.store((polls | 1) + 1, Ordering::Release);
+    }
+
+    /// Whether the leader is polled at this moment, or its poll was ended by a panic.
+    pub fn is_polled(&self) -> bool {
+        self.polls.load(Ordering::Acquire) % 2 == 1
+    }
+
+    /// Begins to watch the leader.
+    pub fn watch(&self) -> Watched {
+        Watched { polls: self.polls.load(Ordering::Acquire), asked: false }
+    }
+
+    /// Looks whether the leader was polled since the last look, and wakes it when it was not; false when it was not
+    /// polled although it was woken.
+    pub fn is_driven(&self, watched: &mut Watched) -> bool {
+        let polls = self.polls.load(Ordering::Acquire);
+        if polls % 2 == 1 || polls != watched.polls {
+            *watched = Watched { polls, asked: false };
+            return true;
+        }
+        if watched.asked {
+            return false;
+        }
+        watched.asked = true;
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Counts a call inside this load that asked for it; answers how many did before.
+    pub fn recurse(&self) -> u32 {
+        self.recursions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether this load, or one that it waits for, is among `loads`.
+    fn leads_to(self: &Arc<Self>, loads: &[Arc<Self>]) -> bool {
+        let mut open = vec![Arc::clone(self)];
+        let mut seen: Vec<Arc<Self>> = Vec::new();
+        while let Some(mark) = open.pop() {
+            if loads.iter().any(|load| Arc::ptr_eq(load, &mark)) {
+                return true;
+            }
+            if seen.iter().any(|known| Arc::ptr_eq(known, &mark)) {
+                continue;
+            }
+            open.extend(mark.waits_for.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+            seen.push(mark);
+        }
+        false
+    }
+}
+
+/// The wait of a call inside some loads for another load, until it is dropped.
+#[derive(Debug)]
+pub struct Edge {
+    from: Vec<Arc<Mark>>,
+    to: Arc<Mark>,
+}
+
+impl Edge {
+    /// Begins the wait of a call inside the loads `from`; `None` when it would wait for itself.
+    pub fn new(from: Vec<Arc<Mark>>, to: &Arc<Mark>) -> Option<Self> {
+        let edge = Self { from, to: Arc::clone(to) };
+        // Before the look, so that of two calls that begin to wait for each other one sees the other's.
+        for mark in &edge.from {
+            mark.waits_for.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(to));
+        }
+        (!to.leads_to(&edge.from)).then_some(edge)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        for mark in &self.from {
+            let mut waits_for = mark.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = waits_for.iter().position(|waited_for| Arc::ptr_eq(waited_for, &self.to)) {
+                waits_for.swap_remove(at);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_is_polled_is_driven_and_one_that_ignores_its_waker_is_not() {
+        let mark = Mark::default();
+        let cx = Context::from_waker(Waker::noop());
+        let mut watched = mark.watch();
+        assert!(mark.is_driven(&mut watched), "it has not been asked yet");
+        assert!(!mark.is_driven(&mut watched));
+        mark.begin_poll(&cx);
+        assert!(mark.is_polled());
+        assert!(mark.is_driven(&mut watched) && mark.is_driven(&mut watched), "it is polled now");
+        mark.suspend();
+        assert!(!mark.is_polled());
+        assert!(mark.is_driven(&mut watched), "it was polled since");
+        assert!(mark.is_driven(&mut watched) && !mark.is_driven(&mut watched));
+        mark.begin_poll(&cx);
+        mark.begin_poll(&cx);
+        mark.suspend();
+        assert!(!mark.is_polled() && mark.is_driven(&mut watched));
+    }
+
+    #[test]
+    fn a_wait_that_closes_a_circle_is_refused_and_leaves_no_trace() {
+        let [one, two, three] = [(); 3].map(|()| Arc::new(Mark::default()));
+        assert!(Edge::new(vec![Arc::clone(&one)], &one).is_none());
+        let first = Edge::new(vec![Arc::clone(&one)], &two);
+        let second = Edge::new(vec![Arc::clone(&two)], &three);
+        assert!(first.is_some() && second.is_some());
+        assert!(Edge::new(vec![Arc::clone(&three)], &one).is_none());
+        assert!(Edge::new(Vec::new(), &one).is_some(), "a call outside of loads waits for any");
+        drop(second);
+        assert!(Edge::new(vec![Arc::clone(&three)], &one).is_some());
+        assert!(three.waits_for.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,144 @@
+//! The loads that the current thread polls at this moment, and what a load that failed hands to those who waited for it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt::{Debug, Display};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use crate::policy::cache::{Edge, Failure, Mark};
+use crate::telemetry::redact;
+
+thread_local! {
+    /// The loads around what this thread polls, the innermost last.
+    static LOADING: RefCell<Vec<Arc<Mark>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A poll of a load's body, until it is dropped.
+pub(super) struct Loading(Arc<Mark>);
+
+impl Loading {
+    pub(super) fn enter(mark: &Arc<Mark>, cx: &Context<'_>) -> Self {
+        mark.begin_poll(cx);
+        LOADING.with_borrow_mut(|loading| loading.push(Arc::clone(mark)));
+        Self(Arc::clone(mark))
+    }
+
+    /// Ends the poll; what has answered is still in the hands of its call.
+    pub(super) fn leave<R>(self, polled: &Poll<R>) {
+        if polled.is_pending() {
+            self.0.suspend();
+        }
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        LOADING.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// Begins to wait for a load; `None` when the calls around this one would wait for themselves.
+pub(super) fn wait_for(load: &Arc<Mark>) -> Option<Edge> {
+    Edge::new(LOADING.with_borrow(Clone::clone), load)
+}
+
+/// How the failure of a load whose function returns `Err(E)` reaches those who waited for it.
+#[derive(Debug)]
+pub struct Handed<E> {
+    /// The error itself, where it may be handed out more than once.
+    shared: Option<Shared<E>>,
+    /// What it says.
+    text: fn(&E) -> Option<String>,
+}
+
+#[derive(Debug)]
+struct Shared<E> {
+    keep: fn(&E) -> Box<dyn Any + Send>,
+    hand_out: fn(&(dyn Any + Send)) -> Option<E>,
+}
+
+impl<E> Handed<E> {
+    /// Whether those who waited get the error itself.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    pub(super) fn failure(&self, error: &E) -> Failure {
+        match &self.shared {
+            Some(shared) => Failure::Itself(Mutex::new((shared.keep)(error))),
+            None => Failure::Text((self.text)(error).map(|text| redact::text(&text).into())),
+        }
+    }
+
+    /// The error of a failure that was shared.
+    pub(super) fn error(&self, failure: &Failure) -> Option<E> {
+        let (Some(shared), Failure::Itself(error)) = (&self.shared, failure) else { return None };
+        (shared.hand_out)(&**error.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Finds out how the failure of a function that returns `R` is handed out: by the first of the traits below that holds
+/// for its error as it is written.
+#[derive(Debug)]
+pub struct Fails<R>(PhantomData<fn() -> R>);
+
+impl<R> Fails<R> {
+    /// Of this type.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "only expansions name it")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// The error itself.
+pub trait HandsOut<E> {
+    /// How it is handed out.
+    fn handed(&self) -> Handed<E>;
+}
+
+impl<T, E: Clone + Send + 'static> HandsOut<E> for &&&Fails<Result<T, E>> {
+    fn handed(&self) -> Handed<E> {
+        let keep: fn(&E) -> Box<dyn Any + Send> = |error| Box::new(error.clone());
+        let shared = Shared { keep, hand_out: |kept| kept.downcast_ref::<E>().cloned() };
+        Handed { shared: Some(shared), text: |_| None }
+    }
+}
+
+/// What it displays.
+pub trait HandsOutText<E> {
+    /// How it is handed out.
+    fn handed(&self) -> Handed<E>;
+}
+
+impl<T, E: Display> HandsOutText<E> for &&Fails<Result<T, E>> {
+    fn handed(&self) -> Handed<E> {
+        Handed { shared: None, text: |error| Some(error.to_string()) }
+    }
+}
+
+/// What `{:?}` shows of it.
+pub trait HandsOutDebug<E> {
+    /// How it is handed out.
+    fn handed(&self) -> Handed<E>;
+}
+
+impl<T, E: Debug> HandsOutDebug<E> for &Fails<Result<T, E>> {
+    fn handed(&self) -> Handed<E> {
+        Handed { shared: None, text: |error| Some(format!("{error:?}")) }
+    }
+}
+
+/// Nothing.
+pub trait HandsOutNothing {
+    /// How it is handed out.
+    fn handed<E>(&self) -> Handed<E>;
+}
+
+impl<R> HandsOutNothing for Fails<R> {
+    fn handed<E>(&self) -> Handed<E> {
+        Handed { shared: None, text: |_| None }
+    }
+}
