@@ -313,3 +313,28 @@ async fn a_load_that_asks_for_its_own_key_runs_without_the_cache() {
     let ends = tokio::time::timeout(minute, joined(both)).await.unwrap();
     assert!(ends.iter().all(Result::is_ok), "{ends:?}");
 }
+
+#[cfg(feature = "service")]
+#[tokio::test(start_paused = true)]
+async fn requests_with_keys_of_their_own_follow_and_a_hurried_one_may_be_sent_again() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    #[hardening::idempotent(key = request, fingerprint = sku)]
+    #[cached(ttl = 10s, key = sku)]
+    async fn order(request: u32, sku: u32) -> Result<u32, Rejected> {
+        RUNS.fetch_add(1, Ordering::SeqCst);
+        sleep(millis(200)).await;
+        Ok(sku)
+    }
+    #[deadline(50ms)]
+    async fn hurried(request: u32) -> Result<u32, Rejected> {
+        order(request, 7).await
+    }
+    let leader = tokio::spawn(hurried(0));
+    tokio::task::yield_now().await;
+    let followers: Vec<_> = (1..21).map(|request| tokio::spawn(order(request, 7))).collect();
+    tokio::task::yield_now().await;
+    assert!(matches!(order(0, 7).await, Err(Rejected::IdempotencyConflict { .. })), "it is being worked on");
+    assert!(matches!(leader.await.unwrap(), Err(Rejected::DeadlineExceeded { .. })));
+    assert_eq!(joined(followers).await, vec![Ok(7); 20]);
+    assert_eq!((order(0, 7).await, RUNS.load(Ordering::SeqCst)), (Ok(7), 2));
+}

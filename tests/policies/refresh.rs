@@ -179,7 +179,7 @@ fn a_refresh_that_nobody_drives_holds_up_no_longer_than_refresh_timeout() {
     let (first, second) = (runtime(), runtime());
     UNDRIVEN.does(Does::Answers);
     assert_eq!(first.block_on(undriven()), Ok(7));
-    second.block_on(sleep(millis(40)));
+    second.block_on(async { sleep(millis(40)).await });
     UNDRIVEN.does(Does::Hangs);
     let stale = first.block_on(async {
         let stale = undriven().await;
@@ -187,7 +187,7 @@ fn a_refresh_that_nobody_drives_holds_up_no_longer_than_refresh_timeout() {
         stale
     });
     assert_eq!(stale, Ok(7));
-    second.block_on(sleep(millis(80)));
+    second.block_on(async { sleep(millis(80)).await });
     UNDRIVEN.does(Does::Answers);
     let began = Instant::now();
     let followers = second.block_on(async {
@@ -218,10 +218,10 @@ fn a_refresh_that_nobody_drives_is_begun_again_elsewhere() {
     let (first, second) = (runtime(), runtime());
     ELSEWHERE.does(Does::Answers);
     assert_eq!(first.block_on(elsewhere()), Ok(8));
-    second.block_on(sleep(millis(40)));
+    second.block_on(async { sleep(millis(40)).await });
     // Spawned, and never polled.
     assert_eq!(first.block_on(elsewhere()), Ok(8));
-    second.block_on(sleep(millis(600)));
+    second.block_on(async { sleep(millis(600)).await });
     let (stale, fresh) = second.block_on(async {
         let stale = elsewhere().await;
         tokio::task::yield_now().await;
