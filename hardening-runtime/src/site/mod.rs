@@ -36,7 +36,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CallSpec;
 
-pub use again::{Again, Keep, KeepError, KeepNothing, KeepResult, Keeper, KeepsNothing};
+pub use again::{Again, Keep, KeepError, KeepNothing, KeepResult, Keeper, KeepsNothing, Settled};
 pub use attempt::Attempt;
 pub use cached::{Cached, Load};
 pub use call::Call;
