@@ -1,7 +1,6 @@
 //! The policies through the attributes, on paused time.
 
 mod breakers;
-mod budgets;
 mod bytes;
 mod cached;
 mod corners;

@@ -238,8 +238,8 @@ where
         let Some(begin) = this.begin else { return Poll::Pending };
         if this.first.is_none() {
             // Its caller drops it before another is begun; what its destructors do is done by the user's code.
-            call.phase = Phase::Polling;
             call.suspend();
+            call.phase = Phase::Polling;
             let race = std::mem::replace(race, Race::new());
             let rest = this.begin.take().map_or(Rest::Over, |begin| Rest::Open(begin, race));
             return Poll::Ready((Outcome::Refused(Cut(())), rest));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use hardening::testing::alone;
 use hardening::{Rejected, hedged, policy, retry};
 use tokio::time::{Instant, advance, sleep, timeout};
 
@@ -53,6 +54,7 @@ async fn left_alone(runs: Arc<AtomicU32>) -> Result<(), Error> {
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_leave_during_a_backoff_spend_nothing_and_are_not_counted() {
+    let _alone = alone();
     let runs = Arc::new(AtomicU32::new(0));
     for _ in 0..100 {
         let left = timeout(Duration::from_millis(1), left_alone(Arc::clone(&runs))).await;
@@ -72,6 +74,7 @@ async fn crowded(number: u32, runs: Arc<AtomicU32>) -> Result<(), Error> {
 
 #[tokio::test(start_paused = true)]
 async fn a_budget_that_is_empty_when_the_attempt_begins_gives_the_first_error() {
+    let _alone = alone();
     let runs = Arc::new(AtomicU32::new(0));
     let calls: Vec<_> = (0..50).map(|number| tokio::spawn(crowded(number, Arc::clone(&runs)))).collect();
     let mut first = 0;
@@ -108,6 +111,7 @@ async fn beside(seconds: u64) -> Result<(), Error> {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_holds_nothing_back_from_those_who_share_the_budget() {
+    let _alone = alone();
     let runs = Arc::new(AtomicU32::new(0));
     let waiting: Vec<_> = (0..30).map(|_| tokio::spawn(slower(Arc::clone(&runs)))).collect();
     tokio::task::yield_now().await;
@@ -146,6 +150,7 @@ fn is_send<F: Future + Send + Sync>(future: F) -> F {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_that_must_not_be_held_is_not_and_its_retry_is_given_back() {
+    let _alone = alone();
     let runs = Arc::new(AtomicU32::new(0));
     for _ in 0..40 {
         assert!(timeout(Duration::from_millis(1), is_send(local(Arc::clone(&runs)))).await.is_err());
@@ -162,6 +167,7 @@ async fn stale(runs: Arc<AtomicU32>) -> Result<u32, Error> {
 
 #[tokio::test(start_paused = true)]
 async fn a_success_that_is_repeated_is_the_answer_when_the_budget_is_empty() {
+    let _alone = alone();
     let runs = Arc::new(AtomicU32::new(0));
     let calls: Vec<_> = (0..50).map(|_| tokio::spawn(stale(Arc::clone(&runs)))).collect();
     let mut first = 0;
@@ -191,6 +197,7 @@ async fn told_at_once(runs: &AtomicU32) -> Result<(), Error> {
 
 #[tokio::test]
 async fn a_backoff_of_nothing_lets_others_run() {
+    let _alone = alone();
     let runs = AtomicU32::new(0);
     let began = Instant::now();
     assert!(timeout(Duration::from_millis(20), at_once(&runs)).await.is_err());
@@ -228,6 +235,7 @@ async fn patient(
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_comes_no_earlier_than_told_and_not_at_all_when_told_to_wait_too_long() {
+    let _alone = alone();
     let mut spread = Vec::new();
     for wait in [1, 3, 60].map(Duration::from_secs) {
         for _ in 0..10 {
