@@ -125,7 +125,7 @@ pub trait KeepsNothing: Sized {
 impl<K> KeepsNothing for Keeper<K> {}
 
 /// The end of a call, or another attempt.
-pub(super) type Settled<R, M> = ControlFlow<Outcome<R>, Again<R, M>>;
+pub type Settled<R, M> = ControlFlow<Outcome<R>, Again<R, M>>;
 
 /// Another attempt is due after a backoff; until then, how the one before ended.
 #[must_use]
