@@ -23,5 +23,6 @@ mod reserving;
 mod shared;
 mod smoke;
 mod timerless;
+mod told;
 mod turns;
 mod unfinished;

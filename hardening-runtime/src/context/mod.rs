@@ -138,6 +138,21 @@ pub fn remaining() -> Option<Duration> {
     deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
+/// The number of the attempt that the current code runs in, counted from 1: that of the nearest function around it with
+/// `#[retry]` or `#[hedged]`, whose executions are numbered in the order in which they begin. 1 where there is none, so that a
+/// body can choose another replica for each attempt.
+///
+/// ```
+/// use hardening_runtime::context;
+///
+/// let replicas = ["http://a.internal", "http://b.internal"];
+/// let replica = replicas[(context::attempt() as usize - 1) % replicas.len()];
+/// assert_eq!(replica, "http://a.internal");
+/// ```
+pub fn attempt() -> u32 {
+    ambient().attempt.map_or(1, |attempt| attempt.number)
+}
+
 /// Runs `future` on behalf of `principal`; the rest of the request around it stays.
 ///
 /// ```
@@ -209,17 +224,28 @@ pub fn idempotency_key() -> String {
     of_request(|request| request.idempotency_key.clone())
 }
 
+/// One attempt of a call that is made more than once: they live for ever, one for each number that was ever reached.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// The call, as metrics name it.
+    pub(crate) call: &'static str,
+    /// Counted from 1.
+    pub(crate) number: u32,
+    /// Whether attempts follow each other, and do not run side by side.
+    pub(crate) is_retry: bool,
+}
+
 /// What an attempt hands to the calls inside it.
 #[derive(Clone, Copy)]
 pub(crate) struct Ambient {
     /// The moment by which everything must be done.
     pub(crate) deadline: Nanos,
-    /// The name of the nearest call around this one that repeats it.
-    pub(crate) repeated_by: Option<&'static &'static str>,
+    /// The attempt of the nearest call around this one that repeats it, or runs it more than once side by side.
+    pub(crate) attempt: Option<&'static Attempt>,
 }
 
 impl Ambient {
-    pub(crate) const NONE: Self = Self { deadline: NEVER, repeated_by: None };
+    pub(crate) const NONE: Self = Self { deadline: NEVER, attempt: None };
 }
 
 thread_local! {

@@ -8,6 +8,7 @@ use super::call::Phase;
 use super::refusal::{Reason, Refusal};
 use super::verdict::Cut;
 use super::{Call, Outcome};
+use crate::events::{self, Kind};
 use crate::policy::budget::Reserved;
 use crate::policy::retry::Retry;
 use crate::telemetry::calls::{CallOutcome, RetryReason};
@@ -192,7 +193,10 @@ impl Call<'_> {
                 (self.refusal, self.phase) = (refusal, Phase::Answering);
                 return ControlFlow::Break(M::outcome(kept));
             }
-            happened!(self, Retried(std::time::Duration::from_nanos(self.last_delay)));
+            let (attempt, delay) = (self.attempts + 1, std::time::Duration::from_nanos(self.last_delay));
+            happened!(self, Retried(delay));
+            events::publish(self.state.name, || Kind::Retried { attempt, reason, delay });
+            self.attempt = self.state.attempts.of(attempt);
             self.warn_of_nested_retry();
             self.state.metrics.retried(reason);
         }

@@ -50,9 +50,8 @@ impl<'c> Call<'c> {
     ) -> Poll<R> {
         let outer = ambient();
         // A fallback runs once, so nothing that it calls is repeated by this call.
-        let repeats = in_attempt && self.state.retry.is_some();
-        let repeated_by = if repeats { Some(&self.state.name) } else { outer.repeated_by };
-        let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), repeated_by });
+        let attempt = if in_attempt && self.attempt.is_some() { self.attempt } else { outer.attempt };
+        let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), attempt });
         self.phase = if in_attempt { Phase::Polling } else { Phase::Answering };
         let polled = match &mut *self.attached {
             None => poll(cx),

@@ -11,6 +11,7 @@ use super::{Call, Outcome};
 use crate::__private::Keepable;
 use crate::clock::{self, Nanos};
 use crate::context;
+use crate::events::{self, Kind};
 use crate::policy::cache::{Failure, Follower, Found, Landing, Mark, Request, Stores};
 use crate::policy::retry::random;
 use crate::telemetry::calls::CallOutcome;
@@ -97,7 +98,7 @@ impl Call<'_> {
                     return Looked::Stale(value, (leader, Some(kept)));
                 }
                 Found::Load(leader, spare) => {
-                    stores.count(Request::Miss);
+                    self.count_request(stores, Request::Miss);
                     self.attach().load = Some(Arc::clone(leader.mark()));
                     return Looked::Load(Some((leader, spare)));
                 }
@@ -113,7 +114,7 @@ impl Call<'_> {
             match self.follow(&mut follower).await {
                 Followed::Landed(Landing::Loaded(kept)) => return self.found(stores, request, kept.value()),
                 Followed::Landed(Landing::Failed(failure)) => {
-                    stores.count(Request::Joined);
+                    self.count_request(stores, Request::Joined);
                     return Looked::Settled(self.fail_with(failure));
                 }
                 Followed::Landed(Landing::Abandoned) => {}
@@ -327,8 +328,14 @@ impl Call<'_> {
     }
 
     #[inline]
-    fn serve(&mut self, stores: &Stores, request: Request) {
+    fn count_request(&self, stores: &Stores, request: Request) {
         stores.count(request);
+        events::publish(self.state.name, || Kind::Cache(request));
+    }
+
+    #[inline]
+    fn serve(&mut self, stores: &Stores, request: Request) {
+        self.count_request(stores, request);
         self.ended = CallOutcome::Success;
     }
 

@@ -40,6 +40,8 @@ pub struct Call<'c> {
     pub(super) permit: Permit,
     /// Attempts begun.
     pub(super) attempts: u32,
+    /// What the body sees of the attempt in hand, where there may be more than one.
+    pub(super) attempt: Option<&'static context::Attempt>,
     /// The limits whose turn the wait in hand is for.
     pub(super) reserved: Option<Per>,
     pub(super) phase: Phase,
@@ -93,6 +95,7 @@ impl<'c> Call<'c> {
             refusal: Refusal::NONE,
             permit: Permit::NONE,
             attempts: 0,
+            attempt: state.attempts.first(),
             reserved: None,
             phase: Phase::Between,
             inside: false,
@@ -359,12 +362,12 @@ impl<'c> Call<'c> {
     /// Says once that this call, which is about to repeat an attempt, is made inside another that repeats.
     #[cold]
     pub(super) fn warn_of_nested_retry(&self) {
-        if let Some(outer) = context::ambient().repeated_by
+        if let Some(outer) = context::ambient().attempt.filter(|outer| outer.is_retry)
             && self.state.metrics.first_nested_retry()
         {
             tracing::warn!(
                 call = self.state.name,
-                outer,
+                outer = outer.call,
                 "a call that retries is made inside an attempt of another call that retries: attempts multiply"
             );
         }

@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use crate::clock::Nanos;
+use crate::context::Attempt;
 use crate::policy::bulkhead::Bulkhead;
 
 /// The fault that a test put into the place of a body.
@@ -76,6 +77,8 @@ pub(super) struct Other<F> {
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     pub(super) began: Nanos,
     pub(super) limit: Nanos,
+    /// What the body sees of it.
+    pub(super) attempt: Option<&'static Attempt>,
     /// Dropped with it.
     pub(super) _place: Place,
 }

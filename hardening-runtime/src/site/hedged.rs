@@ -172,7 +172,8 @@ impl<'c> Call<'c> {
         happened!(self, Hedged);
         events::publish(self.state.name, || Kind::Hedged { execution: number });
         let body = Box::pin(MayFail::new(self.state.name, begin()));
-        Some(Other { body, timer: None, began: now, limit, _place: place })
+        let attempt = self.state.attempts.of(number);
+        Some(Other { body, timer: None, began: now, limit, attempt, _place: place })
     }
 
     /// Charges the limits per attempt and takes a place, without waiting for either.
@@ -200,7 +201,10 @@ impl<'c> Call<'c> {
 
     fn poll_other<F: Future>(&mut self, other: &mut Other<F>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let body = other.body.as_mut();
-        if let Poll::Ready(result) = self.poll_inside(other.limit, true, cx, |cx| body.poll(cx)) {
+        let first = std::mem::replace(&mut self.attempt, other.attempt);
+        let polled = self.poll_inside(other.limit, true, cx, |cx| body.poll(cx));
+        self.attempt = first;
+        if let Poll::Ready(result) = polled {
             return Poll::Ready(End::Returned(result));
         }
         if other.limit == NEVER {

@@ -10,6 +10,7 @@ use super::refusal::{Reason, Refusal};
 use super::verdict::Cut;
 use super::{Call, Outcome};
 use crate::clock;
+use crate::events::{self, Kind};
 use crate::policy::circuit_breaker;
 use crate::policy::idempotency::{Begin, Claim, Done, Fate, Idempotency, NoContent, Replay, Stored, Ticket};
 use crate::telemetry::calls::CallOutcome;
@@ -71,11 +72,11 @@ impl Call<'_> {
         };
         match kept.store.begin(ticket, self.now, self.deadline) {
             Begin::Run(claim) => {
-                kept.count(Fate::New);
+                self.count_fate(kept, Fate::New);
                 Asked::Run(claim, kept)
             }
             Begin::TakeOver(claim) => {
-                kept.count(Fate::TakenOver);
+                self.count_fate(kept, Fate::TakenOver);
                 tracing::warn!(
                     call = self.state.name,
                     "a request is run again, since its first run went away unfinished: what that one did is not known"
@@ -119,7 +120,7 @@ impl Call<'_> {
             return self.turned_away();
         };
         if let Some(kept) = &self.state.idempotency {
-            kept.count(Fate::Replayed);
+            self.count_fate(kept, Fate::Replayed);
         }
         self.ended = if again.is_ok() { CallOutcome::Success } else { CallOutcome::Failure };
         Outcome::Returned(again)
@@ -228,6 +229,11 @@ impl Call<'_> {
         collected
     }
 
+    fn count_fate(&self, kept: &Idempotency, fate: Fate) {
+        kept.count(fate);
+        events::publish(self.state.name, || Kind::Idempotency(fate));
+    }
+
     /// Whether any attempt may have done something.
     fn may_have_run(&self) -> bool {
         self.refusal.ran || self.attached.as_ref().is_some_and(|attached| attached.ran)
@@ -269,7 +275,7 @@ impl Call<'_> {
     #[cold]
     fn refuse_request(&mut self, fate: Fate, reason: Reason, retry_after: clock::Nanos) -> Asked {
         if let Some(kept) = &self.state.idempotency {
-            kept.count(fate);
+            self.count_fate(kept, fate);
         }
         self.refuse(reason);
         self.refusal.retry_after = retry_after;

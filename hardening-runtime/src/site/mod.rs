@@ -16,6 +16,7 @@ macro_rules! happened {
 mod admit;
 mod again;
 mod attempt;
+mod attempts;
 mod cached;
 mod call;
 mod end;

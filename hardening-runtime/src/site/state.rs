@@ -6,6 +6,7 @@ use std::time::Duration;
 use hardening_spec::{BulkheadSpec, CallSpec, CircuitBreakerSpec, CircuitMode, Per, RateLimitSpec};
 
 use super::Site;
+use super::attempts::Attempts;
 use super::span::Spans;
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::policy::bulkhead::{Bulkhead, KeyedBulkheads};
@@ -39,6 +40,7 @@ pub(crate) struct State {
     pub(crate) hedge: Option<Hedge>,
     pub(crate) cache: Option<Stores>,
     pub(crate) retry: Option<Retry>,
+    pub(crate) attempts: Attempts,
     pub(crate) breaker: Breakers,
     pub(crate) bulkhead: Bulkheads,
     /// How long the fallback may take, [`OFF`] where there is none.
@@ -92,6 +94,7 @@ impl State {
                 Some(budget) => Retry::sharing(retry, Arc::clone(budget.state())),
                 None => Retry::new(retry, now),
             }),
+            attempts: Attempts::new(name, spec.retry.is_some(), spec.hedged.is_some()),
             breaker: Breakers::new(name, &spec, uses.breaker, now),
             bulkhead: Bulkheads::new(name, &spec, uses.bulkhead, now),
             fallback_within: Tunable::default(),

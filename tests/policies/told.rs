@@ -1,0 +1,150 @@
+//! What bodies and subscribers are told: the number of the attempt, and the events of the policies.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hardening::events::{self, CacheResult, CircuitState, Events, Kind, RetryReason};
+use hardening::{Rejected, bulkhead, cached, circuit_breaker, context, fallback, hedged, retry, timeout};
+use tokio::time::sleep;
+
+static SEEN: Mutex<Vec<(&str, u32)>> = Mutex::new(Vec::new());
+
+fn see(call: &'static str) {
+    SEEN.lock().unwrap().push((call, context::attempt()));
+}
+
+/// What `call` saw until now.
+fn seen(call: &str) -> Vec<u32> {
+    let seen = SEEN.lock().unwrap();
+    seen.iter().filter(|(name, _)| *name == call).map(|(_, number)| *number).collect()
+}
+
+#[retry(attempts = 20, backoff = 1ms, budget = none, idempotent)]
+async fn repeated(call: &'static str) -> Result<(), Rejected> {
+    see(call);
+    helper(call).await?;
+    Err(Rejected::ShuttingDown)
+}
+
+/// Repeats nothing: it sees the attempt around it.
+#[timeout(1s)]
+async fn helper(call: &'static str) -> Result<(), Rejected> {
+    if call == "nested" {
+        return inner().await;
+    }
+    see(call);
+    Ok(())
+}
+
+/// Repeats on its own: its attempts are counted anew.
+#[retry(attempts = 2, backoff = 1ms, budget = none, idempotent)]
+async fn inner() -> Result<(), Rejected> {
+    see("inner");
+    if context::attempt() == 1 { Err(Rejected::ShuttingDown) } else { Ok(()) }
+}
+
+#[hedged(after = 10ms, max = 2, budget = 100%, idempotent)]
+async fn beside() -> Result<u32, Rejected> {
+    see("beside");
+    let number = context::attempt();
+    sleep(Duration::from_millis(if number == 3 { 5 } else { 1000 })).await;
+    assert_eq!(context::attempt(), number, "at every poll");
+    Ok(number)
+}
+
+#[fallback(number_in_fallback())]
+#[retry(attempts = 2, backoff = 1ms, budget = none, idempotent)]
+async fn answered() -> Result<u32, Rejected> {
+    Err(Rejected::ShuttingDown)
+}
+
+fn number_in_fallback() -> Result<u32, Rejected> {
+    Ok(context::attempt())
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_know_the_number_of_their_attempt() {
+    assert_eq!(context::attempt(), 1, "outside any call");
+    helper("alone").await.unwrap();
+    assert_eq!(seen("alone"), [1]);
+    let _ = repeated("repeated").await;
+    let twice: Vec<u32> = (1..=20).flat_map(|number| [number, number]).collect();
+    assert_eq!(seen("repeated"), twice);
+    let _ = repeated("nested").await;
+    assert_eq!(seen("nested"), (1..=20).collect::<Vec<_>>());
+    assert_eq!(seen("inner"), [1, 2].repeat(20));
+    assert_eq!(answered().await, Ok(1), "a fallback is no attempt");
+    let spawned = tokio::spawn(async { context::attempt() }).await.unwrap();
+    assert_eq!(spawned, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn executions_side_by_side_are_numbered() {
+    assert_eq!(beside().await, Ok(3));
+    assert_eq!(seen("beside"), [1, 2, 3]);
+}
+
+/// The events of one call until now.
+fn of(events: &mut Events, call: &str) -> Vec<Kind> {
+    let mut found = Vec::new();
+    while let Some(event) = events.try_next() {
+        if event.call == call {
+            found.push(event.kind);
+        }
+    }
+    found
+}
+
+#[fallback(Ok(0))]
+#[retry(attempts = 2, backoff = 10ms, jitter = none, idempotent)]
+#[circuit_breaker(consecutive = 2, open_for = 5s)]
+async fn fails() -> Result<u32, Rejected> {
+    Err(Rejected::ShuttingDown)
+}
+
+#[bulkhead(max = 1)]
+#[hedged(after = 10ms, budget = 100%, idempotent)]
+async fn slow() -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(100)).await;
+    Ok(1)
+}
+
+#[hedged(after = 10ms, budget = 100%, idempotent)]
+async fn hedges() -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(100)).await;
+    Ok(1)
+}
+
+#[cached(ttl = 1s, key = key)]
+async fn kept(key: u32) -> Result<u32, Rejected> {
+    Ok(key)
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_get_what_policies_do() {
+    let mut events = events::subscribe();
+    assert_eq!(fails().await, Ok(0));
+    let delay = Duration::from_millis(10);
+    let open = Kind::CircuitChanged { from: CircuitState::Closed, to: CircuitState::Open };
+    let found = of(&mut events, "told::fails");
+    assert_eq!(found[0], Kind::Retried { attempt: 2, reason: RetryReason::Failure, delay });
+    assert_eq!(found[1..], [open, Kind::FellBack]);
+    assert_eq!(fails().await, Ok(0));
+    let found = of(&mut events, "told::fails");
+    assert!(matches!(&found[..], [Kind::Refused(Rejected::CircuitOpen { .. }), Kind::FellBack]), "{found:?}");
+
+    let (first, second) = tokio::join!(slow(), slow());
+    assert!(first.is_ok() && second.is_err());
+    let found = of(&mut events, "told::slow");
+    assert!(matches!(&found[..], [Kind::Refused(Rejected::BulkheadFull { .. })]), "{found:?}");
+
+    hedges().await.unwrap();
+    assert_eq!(of(&mut events, "told::hedges"), [Kind::Hedged { execution: 2 }]);
+
+    for _ in 0..2 {
+        kept(7).await.unwrap();
+    }
+    let (miss, hit) = (Kind::Cache(CacheResult::Miss), Kind::Cache(CacheResult::Hit));
+    assert_eq!(of(&mut events, "told::kept"), [miss, hit]);
+    assert_eq!(events.lost(), 0);
+}
