@@ -63,14 +63,14 @@ fn per_second(rate: Rate) -> f64 {
 
 /// Arrivals at random times, at `rate` a second for [`SECONDS`]; with `departures` every other one leaves early.
 fn arrivals(random: &mut fastrand::Rng, rate: f64, departures: bool) -> Vec<Arrival> {
-    let mut at = 0.0;
+    let mut arrived = Duration::ZERO;
     let mut arrivals = Vec::new();
     loop {
-        at -= (1.0 - random.f64()).ln() * 1000.0 / rate;
-        if at >= (SECONDS * 1000) as f64 {
+        arrived += Duration::from_secs_f64(-(1.0 - random.f64()).ln() / rate);
+        let at = arrived.as_millis() as u64;
+        if at >= SECONDS * 1000 {
             return arrivals;
         }
-        let at = at as u64;
         let leaves = (departures && random.bool()).then(|| at + random.u64(20..1500));
         arrivals.push(Arrival { at, key: random.u32(0..KEYS), leaves });
     }

@@ -99,7 +99,7 @@ async fn hinted_short(millis: u64, good: bool) -> Result<u64, Rejected> {
 #[tokio::test(start_paused = true)]
 async fn who_finds_a_probe_on_its_way_is_told_to_come_back_soon() {
     hinted(0, false).await.unwrap_err();
-    assert_eq!(retry_after(hinted(0, true).await), Duration::from_secs(60));
+    assert_eq!(retry_after(hinted(0, true).await), Duration::from_mins(1));
     secs(60).await;
     let probe = tokio::spawn(hinted(50, true));
     tokio::task::yield_now().await;
@@ -264,19 +264,25 @@ async fn a_dependency_that_hangs_opens_the_circuit_while_it_hangs() {
     assert_eq!(circuit("breakers::hangs").unwrap().state(), CircuitState::Closed);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(retry_after(hangs(0).await), Duration::from_secs(5));
-    hung.into_iter().for_each(|call| call.abort());
+    for call in hung {
+        call.abort();
+    }
 
     let hung: Vec<_> = (0..10).map(|_| tokio::spawn(hangs_of(1, 3_600_000))).collect();
     secs(1).await;
     assert_eq!(retry_after(hangs_of(1, 0).await), Duration::from_secs(5));
     assert_eq!(hangs_of(2, 0).await, Ok(2));
-    hung.into_iter().for_each(|call| call.abort());
+    for call in hung {
+        call.abort();
+    }
 
     let hung: Vec<_> = (0..10).map(|_| tokio::spawn(hangs_beside(3_600_000))).collect();
     secs(1).await;
     assert_eq!(circuit("HANGS").unwrap().state(), CircuitState::Open, "a look is enough");
     assert_eq!(retry_after(hangs_beside(0).await), Duration::from_secs(5));
-    hung.into_iter().for_each(|call| call.abort());
+    for call in hung {
+        call.abort();
+    }
 }
 
 #[circuit_breaker(min_calls = 10, slow_call = 1s, slow_rate = 50%, open_for = 5s)]
@@ -304,7 +310,9 @@ async fn a_call_that_was_slow_while_it_ran_is_counted_once_when_it_has_ended() {
     // Those that nobody waits for any longer say nothing.
     let left: Vec<_> = (0..50).map(|_| tokio::spawn(hangs_at_times(3_600_000))).collect();
     sleep(Duration::from_millis(500)).await;
-    left.into_iter().for_each(|call| call.abort());
+    for call in left {
+        call.abort();
+    }
     secs(2).await;
     hangs_at_times(0).await.unwrap();
 }

@@ -52,14 +52,10 @@ async fn beside() -> Result<u32, Rejected> {
     Ok(number)
 }
 
-#[fallback(number_in_fallback())]
+#[fallback(Ok(context::attempt()))]
 #[retry(attempts = 2, backoff = 1ms, budget = none, idempotent)]
 async fn answered() -> Result<u32, Rejected> {
     Err(Rejected::ShuttingDown)
-}
-
-fn number_in_fallback() -> Result<u32, Rejected> {
-    Ok(context::attempt())
 }
 
 #[tokio::test(start_paused = true)]

@@ -196,7 +196,7 @@ impl Call<'_> {
             let (attempt, delay) = (self.attempts + 1, std::time::Duration::from_nanos(self.last_delay));
             happened!(self, Retried(delay));
             events::publish(self.state.name, || Kind::Retried { attempt, reason, delay });
-            self.attempt = self.state.attempts.of(attempt);
+            self.attach().attempt = self.state.attempts.of(attempt);
             self.warn_of_nested_retry();
             self.state.metrics.retried(reason);
         }

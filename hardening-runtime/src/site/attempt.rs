@@ -50,7 +50,8 @@ impl<'c> Call<'c> {
     ) -> Poll<R> {
         let outer = ambient();
         // A fallback runs once, so nothing that it calls is repeated by this call.
-        let attempt = if in_attempt && self.attempt.is_some() { self.attempt } else { outer.attempt };
+        let first = if in_attempt { self.state.attempts.first() } else { None };
+        let attempt = if first.is_some() { first } else { outer.attempt };
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), attempt });
         self.phase = if in_attempt { Phase::Polling } else { Phase::Answering };
         let polled = match &mut *self.attached {
@@ -146,6 +147,8 @@ fn poll_attached<R>(
     poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
 ) -> Poll<R> {
     let _shown = attached.nested.show();
+    let later = attached.attempt.filter(|_| in_attempt);
+    let _later = later.map(|attempt| Entered::new(Ambient { attempt: Some(attempt), ..ambient() }));
     let loading = attached.load.as_ref().map(|mark| Loading::enter(mark, cx));
     let polled = match &mut attached.spans {
         None => poll(cx),

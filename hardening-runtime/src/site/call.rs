@@ -40,8 +40,6 @@ pub struct Call<'c> {
     pub(super) permit: Permit,
     /// Attempts begun.
     pub(super) attempts: u32,
-    /// What the body sees of the attempt in hand, where there may be more than one.
-    pub(super) attempt: Option<&'static context::Attempt>,
     /// The limits whose turn the wait in hand is for.
     pub(super) reserved: Option<Per>,
     pub(super) phase: Phase,
@@ -95,7 +93,6 @@ impl<'c> Call<'c> {
             refusal: Refusal::NONE,
             permit: Permit::NONE,
             attempts: 0,
-            attempt: state.attempts.first(),
             reserved: None,
             phase: Phase::Between,
             inside: false,

@@ -201,9 +201,9 @@ impl<'c> Call<'c> {
 
     fn poll_other<F: Future>(&mut self, other: &mut Other<F>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let body = other.body.as_mut();
-        let first = std::mem::replace(&mut self.attempt, other.attempt);
+        self.attach().attempt = other.attempt;
         let polled = self.poll_inside(other.limit, true, cx, |cx| body.poll(cx));
-        self.attempt = first;
+        self.attach().attempt = None;
         if let Poll::Ready(result) = polled {
             return Poll::Ready(End::Returned(result));
         }

@@ -13,6 +13,7 @@ use tracing::{Level, Metadata, Span};
 
 use super::Site;
 use super::nested::Nested;
+use crate::context::Attempt;
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::cache::Mark;
 use crate::policy::circuit_breaker::CircuitBreaker;
@@ -108,6 +109,8 @@ pub(crate) struct Attached {
     pub(crate) turn: Option<Reservation>,
     /// The permits that calls inside may use, and those of calls around that this one uses.
     pub(crate) nested: Nested,
+    /// What the body sees of the attempt in hand, from the second one on.
+    pub(crate) attempt: Option<&'static Attempt>,
     /// An attempt before the one in hand may have done something; kept where that matters.
     pub(crate) ran: bool,
     /// The load whose leader this call is.

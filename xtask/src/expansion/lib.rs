@@ -14,6 +14,9 @@ mod check;
 mod diagnostics;
 #[path = "../../../hardening-macros/src/expand/mod.rs"]
 mod expand;
+#[allow(dead_code, reason = "no feature is missing here")]
+#[path = "../../../hardening-macros/src/feature.rs"]
+mod feature;
 #[path = "../../../hardening-macros/src/function.rs"]
 mod function;
 #[path = "../../../hardening-macros/src/harvest.rs"]
