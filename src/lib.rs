@@ -161,6 +161,8 @@ pub mod guide {
     pub mod configuration {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/operations.md"))]
     pub mod operations {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/events.md"))]
+    pub mod events {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/secrets.md"))]
     pub mod secrets {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/tls.md"))]
