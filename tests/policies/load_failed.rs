@@ -196,3 +196,23 @@ async fn a_refused_load_is_refused_to_all_and_the_fallback_answers_for_each() {
     let open = |end: &Result<u32, Error>| matches!(end, Err(Error::Rejected(Rejected::CircuitOpen { .. })));
     assert!(joined(twenty(broken)).await.iter().all(open));
 }
+
+/// The attribute sees no bound of `E`, which may borrow as far as it knows.
+struct Shelf<E>(std::marker::PhantomData<fn() -> E>);
+
+impl<E: From<Rejected> + From<Error> + Clone + Send> Shelf<E> {
+    #[cached(ttl = 10s, key = sku, instances = shared)]
+    async fn price(&self, sku: u32) -> Result<u32, E> {
+        sleep(millis(10)).await;
+        if sku == 0 { Err(Error::Down.into()) } else { Ok(sku) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_impl_s_parameters_needs_no_more_bounds_than_without_the_attribute() {
+    let shelf = Shelf::<Error>(std::marker::PhantomData);
+    assert_eq!(shelf.price(7).await, Ok(7));
+    let (leader, follower) = tokio::join!(shelf.price(0), shelf.price(0));
+    assert_eq!(leader, Err(Error::Down));
+    assert!(matches!(follower, Err(Error::Rejected(Rejected::LoadFailed { .. }))), "{follower:?}");
+}

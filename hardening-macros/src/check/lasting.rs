@@ -30,13 +30,24 @@ impl VisitMut for Borrows<'_> {
             Type::Path(path) => {
                 path.qself.is_some()
                     || path.path.segments.first().is_some_and(|first| {
-                        first.ident == "Self" || is_parameter_that_may_borrow(self.sig, &first.ident)
+                        first.ident == "Self"
+                            || is_parameter_that_may_borrow(self.sig, &first.ident)
+                            || looks_like_a_parameter(&path.path, self.sig)
                     })
             }
             _ => false,
         };
         visit_type_mut(self, ty);
     }
+}
+
+/// Whether a name is one that type parameters have, and not one of the function's own: then it is of the `impl` around it, whose
+/// bounds the attribute does not see. A type of such a name that does last is handed on as text, which compiles.
+fn looks_like_a_parameter(path: &syn::Path, sig: &Signature) -> bool {
+    let Some(name) = path.get_ident() else { return false };
+    let text = name.to_string();
+    let short = text.len() <= 2 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    short && !sig.generics.type_params().any(|param| param.ident == *name)
 }
 
 fn is_parameter_that_may_borrow(sig: &Signature, name: &syn::Ident) -> bool {
