@@ -338,3 +338,15 @@ async fn requests_with_keys_of_their_own_follow_and_a_hurried_one_may_be_sent_ag
     assert_eq!(joined(followers).await, vec![Ok(7); 20]);
     assert_eq!((order(0, 7).await, RUNS.load(Ordering::SeqCst)), (Ok(7), 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_in_a_long_backoff_keeps_its_load() {
+    static LOADS: AtomicU32 = AtomicU32::new(0);
+    #[cached(ttl = 10m, key = ())]
+    #[retry(attempts = 2, backoff = 5m, jitter = none, budget = none, idempotent)]
+    async fn backs_off() -> Result<u32, Error> {
+        if LOADS.fetch_add(1, Ordering::SeqCst) == 0 { Err(Error::Down) } else { Ok(7) }
+    }
+    assert_eq!(joined(twenty(backs_off)).await, vec![Ok(7); 20]);
+    assert_eq!(LOADS.load(Ordering::SeqCst), 2);
+}

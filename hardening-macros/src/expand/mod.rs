@@ -67,14 +67,14 @@ pub(crate) fn function(
         Run::Repeated(judged) => under_policies(&site, call, judged, &body, &|held| {
             let attempt = body.run(|block| idempotent::during(held, &emit!(call.run_attempt(#block))));
             let (wait, settle) = (wait(call, held), verdict::settle(judged, &attempt));
-            let (back_off, private) = (idempotent::during(held, &emit!(call.back_off())), private());
+            let begin = idempotent::during(held, &emit!(call.begin_again(again)));
+            let private = private();
             emit! {
                 let settled = loop {
                     #wait
                     #copies
                     #settle
-                    #back_off.await;
-                    if let #private::Break(settled) = call.begin_again(again) {
+                    if let #private::Break(settled) = #begin.await {
                         break settled;
                     }
                 };

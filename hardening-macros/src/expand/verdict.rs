@@ -15,9 +15,8 @@ use crate::words::Words;
 pub(super) fn settle(judged: &Judged, attempt: &TokenStream) -> TokenStream {
     let private = private();
     let keeps_ok = judged.repeats_ok();
-    let (keeper, kept) = if keeps_ok { ("result_keeper", "result") } else { ("error_keeper", "error") };
-    let (keeper, kept) = (Ident::new(keeper, Span::mixed_site()), Ident::new(kept, Span::mixed_site()));
-    let mode = emit!(outcome.#keeper().#kept());
+    let mode = Ident::new(if keeps_ok { "keep_result" } else { "keep_error" }, Span::mixed_site());
+    let mode = emit!(outcome.#mode());
     let (verdict, settle) = match verdict(judged) {
         None => (TokenStream::new(), emit!(call.settle_attempt(#mode, outcome))),
         Some(verdict) => (verdict, emit!(call.settle_attempt_as(#mode, outcome, verdict))),

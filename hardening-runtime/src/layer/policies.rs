@@ -185,8 +185,7 @@ where
                     Break(settled) => break settled,
                     Continue(again) => again,
                 };
-                call.back_off().await;
-                if let Break(settled) = call.begin_again(again) {
+                if let Break(settled) = call.begin_again(again).await {
                     break settled;
                 }
             };

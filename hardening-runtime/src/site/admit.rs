@@ -66,8 +66,8 @@ impl Call<'_> {
     #[cold]
     pub fn wait_for_turn(&mut self) -> Waiting<'_> {
         let load = self.attached.as_ref().and_then(|attached| attached.load.clone());
-        let Some(load) = load else { return Waiting::new(self.take_turn()) };
-        Waiting::new(async move {
+        let Some(load) = load else { return Waiting(Box::pin(self.take_turn())) };
+        Waiting(Box::pin(async move {
             let mut turn = pin!(self.take_turn());
             poll_fn(|cx| {
                 load.begin_poll(cx);
@@ -75,7 +75,15 @@ impl Call<'_> {
                 turn.as_mut().poll(cx)
             })
             .await;
-        })
+        }))
+    }
+
+    /// Tells those who wait for the load in hand that it goes on, in a wait that is polled.
+    pub(super) fn says_that_it_waits(&self, cx: &Context<'_>) {
+        if let Some(load) = self.attached.as_ref().and_then(|attached| attached.load.as_ref()) {
+            load.begin_poll(cx);
+            load.suspend();
+        }
     }
 
     async fn take_turn(&mut self) {
@@ -362,7 +370,7 @@ impl Call<'_> {
         Self::until_of("a call under policies", moment, done).await
     }
 
-    async fn until_of(call: &'static str, moment: Nanos, done: impl Future<Output = ()>) -> Wait {
+    pub(super) async fn until_of(call: &'static str, moment: Nanos, done: impl Future<Output = ()>) -> Wait {
         let mut done = pin!(done);
         let mut too_long = pin!(clock::timer(moment, call));
         let mut stopped = pin!(lifecycle::stopped());
@@ -382,12 +390,6 @@ impl Call<'_> {
 /// The wait for the turn of an attempt.
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Waiting<'a>(Pin<Box<dyn Future<Output = ()> + Send + Sync + 'a>>);
-
-impl<'a> Waiting<'a> {
-    pub(super) fn new(wait: impl Future<Output = ()> + Send + Sync + 'a) -> Self {
-        Self(Box::pin(wait))
-    }
-}
 
 impl Future for Waiting<'_> {
     type Output = ();

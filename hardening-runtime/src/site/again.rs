@@ -2,12 +2,18 @@
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use super::admit::Waiting;
+use pin_project_lite::pin_project;
+
+use super::admit::Wait;
 use super::call::Phase;
+use super::held::OfCall;
 use super::refusal::{Reason, Refusal};
 use super::verdict::Cut;
 use super::{Call, Outcome};
+use crate::clock::{self, NEVER};
 use crate::events::{self, Kind};
 use crate::policy::budget::Reserved;
 use crate::policy::retry::Retry;
@@ -80,50 +86,36 @@ impl<R> Keep<R> for KeepNothing {
     }
 }
 
-/// Knows a type, whether values of it may be kept, and nothing else.
-#[derive(Debug)]
-pub struct Keeper<K>(PhantomData<fn() -> K>);
-
-impl<T, E> Outcome<Result<T, E>> {
-    /// Whether the error may be kept.
-    pub fn error_keeper(&self) -> Keeper<E> {
-        Keeper(PhantomData)
-    }
-
-    /// Whether the result may be kept.
-    pub fn result_keeper(&self) -> Keeper<Result<T, E>> {
-        Keeper(PhantomData)
+impl<T, E: Send + Sync> Outcome<Result<T, E>> {
+    /// The error may be kept.
+    #[inline]
+    pub const fn keep_error(&self) -> KeepError {
+        KeepError
     }
 }
 
-impl<K: Send + Sync> Keeper<K> {
-    /// It may.
+impl<T: Send + Sync, E: Send + Sync> Outcome<Result<T, E>> {
+    /// The result may be kept.
     #[inline]
-    pub const fn error(self) -> KeepError {
-        KeepError
-    }
-
-    /// It may.
-    #[inline]
-    pub const fn result(self) -> KeepResult {
+    pub const fn keep_result(&self) -> KeepResult {
         KeepResult
     }
 }
 
-/// Answers where a [`Keeper`] has no answer of its own: it may not.
-pub trait KeepsNothing: Sized {
-    /// It may not.
-    fn error(self) -> KeepNothing {
+/// Answers where an [`Outcome`] has no answer of its own: nothing may be kept.
+pub trait KeepsNothing {
+    /// Nothing may be kept.
+    fn keep_error(&self) -> KeepNothing {
         KeepNothing
     }
 
-    /// It may not.
-    fn result(self) -> KeepNothing {
+    /// Nothing may be kept.
+    fn keep_result(&self) -> KeepNothing {
         KeepNothing
     }
 }
 
-impl<K> KeepsNothing for Keeper<K> {}
+impl<R> KeepsNothing for Outcome<R> {}
 
 /// The end of a call, or another attempt.
 pub type Settled<R, M> = ControlFlow<Outcome<R>, Again<R, M>>;
@@ -140,7 +132,7 @@ pub struct Again<R, M: Keep<R>> {
     _of: PhantomData<fn() -> R>,
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
     /// Prepares another attempt after the delay; the outcome again when the budget, which was looked at, is empty by now.
     #[cold]
     pub(super) fn go_again<R, M: Keep<R>>(
@@ -165,21 +157,31 @@ impl Call<'_> {
         ControlFlow::Continue(Again { kept, refusal, ended, reason, reserved, _of: PhantomData })
     }
 
-    /// The backoff before another attempt.
+    /// The backoff before another attempt, which then begins and is taken from the budget. `Break` is the end of the call, with
+    /// the outcome of the attempt before, when others have used the budget up meanwhile.
     #[cold]
-    pub fn back_off(&mut self) -> Waiting<'_> {
-        Waiting::new(async {
-            self.pause().await;
-            if self.refusal.is_none() && self.now >= self.deadline {
-                self.refuse(Reason::DeadlineExceeded);
-            }
-        })
+    pub fn begin_again<'a, R, M: Keep<R>>(&'a mut self, again: Again<R, M>) -> BeginAgain<'a, 'c, R, M> {
+        let name = self.state.name;
+        let backoff = if self.resume <= self.now {
+            // No time passes, and others run all the same.
+            Box::pin(Call::<'static>::until_of(name, NEVER, tokio::task::yield_now())) as Backoff
+        } else {
+            Box::pin(Call::<'static>::until_of(name, self.resume, std::future::pending()))
+        };
+        BeginAgain { call: self, again: Some(again), backoff }
     }
 
-    /// Begins another attempt once the backoff is over and takes it from the budget. `Break` is the end of the call, with the
-    /// outcome of the attempt before, when others have used the budget up meanwhile.
-    #[cold]
-    pub fn begin_again<R, M: Keep<R>>(&mut self, again: Again<R, M>) -> ControlFlow<Outcome<R>> {
+    fn back_off_is_over(&mut self, waited: &Wait) {
+        self.now = clock::now();
+        self.resume = 0;
+        if matches!(waited, Wait::Stopped) {
+            self.refuse(Reason::ShuttingDown);
+        } else if self.now >= self.deadline {
+            self.refuse(Reason::DeadlineExceeded);
+        }
+    }
+
+    fn take_again<R, M: Keep<R>>(&mut self, again: Again<R, M>) -> ControlFlow<Outcome<R>> {
         let Again { kept, refusal, ended, reason, reserved, .. } = again;
         if self.refusal.is_none() {
             let taken = match reserved {
@@ -217,5 +219,43 @@ impl Call<'_> {
         if self.phase == Phase::Between && self.attempts > 0 && self.resume != 0 {
             self.repeated_success(self.ended);
         }
+    }
+}
+
+/// A wait that needs nothing of its call, so that the call is there when it is over.
+type Backoff = Pin<Box<dyn Future<Output = Wait> + Send + Sync>>;
+
+pin_project! {
+    /// The backoff before another attempt, and its beginning.
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub struct BeginAgain<'a, 'c, R, M: Keep<R>> {
+        call: &'a mut Call<'c>,
+        again: Option<Again<R, M>>,
+        backoff: Backoff,
+    }
+}
+
+impl<R, M: Keep<R>> Future for BeginAgain<'_, '_, R, M> {
+    type Output = ControlFlow<Outcome<R>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.call.says_that_it_waits(cx);
+        let Poll::Ready(waited) = this.backoff.as_mut().poll(cx) else { return Poll::Pending };
+        let Some(again) = this.again.take() else { return Poll::Pending };
+        this.call.back_off_is_over(&waited);
+        Poll::Ready(this.call.take_again(again))
+    }
+}
+
+impl<R, M: Keep<R>> OfCall for BeginAgain<'_, '_, R, M> {
+    fn lose(self: Pin<&mut Self>) -> Self::Output {
+        let this = self.project();
+        this.call.resume = 0;
+        if let Some(again) = this.again.take() {
+            this.call.repeated_success(again.ended);
+        }
+        this.call.lose_key();
+        ControlFlow::Break(Outcome::Refused(Cut(())))
     }
 }
