@@ -63,6 +63,14 @@ pub fn secured(reply: &Reply) -> String {
     reply.header("x-request-id").unwrap_or_else(|| panic!("no id: {reply:#?}")).to_owned()
 }
 
+/// A wait that was sent: at least the one that is due, and as much longer as clients are spread that are refused together, by
+/// every test of this process.
+#[track_caller]
+pub fn comes_again(told: Option<&str>, least: u64, spread: u64) {
+    let told: u64 = told.expect("a wait").parse().expect("a number");
+    assert!((least..=least + spread.max(least / 5)).contains(&told), "{told} where {least} is due");
+}
+
 /// A problem of this status, whose members say the same as the answer. Answers its members.
 #[track_caller]
 pub fn problem(reply: &Reply, status: u16) -> Value {

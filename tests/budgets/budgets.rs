@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hardening::testing::alone;
-use hardening::{Rejected, hedged, policy, retry};
+use hardening::{Rejected, bulkhead, hedged, policy, rate_limited, retry};
 use tokio::time::{Instant, advance, sleep, timeout};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -260,4 +260,38 @@ async fn a_retry_comes_no_earlier_than_told_and_not_at_all_when_told_to_wait_too
     let times = std::sync::Mutex::default();
     patient(Duration::from_mins(2), Instant::now(), &times).await.unwrap_err();
     assert_eq!(times.into_inner().unwrap().len(), 2);
+}
+
+policy! {
+    static OF_HEDGES: RetryBudget = { ratio = 10% };
+    static OF_EXECUTIONS: RateLimiter = { rate = 1/h, burst = 100 };
+}
+
+#[hedged(after = 10ms, idempotent, budget = OF_HEDGES)]
+#[bulkhead(max = 1)]
+#[rate_limited(OF_EXECUTIONS, per = attempt)]
+async fn without_room() -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(30)).await;
+    Ok(1)
+}
+
+/// Of thirty and the tenth of a call each, what is left: nothing was taken.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_is_refused_spends_neither_budget_nor_limit() {
+    let _alone = hardening::testing::alone();
+    for _ in 0..20 {
+        without_room().await.unwrap();
+    }
+    let mut text = String::new();
+    hardening::telemetry::calls::render(&mut text);
+    let value = |line: &str| {
+        let found =
+            text.lines().find(|found| found.starts_with(line)).unwrap_or_else(|| panic!("{line}: {text}"));
+        found.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(value("hardening_retry_budget_remaining{budget=\"OF_HEDGES\"") >= 30.0);
+    assert_eq!(
+        value("hardening_rate_limit_decisions_total{limiter=\"OF_EXECUTIONS\",decision=\"allowed\""),
+        20.0
+    );
 }

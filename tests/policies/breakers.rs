@@ -391,3 +391,21 @@ async fn bursts_later() -> Result<(), Rejected> {
     secs(60).await;
     Ok(())
 }
+
+#[circuit_breaker(consecutive = 1, open_for = 1s, probes = 3)]
+async fn fewer_probes(fails: bool) -> Result<(), Rejected> {
+    if fails { Err(Rejected::ShuttingDown) } else { Ok(()) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_open_circuit_closes_when_fewer_probes_are_wanted_than_have_answered() {
+    let _ = fewer_probes(true).await;
+    sleep(Duration::from_millis(1001)).await;
+    fewer_probes(false).await.unwrap();
+    let site = hardening::catalogue::site("breakers::fewer_probes").unwrap();
+    let mut spec = *site.declared();
+    spec.circuit_breaker.as_mut().unwrap().probes = 1;
+    site.configure(&spec);
+    fewer_probes(false).await.unwrap();
+    assert_eq!(circuit("breakers::fewer_probes").unwrap().state(), CircuitState::Closed);
+}

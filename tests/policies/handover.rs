@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hardening::{Rejected, cached, deadline, hedged, retry, timeout};
+use hardening::{Rejected, bulkhead, cached, deadline, hedged, retry, timeout};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -349,4 +349,40 @@ async fn a_leader_in_a_long_backoff_keeps_its_load() {
     }
     assert_eq!(joined(twenty(backs_off)).await, vec![Ok(7); 20]);
     assert_eq!(LOADS.load(Ordering::SeqCst), 2);
+}
+
+/// Every request has a deadline: what the function's own policies end is ended for all the same.
+#[tokio::test(start_paused = true)]
+async fn the_functions_own_end_is_no_end_of_a_caller_with_time_left() {
+    static LOADS: AtomicU32 = AtomicU32::new(0);
+    #[cached(ttl = 10s, key = k)]
+    #[bulkhead(max = 1, queue = 100, max_wait = 1s)]
+    async fn queued(k: u32) -> Result<u32, Error> {
+        sleep(Duration::from_mins(if k == 0 { 10 } else { 0 })).await;
+        Ok(k)
+    }
+    #[cached(ttl = 10s, key = ())]
+    #[retry(attempts = 100, backoff = 40ms, jitter = none, max_duration = 100ms, budget = none, idempotent)]
+    async fn repeated() -> Result<u32, Error> {
+        LOADS.fetch_add(1, Ordering::SeqCst);
+        Err(Error::Down)
+    }
+    #[deadline(20m)]
+    async fn asks(k: u32) -> Result<u32, Error> {
+        queued(k).await
+    }
+    #[deadline(60s)]
+    async fn asks_repeatedly() -> Result<u32, Error> {
+        repeated().await
+    }
+    let holder = tokio::spawn(asks(0));
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let ends = joined(twenty(|| asks(1))).await;
+    assert_eq!(began.elapsed(), millis(1000), "refused together");
+    let full = |end: &Result<u32, Error>| matches!(end, Err(Error::Rejected(Rejected::BulkheadFull { .. })));
+    assert!(ends.iter().all(full), "{ends:?}");
+    holder.abort();
+    assert_eq!(joined(twenty(asks_repeatedly)).await, vec![Err(Error::Down); 20]);
+    assert_eq!(LOADS.load(Ordering::SeqCst), 3);
 }

@@ -213,9 +213,13 @@ impl Call<'_> {
             return false;
         }
         let hurried = match self.refusal.reason {
-            // No turn was given that would have come within the caller's time.
-            Reason::DeadlineExceeded | Reason::RateLimited | Reason::BulkheadFull => true,
-            Reason::Timeout => false,
+            Reason::DeadlineExceeded => true,
+            // The turn would have come within the time that the limit gives, and too late for the caller.
+            Reason::RateLimited => {
+                let limiter = self.state.limits().find(|charged| charged.position == self.refusal.limiter);
+                limiter.is_some_and(|charged| self.refusal.retry_after <= charged.limiter.patience())
+            }
+            Reason::Timeout | Reason::BulkheadFull => false,
             _ => self.attached.as_ref().is_some_and(|attached| attached.out_of_time),
         };
         hurried || self.now >= callers

@@ -160,14 +160,20 @@ impl<'c> Call<'c> {
         if now >= limit {
             return None;
         }
-        if !hedge.budget().withdraw(now) {
-            hedge.count(Extra::OverBudget);
-            return None;
-        }
-        let Some(place) = self.room_for_other(now) else {
+        // What refuses comes before what is spent, and the budget is given back where a limit refuses.
+        let Some(place) = self.place_for_other() else {
             hedge.count(Extra::Refused);
             return None;
         };
+        let Some(reserved) = hedge.budget().reserve(now) else {
+            hedge.count(Extra::OverBudget);
+            return None;
+        };
+        if !self.charge_other(now) {
+            hedge.count(Extra::Refused);
+            return None;
+        }
+        reserved.spend();
         hedge.count(Extra::Sent);
         happened!(self, Hedged);
         events::publish(self.state.name, || Kind::Hedged { execution: number });
@@ -176,17 +182,20 @@ impl<'c> Call<'c> {
         Some(Other { body, timer: None, began: now, limit, attempt, _place: place })
     }
 
-    /// Charges the limits per attempt and takes a place, without waiting for either.
-    fn room_for_other(&mut self, now: Nanos) -> Option<Place> {
+    /// Charges the limits per attempt, without waiting for them.
+    fn charge_other(&mut self, now: Nanos) -> bool {
         let state = self.state;
-        if state.attempt_limits.any {
-            let began = std::mem::replace(&mut self.now, now);
-            self.charge_limits(&state.attempt_limits, Per::Attempt, now);
-            self.now = began;
-            if !std::mem::replace(&mut self.refusal, Refusal::NONE).is_none() {
-                return None;
-            }
+        if !state.attempt_limits.any {
+            return true;
         }
+        let began = std::mem::replace(&mut self.now, now);
+        self.charge_limits(&state.attempt_limits, Per::Attempt, now);
+        self.now = began;
+        std::mem::replace(&mut self.refusal, Refusal::NONE).is_none()
+    }
+
+    /// Takes a place in the bulkhead, without waiting for it.
+    fn place_for_other(&self) -> Option<Place> {
         let Some(bulkhead) = self.bulkhead() else { return Some(Place(None)) };
         match bulkhead.enter() {
             Entry::Entered => Some(Place(Some(bulkhead))),

@@ -250,7 +250,8 @@ impl Call<'_> {
         let delay = match retry.next(progress, random()) {
             Next::After(delay) => delay,
             Next::Stop(stop) => {
-                if stop == Stop::Time && self.state.cache.is_some() {
+                let of_deadline = self.deadline < retry.until(self.started);
+                if stop == Stop::Time && of_deadline && self.state.cache.is_some() {
                     self.attach().out_of_time = true;
                 }
                 return None;

@@ -58,6 +58,18 @@ impl CircuitBreaker {
                 }
                 Phase::HalfOpen => match word.probing(self.rules.probes()) {
                     Some(next) => next,
+                    // So many probes were wanted when the last one answered, and fewer are now.
+                    None if word.succeeded >= self.rules.probes() => {
+                        let closed = self.ramped(word.closed(), now);
+                        if self.exchange(word, closed) {
+                            self.rules.transitions.happened(
+                                self.rules.name,
+                                CircuitState::HalfOpen,
+                                CircuitState::Closed,
+                            );
+                        }
+                        continue;
+                    }
                     None => return refused(self.next_answer(word.generation, now)),
                 },
             };

@@ -104,6 +104,12 @@ impl Retry {
         }
     }
 
+    /// When a call that began then may begin no further attempt, by `max_duration`.
+    pub(crate) fn until(&self, started: Nanos) -> Nanos {
+        let numbers = self.numbers.read().unwrap_or_else(PoisonError::into_inner);
+        started.saturating_add(numbers.max_duration)
+    }
+
     /// The budget.
     pub fn budget(&self) -> &Budget {
         &self.budget
