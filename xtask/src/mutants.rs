@@ -6,13 +6,15 @@ use std::path::Path;
 use crate::run::{Done, Step, root, target};
 
 /// What is changed, below [`POLICIES`]. `handle.rs`, an operator's view of a static, is tested by whole calls.
-const SCOPE: [&str; 22] = [
+const SCOPE: [&str; 29] = [
     "budget.rs",
     "bulkhead/adaptive.rs",
     "bulkhead/keyed.rs",
     "bulkhead/line.rs",
     "bulkhead/mod.rs",
     "bulkhead/queue.rs",
+    "circuit_breaker/admission.rs",
+    "circuit_breaker/flights.rs",
     "circuit_breaker/keyed.rs",
     "circuit_breaker/mod.rs",
     "circuit_breaker/rules.rs",
@@ -22,17 +24,22 @@ const SCOPE: [&str; 22] = [
     "hedge/latency.rs",
     "hedge/mod.rs",
     "keyed.rs",
+    "rate_limit/book.rs",
+    "rate_limit/books.rs",
+    "rate_limit/calendar.rs",
+    "rate_limit/charge.rs",
     "rate_limit/gcra.rs",
+    "rate_limit/joint.rs",
     "rate_limit/keyed.rs",
     "rate_limit/mod.rs",
-    "rate_limit/turns.rs",
+    "rate_limit/reservation.rs",
     "retry/backoff.rs",
     "retry/mod.rs",
     "throttle.rs",
 ];
 const POLICIES: &str = "hardening-runtime/src/policy/";
 /// What is compiled with the feature `testing` alone, which the cores do not have.
-const NOT_COMPILED: &str = "(replace|in) ((Budget|Hedge|Latencies|Limiter|Throttle|CircuitBreaker|KeyedBreakers|KeyedBulkheads)::reset|Window::restart|Keyed::clear|FreeTurns::clear|KeyedBulkheads::places)";
+const NOT_COMPILED: &str = "(replace|in) ((Budget|Hedge|Latencies|Limiter|Throttle|CircuitBreaker|KeyedBreakers|KeyedBulkheads)::reset|Window::restart|Keyed::clear|KeyedBulkheads::places)";
 /// The survivors that are explained.
 const EXPLAINED: &str = "models/cores/survivors.txt";
 
