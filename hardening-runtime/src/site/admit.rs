@@ -11,7 +11,7 @@ use super::call::Phase;
 use super::held::OfCall;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
-use crate::clock::{self, NEVER, Nanos};
+use crate::clock::{self, Nanos};
 use crate::context::permits::{self, Policy};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
@@ -61,7 +61,7 @@ impl Call<'_> {
         self.resume != 0 || (self.refusal.is_none() && self.prepare())
     }
 
-    /// Waits for the turn of the next attempt: the backoff, a limiter's turn, a place in the bulkhead. What that needs is in a
+    /// Waits for the turn of the next attempt: a limiter's turn, a place in the bulkhead. What that needs is in a
     /// box, since most calls never wait: without it the future of every call would be three times as large.
     #[cold]
     pub fn wait_for_turn(&mut self) -> Waiting<'_> {
@@ -70,20 +70,11 @@ impl Call<'_> {
         Waiting(Box::pin(async move {
             let mut turn = pin!(self.take_turn());
             poll_fn(|cx| {
-                load.begin_poll(cx);
-                load.suspend();
+                load.wait(cx);
                 turn.as_mut().poll(cx)
             })
             .await;
         }))
-    }
-
-    /// Tells those who wait for the load in hand that it goes on, in a wait that is polled.
-    pub(super) fn says_that_it_waits(&self, cx: &Context<'_>) {
-        if let Some(load) = self.attached.as_ref().and_then(|attached| attached.load.as_ref()) {
-            load.begin_poll(cx);
-            load.suspend();
-        }
     }
 
     async fn take_turn(&mut self) {
@@ -322,22 +313,11 @@ impl Call<'_> {
         }
     }
 
-    /// Waits for the turn that is kept, or until `resume`.
-    pub(super) async fn pause(&mut self) {
+    /// Waits for the turn that is kept.
+    async fn pause(&mut self) {
         let turn = self.attached.as_mut().and_then(|attached| attached.turn.take());
         if let (Some(per), Some(turn)) = (self.reserved, turn) {
             self.take_limits(per, turn).await;
-        } else {
-            let waited = if self.resume <= self.now {
-                // No time passes, and others run all the same.
-                Self::until_of(self.state.name, NEVER, tokio::task::yield_now()).await
-            } else {
-                Self::until_of(self.state.name, self.resume, std::future::pending()).await
-            };
-            if matches!(waited, Wait::Stopped) {
-                self.refuse(Reason::ShuttingDown);
-            }
-            self.now = clock::now();
         }
         self.resume = 0;
         self.reserved = None;

@@ -240,7 +240,9 @@ impl<R, M: Keep<R>> Future for BeginAgain<'_, '_, R, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.call.says_that_it_waits(cx);
+        if let Some(load) = this.call.attached.as_ref().and_then(|attached| attached.load.as_ref()) {
+            load.wait(cx);
+        }
         let Poll::Ready(waited) = this.backoff.as_mut().poll(cx) else { return Poll::Pending };
         let Some(again) = this.again.take() else { return Poll::Pending };
         this.call.back_off_is_over(&waited);

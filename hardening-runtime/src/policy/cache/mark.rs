@@ -47,6 +47,12 @@ impl Mark {
         self.polls.store((polls | 1) + 1, Ordering::Release);
     }
 
+    /// A poll of the leader that only waits.
+    pub fn wait(&self, cx: &Context<'_>) {
+        self.begin_poll(cx);
+        self.suspend();
+    }
+
     /// Whether the leader is polled at this moment, or its poll was ended by a panic.
     pub fn is_polled(&self) -> bool {
         self.polls.load(Ordering::Acquire) % 2 == 1
