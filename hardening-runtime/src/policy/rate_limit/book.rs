@@ -135,7 +135,7 @@ impl Limiter {
             Some(turn) if turn > now => Arrival::Exceeds { retry_after: Some(turn - now) },
             Some(_) => {
                 calendar.pass(&gcra, cost, now);
-                Arrival::Conforms { tat: calendar.tat(), delay: 0 }
+                Arrival::Conforms { tat: calendar.tat() }
             }
         };
         book.close(self, lane);

@@ -24,12 +24,10 @@ pub struct Gcra {
 /// What the algorithm says of one arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// Admitted after `delay` (zero unless it may wait); `tat` is the new state.
+    /// Admitted.
     Conforms {
         /// The new theoretical arrival time.
         tat: Nanos,
-        /// How long it has to wait for its turn.
-        delay: Nanos,
     },
     /// Refused; the state stays as it is.
     Exceeds {
@@ -68,21 +66,16 @@ impl Gcra {
         self.emission.saturating_mul(cost as u64)
     }
 
-    /// Decides about `cost` units arriving at `now`, which may wait for `patience`.
+    /// Decides about `cost` units arriving at `now`.
     #[inline(always)]
-    pub fn decide(&self, tat: Nanos, now: Nanos, cost: u32, patience: Nanos) -> Arrival {
+    pub fn decide(&self, tat: Nanos, now: Nanos, cost: u32) -> Arrival {
         let tat = tat.max(now).saturating_add(self.charge(cost));
         let ahead = tat - now;
         if ahead <= self.tolerance {
-            return Arrival::Conforms { tat, delay: 0 };
-        }
-        let delay = ahead - self.tolerance;
-        if cost > self.burst {
-            Arrival::Exceeds { retry_after: None }
-        } else if delay <= patience {
-            Arrival::Conforms { tat, delay }
+            Arrival::Conforms { tat }
         } else {
-            Arrival::Exceeds { retry_after: Some(delay) }
+            let retry_after = (cost <= self.burst).then(|| ahead - self.tolerance);
+            Arrival::Exceeds { retry_after }
         }
     }
 

@@ -215,7 +215,7 @@ impl Limiter {
             None => Some(self.shared.load(Ordering::Acquire)),
         };
         let Some(tat) = tat.filter(|tat| !self.needs_book(*tat, now)) else { return WithoutWaiting::Unknown };
-        match gcra.decide(tat, now, charge.cost, 0) {
+        match gcra.decide(tat, now, charge.cost) {
             Arrival::Conforms { .. } => WithoutWaiting::Admits,
             Arrival::Exceeds { retry_after } => {
                 let remaining = gcra.remaining(tat, now);
@@ -245,7 +245,7 @@ impl Limiter {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         match arrival {
-            Arrival::Conforms { tat, .. } => Decision::Allowed {
+            Arrival::Conforms { tat } => Decision::Allowed {
                 remaining: self.gcra().remaining(tat, now),
                 reset: Duration::from_nanos(tat.saturating_sub(now)),
             },
@@ -297,7 +297,7 @@ impl Limiter {
     #[inline(always)]
     fn arrive(&self, charge: Charge, now: Nanos) -> Arrival {
         let (lane, arrival) = match &self.keyed {
-            Some(_) if self.is_off() => return Arrival::Conforms { tat: 0, delay: 0 },
+            Some(_) if self.is_off() => return Arrival::Conforms { tat: 0 },
             None => (None, self.arrive_shared(charge.cost, now)),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, Refusal::Final),
         };
@@ -311,8 +311,8 @@ impl Limiter {
     fn arrive_shared(&self, cost: u32, now: Nanos) -> Arrival {
         let mut tat = self.shared.load(Ordering::Acquire);
         loop {
-            let arrival = self.gcra().decide(tat, now, cost, 0);
-            let Arrival::Conforms { tat: next, .. } = arrival else { return arrival };
+            let arrival = self.gcra().decide(tat, now, cost);
+            let Arrival::Conforms { tat: next } = arrival else { return arrival };
             match self.shared.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return arrival,
                 Err(changed) => tat = changed,
@@ -322,8 +322,8 @@ impl Limiter {
 
     fn arrive_keyed(&self, keyed: &Keyed, charge: Charge, now: Nanos, refusal: Refusal) -> (Lane, Arrival) {
         let decided = keyed.update(charge.key, now, |tat| {
-            let arrival = self.gcra().decide(*tat, now, charge.cost, 0);
-            if let Arrival::Conforms { tat: next, .. } = arrival {
+            let arrival = self.gcra().decide(*tat, now, charge.cost);
+            if let Arrival::Conforms { tat: next } = arrival {
                 *tat = next;
             }
             arrival
