@@ -1,7 +1,6 @@
 //! What the signature says of a type parameter, or of an `impl Trait`.
 
-use syn::punctuated::Punctuated;
-use syn::{GenericParam, Signature, Token, Type, TypeParamBound, WherePredicate};
+use syn::{Signature, Type, TypeParamBound, WherePredicate};
 
 /// Traits of which it is known what else they imply: nothing but what [`Bounds::has`] adds.
 const KNOWN: &[&str] = &[
@@ -57,20 +56,7 @@ impl Bounds {
             Type::Paren(inner) => return Self::of(sig, &inner.elem),
             Type::Group(inner) => return Self::of(sig, &inner.elem),
             Type::Path(path) => {
-                let name = path.path.get_ident()?;
-                let param = sig.generics.params.iter().find_map(|param| match param {
-                    GenericParam::Type(param) if param.ident == *name => Some(param),
-                    _ => None,
-                })?;
-                known(&param.bounds, &mut names)?;
-                for predicate in sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
-                    match predicate {
-                        WherePredicate::Type(of) if is_name(&of.bounded_ty, name) => {
-                            known(&of.bounds, &mut names)?;
-                        }
-                        _ => {}
-                    }
-                }
+                known(of_parameter(sig, path.path.get_ident()?)?, &mut names)?;
             }
             _ => return None,
         }
@@ -88,12 +74,27 @@ impl Bounds {
     }
 }
 
+/// Every bound of a type parameter of the function, those of its `where` clause included; `None` for any other name.
+pub(crate) fn of_parameter<'s>(
+    sig: &'s Signature,
+    name: &syn::Ident,
+) -> Option<impl Iterator<Item = &'s TypeParamBound>> {
+    let param = sig.generics.type_params().find(|param| param.ident == *name)?;
+    let predicates = sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+    let name = name.clone();
+    let of_clause = predicates.filter_map(move |predicate| match predicate {
+        WherePredicate::Type(of) if is_name(&of.bounded_ty, &name) => Some(&of.bounds),
+        _ => None,
+    });
+    Some(param.bounds.iter().chain(of_clause.flatten()))
+}
+
 fn is_name(ty: &Type, name: &syn::Ident) -> bool {
     matches!(ty, Type::Path(path) if path.path.is_ident(name))
 }
 
 /// Adds the names of bounds; `None` when one of them may imply any other.
-fn known(bounds: &Punctuated<TypeParamBound, Token![+]>, names: &mut Vec<String>) -> Option<()> {
+fn known<'b>(bounds: impl IntoIterator<Item = &'b TypeParamBound>, names: &mut Vec<String>) -> Option<()> {
     for bound in bounds {
         match bound {
             TypeParamBound::Trait(bound) => {

@@ -1,13 +1,13 @@
 //! Error types that can never report a refusal, or be logged: nobody may write the implementation that they lack.
 
 use hardening_spec::keys;
-use syn::{GenericArgument, PathArguments, Signature, Type};
+use syn::{Signature, Type};
 
 use super::shape::{OTHER_TYPES, is_result, listed, named_in, shown};
 use crate::bounds::Bounds;
 use crate::diagnostics::Errors;
 use crate::expand::last_type;
-use crate::function::{Form, Function};
+use crate::function::{Form, Function, only_argument};
 use crate::syntax::Policy;
 
 /// What refuses, times out or repeats a call returns an error that can report a refusal.
@@ -99,20 +99,11 @@ fn never_refuses(ty: &Type) -> bool {
             let wraps = ["Option", "Box", "Rc", "Arc"];
             let known: Vec<&str> = OTHER_TYPES.iter().copied().filter(|name| !wraps.contains(name)).collect();
             // `Box<str>` and `Box<dyn Error>` are made of other things than what they hold.
-            let held = named_in(ty, &["Option", "Rc", "Arc"]).then(|| held(ty)).flatten();
+            let mut wrappers = ["Option", "Rc", "Arc"].into_iter().filter(|name| named_in(ty, &[*name]));
+            let held = wrappers.find_map(|name| only_argument(ty, name));
             named_in(ty, &known) || named_in(ty, &["Infallible"]) || held.is_some_and(never_refuses)
         }
         _ => false,
-    }
-}
-
-/// `T` of `Option<T>`.
-fn held(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    match arguments.args.first()? {
-        GenericArgument::Type(held) if arguments.args.len() == 1 => Some(held),
-        _ => None,
     }
 }
 

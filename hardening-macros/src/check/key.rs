@@ -6,7 +6,7 @@ use syn::{Expr, FnArg, GenericArgument, Pat, PathArguments, Signature, Type};
 use super::shape::shown;
 use crate::bounds::Bounds;
 use crate::diagnostics::Errors;
-use crate::function::Function;
+use crate::function::{Function, only_argument};
 use crate::syntax::Policy;
 
 /// What a key of a cached result is; any other key is `Hash`.
@@ -90,11 +90,8 @@ fn behind_references(ty: &Type) -> &Type {
 
 /// `T` of `Option<&T>`, of which the runtime knows the owned form.
 fn optional_reference(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    match arguments.args.first()? {
-        GenericArgument::Type(Type::Reference(reference)) => Some(&reference.elem),
+    match only_argument(ty, "Option")? {
+        Type::Reference(reference) => Some(&reference.elem),
         _ => None,
     }
 }

@@ -1,8 +1,9 @@
 //! Whether an error, as it is written, can be kept for those who wait for a load.
 
 use syn::visit_mut::{VisitMut, visit_type_mut};
-use syn::{GenericParam, Lifetime, Signature, Type, TypeParamBound, WherePredicate};
+use syn::{Lifetime, Signature, Type, TypeParamBound};
 
+use crate::bounds::of_parameter;
 use crate::expand::last_type;
 
 /// Whether nothing in the error of `output` shows that it borrows: what a type parameter stands for may, unless its bounds
@@ -51,22 +52,10 @@ fn looks_like_a_parameter(path: &syn::Path, sig: &Signature) -> bool {
 }
 
 fn is_parameter_that_may_borrow(sig: &Signature, name: &syn::Ident) -> bool {
-    let param = sig.generics.params.iter().find_map(|param| match param {
-        GenericParam::Type(param) if param.ident == *name => Some(param),
-        _ => None,
-    });
-    let Some(param) = param else { return false };
-    let of_clause = sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates).flat_map(
-        |predicate| match predicate {
-            WherePredicate::Type(of) if matches!(&of.bounded_ty, Type::Path(path) if path.path.is_ident(name)) => {
-                of.bounds.iter().collect::<Vec<_>>()
-            }
-            _ => Vec::new(),
-        },
-    );
-    !param.bounds.iter().chain(of_clause).any(|bound| match bound {
+    let lasts = |bound: &TypeParamBound| match bound {
         TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
         TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Any"),
         _ => false,
-    })
+    };
+    of_parameter(sig, name).is_some_and(|mut bounds| !bounds.any(lasts))
 }

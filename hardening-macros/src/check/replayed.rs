@@ -6,7 +6,7 @@ use syn::{FnArg, Pat, Signature, Type, TypeParamBound};
 use super::shape::shown;
 use crate::bounds::Bounds;
 use crate::diagnostics::Errors;
-use crate::function::{Form, Function};
+use crate::function::{Form, Function, only_argument};
 use crate::syntax::Policy;
 use crate::words::Words;
 
@@ -74,10 +74,7 @@ fn instead(sig: &Signature, ty: &Type, policy: &str) -> Option<String> {
 
 /// The closure in a `Box<dyn FnOnce()>`, as its bounds.
 fn boxed(ty: &Type) -> Option<TypeParamBounds> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Box")?;
-    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    let syn::GenericArgument::Type(Type::TraitObject(object)) = arguments.args.first()? else { return None };
+    let Type::TraitObject(object) = only_argument(ty, "Box")? else { return None };
     let is_closure = object.bounds.iter().any(|bound| match bound {
         TypeParamBound::Trait(bound) => bound
             .path
