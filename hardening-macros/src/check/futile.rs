@@ -5,8 +5,7 @@ use crate::syntax::Policy;
 
 /// Patterns of a retry that leave nothing to repeat.
 pub(super) fn retry(policy: &Policy, errors: &mut Errors) {
-    let (on, not_on) = (policy.pattern("on"), policy.pattern("not_on"));
-    let evidence = policy.pattern("not_executed");
+    let (on, evidence) = (policy.pattern("on"), policy.pattern("not_executed"));
     if let (Some(evidence), true) = (evidence, policy.means("idempotent")) {
         errors.at(
             evidence,
@@ -24,16 +23,8 @@ pub(super) fn retry(policy: &Policy, errors: &mut Errors) {
              name in `not_executed` what `on` names, or leave `on` out",
         );
     }
-    let taken_back = [("on", on), ("not_executed", evidence)];
-    for (key, named) in taken_back {
-        if let (Some(named), Some(not_on)) = (named, not_on)
-            && not_on.covers(named)
-        {
-            let message = format!(
-                "`not_on` wins, and it takes back everything that `{key}` names, so nothing of it is ever repeated: \
-                 leave something of it"
-            );
-            errors.at(not_on, message);
+    for named in ["on", "not_executed"] {
+        if takes_back(policy, "not_on", named, "nothing of it is ever repeated", errors) {
             return;
         }
     }
@@ -41,26 +32,23 @@ pub(super) fn retry(policy: &Policy, errors: &mut Errors) {
 
 /// Patterns of a circuit breaker that leave nothing to count.
 pub(super) fn circuit_breaker(policy: &Policy, errors: &mut Errors) {
-    if let (Some(failure), Some(ignore)) = (policy.pattern("failure"), policy.pattern("ignore"))
-        && ignore.covers(failure)
-    {
-        errors.at(
-            ignore,
-            "`ignore` wins, and it takes back everything that `failure` names, so no answer is ever a failure: \
-             leave something of it",
-        );
-    }
+    takes_back(policy, "ignore", "failure", "no answer is ever a failure", errors);
 }
 
 /// Patterns of a fallback that leave nothing to answer for.
 pub(super) fn fallback(policy: &Policy, errors: &mut Errors) {
-    if let (Some(on), Some(not_on)) = (policy.pattern("on"), policy.pattern("not_on"))
-        && not_on.covers(on)
-    {
-        errors.at(
-            not_on,
-            "`not_on` wins, and it takes back everything that `on` names, so the fallback answers for no error: \
-             leave something of it",
+    takes_back(policy, "not_on", "on", "the fallback answers for no error", errors);
+}
+
+/// Reports a pattern that wins over another one and covers it, so that `nothing` is left of that; answers whether it does.
+fn takes_back(policy: &Policy, winner: &str, named: &str, nothing: &str, errors: &mut Errors) -> bool {
+    let (Some(wins), Some(pattern)) = (policy.pattern(winner), policy.pattern(named)) else { return false };
+    let covers = wins.covers(pattern);
+    if covers {
+        let message = format!(
+            "`{winner}` wins, and it takes back everything that `{named}` names, so {nothing}: leave something of it"
         );
+        errors.at(wins, message);
     }
+    covers
 }
