@@ -8,15 +8,10 @@ use hardening::{
 };
 use tokio::time::{advance, sleep};
 
-fn series(name: &str) -> u64 {
-    let mut text = String::new();
-    hardening::telemetry::calls::render(&mut text);
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no series {name}")).trim().parse().expect("a whole number")
-}
+use super::support::metric;
 
 fn ended(call: &str, outcome: &str) -> u64 {
-    series(&format!("hardening_calls_total{{call=\"{call}\",outcome=\"{outcome}\"}}"))
+    metric(&format!("hardening_calls_total{{call=\"{call}\",outcome=\"{outcome}\"}}"))
 }
 
 async fn secs(seconds: u64) {

@@ -8,6 +8,8 @@ use hardening::{Rejected, bulkhead, cached, deadline, hedged, retry, timeout};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::support::ms;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Error {
     Down,
@@ -18,10 +20,6 @@ impl From<Rejected> for Error {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
-}
-
-pub(super) const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 pub(super) async fn joined<T>(asked: Vec<JoinHandle<T>>) -> Vec<T> {
@@ -44,7 +42,7 @@ static LOADS: AtomicU32 = AtomicU32::new(0);
 #[cached(ttl = 10s, key = k)]
 async fn slow(k: u32) -> Result<u32, Error> {
     LOADS.fetch_add(1, Ordering::SeqCst);
-    sleep(millis(200)).await;
+    sleep(ms(200)).await;
     Ok(k)
 }
 
@@ -66,7 +64,7 @@ async fn a_leader_whose_callers_deadline_passes_hands_the_load_over() {
         (
             3,
             Box::pin(async {
-                let end = tokio::time::timeout(millis(50), slow(3)).await;
+                let end = tokio::time::timeout(ms(50), slow(3)).await;
                 end.unwrap_or(Err(Error::Down))
             }),
         ),
@@ -79,7 +77,7 @@ async fn a_leader_whose_callers_deadline_passes_hands_the_load_over() {
         assert!(leader.await.unwrap().is_err(), "{k}");
         assert_eq!(joined(followers).await, vec![Ok(k); 20], "{k}");
         assert_eq!(LOADS.load(Ordering::SeqCst), 2, "{k}: one load at a time");
-        assert!(began.elapsed() <= millis(260), "{:?}", began.elapsed());
+        assert!(began.elapsed() <= ms(260), "{:?}", began.elapsed());
     }
 }
 
@@ -115,7 +113,7 @@ async fn a_leader_without_time_for_its_next_attempt_hands_the_load_over() {
     #[cached(ttl = 10s, key = k)]
     #[retry(attempts = 3, backoff = 100ms, idempotent)]
     async fn held_up(k: u32) -> Result<u32, Error> {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         retried(k, &FAILS).await
     }
     let leader = tokio::spawn(hurried(1));
@@ -130,7 +128,7 @@ async fn a_leader_without_time_for_its_next_attempt_hands_the_load_over() {
 async fn an_inner_call_that_keeps_the_callers_deadline_does_not_fail_the_followers() {
     #[timeout(10s)]
     async fn inner() -> Result<u32, Error> {
-        sleep(millis(200)).await;
+        sleep(ms(200)).await;
         Ok(7)
     }
     #[cached(ttl = 10s, key = ())]
@@ -151,7 +149,7 @@ async fn an_inner_call_that_keeps_the_callers_deadline_does_not_fail_the_followe
 #[cached(ttl = 10s, key = k, stale_if_error = 1m, jitter = 1%)]
 async fn spare(k: u32, takes: u64) -> Result<u32, Error> {
     LOADS_OF_SPARE.fetch_add(1, Ordering::SeqCst);
-    sleep(millis(takes)).await;
+    sleep(ms(takes)).await;
     Ok(k + LOADS_OF_SPARE.load(Ordering::SeqCst))
 }
 
@@ -179,7 +177,7 @@ async fn a_hedged_load_is_handed_over_too() {
     #[hedged(after = 10ms, idempotent)]
     async fn hedged_load() -> Result<u32, Error> {
         RUNS.fetch_add(1, Ordering::SeqCst);
-        sleep(millis(200)).await;
+        sleep(ms(200)).await;
         Ok(5)
     }
     #[deadline(50ms)]
@@ -198,7 +196,7 @@ async fn a_panic_around_the_leader_is_not_the_loads() {
     let leader = tokio::spawn(async {
         let load = pin!(slow(31));
         let breaks = pin!(async {
-            sleep(millis(50)).await;
+            sleep(ms(50)).await;
             panic!("the caller breaks");
         });
         tokio::join!(load, breaks)
@@ -215,7 +213,7 @@ async fn aborted_and_deselected_leaders_are_replaced() {
         let leader = tokio::spawn(async move {
             tokio::select! {
                 _ = slow(k) => {}
-                () = sleep(millis(50)), if !aborts => {}
+                () = sleep(ms(50)), if !aborts => {}
             }
         });
         tokio::task::yield_now().await;
@@ -234,7 +232,7 @@ async fn a_leader_that_is_not_polled_is_replaced() {
     #[cached(ttl = 10s, key = k)]
     #[timeout(300ms)]
     async fn under_timeout(k: u32) -> Result<u32, Error> {
-        sleep(millis(200)).await;
+        sleep(ms(200)).await;
         Ok(k)
     }
     let mut leader = Box::pin(slow(51));
@@ -248,7 +246,7 @@ async fn a_leader_that_is_not_polled_is_replaced() {
     assert!(futures_poll(leader.as_mut()).await.is_none());
     let began = Instant::now();
     assert_eq!(joined(twenty(|| under_timeout(1))).await, vec![Ok(1); 20]);
-    assert!(began.elapsed() <= millis(600), "{:?}", began.elapsed());
+    assert!(began.elapsed() <= ms(600), "{:?}", began.elapsed());
 }
 
 async fn futures_poll<F: Future + ?Sized>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
@@ -287,19 +285,19 @@ async fn a_slow_leader_that_is_polled_stays_the_only_one() {
 
 #[cached(ttl = 10s, key = k)]
 async fn recursive(k: u32, depth: u32) -> Result<u32, Error> {
-    sleep(millis(1)).await;
+    sleep(ms(1)).await;
     if depth == 0 { Ok(k) } else { Box::pin(recursive(k, depth - 1)).await }
 }
 
 #[cached(ttl = 10s, key = k)]
 async fn there(k: u32, again: bool) -> Result<u32, Error> {
-    sleep(millis(1)).await;
+    sleep(ms(1)).await;
     if again { Box::pin(back(k)).await } else { Ok(k) }
 }
 
 #[cached(ttl = 10s, key = k)]
 async fn back(k: u32) -> Result<u32, Error> {
-    sleep(millis(1)).await;
+    sleep(ms(1)).await;
     Box::pin(there(k, false)).await.map(|value| value + 1)
 }
 
@@ -322,7 +320,7 @@ async fn requests_with_keys_of_their_own_follow_and_a_hurried_one_may_be_sent_ag
     #[cached(ttl = 10s, key = sku)]
     async fn order(request: u32, sku: u32) -> Result<u32, Rejected> {
         RUNS.fetch_add(1, Ordering::SeqCst);
-        sleep(millis(200)).await;
+        sleep(ms(200)).await;
         Ok(sku)
     }
     #[deadline(50ms)]
@@ -379,7 +377,7 @@ async fn the_functions_own_end_is_no_end_of_a_caller_with_time_left() {
     tokio::task::yield_now().await;
     let began = Instant::now();
     let ends = joined(twenty(|| asks(1))).await;
-    assert_eq!(began.elapsed(), millis(1000), "refused together");
+    assert_eq!(began.elapsed(), ms(1000), "refused together");
     let full = |end: &Result<u32, Error>| matches!(end, Err(Error::Rejected(Rejected::BulkheadFull { .. })));
     assert!(ends.iter().all(full), "{ends:?}");
     holder.abort();

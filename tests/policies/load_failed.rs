@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hardening::{Rejected, cached, circuit_breaker, deadline, fallback, timeout};
 use tokio::time::{Instant, sleep};
 
-use super::handover::{Error, joined, millis, twenty};
+use super::handover::{Error, joined, twenty};
+use super::support::ms;
 
 #[tokio::test(start_paused = true)]
 async fn the_sites_own_timeout_and_deadline_end_the_flight_for_all_with_the_same_error() {
@@ -20,22 +21,22 @@ async fn the_sites_own_timeout_and_deadline_end_the_flight_for_all_with_the_same
     #[deadline(50ms)]
     async fn under_deadline() -> Result<u32, Error> {
         LOADS.fetch_add(1, Ordering::SeqCst);
-        sleep(millis(200)).await;
+        sleep(ms(200)).await;
         Ok(1)
     }
     let call = "load_failed::under_timeout";
-    let timeout = Err(Error::Rejected(Rejected::Timeout { call, after: millis(50) }));
+    let timeout = Err(Error::Rejected(Rejected::Timeout { call, after: ms(50) }));
     assert_eq!(joined(twenty(under_timeout)).await, vec![timeout; 20]);
     assert_eq!(LOADS.swap(0, Ordering::SeqCst), 1);
     // Those who came later have their own deadline still before them, and share the end of the load.
     let leader = tokio::spawn(under_deadline());
-    sleep(millis(20)).await;
+    sleep(ms(20)).await;
     let began = Instant::now();
     let ends = joined(twenty(under_deadline)).await;
     assert!(leader.await.unwrap().is_err());
     let late = Err(Error::Rejected(Rejected::DeadlineExceeded { call: "load_failed::under_deadline" }));
     assert_eq!((ends, LOADS.load(Ordering::SeqCst)), (vec![late; 20], 1));
-    assert!(began.elapsed() <= millis(32), "{:?}", began.elapsed());
+    assert!(began.elapsed() <= ms(32), "{:?}", began.elapsed());
 }
 
 /// The error of a crate that has no `Clone`.
@@ -58,7 +59,7 @@ impl From<Rejected> for NotClone {
 async fn followers_of_an_error_without_clone_get_its_text_without_secrets() {
     #[cached(ttl = 10s, key = ())]
     async fn fails() -> Result<u32, NotClone> {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         Err(NotClone("password=hunter22 at postgres://me:rosebud@db/x".to_owned()))
     }
     let ends = joined(twenty(fails)).await;
@@ -97,12 +98,12 @@ async fn an_error_without_display_is_told_by_what_it_has() {
     }
     #[cached(ttl = 10s, key = ())]
     async fn shown() -> Result<u32, Shown> {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         Err(Shown::Broken { line: 7 })
     }
     #[cached(ttl = 10s, key = ())]
     async fn mute() -> Result<u32, Mute> {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         Err(Mute::Broken)
     }
     let ends = joined(twenty(shown)).await;
@@ -122,13 +123,13 @@ async fn an_error_without_display_is_told_by_what_it_has() {
 
 #[cached(ttl = 10s, key = k)]
 async fn with_clone<E: From<Rejected> + Clone + Send + 'static>(k: u32, error: E) -> Result<u32, E> {
-    sleep(millis(10)).await;
+    sleep(ms(10)).await;
     if k == 0 { Ok(k) } else { Err(error) }
 }
 
 #[cached(ttl = 10s, key = k)]
 async fn without_clone<E: From<Rejected> + Send>(k: u32, error: E) -> Result<u32, E> {
-    sleep(millis(10)).await;
+    sleep(ms(10)).await;
     if k == 0 { Ok(k) } else { Err(error) }
 }
 
@@ -150,13 +151,13 @@ struct Shop;
 impl Shop {
     #[cached(ttl = 10s, key = k, instances = shared)]
     async fn price(&self, k: u32) -> Answer {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         if k == 0 { Ok(k) } else { Err(Error::Down) }
     }
 
     #[cached(ttl = 10s, key = k)]
     async fn borrowed<'a>(k: u32, name: &'a str) -> Result<u32, Named<'a>> {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         if k == 0 { Ok(k) } else { Err(Named(name)) }
     }
 }
@@ -203,7 +204,7 @@ struct Shelf<E>(std::marker::PhantomData<fn() -> E>);
 impl<E: From<Rejected> + From<Error> + Clone + Send> Shelf<E> {
     #[cached(ttl = 10s, key = sku, instances = shared)]
     async fn price(&self, sku: u32) -> Result<u32, E> {
-        sleep(millis(10)).await;
+        sleep(ms(10)).await;
         if sku == 0 { Err(Error::Down.into()) } else { Ok(sku) }
     }
 }

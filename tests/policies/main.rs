@@ -22,6 +22,7 @@ mod requires;
 mod reserving;
 mod shared;
 mod smoke;
+mod support;
 mod timerless;
 mod told;
 mod turns;

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use hardening::{
     CircuitState, Rejected, bulkhead, cached, circuit, circuit_breaker, deadline, fallback, hedged, policy,
@@ -10,9 +9,7 @@ use hardening::{
 };
 use tokio::time::{Instant, advance, sleep};
 
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use super::support::{metric, ms};
 
 policy! {
     static NEST_CIRCUIT: CircuitBreaker = { consecutive = 3, open_for = 5s, probes = 1 };
@@ -346,14 +343,6 @@ async fn whatever_leaves_whenever_the_place_is_held_by_one_and_free_in_the_end()
             assert_eq!(tokio::time::timeout(ms(1), many_inner(inside, 0)).await, Ok(Ok(())));
         })
         .await;
-}
-
-/// A number of the metrics.
-fn metric(name: &str) -> u64 {
-    let mut metrics = String::new();
-    hardening::telemetry::calls::render(&mut metrics);
-    let line = metrics.lines().find(|line| line.starts_with(name)).expect("it is there");
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 policy! {

@@ -11,9 +11,7 @@ use hardening::{Rejected, bulkhead, deadline, retry, timeout};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use super::support::ms;
 
 /// The share of what ten places can do that is answered in each ten seconds of `seconds`, in percent, at 125 % of it.
 async fn goodput<F>(call: impl Fn(Duration) -> F + Copy + 'static, takes: Duration, seconds: u64) -> Vec<u64>

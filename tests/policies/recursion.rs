@@ -1,14 +1,11 @@
 //! Functions that call themselves through their own policies.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use hardening::{CircuitState, Rejected, bulkhead, circuit, circuit_breaker};
 use tokio::time::{advance, sleep};
 
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use super::support::ms;
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<u32, Rejected>> + Send + 'a>>;
 

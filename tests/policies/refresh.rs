@@ -6,6 +6,8 @@ use std::time::Duration;
 use hardening::{Rejected, cache, cached};
 use tokio::time::{Instant, advance, sleep};
 
+use super::support::ms;
+
 #[derive(Clone, Debug, PartialEq)]
 enum Error {
     NotFound,
@@ -17,10 +19,6 @@ impl From<Rejected> for Error {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
-}
-
-const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 /// What a body answers.
@@ -81,7 +79,7 @@ async fn a_refresh_that_fails_is_tried_again_after_a_pause_that_grows() {
         DEAD.does(does);
         for _ in 0..600 {
             assert_eq!(dead(k).await, Ok(k));
-            sleep(millis(100)).await;
+            sleep(ms(100)).await;
         }
         let loads = DEAD.loads();
         assert!((4..=most).contains(&loads), "{loads} loads in a minute");
@@ -90,15 +88,15 @@ async fn a_refresh_that_fails_is_tried_again_after_a_pause_that_grows() {
         assert_eq!(dead(k + 100).await, Ok(k + 100));
         sleep(Duration::from_secs(31)).await;
         assert_eq!(dead(k).await, Ok(k));
-        sleep(millis(1)).await;
+        sleep(ms(1)).await;
         assert_eq!(DEAD.loads(), 2);
         // What a refresh has brought begins anew.
         sleep(Duration::from_secs(2)).await;
         DEAD.does(Does::Fails);
         assert_eq!(dead(k).await, Ok(k));
-        sleep(millis(600)).await;
+        sleep(ms(600)).await;
         assert_eq!(dead(k).await, Ok(k));
-        sleep(millis(1)).await;
+        sleep(ms(1)).await;
         assert_eq!(DEAD.loads(), 2, "half a second after the first failure");
     }
     // What is forgotten has no pause.
@@ -158,7 +156,7 @@ async fn an_error_that_a_refresh_brings_replaces_the_old_result_for_its_time() {
     sleep(Duration::from_secs(2)).await;
     BOTH.does(Does::Misses);
     assert_eq!(both(1).await, Ok(1), "stale, and refreshed");
-    sleep(millis(1)).await;
+    sleep(ms(1)).await;
     assert_eq!(both(1).await, Err(Error::NotFound));
     BOTH.does(Does::Fails);
     sleep(Duration::from_secs(3)).await;
@@ -179,7 +177,7 @@ fn a_refresh_that_nobody_drives_holds_up_no_longer_than_refresh_timeout() {
     let (first, second) = (runtime(), runtime());
     UNDRIVEN.does(Does::Answers);
     assert_eq!(first.block_on(undriven()), Ok(7));
-    second.block_on(async { sleep(millis(40)).await });
+    second.block_on(async { sleep(ms(40)).await });
     UNDRIVEN.does(Does::Hangs);
     let stale = first.block_on(async {
         let stale = undriven().await;
@@ -187,7 +185,7 @@ fn a_refresh_that_nobody_drives_holds_up_no_longer_than_refresh_timeout() {
         stale
     });
     assert_eq!(stale, Ok(7));
-    second.block_on(async { sleep(millis(80)).await });
+    second.block_on(async { sleep(ms(80)).await });
     UNDRIVEN.does(Does::Answers);
     let began = Instant::now();
     let followers = second.block_on(async {
@@ -199,7 +197,7 @@ fn a_refresh_that_nobody_drives_holds_up_no_longer_than_refresh_timeout() {
         ends
     });
     assert_eq!(followers, vec![Ok(7); 5]);
-    assert!(began.elapsed() < millis(900), "{:?}", began.elapsed());
+    assert!(began.elapsed() < ms(900), "{:?}", began.elapsed());
     assert_eq!(UNDRIVEN.loads(), 1);
     drop(first);
 }
@@ -218,10 +216,10 @@ fn a_refresh_that_nobody_drives_is_begun_again_elsewhere() {
     let (first, second) = (runtime(), runtime());
     ELSEWHERE.does(Does::Answers);
     assert_eq!(first.block_on(elsewhere()), Ok(8));
-    second.block_on(async { sleep(millis(40)).await });
+    second.block_on(async { sleep(ms(40)).await });
     // Spawned, and never polled.
     assert_eq!(first.block_on(elsewhere()), Ok(8));
-    second.block_on(async { sleep(millis(600)).await });
+    second.block_on(async { sleep(ms(600)).await });
     let (stale, fresh) = second.block_on(async {
         let stale = elsewhere().await;
         tokio::task::yield_now().await;
@@ -243,10 +241,10 @@ async fn later() -> Result<u32, Error> {
 async fn those_who_wait_for_a_refresh_that_fails_get_the_old_result() {
     LATER.does(Does::Answers);
     assert_eq!(later().await, Ok(7));
-    sleep(millis(2500)).await;
+    sleep(ms(2500)).await;
     LATER.does(Does::Hangs);
     assert_eq!(later().await, Ok(7));
-    sleep(millis(1000)).await;
+    sleep(ms(1000)).await;
     let began = Instant::now();
     assert_eq!(later().await, Ok(7), "no longer fresh enough to be served at once");
     assert!(began.elapsed() >= Duration::from_secs(3) && began.elapsed() < Duration::from_secs(5));

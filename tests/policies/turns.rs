@@ -9,11 +9,9 @@ use hardening_spec::settings::{Raw, set};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout as within};
 
-const SECOND: Duration = Duration::from_secs(1);
+use super::support::ms;
 
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+const SECOND: Duration = Duration::from_secs(1);
 
 /// When bodies began, each with its key.
 struct Begun(Mutex<Vec<(u32, Instant)>>);
