@@ -3,8 +3,6 @@
 //!
 //! Use it through the `hardening` crate; [`__private`] is what expansions name and is no public interface.
 
-#[cfg(any(feature = "service", feature = "tower"))]
-mod again;
 pub mod catalogue;
 pub mod clock;
 #[cfg(feature = "http-client")]
@@ -21,6 +19,8 @@ mod names;
 pub mod policy;
 mod rejected;
 mod replay;
+#[cfg(any(feature = "service", feature = "tower"))]
+mod retry_after;
 #[cfg(feature = "service")]
 pub mod secret;
 #[cfg(feature = "service")]

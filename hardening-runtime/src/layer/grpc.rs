@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{BoxError, rejected};
-use crate::{Rejected, again};
+use crate::{Rejected, retry_after};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -130,7 +130,7 @@ fn refused<B: Default>(refusal: &Rejected) -> Response<B> {
     }
     if let Some(delay) = refusal.retry_after() {
         let conflict = matches!(refusal, Rejected::IdempotencyConflict { .. });
-        let delay = if conflict { delay } else { again::by_millis(delay) };
+        let delay = if conflict { delay } else { retry_after::by_millis(delay) };
         let millis = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         headers.insert(PUSHBACK, HeaderValue::from(millis));
     }

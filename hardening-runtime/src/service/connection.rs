@@ -19,8 +19,8 @@ use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
 use super::wire::{Conn, Waiting, Wire};
-use crate::again;
 use crate::clock::{self, NEVER, Nanos, nanos};
+use crate::retry_after;
 use crate::settings::Http;
 
 /// How long a connection that we end may take to read its last answer.
@@ -252,7 +252,7 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     let id = request_id::make();
     let (kind, again) = match status {
         StatusCode::SERVICE_UNAVAILABLE => {
-            let again = whole_seconds(again::by_seconds(Duration::from_secs(1)));
+            let again = whole_seconds(retry_after::by_seconds(Duration::from_secs(1)));
             ("urn:hardening:problem:overloaded", format!("retry-after: {again}\r\n"))
         }
         _ => ("about:blank", String::new()),

@@ -10,9 +10,9 @@ use super::address::Shown;
 use super::client::Client;
 use super::field_text::{Text, lasting};
 use super::problem::{Problem, whole_seconds};
-use crate::again;
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
+use crate::retry_after;
 use crate::settings::{Forwarded, Http};
 use crate::telemetry::text::Family;
 
@@ -257,7 +257,7 @@ fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
 
 /// The answer to a refused request.
 pub(crate) fn refusal(retry_after: Duration) -> Problem {
-    let seconds = whole_seconds(again::by_seconds(retry_after));
+    let seconds = whole_seconds(retry_after::by_seconds(retry_after));
     Problem::new(StatusCode::TOO_MANY_REQUESTS)
         .kind("https://iana.org/assignments/http-problem-types#quota-exceeded")
         .title("Quota exceeded")

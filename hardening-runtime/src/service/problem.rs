@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::telemetry::redact;
-use crate::{Rejected, again, context};
+use crate::{Rejected, context, retry_after};
 
 /// The media type of every error answer.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -174,7 +174,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(after) = self.retry_after {
-            let after = if self.spread { again::by_seconds(after) } else { after };
+            let after = if self.spread { retry_after::by_seconds(after) } else { after };
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
         if let Some(media) = self.accepts {

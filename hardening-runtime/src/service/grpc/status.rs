@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use crate::layer::grpc_code;
 use crate::service::problem::Problem;
 use crate::telemetry::redact;
-use crate::{Rejected, again};
+use crate::{Rejected, retry_after};
 
 /// A handler that returns `Result<_, Status>` may carry every policy. The code is [`grpc_code`]'s, the message names nothing
 /// of the internals, and where it is known when a repetition can succeed, a `google.rpc.RetryInfo` in the details and
@@ -68,7 +68,7 @@ fn status(code: Code, message: &str, after: Option<Duration>) -> Status {
     let Some(after) = after else { return Status::new(code, message) };
     // What many clients are refused with at once.
     let spread = matches!(code, Code::ResourceExhausted | Code::Unavailable);
-    let after = if spread { again::by_millis(after) } else { after };
+    let after = if spread { retry_after::by_millis(after) } else { after };
     let mut metadata = MetadataMap::new();
     let millis = u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
     metadata.insert("grpc-retry-pushback-ms", MetadataValue::from(millis));

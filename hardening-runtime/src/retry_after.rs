@@ -1,4 +1,5 @@
-//! When clients are told to come again: never earlier than they would be admitted, and not all of them in one second.
+//! The `Retry-After` that is sent: never earlier than the client would be admitted, and spread over clients that are refused
+//! together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
