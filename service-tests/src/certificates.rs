@@ -92,8 +92,16 @@ impl Authority {
 
     /// Puts a certificate and its key into place; answers the settings that name them.
     pub fn install(&self, pair: &Pair) -> String {
-        let certificate = self.file("certificate.pem", &pair.certificate);
-        let key = self.file("key.pem", &pair.key);
+        // Both are written before either is renamed: the pair is torn for as long as two renames take.
+        let put = [("certificate.pem", &pair.certificate), ("key.pem", &pair.key)].map(|(name, text)| {
+            let (path, written) = (self.directory.join(name), self.directory.join(format!("{name}.new")));
+            fs::write(&written, text).unwrap();
+            (written, path)
+        });
+        let [certificate, key] = put.map(|(written, path)| {
+            fs::rename(written, &path).unwrap();
+            path.to_str().unwrap().to_owned()
+        });
         format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")
     }
 

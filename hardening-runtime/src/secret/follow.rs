@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::provider::Provider;
 use super::{Known, Secret, SecretError, SecretHandle, SecretProvider, file, parts, read, trimmed, variable};
-use crate::files::{Version, version};
+use crate::files::{Version, read_unchanged, version};
 use crate::service::panics::{self, Place};
 use crate::service::{LOOK_EVERY, Watched};
 use crate::settings::SecretReference;
@@ -126,11 +126,12 @@ async fn follow_file(path: PathBuf, version_read: Version, known: Arc<Known>, ne
     loop {
         sleep(LOOK_EVERY).await;
         let at = path.clone();
-        let Ok(version) = spawn_blocking(move || version(&at)).await else { continue };
+        let Ok(looked) = spawn_blocking(move || version(&at)).await else { continue };
         // What could not be read may be read now, whether or not it looks the same.
-        if watched.changed(version) || known.is_stale() {
+        if watched.changed(looked) || known.is_stale() {
             let at = path.clone();
-            if let Ok(reading) = spawn_blocking(move || read(&at)).await {
+            let read = move || read_unchanged(&looked, || version(&at), || read(&at));
+            if let Ok(Some(reading)) = spawn_blocking(read).await {
                 known.take(&newest, reading.map(Secret::new));
             }
         }

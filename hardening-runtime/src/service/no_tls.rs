@@ -38,7 +38,7 @@ impl Tls {
         match *self {}
     }
 
-    pub(super) fn reload(&self, _: &'static str) {
+    pub(super) fn reload(&self, _: &'static str, (): Version) {
         match *self {}
     }
 

@@ -14,7 +14,7 @@ use super::auth::{self, Auth};
 use super::targets;
 use super::tls::{self, Tls};
 use super::whole;
-use crate::files::Version;
+use crate::files::{Version, read_unchanged};
 use crate::settings::value::Entry;
 use crate::settings::{self, Loaded, Settings, Sources, keys};
 use crate::telemetry::text::Family;
@@ -127,22 +127,28 @@ impl Reloader {
             loop {
                 tokio::select! {
                     () = hangups.next() => {
-                        file = Watched::new(self.version().await);
-                        self.reload("SIGHUP");
-                        certificate = Watched::new(self.certificate().await);
-                        self.certify("SIGHUP").await;
-                        callers = Watched::new(self.callers().await);
-                        self.introduce("SIGHUP").await;
+                        let looked = self.version().await;
+                        file = Watched::new(looked);
+                        self.reload("SIGHUP", looked);
+                        let looked = self.certificate().await;
+                        certificate = Watched::new(looked);
+                        self.certify("SIGHUP", looked).await;
+                        let looked = self.callers().await;
+                        callers = Watched::new(looked);
+                        self.introduce("SIGHUP", looked).await;
                     }
                     () = sleep(LOOK_EVERY) => {
-                        if file.changed(self.version().await) {
-                            self.reload("the file changed");
+                        let looked = self.version().await;
+                        if file.changed(looked) {
+                            self.reload("the file changed", looked);
                         }
-                        if certificate.changed(self.certificate().await) {
-                            self.certify("a file changed").await;
+                        let looked = self.certificate().await;
+                        if certificate.changed(looked) {
+                            self.certify("a file changed", looked).await;
                         }
-                        if callers.changed(self.callers().await) {
-                            self.introduce("the file changed").await;
+                        let looked = self.callers().await;
+                        if callers.changed(looked) {
+                            self.introduce("the file changed", looked).await;
                         }
                     }
                 }
@@ -156,10 +162,10 @@ impl Reloader {
         tokio::task::spawn_blocking(move || tls.version()).await.ok()
     }
 
-    async fn certify(&self, cause: &'static str) {
-        if let Some(tls) = self.tls.clone() {
+    async fn certify(&self, cause: &'static str, looked: Option<tls::Version>) {
+        if let (Some(tls), Some(looked)) = (self.tls.clone(), looked) {
             // A task that was cancelled has reloaded nothing, which the next look finds.
-            let _ = tokio::task::spawn_blocking(move || tls.reload(cause)).await;
+            let _ = tokio::task::spawn_blocking(move || tls.reload(cause, looked)).await;
         }
     }
 
@@ -169,10 +175,10 @@ impl Reloader {
         tokio::task::spawn_blocking(move || auth.version()).await.ok()
     }
 
-    async fn introduce(&self, cause: &'static str) {
-        if let Some(auth) = self.auth.clone() {
+    async fn introduce(&self, cause: &'static str, looked: Option<auth::Version>) {
+        if let (Some(auth), Some(looked)) = (self.auth.clone(), looked) {
             // A task that was cancelled has reloaded nothing, which the next look finds.
-            let _ = tokio::task::spawn_blocking(move || auth.reload(cause)).await;
+            let _ = tokio::task::spawn_blocking(move || auth.reload(cause, looked)).await;
         }
     }
 
@@ -182,10 +188,12 @@ impl Reloader {
     }
 
     /// Reads every source again and puts the policies' numbers in force, or says why not.
-    fn reload(&self, cause: &'static str) {
+    fn reload(&self, cause: &'static str, looked: Version) {
         let (_, calls) = targets::all();
         let mut in_force = self.in_force();
-        let done = settings::load_with(&self.sources, &calls, &in_force.console)
+        let load = || settings::load_with(&self.sources, &calls, &in_force.console);
+        let Some(loaded) = read_unchanged(&looked, || self.sources.version(), load) else { return };
+        let done = loaded
             .map_err(|problems| problems.0)
             .and_then(|loaded| whole::check(&loaded.settings).map(|()| loaded).map_err(|why| vec![why]))
             .and_then(|loaded| targets::configure(&loaded, |_| true).map(|changed| (loaded, changed)));

@@ -25,7 +25,7 @@ use super::problem::Problem;
 use crate::clock::wall_clock;
 use crate::context::Principal;
 pub(super) use crate::files::Version;
-use crate::files::version;
+use crate::files::{read_unchanged, version};
 use crate::settings::{self, Settings};
 
 /// Somebody who is known.
@@ -204,12 +204,14 @@ impl Auth {
         version(&self.settings.api_keys)
     }
 
-    /// Reads the file again: all of it comes into force, or none.
-    pub(super) fn reload(&self, cause: &'static str) {
+    /// Reads the file again as it was `looked` at: all of it comes into force, or none.
+    pub(super) fn reload(&self, cause: &'static str, looked: Version) {
         if self.settings.api_keys.is_empty() {
             return;
         }
-        match load(&self.settings.api_keys) {
+        let read = read_unchanged(&looked, || self.version(), || load(&self.settings.api_keys));
+        let Some(loaded) = read else { return };
+        match loaded {
             Ok(callers) => {
                 *self.callers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
                 self.counts.reloaded(true);

@@ -16,6 +16,7 @@ pub(super) use self::files::Version;
 use super::socket::Socket;
 use crate::clock::wall_clock;
 use crate::context::Principal;
+use crate::files::read_unchanged;
 use crate::settings;
 use crate::telemetry::text::Family;
 
@@ -87,9 +88,11 @@ impl Tls {
         files::version(&self.settings)
     }
 
-    /// Reads the files again. Connections that are there go on with what they began with.
-    pub(super) fn reload(&self, cause: &'static str) {
-        match files::load(&self.settings) {
+    /// Reads the files again as they were `looked` at. Connections that are there go on with what they began with.
+    pub(super) fn reload(&self, cause: &'static str, looked: Version) {
+        let read = read_unchanged(&looked, || self.version(), || files::load(&self.settings));
+        let Some(loaded) = read else { return };
+        match loaded {
             Ok(Loaded { config, expires }) => {
                 *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 self.expires.store(expires, Ordering::Relaxed);
