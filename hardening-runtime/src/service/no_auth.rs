@@ -71,7 +71,7 @@ impl Auth {
         match *self {}
     }
 
-    pub(super) fn reload(&self, _: &'static str) {
+    pub(super) fn reload(&self, _: &'static str, (): Version) {
         match *self {}
     }
 
