@@ -124,14 +124,13 @@ pub(crate) fn absolute() -> TokenStream {
 }
 
 /// The same inside a function that has [`import`]ed it, where it makes for shorter lines.
-pub(crate) fn private() -> TokenStream {
+pub(crate) fn private() -> Ident {
     private_at(Span::mixed_site())
 }
 
 /// The same at a place of the user's: what is wrong with a whole expression of ours is reported there.
-pub(crate) fn private_at(at: Span) -> TokenStream {
-    let alias = |paths: &Paths| Ident::new(paths.alias.as_deref().unwrap_or(ALIAS), ours_at(at));
-    PATHS.with_borrow(alias).into_token_stream()
+pub(crate) fn private_at(at: Span) -> Ident {
+    PATHS.with_borrow(|paths| Ident::new(paths.alias.as_deref().unwrap_or(ALIAS), ours_at(at)))
 }
 
 /// What makes [`private`] known.

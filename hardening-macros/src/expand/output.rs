@@ -8,7 +8,7 @@ use syn::visit_mut::{VisitMut, visit_type_mut};
 use super::place;
 use crate::check::is_result;
 use crate::model::Call;
-use crate::paths::{moved_to, private};
+use crate::paths::{moved_to, private_at};
 
 /// A call whose function returns no `Result` is reported once: where only the compiler knows what a type is, the call is
 /// passed through a function that exists for a `Result` alone.
@@ -38,7 +38,7 @@ fn unknown_output(call: &Call) -> Option<(Span, TokenStream)> {
     let output = call.output.as_ref().filter(|output| call.judged().is_some() && !is_result(output))?;
     let at = place(output);
     let output = erased(output, &syn::parse_quote!(()));
-    let (private, output) = (moved_to(at, private()), moved_to(at, output));
+    let (private, output) = (private_at(at), moved_to(at, output));
     Some((at, quote_spanned!(at=> <#output as #private::Refusable>)))
 }
 
