@@ -7,6 +7,8 @@ use syn::{
     Signature, Type,
 };
 
+use crate::words::is_one_of;
+
 /// How an argument arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passing {
@@ -61,7 +63,9 @@ pub(crate) fn of_type(ty: &Type) -> Passing {
         Type::Reference(_) => Passing::Copied,
         Type::Paren(inner) => of_type(&inner.elem),
         Type::Group(inner) => of_type(&inner.elem),
-        Type::Path(path) if COPIED.iter().any(|name| path.path.is_ident(name)) => Passing::Copied,
+        Type::Path(path) if path.path.get_ident().is_some_and(|name| is_one_of(name, &COPIED)) => {
+            Passing::Copied
+        }
         Type::Path(path) => match path.path.segments.last() {
             Some(last) if holds_exclusive(&last.arguments) && last.ident == "Option" => Passing::Optional,
             Some(last) if holds_exclusive(&last.arguments) && last.ident == "Pin" => Passing::Pinned,
@@ -137,31 +141,29 @@ fn inside(whole: Passing) -> Passing {
 
 /// The `&mut` argument that the returned value may borrow from, with the tokens to point at.
 pub(crate) fn returned_borrow(sig: &Signature, output: &Type) -> Option<(String, TokenStream)> {
-    let lifetimes = Lifetimes::of(output);
+    let mut lifetimes = None;
     let exclusive = |ty: &Type| match ty {
         Type::Reference(reference) if reference.mutability.is_some() => Some(reference.lifetime.clone()),
         _ => None,
     };
     let mut elided_source = true;
     for argument in &sig.inputs {
-        let (name, lifetime, is_self) = match argument {
+        let (pat, lifetime, is_self) = match argument {
             FnArg::Receiver(receiver) => match &receiver.kind {
-                ReceiverKind::Reference(_, lifetime, Some(_)) => {
-                    ("self".to_owned(), Some(lifetime.clone()), true)
-                }
-                ReceiverKind::Reference(..) => ("self".to_owned(), None, true),
-                ReceiverKind::Typed(_, ty) => {
-                    ("self".to_owned(), exclusive(ty), matches!(**ty, Type::Reference(_)))
-                }
-                _ => ("self".to_owned(), None, false),
+                ReceiverKind::Reference(_, lifetime, Some(_)) => (None, Some(lifetime.clone()), true),
+                ReceiverKind::Reference(..) => (None, None, true),
+                ReceiverKind::Typed(_, ty) => (None, exclusive(ty), matches!(**ty, Type::Reference(_))),
+                _ => (None, None, false),
             },
-            FnArg::Typed(typed) => (typed.pat.to_token_stream().to_string(), exclusive(&typed.ty), false),
+            FnArg::Typed(typed) => (Some(&typed.pat), exclusive(&typed.ty), false),
         };
         if let Some(lifetime) = lifetime {
+            let lifetimes = lifetimes.get_or_insert_with(|| Lifetimes::of(output));
             let named = lifetime
                 .as_ref()
                 .is_some_and(|lifetime| lifetimes.named.contains(&lifetime.ident.to_string()));
             if named || (lifetimes.elided && elided_source) {
+                let name = pat.map_or_else(|| "self".to_owned(), |pat| pat.to_token_stream().to_string());
                 return Some((name, argument.to_token_stream()));
             }
         }

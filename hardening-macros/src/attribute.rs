@@ -25,7 +25,7 @@ pub(crate) fn policy(
     let text = format!("{arguments} {item}");
     let mut errors = Errors::default();
     let hints = ide::hints(attribute, &arguments, &function.attrs);
-    let harvest = harvest::take(attribute, arguments, &mut function, &mut errors);
+    let harvest = harvest::take(attribute, arguments, &text, &mut function, &mut errors);
     paths::avoid(&text);
     let site = paths::unmentioned("SITE", &text);
     let imports = expand::imports(&harvest.imports);

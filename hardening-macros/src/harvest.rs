@@ -21,16 +21,21 @@ pub(crate) struct Harvest {
 }
 
 /// Takes the siblings of `outermost` from `function`.
+///
+/// `text` is that of the attribute and its item.
 pub(crate) fn take(
     outermost: &'static Attribute,
     arguments: TokenStream,
+    text: &str,
     function: &mut Function,
     errors: &mut Errors,
 ) -> Harvest {
     let mut policies = syntax::read(outermost, Span::call_site(), arguments, errors);
     // Siblings may be named by the crate's path, which any of them may give.
     let written = policies.iter().find_map(|policy| policy.krate.clone());
-    paths::find(written.or_else(|| crate_of_siblings(function)).as_ref(), errors);
+    // Nearly no function names a crate, and a look at the text costs less than one at every attribute.
+    let of_siblings = || text.contains("crate").then(|| crate_of_siblings(function)).flatten();
+    paths::find(written.or_else(of_siblings).as_ref(), errors);
     let mut imports = Vec::new();
     function.attrs.retain(|attr| {
         let path = attr.path();
@@ -70,7 +75,10 @@ pub(crate) fn take(
 /// `crate = …` of an attribute that has the name of one of ours.
 fn crate_of_siblings(function: &Function) -> Option<Path> {
     let named = |path: &Path| {
-        path.segments.last().is_some_and(|last| keys::POLICIES.iter().any(|policy| last.ident == policy.name))
+        path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            keys::POLICIES.iter().any(|policy| policy.name == name)
+        })
     };
     let lists = function.attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::List(list) if named(&list.path) => Some(list.tokens.clone()),

@@ -141,8 +141,11 @@ pub(crate) fn import() -> TokenStream {
 
 /// Whether some tokens begin with [`import`], whatever the path of the crate.
 pub(crate) fn begin_with_import(tokens: TokenStream) -> bool {
-    let first: Vec<String> =
-        tokens.into_iter().map(|token| token.to_string()).take_while(|token| token != ";").collect();
+    let mut tokens = tokens.into_iter().peekable();
+    if !matches!(tokens.peek(), Some(TokenTree::Ident(first)) if first == "use") {
+        return false;
+    }
+    let first: Vec<String> = tokens.map(|token| token.to_string()).take_while(|token| token != ";").collect();
     matches!(&*first, [key, .., private, key_as, alias]
         if key == "use" && private == "__private" && key_as == "as" && alias.starts_with(ALIAS))
 }

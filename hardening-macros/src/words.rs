@@ -3,6 +3,11 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
+/// Whether a name is one of `names`. Each comparison of an [`Ident`] makes a string of it; this makes one.
+pub(crate) fn is_one_of(name: &Ident, names: &[&str]) -> bool {
+    names.contains(&&*name.to_string())
+}
+
 /// The identifiers in some tokens that may be variables, each with where it stands.
 ///
 /// No variable: a field or method behind `.`, a segment of a path, a lifetime, a macro's name, what an import names, and the name of a

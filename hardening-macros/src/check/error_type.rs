@@ -18,22 +18,23 @@ pub(super) fn refusals(function: &Function, form: &Form, policies: &[Policy], er
     if needing.is_empty() {
         return;
     }
-    let (names, s) = (listed(&needing), if needing.len() == 1 { "s" } else { "" });
+    let refuse = || format!("{} refuse{}", listed(&needing), if needing.len() == 1 { "s" } else { "" });
     if let Some(bounds) = Bounds::of(&function.sig, error) {
         if !bounds.has("From") && !matches!(error, Type::ImplTrait(_)) {
-            let error_shown = shown(error);
+            let (refuse, error_shown) = (refuse(), shown(error));
             let message = format!(
-                "{names} refuse{s} calls with `hardening::Rejected`, and `{error_shown}` need not be made of it: add the bound \
+                "{refuse} calls with `hardening::Rejected`, and `{error_shown}` need not be made of it: add the bound \
                  `{error_shown}: From<hardening::Rejected>`"
             );
             errors.at(error, message);
         }
         return;
     }
-    if cfg!(not(feature = "grpc")) && shown(error).trim_start_matches("::") == "tonic::Status" {
+    if cfg!(not(feature = "grpc")) && is_status(error) {
         let message = format!(
-            "{names} refuse{s} calls with `hardening::Rejected`, and a `tonic::Status` is made of it with `hardening`'s feature \
-             `grpc`: turn it on"
+            "{} calls with `hardening::Rejected`, and a `tonic::Status` is made of it with `hardening`'s feature \
+             `grpc`: turn it on",
+            refuse()
         );
         errors.at(error, message);
         return;
@@ -48,10 +49,22 @@ pub(super) fn refusals(function: &Function, form: &Form, policies: &[Policy], er
          `Box<dyn std::error::Error + Send + Sync>`"
     };
     let message = format!(
-        "{names} refuse{s} calls with `hardening::Rejected`, and no `{}` can be made of it: {instead}",
+        "{} calls with `hardening::Rejected`, and no `{}` can be made of it: {instead}",
+        refuse(),
         shown(error)
     );
     errors.at(error, message);
+}
+
+/// Whether a type is written as `tonic::Status`.
+fn is_status(ty: &Type) -> bool {
+    match ty {
+        Type::Group(inner) => is_status(&inner.elem),
+        Type::Path(path) if path.path.segments.len() == 2 => {
+            shown(ty).trim_start_matches("::") == "tonic::Status"
+        }
+        _ => false,
+    }
 }
 
 /// What is run by the service returns an error that can be logged.
@@ -95,13 +108,13 @@ fn never_refuses(ty: &Type) -> bool {
             !status_and_text
         }
         Type::Path(_) => {
-            // `From<T>` for these is written for every `T`.
-            let wraps = ["Option", "Box", "Rc", "Arc"];
-            let known: Vec<&str> = OTHER_TYPES.iter().copied().filter(|name| !wraps.contains(name)).collect();
-            // `Box<str>` and `Box<dyn Error>` are made of other things than what they hold.
-            let mut wrappers = ["Option", "Rc", "Arc"].into_iter().filter(|name| named_in(ty, &[*name]));
-            let held = wrappers.find_map(|name| only_argument(ty, name));
-            named_in(ty, &known) || named_in(ty, &["Infallible"]) || held.is_some_and(never_refuses)
+            if named_in(ty, &["Option", "Box", "Rc", "Arc"]) {
+                // `From<T>` for these is written for every `T`; `Box<str>` and `Box<dyn Error>` are made of other things than
+                // what they hold.
+                let held = ["Option", "Rc", "Arc"].into_iter().find_map(|name| only_argument(ty, name));
+                return held.is_some_and(never_refuses);
+            }
+            named_in(ty, OTHER_TYPES) || named_in(ty, &["Infallible"])
         }
         _ => false,
     }

@@ -132,8 +132,8 @@ fn run(form: &Form, policies: &[Policy]) -> Run {
 
 /// One for each rate limit, then those of the circuit breaker and the bulkhead where they have a key.
 fn charges(policies: &[Policy], function: &Function) -> Vec<Charge> {
-    let arguments = bindings(&function.sig);
-    let key = |policy: &Policy| policy.expression("key").map(|key| context_key(key, &arguments));
+    let key =
+        |policy: &Policy| policy.expression("key").map(|key| context_key(key, &bindings(&function.sig)));
     let limits = policies.iter().filter(|policy| policy.name() == keys::RATE_LIMITED.name);
     let limits = limits.map(|limit| Charge { key: key(limit), cost: limit.expression("cost").cloned() });
     let of = |name: &'static str| policies.iter().filter(move |policy| policy.name() == name);
@@ -183,6 +183,9 @@ fn context_key(key: &Expr, arguments: &[Ident]) -> Key {
 
 /// Each field is an argument, or a field of one.
 fn span_fields(fields: &[Expr], function: &Function, errors: &mut Errors) {
+    if fields.is_empty() {
+        return;
+    }
     let arguments: Vec<String> = bindings(&function.sig).iter().map(ToString::to_string).collect();
     for field in fields {
         let mut root = field;

@@ -11,7 +11,7 @@ use crate::diagnostics::Errors;
 use crate::expand::unknown_capture;
 use crate::function::{Form, Function};
 use crate::syntax::Policy;
-use crate::words::Words;
+use crate::words::{Words, is_one_of};
 
 /// Types that are no `Result` under any import.
 pub(super) const OTHER_TYPES: &[&str] = &[
@@ -83,22 +83,25 @@ pub(super) fn result(function: &Function, form: &Form, policies: &[Policy], erro
     let needing: Vec<&str> =
         policies.iter().map(Policy::name).filter(|name| *name != keys::HARDENED.name).collect();
     let Some(first) = needing.first() else { return };
-    let why = if needing.len() > 1 {
-        format!("{} refuse, cut or repeat a call", listed(&needing))
-    } else {
-        format!("`{first}` can refuse, cut or repeat a call")
+    let why = || {
+        if needing.len() > 1 {
+            format!("{} refuse, cut or repeat a call", listed(&needing))
+        } else {
+            format!("`{first}` can refuse, cut or repeat a call")
+        }
     };
     let wanted = "where `E: From<hardening::Rejected>`";
     match &form.output {
         None => {
             let message = format!(
-                "{why}, so `{}` answers a `Result`: write `-> Result<(), E>` {wanted}",
+                "{}, so `{}` answers a `Result`: write `-> Result<(), E>` {wanted}",
+                why(),
                 function.sig.ident
             );
             errors.at(&function.sig.ident, message);
         }
         Some(output) if certainly_no_result(output) || is_parameter(function, output) => {
-            let shown = shown(output);
+            let (why, shown) = (why(), shown(output));
             errors.at(
                 output,
                 format!("{why}, so it needs a `Result` here: write `Result<{shown}, E>` {wanted}"),
@@ -164,9 +167,10 @@ pub(super) fn named_in(ty: &Type, names: &[&str]) -> bool {
     let Type::Path(path) = ty else { return false };
     let segments = &path.path.segments;
     let Some((first, last)) = segments.first().zip(segments.last()) else { return false };
-    let of_std = ["std", "core", "alloc"].iter().any(|root| first.ident == root);
-    let alone = segments.len() == 1 || of_std || !matches!(last.arguments, PathArguments::None);
-    alone && names.iter().any(|known| last.ident == known)
+    let alone = segments.len() == 1
+        || is_one_of(&first.ident, &["std", "core", "alloc"])
+        || !matches!(last.arguments, PathArguments::None);
+    alone && is_one_of(&last.ident, names)
 }
 
 /// A type as it would be written.

@@ -10,7 +10,7 @@ use crate::manifest;
 use crate::model::{Call, Run};
 use crate::paths::{emit, private};
 use crate::syntax::Value;
-use crate::words::Words;
+use crate::words::{Words, is_one_of};
 
 /// `async move { anchor; arguments; the body as written }`.
 pub(super) struct Body {
@@ -123,7 +123,7 @@ fn begins_with_item(body: &TokenStream) -> bool {
         "async",
     ];
     match body.clone().into_iter().next() {
-        Some(TokenTree::Ident(word)) => WORDS.iter().any(|known| word == known),
+        Some(TokenTree::Ident(word)) => is_one_of(&word, &WORDS),
         Some(TokenTree::Punct(hash)) => hash.as_char() == '#',
         _ => false,
     }

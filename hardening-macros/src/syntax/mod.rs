@@ -181,7 +181,9 @@ impl Reader<'_> {
 
     fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
         let attribute = self.policy.attribute;
+        let head = head(input);
         if SHARABLE.contains(&attribute.name)
+            && matches!(head, Head::Word(_) | Head::Bare)
             && let Some(path) = value::shared(&text::until_comma(&input.fork()))
         {
             text::until_comma(input);
@@ -193,7 +195,7 @@ impl Reader<'_> {
             self.policy.shared = Some(path);
             return Ok(());
         }
-        match head(input) {
+        match head {
             Head::Named(name) if name == "crate" => {
                 name_and_equals(input)?;
                 let value = text::until_comma(input);

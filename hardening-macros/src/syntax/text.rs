@@ -37,7 +37,7 @@ pub(super) fn read(kind: Kind, tokens: &TokenStream) -> Result<Value, Malformed>
             _ => units::window(&text).map(Value::Window),
         },
         Kind::RangeOrNever if text == "never" => Ok(Value::Choice("never")),
-        Kind::Range | Kind::RangeOrNever => range(tokens),
+        Kind::Range | Kind::RangeOrNever => range(tokens, &text),
         Kind::Ratio => units::ratio(&text).map(Value::Ratio),
         Kind::RatioOrNone if text == "none" => Ok(Value::Budget(None)),
         Kind::RatioOrNone => units::ratio(&text).map(|ratio| Value::Budget(Some(ratio))),
@@ -64,7 +64,15 @@ fn time(tokens: &TokenStream) -> Result<Time, Malformed> {
     }
 }
 
-fn range(tokens: &TokenStream) -> Result<Value, Malformed> {
+fn range(tokens: &TokenStream, text: &str) -> Result<Value, Malformed> {
+    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    if let Some((from, to)) = text.split_once("..")
+        && is_number(from)
+        && is_number(to)
+    {
+        let range = units::range(text)?;
+        return Ok(Value::Range(Time::Known(range.from), Time::Known(range.to)));
+    }
     let all: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let dots = all.windows(2).position(|pair| {
         matches!(pair, [TokenTree::Punct(a), TokenTree::Punct(b)]
