@@ -119,8 +119,11 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
 
 /// Everything of the runtime that an expansion may name.
 pub(crate) fn absolute() -> TokenStream {
-    let root = root();
-    emit!(#root::__private)
+    let private = |root: Option<&Path>| match root {
+        None => emit!(::hardening::__private),
+        Some(root) => emit!(#root::__private),
+    };
+    PATHS.with_borrow(|paths| private(paths.root.as_ref()))
 }
 
 /// The same inside a function that has [`import`]ed it, where it makes for shorter lines.

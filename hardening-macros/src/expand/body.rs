@@ -31,6 +31,7 @@ impl Body {
             outside,
             after,
             repeats: call.repeats(),
+            outlives: call.cached.as_ref().is_some_and(|cached| cached.revalidates),
             side_by_side: matches!(call.run, Run::Hedged(_)),
         };
         let handover = Handover::plan(sig, &mentions);

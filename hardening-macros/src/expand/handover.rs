@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::visit_mut::VisitMut;
-use syn::{FnArg, Pat, PatIdent, PatType, Signature, Token};
+use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Signature, Token};
 
 use super::receiver;
 use crate::arguments::{self, Passing, cfgs, visit};
@@ -21,6 +21,8 @@ pub(super) struct Mentions {
     pub(super) after: Words,
     /// Whether the body may run more than once.
     pub(super) repeats: bool,
+    /// Whether the body may outlive its caller.
+    pub(super) outlives: bool,
     /// Whether a closure makes one body after another.
     pub(super) side_by_side: bool,
 }
@@ -41,7 +43,7 @@ pub(super) struct Handover {
     pub(super) moves: TokenStream,
     /// Copies for a closure that makes many blocks, of what is needed after it too.
     pub(super) kept: TokenStream,
-    /// Copies of everything owned that the body or the patterns use, under the same names.
+    /// Copies of everything owned that the body or the patterns use, under the same names; where a run may outlive its caller.
     pub(super) owned: TokenStream,
     /// Whether something after the block means an argument that `copies` shadow.
     pub(super) shadows: bool,
@@ -61,8 +63,7 @@ impl Handover {
             }
             let cfg = cfgs(&typed.attrs);
             visit(&mut typed.pat, &typed.ty, &mut |name, passing| {
-                let argument =
-                    Argument { name, passing, cfg: quote!(#(#cfg)*), function: function.as_deref() };
+                let argument = Argument { name, passing, cfg: &cfg, function: function.as_deref() };
                 handover.add(argument, mentions, &mut taken);
             });
         }
@@ -86,8 +87,10 @@ impl Handover {
         let apart = (!matches!(**pat, Pat::Wild(_))).then(|| quote!(#(#cfg)* let #pat = #whole;));
         let mutable = borrows_exclusively(&typed.pat).then(|| emit!(mut));
         self.moves.extend(emit!(#(#cfg)* let #mutable #whole = #whole;));
-        let copy = copy(&whole, Passing::Owned).0;
-        self.owned.extend(emit!(#(#cfg)* let #whole = #copy;));
+        if mentions.outlives {
+            let copy = copy(&whole, Passing::Owned).0;
+            self.owned.extend(emit!(#(#cfg)* let #whole = #copy;));
+        }
         self.moves.extend(apart);
         *typed.pat = syn::parse_quote!(#whole);
         true
@@ -104,11 +107,11 @@ impl Handover {
             Passing::Copied | Passing::Exclusive => mutable.is_some(),
             Passing::Owned | Passing::Optional | Passing::Pinned => true,
         };
-        let owned = passing == Passing::Owned && name.by_ref.is_none();
+        let owned = mentions.outlives && passing == Passing::Owned && name.by_ref.is_none();
         if !copied && (!moved || after || name.by_ref.is_some() || (mentions.repeats && !inside)) {
             if owned && (inside || after) {
                 let (copy, again) = (copy(&written, passing).0, again(&written, function));
-                self.owned.extend(emit!(#cfg let #again = #copy;));
+                self.owned.extend(emit!(#(#cfg)* let #again = #copy;));
             }
             return;
         }
@@ -124,7 +127,7 @@ impl Handover {
         if owned {
             let again = if outside { &to } else { &from };
             let copy = copy(&from, passing).0;
-            self.owned.extend(emit!(#cfg let #again = #copy;));
+            self.owned.extend(emit!(#(#cfg)* let #again = #copy;));
         }
         name.mutability = name.mutability.filter(|_| name.by_ref.is_some());
         if copied {
@@ -135,16 +138,16 @@ impl Handover {
             self.shadows |= after;
             let span = ours_at(written.span());
             let bound = if mutable.is_some() { &ours } else { &to };
-            self.copies.extend(quote_spanned!(span=> #cfg let #bound = #copy;));
+            self.copies.extend(quote_spanned!(span=> #(#cfg)* let #bound = #copy;));
             if after {
-                self.kept.extend(quote_spanned!(span=> #cfg let #to = #copy;));
+                self.kept.extend(quote_spanned!(span=> #(#cfg)* let #to = #copy;));
             }
         }
         if !copied || mutable.is_some() {
             let start = mutable.map_or(written.span(), |mutable| mutable.span);
             // A key was made of it before, and the block drops it where a plain body does.
             let given = if copied { &ours } else { &from };
-            self.moves.extend(quote_spanned!(start=> #cfg let #mutable #to = #given;));
+            self.moves.extend(quote_spanned!(start=> #(#cfg)* let #mutable #to = #given;));
         }
     }
 
@@ -191,7 +194,7 @@ impl Handover {
 struct Argument<'a> {
     name: &'a mut PatIdent,
     passing: Passing,
-    cfg: TokenStream,
+    cfg: &'a [Attribute],
     /// The syntax context of the function itself.
     function: Option<&'a str>,
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hardening_spec::keys::{self, Kind};
 use hardening_spec::{After, Ratio, Window};
-use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream};
+use quote::{ToTokens, TokenStreamExt, format_ident, quote_spanned};
 use syn::Path;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -77,11 +77,23 @@ pub(crate) fn program() -> Option<TokenStream> {
 
 fn spec(call: &Call) -> TokenStream {
     let private = private();
-    let policies = call.policies.iter().filter(|policy| policy.name() != keys::HARDENED.name).map(|policy| {
-        let (method, value) = (with(policy.name()), policy_spec(policy));
-        emit!(.#method(#value))
-    });
-    emit!(#private::CallSpec::NONE #(#policies)*)
+    let mut spec = emit!(#private::CallSpec::NONE);
+    for policy in call.policies.iter().filter(|policy| policy.name() != keys::HARDENED.name) {
+        push_with(&mut spec, policy.name(), policy_spec(policy));
+    }
+    spec
+}
+
+/// Adds `.with_key(value)`. Token by token: a stream in a stream goes through the compiler, which is most of what a macro costs.
+fn push_with(spec: &mut TokenStream, key: &str, value: TokenStream) {
+    let span = Span::mixed_site();
+    let mut dot = Punct::new('.', Spacing::Alone);
+    dot.set_span(span);
+    let mut value = Group::new(Delimiter::Parenthesis, value);
+    value.set_span(span);
+    spec.append(dot);
+    spec.append(Ident::new(&format!("with_{key}"), span));
+    spec.append(value);
 }
 
 /// The statics of `policy!` that the call uses.
@@ -112,33 +124,34 @@ fn sharing(call: &Call) -> TokenStream {
 pub(crate) fn policy_spec(policy: &Policy) -> TokenStream {
     let private = private();
     if let Some(path) = &policy.shared {
-        let written = policy.entries.iter().filter(|entry| entry.key.name != "key");
-        let written = written.filter_map(|entry| written_key(policy, entry));
         let spec = quote_spanned!(ours_at(path.span())=> #path::SPEC);
-        let base = if policy.name() == keys::RATE_LIMITED.name {
+        let mut spec = if policy.name() == keys::RATE_LIMITED.name {
             let keyed = policy.has("key");
             emit!(#private::shared_limit(#spec, #keyed))
         } else {
             spec
         };
-        return emit!(#base #(#written)*);
+        for entry in policy.entries.iter().filter(|entry| entry.key.name != "key") {
+            push_written(&mut spec, policy, entry);
+        }
+        return spec;
     }
     let required = |key: &str| policy.get(key).map(value);
-    let base = match policy.name() {
+    let mut spec = match policy.name() {
         "timeout" | "deadline" => return required("after").unwrap_or_default(),
         "requires" => return required("scope").unwrap_or_default(),
         "rate_limited" | "RateLimiter" => {
             let rate = required("rate");
-            emit!(RateLimitSpec::new(#rate))
+            emit!(#private::RateLimitSpec::new(#rate))
         }
-        "idempotent" => emit!(IdempotentSpec::DEFAULT),
+        "idempotent" => emit!(#private::IdempotentSpec::DEFAULT),
         "hedged" => {
             let after = required("after");
-            emit!(HedgeSpec::new(#after))
+            emit!(#private::HedgeSpec::new(#after))
         }
         "cached" => {
             let ttl = required("ttl");
-            emit!(CacheSpec::new(#ttl))
+            emit!(#private::CacheSpec::new(#ttl))
         }
         "bulkhead" if policy.has("adaptive") => {
             // What it begins with lies between its bounds.
@@ -148,35 +161,35 @@ pub(crate) fn policy_spec(policy: &Policy) -> TokenStream {
                 (policy.has("min") || policy.has("max")).then(|| emit!(.with_initial(#initial)))
             });
             let initial = initial.flatten();
-            emit!(BulkheadSpec::adaptive() #initial)
+            emit!(#private::BulkheadSpec::adaptive() #initial)
         }
         "bulkhead" => {
             let max = required("max");
-            emit!(BulkheadSpec::new(#max))
+            emit!(#private::BulkheadSpec::new(#max))
         }
-        "retry" => emit!(RetrySpec::DEFAULT),
-        "circuit_breaker" if policy.has("adaptive") => emit!(CircuitBreakerSpec::ADAPTIVE),
-        "circuit_breaker" => emit!(CircuitBreakerSpec::DEFAULT),
-        _ => emit!(FallbackSpec::DEFAULT),
+        "retry" => emit!(#private::RetrySpec::DEFAULT),
+        "circuit_breaker" if policy.has("adaptive") => emit!(#private::CircuitBreakerSpec::ADAPTIVE),
+        "circuit_breaker" => emit!(#private::CircuitBreakerSpec::DEFAULT),
+        _ => emit!(#private::FallbackSpec::DEFAULT),
     };
-    let written = policy.entries.iter().filter_map(|entry| written_key(policy, entry));
-    emit!(#private::#base #(#written)*)
+    for entry in &policy.entries {
+        push_written(&mut spec, policy, entry);
+    }
+    spec
 }
 
-/// `.with_attempts(3)`; nothing for a key that is no number, or is part of the base.
-fn written_key(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
+/// Adds `.with_attempts(3)`; nothing for a key that is no number, or is part of the base.
+fn push_written(spec: &mut TokenStream, policy: &Policy, entry: &Entry) {
     let key = entry.key.name;
     let (key, value) = match (policy.name(), key) {
         ("rate_limited" | "RateLimiter", "rate" | "scope")
         | ("bulkhead" | "circuit_breaker", "adaptive")
         | ("hedged", "after" | "idempotent")
         | ("idempotent", "key" | "fingerprint" | "duplicate" | "scope" | "instances")
-        | ("cached", "ttl" | "key" | "instances") => {
-            return None;
-        }
-        ("bulkhead", "max") if !policy.has("adaptive") => return None,
+        | ("cached", "ttl" | "key" | "instances") => return,
+        ("bulkhead", "max") if !policy.has("adaptive") => return,
         ("RateLimiter", "keyed") => ("key", emit!(true)),
-        (_, "budget") if matches!(entry.value, Value::Shared(_)) => return None,
+        (_, "budget") if matches!(entry.value, Value::Shared(_)) => return,
         ("rate_limited" | "circuit_breaker" | "bulkhead", "key") => (key, emit!(true)),
         // The site has to know that there are patterns, not which.
         ("retry", "on") => ("narrowed", emit!(true)),
@@ -189,15 +202,10 @@ fn written_key(policy: &Policy, entry: &Entry) -> Option<TokenStream> {
             let mode = variant(policy.choice(key).unwrap_or_default());
             (key, emit!(#private::CircuitMode::#mode))
         }
-        _ if matches!(entry.key.kind, Kind::Pattern | Kind::Expression) => return None,
+        _ if matches!(entry.key.kind, Kind::Pattern | Kind::Expression) => return,
         _ => (key, value(entry)),
     };
-    let method = with(key);
-    Some(emit!(.#method(#value)))
-}
-
-fn with(key: &str) -> Ident {
-    method(&format!("with_{key}"))
+    push_with(spec, key, value);
 }
 
 fn value(entry: &Entry) -> TokenStream {
