@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
     Attribute, GenericArgument, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
 };
@@ -34,8 +34,7 @@ impl Parse for Function {
         }
         if starts_with_inner_attribute(&body) {
             let inner = |input: ParseStream| Ok((input.call(Attribute::parse_inner)?, input.parse()?));
-            let (inner, rest): (Vec<Attribute>, TokenStream) =
-                syn::parse::Parser::parse2(inner, body.stream())?;
+            let (inner, rest): (Vec<Attribute>, TokenStream) = inner.parse2(body.stream())?;
             attrs.extend(inner.into_iter().map(|attr| Attribute { style: syn::AttrStyle::Outer, ..attr }));
             body = with_stream(&body, rest);
         }
@@ -57,6 +56,9 @@ impl ToTokens for Function {
 impl Function {
     /// Reads an item, or says where attribute `name` may stand.
     pub(crate) fn read(name: &str, item: &TokenStream) -> syn::Result<Self> {
+        if let Some(function) = Self::read_before_body(item) {
+            return Ok(function);
+        }
         syn::parse2(item.clone()).map_err(|error| {
             let is_function =
                 item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(i) if i == "fn"));
@@ -68,6 +70,20 @@ impl Function {
                 format!("`#[{name}]` stands on an `async fn`, and this is none: move it there"),
             )
         })
+    }
+
+    /// Reads an item that ends with a body in braces, as nearly all do. A parser takes every token apart that it is given, and
+    /// nothing of the body is looked for.
+    fn read_before_body(item: &TokenStream) -> Option<Self> {
+        let mut tokens: Vec<TokenTree> = item.clone().into_iter().collect();
+        let Some(TokenTree::Group(body)) = tokens.pop() else { return None };
+        if body.delimiter() != Delimiter::Brace || starts_with_inner_attribute(&body) {
+            return None;
+        }
+        let head =
+            |input: ParseStream| Ok((input.call(Attribute::parse_outer)?, input.parse()?, input.parse()?));
+        let (attrs, vis, sig) = head.parse2(tokens.into_iter().collect()).ok()?;
+        Some(Self { attrs, vis, sig, body: Some(body) })
     }
 
     /// Gives a body that waits for nothing an await that never runs: its attribute needs an asynchronous function, and a lint
