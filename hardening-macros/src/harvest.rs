@@ -35,7 +35,8 @@ pub(crate) fn take(
     let written = policies.iter().find_map(|policy| policy.krate.clone());
     // Nearly no function names a crate, and a look at the text costs less than one at every attribute.
     let of_siblings = || text.contains("crate").then(|| crate_of_siblings(function)).flatten();
-    paths::find(written.or_else(of_siblings).as_ref(), errors);
+    let krate = written.or_else(of_siblings);
+    paths::find(krate.as_ref(), errors);
     let mut imports = Vec::new();
     function.attrs.retain(|attr| {
         let path = attr.path();
@@ -65,11 +66,29 @@ pub(crate) fn take(
         policies.extend(syntax::read(sibling, at, arguments, errors));
         false
     });
+    if let Some(krate) = &krate {
+        refuse_other_paths(krate, &policies, errors);
+    }
     policies.sort_by_key(|policy| rank(policy.attribute));
     imports.sort_by_key(|(rank, _)| *rank);
     imports.dedup_by_key(|(rank, _)| *rank);
     refuse_duplicates(&policies, errors);
     Harvest { policies, imports: imports.into_iter().map(|(_, path)| path).collect() }
+}
+
+/// Refuses a second `crate = …` that is not the same as the first: the function's attributes act as one.
+fn refuse_other_paths(krate: &Path, policies: &[Policy], errors: &mut Errors) {
+    let named = paths::names(krate);
+    for other in policies.iter().filter_map(|policy| policy.krate.as_ref()) {
+        if paths::names(other) != named {
+            let first = named.join("::");
+            let message = format!(
+                "the attributes of one function have one path to `hardening`, and another one says `crate = {first}`: write that \
+                 here too, or leave it out"
+            );
+            errors.at(other, message);
+        }
+    }
 }
 
 /// `crate = …` of an attribute that has the name of one of ours.

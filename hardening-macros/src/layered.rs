@@ -59,9 +59,10 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     };
     let mut errors = Errors::default();
     paths::find(krate.as_ref(), &mut errors);
+    let import = paths::import_beside(items.first().map(|item| &item.name));
     let expanded: TokenStream = items.into_iter().map(|item| expand_item(item, &mut errors)).collect();
     let errors = errors.finish();
-    emit!(#expanded #errors)
+    emit!(#import #expanded #errors)
 }
 
 fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {

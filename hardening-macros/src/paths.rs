@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Path, Token};
 
@@ -24,7 +25,7 @@ const ALIAS: &str = "__hardening";
 
 thread_local! {
     /// The paths of the expansion in progress; an expansion runs on one thread.
-    static PATHS: RefCell<Paths> = const { RefCell::new(Paths { root: None, missing: false, alias: None }) };
+    static PATHS: RefCell<Paths> = const { RefCell::new(Paths::NONE) };
 }
 
 struct Paths {
@@ -34,11 +35,17 @@ struct Paths {
     missing: bool,
     /// The import's name, where it is not [`ALIAS`].
     alias: Option<String>,
+    /// The name of the import that [`import_beside`] has made.
+    beside: Option<Ident>,
+}
+
+impl Paths {
+    const NONE: Self = Self { root: None, missing: false, alias: None, beside: None };
 }
 
 /// Forgets the paths of the expansion before.
 pub(crate) fn reset() {
-    PATHS.replace(Paths { root: None, missing: false, alias: None });
+    PATHS.replace(Paths::NONE);
 }
 
 /// Finds the path of the crate: `crate = …` where it is written, else the manifest's name for the dependency.
@@ -119,11 +126,23 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
 
 /// Everything of the runtime that an expansion may name.
 pub(crate) fn absolute() -> TokenStream {
-    let private = |root: Option<&Path>| match root {
-        None => emit!(::hardening::__private),
-        Some(root) => emit!(#root::__private),
-    };
-    PATHS.with_borrow(|paths| private(paths.root.as_ref()))
+    PATHS.with_borrow(|paths| match (&paths.beside, &paths.root) {
+        (Some(import), _) => import.to_token_stream(),
+        (None, None) => emit!(::hardening::__private),
+        (None, Some(root)) => emit!(#root::__private),
+    })
+}
+
+/// An import beside the statics of a macro, for [`absolute`]: a written path that leads nowhere is then reported once. The name
+/// of an item makes that of the import one that no other macro of the module uses.
+pub(crate) fn import_beside(item: Option<&Ident>) -> Option<TokenStream> {
+    PATHS.with_borrow_mut(|paths| {
+        let (root, item) = (paths.root.as_ref()?, item?);
+        let name = Ident::new(&format!("{ALIAS}_{}", item.unraw()), Span::mixed_site());
+        let import = emit!(use #root::__private as #name;);
+        paths.beside = Some(name);
+        Some(import)
+    })
 }
 
 /// The same inside a function that has [`import`]ed it, where it makes for shorter lines.

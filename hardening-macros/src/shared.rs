@@ -67,11 +67,12 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     };
     let mut errors = Errors::default();
     paths::find(krate.as_ref(), &mut errors);
+    let import = paths::import_beside(items.first().map(|item| &item.name));
     // Without a path to the crate each of its names would be a further error.
     let items = items.into_iter().filter(|_| !paths::is_missing());
     let expanded: TokenStream = items.map(|item| expand_item(item, &mut errors)).collect();
     let errors = errors.finish();
-    emit!(#expanded #errors)
+    emit!(#import #expanded #errors)
 }
 
 fn expand_item(item: Item, errors: &mut Errors) -> TokenStream {
