@@ -67,7 +67,7 @@ pub(crate) fn function(
         Run::Repeated(judged) => under_policies(&site, call, judged, &body, &|held| {
             let attempt = body.run(|block| idempotent::during(held, &emit!(call.run_attempt(#block))));
             let (wait, settle) = (wait(call, held), verdict::settle(judged, &attempt));
-            let begin = idempotent::during(held, &emit!(call.begin_again(again)));
+            let begin = idempotent::during(held, &emit!(again));
             let private = private();
             emit! {
                 let settled = loop {

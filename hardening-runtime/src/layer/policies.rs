@@ -185,7 +185,7 @@ where
                     Break(settled) => break settled,
                     Continue(again) => again,
                 };
-                if let Break(settled) = call.begin_again(again).await {
+                if let Break(settled) = again.await {
                     break settled;
                 }
             };

@@ -117,12 +117,11 @@ pub trait KeepsNothing {
 
 impl<R> KeepsNothing for Outcome<R> {}
 
-/// The end of a call, or another attempt.
-pub type Settled<R, M> = ControlFlow<Outcome<R>, Again<R, M>>;
+/// The end of a call, or the wait for another attempt.
+pub type Settled<'a, 'c, R, M> = ControlFlow<Outcome<R>, Again<'a, 'c, R, M>>;
 
-/// Another attempt is due after a backoff; until then, how the one before ended.
-#[must_use]
-pub struct Again<R, M: Keep<R>> {
+/// How the attempt before a backoff ended.
+struct Before<R, M: Keep<R>> {
     kept: M::Kept,
     refusal: Refusal,
     ended: CallOutcome,
@@ -141,7 +140,7 @@ impl<'c> Call<'c> {
         reason: RetryReason,
         delay: u64,
         outcome: Outcome<R>,
-    ) -> Settled<R, M> {
+    ) -> Settled<'_, 'c, R, M> {
         let reserved = if M::NOTHING {
             let Some(reserved) = retry.budget().reserve(self.now) else { return ControlFlow::Break(outcome) };
             Some(reserved)
@@ -154,13 +153,7 @@ impl<'c> Call<'c> {
         // A moment even where there is no delay: nothing is repeated without letting others run.
         self.resume = self.now.saturating_add(delay).max(1);
         let (kept, ended) = (M::keep(outcome), self.ended);
-        ControlFlow::Continue(Again { kept, refusal, ended, reason, reserved, _of: PhantomData })
-    }
-
-    /// The backoff before another attempt, which then begins and is taken from the budget. `Break` is the end of the call, with
-    /// the outcome of the attempt before, when others have used the budget up meanwhile.
-    #[cold]
-    pub fn begin_again<'a, R, M: Keep<R>>(&'a mut self, again: Again<R, M>) -> BeginAgain<'a, 'c, R, M> {
+        let before = Some(Before { kept, refusal, ended, reason, reserved, _of: PhantomData });
         let name = self.state.name;
         let backoff = if self.resume <= self.now {
             // No time passes, and others run all the same.
@@ -168,7 +161,7 @@ impl<'c> Call<'c> {
         } else {
             Box::pin(Call::<'static>::until_of(name, self.resume, std::future::pending()))
         };
-        BeginAgain { call: self, again: Some(again), backoff }
+        ControlFlow::Continue(Again { call: self, before, backoff })
     }
 
     fn back_off_is_over(&mut self, waited: &Wait) {
@@ -181,8 +174,8 @@ impl<'c> Call<'c> {
         }
     }
 
-    fn take_again<R, M: Keep<R>>(&mut self, again: Again<R, M>) -> ControlFlow<Outcome<R>> {
-        let Again { kept, refusal, ended, reason, reserved, .. } = again;
+    fn take_again<R, M: Keep<R>>(&mut self, before: Before<R, M>) -> ControlFlow<Outcome<R>> {
+        let Before { kept, refusal, ended, reason, reserved, .. } = before;
         if self.refusal.is_none() {
             let taken = match reserved {
                 Some(reserved) => {
@@ -226,16 +219,17 @@ impl<'c> Call<'c> {
 type Backoff = Pin<Box<dyn Future<Output = Wait> + Send + Sync>>;
 
 pin_project! {
-    /// The backoff before another attempt, and its beginning.
+    /// The backoff before another attempt, which then begins and is taken from the budget. `Break` is the end of the call, with
+    /// the outcome of the attempt before, when others have used the budget up meanwhile.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct BeginAgain<'a, 'c, R, M: Keep<R>> {
+    pub struct Again<'a, 'c, R, M: Keep<R>> {
         call: &'a mut Call<'c>,
-        again: Option<Again<R, M>>,
+        before: Option<Before<R, M>>,
         backoff: Backoff,
     }
 }
 
-impl<R, M: Keep<R>> Future for BeginAgain<'_, '_, R, M> {
+impl<R, M: Keep<R>> Future for Again<'_, '_, R, M> {
     type Output = ControlFlow<Outcome<R>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -244,18 +238,18 @@ impl<R, M: Keep<R>> Future for BeginAgain<'_, '_, R, M> {
             load.wait(cx);
         }
         let Poll::Ready(waited) = this.backoff.as_mut().poll(cx) else { return Poll::Pending };
-        let Some(again) = this.again.take() else { return Poll::Pending };
+        let Some(before) = this.before.take() else { return Poll::Pending };
         this.call.back_off_is_over(&waited);
-        Poll::Ready(this.call.take_again(again))
+        Poll::Ready(this.call.take_again(before))
     }
 }
 
-impl<R, M: Keep<R>> OfCall for BeginAgain<'_, '_, R, M> {
+impl<R, M: Keep<R>> OfCall for Again<'_, '_, R, M> {
     fn lose(self: Pin<&mut Self>) -> Self::Output {
         let this = self.project();
         this.call.resume = 0;
-        if let Some(again) = this.again.take() {
-            this.call.repeated_success(again.ended);
+        if let Some(before) = this.before.take() {
+            this.call.repeated_success(before.ended);
         }
         this.call.lose_key();
         ControlFlow::Break(Outcome::Refused(Cut(())))

@@ -18,26 +18,26 @@ use crate::policy::circuit_breaker::{self, Permit};
 use crate::policy::retry::{Next, Progress, Retry, Stop, random};
 use crate::telemetry::calls::{CallOutcome, RetryReason};
 
-impl Call<'_> {
-    /// Takes an attempt's outcome without patterns; `Continue` asks for another attempt.
+impl<'c> Call<'c> {
+    /// Takes an attempt's outcome without patterns; `Continue` is the wait for another attempt.
     #[inline(always)]
     pub fn settle_attempt<T, E, M: Keep<Result<T, E>>>(
         &mut self,
         mode: M,
         outcome: Outcome<Result<T, E>>,
-    ) -> Settled<Result<T, E>, M> {
+    ) -> Settled<'_, 'c, Result<T, E>, M> {
         let verdict = Self::plain_verdict(&outcome);
         self.settle_attempt_as(mode, outcome, verdict)
     }
 
-    /// Takes an attempt's outcome with what its patterns say; `Continue` asks for another attempt.
+    /// Takes an attempt's outcome with what its patterns say; `Continue` is the wait for another attempt.
     #[inline(always)]
     pub fn settle_attempt_as<T, E, M: Keep<Result<T, E>>>(
         &mut self,
         _: M,
         outcome: Outcome<Result<T, E>>,
         verdict: Verdict,
-    ) -> Settled<Result<T, E>, M> {
+    ) -> Settled<'_, 'c, Result<T, E>, M> {
         let (took, in_time) = self.look(&outcome);
         if in_time && verdict.is_plain_success() {
             self.succeed(took);

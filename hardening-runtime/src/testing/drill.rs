@@ -74,7 +74,7 @@ async fn called(site: &'static Site, spec: &CallSpec, body: Body, key: u64) -> E
             Break(settled) => break settled,
             Continue(again) => again,
         };
-        if let Break(settled) = call.begin_again(again).await {
+        if let Break(settled) = again.await {
             break settled;
         }
     };
