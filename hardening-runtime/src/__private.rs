@@ -28,8 +28,8 @@ pub use crate::service::{
     tasks::BackgroundTask,
 };
 pub use crate::site::{
-    Cached, Call, Fails, HandsOut, HandsOutDebug, HandsOutNothing, HandsOutText, Held, KeepsNothing, Level,
-    Outcome, Place, Rest, Site, Verdict,
+    Cached, Call, Fails, HandsOut, HandsOutDebug, HandsOutNothing, HandsOutText, Held, Level, Outcome, Place,
+    Rest, Site, Verdict,
 };
 pub use crate::size::{OwnSize, SizeOf};
 pub use crate::{bytes_of, handed, handed_text, is_program, place, register, siblings};

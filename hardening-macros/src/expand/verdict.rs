@@ -23,7 +23,6 @@ pub(super) fn settle(judged: &Judged, attempt: &TokenStream) -> TokenStream {
     };
     emit! {
         let again = {
-            use #private::KeepsNothing as _;
             let outcome = #attempt;
             #verdict
             match #settle {

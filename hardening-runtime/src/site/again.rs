@@ -1,7 +1,7 @@
 //! Between two attempts: the backoff, and the outcome of the attempt before, which is the call's own when nothing follows.
 
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -102,20 +102,33 @@ impl<T: Send + Sync, E: Send + Sync> Outcome<Result<T, E>> {
     }
 }
 
-/// Answers where an [`Outcome`] has no answer of its own: nothing may be kept.
-pub trait KeepsNothing {
+/// What an [`Outcome`] dereferences to, for its methods alone: they are found where the outcome has none of its own, and no
+/// expansion has to import a trait for them.
+#[derive(Debug)]
+pub struct NotKept;
+
+impl NotKept {
     /// Nothing may be kept.
-    fn keep_error(&self) -> KeepNothing {
+    #[inline]
+    pub const fn keep_error(&self) -> KeepNothing {
         KeepNothing
     }
 
     /// Nothing may be kept.
-    fn keep_result(&self) -> KeepNothing {
+    #[inline]
+    pub const fn keep_result(&self) -> KeepNothing {
         KeepNothing
     }
 }
 
-impl<R> KeepsNothing for Outcome<R> {}
+impl<R> Deref for Outcome<R> {
+    type Target = NotKept;
+
+    #[inline]
+    fn deref(&self) -> &NotKept {
+        &NotKept
+    }
+}
 
 /// The end of a call, or the wait for another attempt.
 pub type Settled<'a, 'c, R, M> = ControlFlow<Outcome<R>, Again<'a, 'c, R, M>>;

@@ -42,7 +42,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 use hardening_spec::CallSpec;
 
-pub use again::{Again, Keep, KeepError, KeepNothing, KeepResult, KeepsNothing, Settled};
+pub use again::{Again, Keep, KeepError, KeepNothing, KeepResult, NotKept, Settled};
 pub use attempt::Attempt;
 pub use call::Call;
 pub use hedged::Rest;
