@@ -169,9 +169,9 @@ impl Form {
     }
 
     /// The function's new body, with `body` where the written one was.
-    pub(crate) fn rebuild(&self, body: &TokenStream) -> TokenStream {
+    pub(crate) fn rebuild(&self, body: TokenStream) -> TokenStream {
         match &self.boxed {
-            None => body.clone(),
+            None => body,
             Some(Boxed { before, keywords }) => quote!(#(#before)* (#(#keywords)* { #body })),
         }
     }

@@ -49,6 +49,15 @@ pub(super) struct Handover {
     pub(super) shadows: bool,
 }
 
+/// Adds statements; the first are taken as they are.
+fn add(statements: &mut TokenStream, more: TokenStream) {
+    if statements.is_empty() {
+        *statements = more;
+    } else {
+        statements.extend(more);
+    }
+}
+
 impl Handover {
     /// Plans it. The signature keeps its names; those that the block binds anew get a hygiene of ours there, so that the
     /// binding in the block is the one that the compiler judges.
@@ -138,7 +147,7 @@ impl Handover {
             self.shadows |= after;
             let span = ours_at(written.span());
             let bound = if mutable.is_some() { &ours } else { &to };
-            self.copies.extend(quote_spanned!(span=> #(#cfg)* let #bound = #copy;));
+            add(&mut self.copies, quote_spanned!(span=> #(#cfg)* let #bound = #copy;));
             if after {
                 self.kept.extend(quote_spanned!(span=> #(#cfg)* let #to = #copy;));
             }
@@ -147,7 +156,7 @@ impl Handover {
             let start = mutable.map_or(written.span(), |mutable| mutable.span);
             // A key was made of it before, and the block drops it where a plain body does.
             let given = if copied { &ours } else { &from };
-            self.moves.extend(quote_spanned!(start=> #(#cfg)* let #mutable #to = #given;));
+            add(&mut self.moves, quote_spanned!(start=> #(#cfg)* let #mutable #to = #given;));
         }
     }
 

@@ -69,20 +69,20 @@ pub(crate) fn function(
             let (wait, settle) = (wait(call, held), verdict::settle(judged, &attempt));
             let begin = idempotent::during(held, &emit!(again));
             let private = private();
-            emit! {
-                let settled = loop {
-                    #wait
-                    #copies
-                    #settle
-                    if let #private::Break(settled) = #begin.await {
-                        break settled;
-                    }
-                };
-            }
+            let again = emit! {
+                if let #private::Break(settled) = #begin.await {
+                    break settled;
+                }
+            };
+            let attempt = [Some(wait), copies.cloned(), Some(settle), Some(again)];
+            let attempt: TokenStream = attempt.into_iter().flatten().collect();
+            emit!(let settled = loop { #attempt };)
         }),
     };
     let (ticket, key) = (idempotent::ticket(call), cached::key(call));
-    let expanded = form.rebuild(&emit!(#specification #hints #ticket #key #begin #run));
+    let hints = Some(hints.clone()).filter(|hints| !hints.is_empty());
+    let statements = [Some(specification), hints, ticket, key, Some(begin), Some(run)];
+    let expanded = form.rebuild(statements.into_iter().flatten().collect());
     let Function { attrs, vis, sig, .. } = function;
     let mut block = Group::new(Delimiter::Brace, expanded);
     block.set_span(form.outer);
@@ -117,8 +117,7 @@ fn under_policies(
     attempts: &dyn Fn(bool) -> TokenStream,
 ) -> TokenStream {
     let settled = idempotent::around(call, cached::around(site, call, body, attempts));
-    let finish = finish(call, judged, body);
-    emit!(#settled #finish)
+    [settled, finish(call, judged, body)].into_iter().collect()
 }
 
 /// The end of the call: its result, or the fallback's answer.

@@ -23,12 +23,11 @@ pub(super) fn site(site: &Ident, function: &Ident, call: &Call) -> TokenStream {
     let (place, spec, sharing) = (place(function, call), spec(call), sharing(call));
     let imports = imports(&call.imports);
     let import = import();
-    emit! {
-        #import
+    let site = emit! {
         static #site: #private::Site = #private::Site::new(#place, #spec)#sharing;
         #private::register!(#site);
-        #imports
-    }
+    };
+    [Some(import), Some(site), imports].into_iter().flatten().collect()
 }
 
 /// The site of a service that these policies surround.
@@ -67,7 +66,7 @@ fn place(function: &Ident, call: &Call) -> TokenStream {
         let level = variant(level);
         emit!(.level(#private::Level::#level))
     });
-    emit!(#place #fields #level)
+    [Some(place), fields, level].into_iter().flatten().collect()
 }
 
 /// What a place says in addition where the crate is linked as a program.
@@ -97,7 +96,7 @@ fn push_with(spec: &mut TokenStream, key: &str, value: TokenStream) {
 }
 
 /// The statics of `policy!` that the call uses.
-fn sharing(call: &Call) -> TokenStream {
+fn sharing(call: &Call) -> Option<TokenStream> {
     let mut limits = 0..;
     let policies = call.policies.iter().filter_map(|policy| {
         let position = (policy.name() == keys::RATE_LIMITED.name).then(|| limits.next()).flatten();
@@ -117,7 +116,8 @@ fn sharing(call: &Call) -> TokenStream {
             _ => emit!(.sharing_bulkhead(#path)),
         })
     });
-    policies.collect()
+    let mut policies = policies.peekable();
+    policies.peek().is_some().then(|| policies.collect())
 }
 
 /// One policy: its defaults, then the keys that were written.
