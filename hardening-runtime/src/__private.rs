@@ -186,8 +186,8 @@ macro_rules! place {
             ::core::env!("CARGO_PKG_NAME"),
             ::core::file!(),
             ::core::line!(),
+            $crate::is_program!($($program)?),
         )
-        .program($crate::is_program!($($program)?))
     };
     (name = $name:expr $(, $program:literal)?) => {
         $crate::__private::Place::named(
@@ -196,8 +196,8 @@ macro_rules! place {
             ::core::env!("CARGO_PKG_NAME"),
             ::core::file!(),
             ::core::line!(),
+            $crate::is_program!($($program)?),
         )
-        .program($crate::is_program!($($program)?))
     };
 }
 

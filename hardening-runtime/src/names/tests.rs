@@ -103,7 +103,7 @@ fn two_own_names_that_are_alike_are_left_to_the_start() {
 
 #[test]
 fn own_packages_are_those_of_services_then_that_of_the_program_then_the_only_one() {
-    let place = |krate, program| Place::named("price", "price", krate, "src/lib.rs", 1).program(program);
+    let place = |krate, program| Place::named("price", "price", krate, "src/lib.rs", 1, program);
     let of = |services: &[&'static str], places: &[Place]| Own::of(services.iter().copied(), places.iter());
     let (library, program, other) = (place("prices", false), place("shop", true), place("stock", false));
     assert_eq!(of(&["shop"], &[library, program, other]), own(&["shop"]));

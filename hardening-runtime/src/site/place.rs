@@ -22,9 +22,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place named after its path, `shop::orders::price`, without the crate: `orders::price`.
-    pub const fn new(path: &'static str, krate: &'static str, file: &'static str, line: u32) -> Self {
-        Self::named(without_crate(path), path, krate, file, line)
+    /// A place named after its path, `shop::orders::price`, without the crate: `orders::price`. `program` says that its crate may
+    /// be linked as a program or a test.
+    pub const fn new(
+        path: &'static str,
+        krate: &'static str,
+        file: &'static str,
+        line: u32,
+        program: bool,
+    ) -> Self {
+        Self::named(without_crate(path), path, krate, file, line, program)
     }
 
     /// A place with a name of its own.
@@ -34,15 +41,10 @@ impl Place {
         krate: &'static str,
         file: &'static str,
         line: u32,
+        program: bool,
     ) -> Self {
         let fields = &["outcome", "attempts"];
-        Self { written, module, krate, file, line, level: Level::Info, fields, program: false }
-    }
-
-    /// The same in a crate that may be linked as a program or a test.
-    #[must_use]
-    pub const fn program(self, program: bool) -> Self {
-        Self { program, ..self }
+        Self { written, module, krate, file, line, level: Level::Info, fields, program }
     }
 
     /// The same with another level of spans.
@@ -103,9 +105,9 @@ mod tests {
 
     #[test]
     fn the_written_name_is_the_path_without_the_crate() {
-        assert_eq!(Place::new("shop::orders::price", "shop", "", 0).written, "orders::price");
-        assert_eq!(Place::new("shop::price", "shop", "", 0).written, "price");
-        assert_eq!(Place::new("price", "shop", "", 0).written, "price");
-        assert_eq!(Place::named("prices", "shop::orders", "shop", "", 0).written, "prices");
+        assert_eq!(Place::new("shop::orders::price", "shop", "", 0, false).written, "orders::price");
+        assert_eq!(Place::new("shop::price", "shop", "", 0, false).written, "price");
+        assert_eq!(Place::new("price", "shop", "", 0, false).written, "price");
+        assert_eq!(Place::named("prices", "shop::orders", "shop", "", 0, false).written, "prices");
     }
 }
