@@ -113,11 +113,9 @@ fn crate_of_siblings(function: &Function) -> Option<Path> {
     })
 }
 
-/// Whether an attribute stands where `siblings!` put it: it takes away an item that another crate's attribute of that
-/// name would leave, and which does not compile.
-pub(crate) fn is_proof(arguments: &TokenStream) -> bool {
-    arguments.to_string() == "__sibling"
-}
+/// The arguments of an attribute that stands where `siblings!` put it: it takes away an item that another crate's attribute of
+/// that name would leave, and which does not compile.
+pub(crate) const PROOF: &str = "__sibling";
 
 /// The policy that an attribute's path names: ours by one segment, or through the path of `hardening`. Other crates'
 /// paths are theirs.
