@@ -51,7 +51,9 @@ impl<'c> Call<'c> {
             None => ControlFlow::Break(outcome),
         }
     }
+}
 
+impl Call<'_> {
     /// Takes the outcome of the only attempt.
     #[inline(always)]
     pub fn settle_only_attempt<T, E>(&mut self, outcome: Outcome<Result<T, E>>) -> Outcome<Result<T, E>> {
