@@ -64,10 +64,10 @@ impl Handover {
     pub(super) fn plan(sig: &mut Signature, mentions: &Mentions) -> Self {
         let mut handover = Self::default();
         let function = context(sig.fn_token.span);
-        let mut taken = Vec::new();
+        let mut taken: Vec<String> = BOUND.map(str::to_owned).to_vec();
         for (at, argument) in sig.inputs.iter_mut().enumerate() {
             let FnArg::Typed(typed) = argument else { continue };
-            if handover.move_whole(at, typed, mentions) {
+            if handover.move_whole(at, typed, mentions, &mut taken) {
                 continue;
             }
             let cfg = cfgs(&typed.attrs);
@@ -80,7 +80,13 @@ impl Handover {
     }
 
     /// Moves an argument before it is taken apart, as a plain body does, where its pattern leaves something of it behind.
-    fn move_whole(&mut self, at: usize, typed: &mut PatType, mentions: &Mentions) -> bool {
+    fn move_whole(
+        &mut self,
+        at: usize,
+        typed: &mut PatType,
+        mentions: &Mentions,
+        taken: &mut Vec<String>,
+    ) -> bool {
         if mentions.repeats || !leaves_something(&typed.pat) {
             return false;
         }
@@ -92,7 +98,7 @@ impl Handover {
             return false;
         }
         let (cfg, pat) = (cfgs(&typed.attrs), &typed.pat);
-        let whole = Ident::new(&format!("argument{at}"), Span::mixed_site());
+        let whole = unique(&Ident::new(&format!("argument{at}"), Span::mixed_site()), taken);
         let apart = (!matches!(**pat, Pat::Wild(_))).then(|| quote!(#(#cfg)* let #pat = #whole;));
         let mutable = borrows_exclusively(&typed.pat).then(|| emit!(mut));
         self.moves.extend(emit!(#(#cfg)* let #mutable #whole = #whole;));
@@ -255,7 +261,36 @@ fn leaves_something(pat: &Pat) -> bool {
     leaves.0
 }
 
-/// A name that no other argument has: names of different macros may look alike.
+/// What expansions bind around the body. An argument that is moved in under a name of ours must have another one.
+const BOUND: [&str; 25] = [
+    "__hardening",
+    "again",
+    "answer",
+    "begin",
+    "begun",
+    "call",
+    "charges",
+    "error",
+    "found",
+    "handed",
+    "handed_text",
+    "held",
+    "key",
+    "load",
+    "looked",
+    "matched",
+    "outcome",
+    "rest",
+    "result",
+    "settled",
+    "this",
+    "ticket",
+    "value",
+    "verdict",
+    "wanted",
+];
+
+/// A name that no other argument has, nor anything around the body: names of different macros may look alike.
 fn unique(name: &Ident, taken: &mut Vec<String>) -> Ident {
     let mut text = name.to_string();
     if !taken.contains(&text) {
