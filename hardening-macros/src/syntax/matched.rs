@@ -1,7 +1,9 @@
 //! What two patterns match together, as far as their form tells.
 
+use std::ops::RangeInclusive;
+
 use quote::ToTokens;
-use syn::{ExprLit, Lit, Pat, Path};
+use syn::{Expr, ExprLit, Lit, Pat, Path, RangeLimits, UnOp};
 
 use super::pattern::{Pattern, begins_with, inside, irrefutable};
 
@@ -50,6 +52,10 @@ fn inner_apart(one: &Pat, other: &Pat) -> bool {
         (Pat::Or(or), other) => or.cases.iter().all(|case| inner_apart(case, other)),
         (one, Pat::Or(or)) => or.cases.iter().all(|case| inner_apart(one, case)),
         (Pat::Lit(one), Pat::Lit(other)) => literals_differ(one, other),
+        (Pat::Range(_) | Pat::Lit(_), Pat::Range(_) | Pat::Lit(_)) => match (values(one), values(other)) {
+            (Some(one), Some(other)) => one.end() < other.start() || other.end() < one.start(),
+            _ => false,
+        },
         (Pat::Tuple(one), Pat::Tuple(other)) => elements_apart(one.elems.iter(), other.elems.iter()),
         (Pat::TupleStruct(one), Pat::TupleStruct(other)) if same(&one.path, &other.path) => {
             elements_apart(one.elems.iter(), other.elems.iter())
@@ -86,6 +92,10 @@ fn inner_wider(one: &Pat, other: &Pat) -> bool {
         (Pat::Struct(one), other) if one.fields.is_empty() && one.rest.is_some() => {
             path(other).is_some_and(|other| same(other, &one.path))
         }
+        (Pat::Range(_), Pat::Range(_) | Pat::Lit(_)) => match (values(one), values(other)) {
+            (Some(one), Some(other)) => one.start() <= other.start() && other.end() <= one.end(),
+            _ => words(one) == words(other),
+        },
         // The same words match the same.
         (one, other) => words(one) == words(other),
     }
@@ -132,6 +142,32 @@ fn other_variants(one: &Path, other: &Path) -> bool {
     !of_one.is_empty() && of_one == of_other && one != other
 }
 
+/// The values that a literal or a range of literals matches. The two patterns that are compared are of one type, so numbers and
+/// characters need not be told apart.
+fn values(pat: &Pat) -> Option<RangeInclusive<i128>> {
+    let Pat::Range(range) = pat else {
+        let Pat::Lit(literal) = pat else { return None };
+        return value(&Expr::Lit(literal.clone())).map(|value| value..=value);
+    };
+    let start = range.start.as_deref().map_or(Some(i128::MIN), value)?;
+    let end = range.end.as_deref().map_or(Some(i128::MAX), value)?;
+    let open = range.end.is_some() && matches!(range.limits, RangeLimits::HalfOpen(_));
+    Some(start..=if open { end.checked_sub(1)? } else { end })
+}
+
+fn value(expr: &Expr) -> Option<i128> {
+    match expr {
+        Expr::Unary(negative) if matches!(negative.op, UnOp::Neg(_)) => value(&negative.expr)?.checked_neg(),
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(number) => number.base10_parse().ok(),
+            Lit::Char(character) => Some(i128::from(u32::from(character.value()))),
+            Lit::Byte(byte) => Some(i128::from(byte.value())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn literals_differ(one: &ExprLit, other: &ExprLit) -> bool {
     match (&one.lit, &other.lit) {
         (Lit::Int(one), Lit::Int(other)) => one.base10_digits() != other.base10_digits(),
@@ -166,6 +202,14 @@ mod tests {
             ("Error::F(1)", "Error::F(2)", true),
             ("Error::F(1 | 3)", "Error::F(2)", true),
             ("Error::F(1..=3)", "Error::F(2)", false),
+            ("Error::F(1..=3)", "Error::F(7)", true),
+            ("Error::F(1..=3)", "Error::F(3..=7)", false),
+            ("Error::F(1..3)", "Error::F(3..=7)", true),
+            ("Error::F(..3)", "Error::F(3..)", true),
+            ("Error::F(-3..=-1)", "Error::F(0..)", true),
+            ("Error::F('a'..='f')", "Error::F('g')", true),
+            ("Error::F(0x10..=0x1f)", "Error::F(32)", true),
+            ("Error::F(LEAST..=3)", "Error::F(7)", false),
             ("Error::F(1, _)", "Error::F(2, ..)", false),
             ("Error::F(1, _)", "Error::F(2, _)", true),
             ("Error::F { code: 1, .. }", "Error::F { code: 2, .. }", true),
@@ -204,6 +248,11 @@ mod tests {
             ("Error::X(_, 1)", "Error::X(2, _)", false),
             ("Error::X(1 | 2)", "Error::X(1)", true),
             ("Error::X(1)", "Error::X(1 | 2)", false),
+            ("Error::X(0..=9)", "Error::X(5)", true),
+            ("Error::X(0..=9)", "Error::X(5..=9 | 1..3)", true),
+            ("Error::X(0..=9)", "Error::X(5..=10)", false),
+            ("Error::X(0..9)", "Error::X(9)", false),
+            ("Error::X(LEAST..)", "Error::X(LEAST..)", true),
             ("Error::X if sometimes()", "Error::X", false),
             ("Error::X", "Error::X if sometimes()", true),
             ("Error::X", "Error::Y", false),
