@@ -179,6 +179,73 @@ async fn who_is_not_polled_holds_up_nobody() {
     stuck.await.unwrap();
 }
 
+static BUNCH: Begun = Begun::new();
+
+#[rate_limited(10/s, burst = 1, wait = 10s)]
+async fn bunch(k: u32) -> Result<(), Rejected> {
+    BUNCH.note(k);
+    Ok(())
+}
+
+static JOINT_BUNCH: Begun = Begun::new();
+
+#[rate_limited(10/s, burst = 2, wait = 10s, key = k)]
+#[rate_limited(1000/s, burst = 1000, wait = 10s)]
+async fn joint_bunch(k: u32) -> Result<(), Rejected> {
+    JOINT_BUNCH.note(k);
+    Ok(())
+}
+
+/// Turns that come while nobody polls their callers are not all used at once when somebody does.
+#[tokio::test(start_paused = true)]
+async fn turns_that_have_gone_by_are_no_burst() {
+    let begun = Instant::now();
+    bunch(0).await.unwrap();
+    let mut calls: Vec<_> = (0..8).map(|_| Box::pin(bunch(0))).collect();
+    let mut joint: Vec<_> = (0..8).map(|_| Box::pin(joint_bunch(7))).collect();
+    for call in &mut calls {
+        assert!(within(Duration::ZERO, call).await.is_err());
+    }
+    for call in &mut joint {
+        let _ = within(Duration::ZERO, call).await;
+    }
+    sleep(2 * SECOND).await;
+    // A newcomer is bound by the same numbers.
+    let newcomer = tokio::spawn(bunch(0));
+    for call in calls {
+        call.await.unwrap();
+    }
+    newcomer.await.unwrap().unwrap();
+    for call in joint.drain(2..) {
+        call.await.unwrap();
+    }
+    for (at, burst) in [(BUNCH.of(0, begun), 1), (JOINT_BUNCH.of(7, begun), 2)] {
+        for (first, from) in at.iter().enumerate() {
+            for (last, to) in at.iter().enumerate().skip(first) {
+                assert!((last - first) as u128 <= burst + (to - from) / 100, "{first} to {last}: {at:?}");
+            }
+        }
+    }
+}
+
+/// Timers are late by a few milliseconds, and a busy machine by some more: such a turn is the caller's.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_polled_a_little_late_is_not_lost() {
+    #[rate_limited(10/s, burst = 1, wait = 10s)]
+    async fn little() -> Result<(), Rejected> {
+        Ok(())
+    }
+    little().await.unwrap();
+    let mut call = Box::pin(little());
+    assert!(within(Duration::ZERO, &mut call).await.is_err());
+    sleep(ms(150)).await;
+    let late = Instant::now();
+    call.await.unwrap();
+    assert_eq!(late.elapsed(), Duration::ZERO);
+    little().await.unwrap();
+    assert_eq!(late.elapsed(), ms(50), "charged for its turn");
+}
+
 static BEHIND: Begun = Begun::new();
 
 #[rate_limited(20/s, burst = 1, wait = 10s)]

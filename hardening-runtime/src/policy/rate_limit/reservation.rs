@@ -15,6 +15,9 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 const LEAD: Nanos = 8_000_000;
 /// The next ones behind it take it that much later, in case the first one is not polled.
 const STEP: Nanos = 1_000_000;
+/// A caller that is polled so much later than its turn is charged anew: calls begin when they are polled, and those whose turns came
+/// one after the other must not begin all at once.
+const LATE: Nanos = 50_000_000;
 /// The turn of a caller that has passed, and of one that is refused after all.
 const PASSED: Nanos = 0;
 pub(super) const REFUSED: Nanos = NEVER;
@@ -116,10 +119,17 @@ impl Reservation {
     /// What has passed is no longer waiting, in any lane.
     fn pass(&self, now: Nanos) -> Look {
         let mut books = self.books();
+        let turn = self.0.turn();
         // It may have been given another turn since.
-        if self.0.turn() > now {
+        if turn > now {
             drop(books);
             return self.look(now);
+        }
+        if now - turn > LATE
+            && let Some(later) = self.charge_anew(&mut books, now)
+        {
+            books.finish(&self.0.parts);
+            return Look::Waits(later);
         }
         for part in &self.0.parts {
             books.calendar(part, now);
@@ -127,6 +137,23 @@ impl Reservation {
         self.0.turn.store(PASSED, Ordering::Release);
         books.finish(&self.0.parts);
         Look::Passed
+    }
+
+    /// Charges a caller whose turn has gone by; answers its next turn when there is no room now.
+    #[cold]
+    fn charge_anew(&self, books: &mut Books, now: Nanos) -> Option<Nanos> {
+        let found = books.search(&self.0.parts, now, now).ok()?;
+        if found.turn > now {
+            books.insert(&self.0, found.turn, now);
+            return Some(found.turn);
+        }
+        for part in &self.0.parts {
+            let gcra = part.limiter.gcra();
+            if !gcra.is_off() {
+                books.calendar(part, now).pass(&gcra, part.cost, now);
+            }
+        }
+        None
     }
 
     #[cold]
