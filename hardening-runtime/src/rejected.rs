@@ -32,7 +32,7 @@ pub enum Rejected {
     },
     /// A rate limit is used up.
     RateLimited {
-        /// The limiter.
+        /// The limiter: the call, with `.rate_limited_2` and so on behind it for its further ones, or the `policy!`.
         limiter: &'static str,
         /// When the same call will be admitted; [`Duration::MAX`] if it costs more than the burst and never will.
         retry_after: Duration,

@@ -67,7 +67,10 @@ async fn second() -> Result<(), Rejected> {
 async fn what_shares_a_limit_is_charged_together_all_or_nothing() {
     assert!(second().await.is_ok());
     // Its own limit refuses, so the shared one is not charged.
-    assert!(matches!(second().await.unwrap_err(), Rejected::RateLimited { limiter: "shared::second", .. }));
+    assert!(matches!(
+        second().await.unwrap_err(),
+        Rejected::RateLimited { limiter: "shared::second.rate_limited_2", .. }
+    ));
     assert!(first().await.is_ok() && first().await.is_ok());
     let refused = first().await.unwrap_err();
     assert!(

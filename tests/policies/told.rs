@@ -4,8 +4,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use hardening::events::{self, CacheResult, CircuitState, Events, Kind, RetryReason};
-use hardening::{Rejected, bulkhead, cached, circuit_breaker, context, fallback, hedged, retry, timeout};
+use hardening::{
+    Rejected, bulkhead, cached, circuit_breaker, context, fallback, hedged, rate_limited, retry, timeout,
+};
 use tokio::time::sleep;
+
+use super::support::metric;
 
 static SEEN: Mutex<Vec<(&str, u32)>> = Mutex::new(Vec::new());
 
@@ -143,4 +147,31 @@ async fn subscribers_get_what_policies_do() {
     let (miss, hit) = (Kind::Cache(CacheResult::Miss), Kind::Cache(CacheResult::Hit));
     assert_eq!(of(&mut events, "told::kept"), [miss, hit]);
     assert_eq!(events.lost(), 0);
+}
+
+#[rate_limited(1000/s, burst = 5)]
+#[rate_limited(1000/s, burst = 3, key = key)]
+#[rate_limited(1/h, burst = 1, per = attempt)]
+async fn limited_thrice(key: u32) -> Result<u32, Rejected> {
+    Ok(key)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_names_the_limit_as_settings_and_metrics_do() {
+    let refused = |answer: Result<u32, Rejected>| match answer {
+        Err(Rejected::RateLimited { limiter, limit, .. }) => (limiter, limit),
+        other => panic!("{other:?}"),
+    };
+    let decided = |limiter: &str| {
+        let series = "hardening_rate_limit_decisions_total{limiter=\"told::limited_thrice";
+        metric(&format!("{series}{limiter}\",decision=\"refused\"}}"))
+    };
+    limited_thrice(1).await.unwrap();
+    assert_eq!(refused(limited_thrice(1).await), ("told::limited_thrice.rate_limited_3", 1));
+    limited_thrice(1).await.unwrap_err();
+    assert_eq!(refused(limited_thrice(1).await), ("told::limited_thrice.rate_limited_2", 3));
+    limited_thrice(2).await.unwrap_err();
+    limited_thrice(3).await.unwrap_err();
+    assert_eq!(refused(limited_thrice(4).await), ("told::limited_thrice", 5));
+    assert_eq!(["", ".rate_limited_2", ".rate_limited_3"].map(decided), [1, 1, 4]);
 }

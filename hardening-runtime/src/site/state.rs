@@ -390,10 +390,19 @@ impl Charged {
     ) -> Self {
         let limiter = match shared {
             Some(shared) => shared.state(),
-            None => Box::leak(Box::new(Limiter::new(name, *spec))),
+            None => Box::leak(Box::new(Limiter::new(own_name(name, position), *spec))),
         };
         // At most `MAX_RATE_LIMITS`.
         Self { position: position as u8, limiter, shared: shared.is_some() }
+    }
+}
+
+/// The name of a limit of the call's own, by its position: that of the call, with the section of settings behind it for further ones.
+fn own_name(call: &'static str, position: usize) -> &'static str {
+    match position {
+        0 => call,
+        // It lives as long as the limit, which is for ever.
+        further => String::leak(format!("{call}.rate_limited_{}", further + 1)),
     }
 }
 

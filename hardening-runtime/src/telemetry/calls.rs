@@ -242,17 +242,14 @@ pub(crate) fn budgets() -> usize {
 }
 
 /// The limits of one call, as settings name them.
-fn own_limits(state: &State) -> impl Iterator<Item = (String, &'static Limiter)> {
-    let own = state.limits().filter(|charged| charged.limiter.name() == state.name);
-    own.map(|charged| match charged.position {
-        0 => (state.name.to_owned(), charged.limiter),
-        further => (format!("{}.rate_limited_{}", state.name, further + 1), charged.limiter),
-    })
+fn own_limits(state: &State) -> impl Iterator<Item = (&'static str, &'static Limiter)> {
+    let own = state.limits().filter(|charged| !charged.shared);
+    own.map(|charged| (charged.limiter.name(), charged.limiter))
 }
 
-fn shared_limits() -> impl Iterator<Item = (String, &'static Limiter)> {
+fn shared_limits() -> impl Iterator<Item = (&'static str, &'static Limiter)> {
     policies_metered().filter_map(|(name, metered)| match metered {
-        Metered::Limiter(limiter) => Some((name.to_owned(), limiter)),
+        Metered::Limiter(limiter) => Some((name, limiter)),
         _ => None,
     })
 }
@@ -345,7 +342,7 @@ fn policies(out: &mut String, states: &[&State]) {
     for (name, limiter) in states.iter().flat_map(|state| own_limits(state)).chain(shared_limits()) {
         let (allowed, refused, overflow) = limiter.counts();
         for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
-            family.sample(&[("limiter", &name), ("decision", decision)], count);
+            family.sample(&[("limiter", name), ("decision", decision)], count);
         }
     }
     let mut family = Family::counter(

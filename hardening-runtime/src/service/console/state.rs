@@ -147,7 +147,7 @@ fn one(breaker: &'static CircuitBreaker, now: Nanos) -> Value {
 
 fn limits(sites: &[(&'static Site, &'static State)]) -> Value {
     let own = sites.iter().flat_map(|(site, state)| {
-        let own = state.limits().filter(|charged| charged.limiter.name() == state.name);
+        let own = state.limits().filter(|charged| !charged.shared);
         own.map(|charged| {
             let at = usize::from(charged.position);
             let policy = if at == 0 { "rate_limited".to_owned() } else { format!("rate_limited_{}", at + 1) };
