@@ -133,10 +133,24 @@ pub(crate) async fn until(at: Nanos) {
     }
 }
 
-/// Runs `act` after a while, unless there is no runtime here or it ends before: then `act` is dropped.
-pub(crate) fn after(delay: Nanos, act: impl FnOnce() + Send + 'static) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(async move {
+/// A runtime, for what is to happen there later.
+#[derive(Clone, Debug)]
+pub(crate) struct Runtime(tokio::runtime::Handle);
+
+impl Runtime {
+    /// The one that polls the current task.
+    pub(crate) fn current() -> Option<Self> {
+        tokio::runtime::Handle::try_current().ok().map(Self)
+    }
+
+    /// Whether it is the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+
+    /// Runs `act` there after a while, unless the runtime ends before: then `act` is dropped.
+    pub(crate) fn after(&self, delay: Nanos, act: impl FnOnce() + Send + 'static) {
+        self.0.spawn(async move {
             tokio::time::sleep(Duration::from_nanos(delay)).await;
             act();
         });

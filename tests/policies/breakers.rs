@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use hardening::{
-    CircuitState, Rejected, circuit, circuit_breaker, circuit_of, hedged, policy, retry, timeout,
+    CircuitState, Rejected, bulkhead, circuit, circuit_breaker, circuit_of, hedged, policy, retry, timeout,
 };
 use tokio::time::{advance, sleep};
 
@@ -403,4 +403,88 @@ async fn a_half_open_circuit_closes_when_fewer_probes_are_wanted_than_have_answe
     site.configure(&spec);
     fewer_probes(false).await.unwrap();
     assert_eq!(circuit("breakers::fewer_probes").unwrap().state(), CircuitState::Closed);
+}
+
+policy! {
+    static QUEUED: CircuitBreaker = { consecutive = 1, open_for = 1s, probes = 1, probe_timeout = 2s };
+}
+
+#[circuit_breaker(QUEUED)]
+#[bulkhead(max = 1, queue = 5)]
+async fn queued(millis: u64) -> Result<u64, Rejected> {
+    sleep(Duration::from_millis(millis)).await;
+    Ok(millis)
+}
+
+#[circuit_breaker(QUEUED)]
+async fn unqueued(good: bool) -> Result<u64, Rejected> {
+    if good { Ok(0) } else { Err(Rejected::ShuttingDown) }
+}
+
+/// A probe that waits for a place asks nobody, so it must not keep the circuit half-open.
+#[tokio::test(start_paused = true)]
+async fn a_probe_in_a_queue_makes_room_for_another_when_its_time_is_over() {
+    let occupant = tokio::spawn(queued(3_600_000));
+    secs(1).await;
+    assert!(unqueued(false).await.is_err());
+    secs(2).await;
+    let probe = tokio::spawn(queued(1));
+    secs(1).await;
+    assert_eq!(
+        retry_after(unqueued(true).await),
+        Duration::from_secs(1),
+        "the probe may begin for another second"
+    );
+    secs(1).await;
+    assert_eq!(unqueued(true).await, Ok(0), "it is the probe now, and closes the circuit");
+    assert_eq!(circuit("QUEUED").unwrap().state(), CircuitState::Closed);
+    occupant.abort();
+    assert_eq!(probe.await.unwrap(), Ok(1), "the circuit is asked again, and admits");
+    assert_eq!(circuit("QUEUED").unwrap().state(), CircuitState::Closed);
+}
+
+#[circuit_breaker(consecutive = 1, open_for = 5s, probes = 1)]
+#[bulkhead(max = 1, queue = 50)]
+async fn behind_failures(asked: &std::sync::atomic::AtomicU32, good: bool) -> Result<u64, Rejected> {
+    asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    sleep(Duration::from_millis(100)).await;
+    if good { Ok(0) } else { Err(Rejected::ShuttingDown) }
+}
+
+/// They were admitted while the circuit was closed, and wait in front of a dependency that fails.
+#[tokio::test(start_paused = true)]
+async fn a_queue_does_not_go_on_to_ask_once_the_circuit_is_open() {
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let ends = futures_join((0..20).map(|_| behind_failures(&asked, false))).await;
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1, "the first failure opens the circuit");
+    assert!(matches!(ends[0], Err(Rejected::ShuttingDown)));
+    assert!(ends[1..].iter().all(|end| matches!(end, Err(Rejected::CircuitOpen { .. }))), "{ends:?}");
+    secs(6).await;
+    let ends = futures_join((0..20).map(|_| behind_failures(&asked, true))).await;
+    assert_eq!(
+        ends.iter().filter(|end| end.is_ok()).count(),
+        1,
+        "one probe; the others found the circuit half-open"
+    );
+}
+
+/// All of them side by side in one task.
+async fn futures_join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|cx| {
+        for (future, end) in &mut running {
+            if end.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                *end = Some(ready);
+            }
+        }
+        if running.iter().all(|(_, end)| end.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, end)| end).collect()
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hardening::{Rejected, bulkhead, circuit_breaker, deadline, hedged, rate_limited, timeout};
+use hardening::{
+    Rejected, bulkhead, circuit_breaker, context, deadline, hedged, policy, rate_limited, timeout,
+};
 use tokio::time::{Instant, sleep};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -238,4 +240,28 @@ async fn an_execution_that_is_cut_gives_back_what_it_holds_while_others_run() {
     let began = Instant::now();
     assert_eq!(alone(&AtomicU32::new(0)).await, Ok(7));
     assert_eq!(began.elapsed(), Duration::from_millis(100));
+}
+
+policy! {
+    static HEDGED: Bulkhead = { max = 2, queue = 10 };
+}
+
+#[hedged(after = 10ms, idempotent)]
+#[bulkhead(HEDGED)]
+async fn hedged_outer() -> Result<u32, Error> {
+    hedged_inner().await
+}
+
+#[bulkhead(HEDGED)]
+async fn hedged_inner() -> Result<u32, Error> {
+    if context::attempt() == 1 {
+        std::future::pending::<()>().await;
+    }
+    Ok(context::attempt())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_execution_lends_its_own_place_to_the_call_inside_it() {
+    let ended = tokio::time::timeout(Duration::from_secs(5), hedged_outer()).await;
+    assert_eq!(ended, Ok(Ok(2)), "the second execution waits for the place of the first");
 }

@@ -8,6 +8,7 @@ mod handover;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;
+mod inner_waits;
 #[cfg(feature = "tower")]
 mod layers;
 mod leases;

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use hardening::{Rejected, bulkhead, policy, rate_limited};
+use hardening::{Rejected, bulkhead, deadline, policy, rate_limited};
+use tokio::time::sleep;
+
+use super::support::ms;
 
 /// Counts the warnings of this thread that say the words.
 #[derive(Clone, Default)]
@@ -79,4 +82,59 @@ async fn each_pair_and_policy_is_told_once() {
     assert_eq!(of("told_outer", "NEST_TOLD"), 1, "{told:?}");
     assert_eq!(of("told_outer", "NEST_TOLD_RATE"), 1, "{told:?}");
     assert_eq!(of("told_other", "NEST_TOLD_RATE"), 1, "{told:?}");
+}
+
+policy! {
+    static CIRCLE_ONE: Bulkhead = { max = 1, queue = 5 };
+    static CIRCLE_TWO: Bulkhead = { max = 1, queue = 5 };
+}
+
+#[bulkhead(CIRCLE_ONE)]
+async fn one_then_two() -> Result<(), Rejected> {
+    sleep(ms(10)).await;
+    only_two().await
+}
+
+#[bulkhead(CIRCLE_TWO)]
+async fn two_then_one() -> Result<(), Rejected> {
+    sleep(ms(20)).await;
+    only_one().await
+}
+
+#[bulkhead(CIRCLE_ONE)]
+async fn only_one() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[bulkhead(CIRCLE_TWO)]
+async fn only_two() -> Result<(), Rejected> {
+    Ok(())
+}
+
+#[deadline(1s)]
+async fn bounded<F: Future<Output = Result<(), Rejected>>>(call: F) -> Result<(), Rejected> {
+    call.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulkheads_that_are_entered_in_opposite_orders_are_told() {
+    let warnings = Warnings::default();
+    let _other = tracing::Dispatch::new(Warnings::default());
+    let _default = tracing::subscriber::set_default(warnings.clone());
+    for _ in 0..2 {
+        let ends = tokio::join!(bounded(one_then_two()), bounded(two_then_one()));
+        assert!(ends.0.is_err() && ends.1.is_ok(), "the deadline ends it: {ends:?}");
+    }
+    let told = warnings.0.lock().unwrap().clone();
+    assert_eq!(
+        told.iter().filter(|told| told.contains("opposite") || told.contains("same order")).count(),
+        1,
+        "{told:?}"
+    );
+    assert!(told[0].contains("CIRCLE_ONE") && told[0].contains("nested_told::only_one"), "{told:?}");
+    warnings.0.lock().unwrap().clear();
+    // The same order everywhere.
+    let ends = tokio::join!(one_then_two(), one_then_two(), only_two());
+    assert!(ends.0.is_ok() && ends.1.is_ok() && ends.2.is_ok());
+    assert!(warnings.0.lock().unwrap().is_empty());
 }

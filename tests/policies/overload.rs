@@ -200,6 +200,40 @@ async fn a_waiter_that_is_not_polled_keeps_nobody_waiting() {
     assert!(one(0).await.is_ok());
 }
 
+/// The caller who leaves and the first who waits belong to a runtime that is not driven from then on.
+#[test]
+fn a_waiter_on_a_runtime_that_is_not_driven_keeps_other_runtimes_waiting_for_no_longer() {
+    #[bulkhead(max = 1, queue = 10)]
+    async fn one() -> Result<(), Rejected> {
+        sleep(ms(1)).await;
+        Ok(())
+    }
+    #[bulkhead(max = 1, queue = 10)]
+    async fn in_turn(takes: u64) -> Result<(), Rejected> {
+        sleep(ms(takes)).await;
+        Ok(())
+    }
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (stops, goes_on) = (runtime(), runtime());
+    let mut holder = Box::pin(in_turn(60_000));
+    let asleep = stops.block_on(async {
+        poll_fn(|cx| {
+            assert!(holder.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let asleep = tokio::spawn(in_turn(0));
+        tokio::task::yield_now().await;
+        Some(asleep)
+    });
+    let waits = goes_on.spawn(in_turn(0));
+    goes_on.block_on(one()).unwrap();
+    stops.block_on(async move { drop(holder) });
+    let ended = goes_on.block_on(async { tokio::time::timeout(ms(5000), waits).await });
+    ended.expect("it has its turn").unwrap().unwrap();
+    stops.block_on(asleep.unwrap()).unwrap().unwrap();
+}
+
 /// A place that was offered and is not taken up goes on at the latest with the next who comes.
 #[tokio::test(start_paused = true)]
 async fn a_place_that_was_given_to_one_who_is_not_polled_goes_to_the_next_who_comes() {

@@ -3,7 +3,8 @@
 use std::pin::Pin;
 
 use hardening::{CircuitState, Rejected, bulkhead, circuit, circuit_breaker};
-use tokio::time::{advance, sleep};
+use hardening_spec::settings::{Raw, set};
+use tokio::time::{advance, sleep, timeout};
 
 use super::support::ms;
 
@@ -101,4 +102,56 @@ async fn a_function_that_calls_itself_without_a_queue_is_refused_when_no_place_i
     assert_eq!(bounded(1).await, Ok(1));
     assert!(matches!(bounded(2).await, Err(Rejected::BulkheadFull { limit: 2, .. })));
     assert_eq!(bounded(1).await, Ok(1));
+}
+
+fn lowered_boxed(depth: u32) -> Boxed<'static> {
+    Box::pin(lowered(depth))
+}
+
+#[bulkhead(max = 10, queue = 20)]
+async fn lowered(depth: u32) -> Result<u32, Rejected> {
+    sleep(ms(100)).await;
+    if depth == 0 { Ok(0) } else { Ok(lowered_boxed(depth - 1).await? + 1) }
+}
+
+fn keyed_lowered_boxed(depth: u32) -> Boxed<'static> {
+    Box::pin(keyed_lowered(depth, 1))
+}
+
+#[bulkhead(max = 10, queue = 20, key = key)]
+async fn keyed_lowered(depth: u32, key: u32) -> Result<u32, Rejected> {
+    let _ = key;
+    sleep(ms(100)).await;
+    if depth == 0 { Ok(0) } else { Ok(keyed_lowered_boxed(depth - 1).await? + 1) }
+}
+
+fn lower(call: &str, max: u32) {
+    let site = hardening::catalogue::site(call).unwrap();
+    let mut spec = site.own();
+    set(&mut spec, "bulkhead", "max", Raw::Int(max.into())).unwrap();
+    site.configure(&spec);
+}
+
+/// A place is found for nobody until all of those inside but two have left.
+#[tokio::test(start_paused = true)]
+async fn a_function_that_calls_itself_ends_where_its_places_became_fewer_meanwhile() {
+    for (name, call) in [
+        ("recursion::lowered", lowered_boxed as fn(u32) -> Boxed<'static>),
+        ("recursion::keyed_lowered", keyed_lowered_boxed),
+    ] {
+        for max in [1, 3, 5] {
+            lower(name, 10);
+            let inside: Vec<_> = (0..5).map(|_| tokio::spawn(call(2))).collect();
+            sleep(ms(50)).await;
+            lower(name, max);
+            // Those who come later wait behind them, and are bound by the new number.
+            let later: Vec<_> = (0..5).map(|_| tokio::spawn(call(1))).collect();
+            for (call, depth) in
+                inside.into_iter().map(|call| (call, 2)).chain(later.into_iter().map(|call| (call, 1)))
+            {
+                let ended = timeout(ms(60_000), call).await;
+                assert_eq!(ended.unwrap_or_else(|_| panic!("{name} hangs with {max}")).unwrap(), Ok(depth));
+            }
+        }
+    }
 }

@@ -88,7 +88,7 @@ async fn a_probe_that_waits_for_a_place_is_not_late() {
     circuit.open_for(Duration::from_secs(1));
     tokio::time::sleep(Duration::from_secs(2)).await;
     let probes: Vec<_> = (0..3).map(|_| tokio::spawn(queued_probe(0))).collect();
-    tokio::time::sleep(Duration::from_secs(11)).await;
+    tokio::time::sleep(Duration::from_secs(9)).await;
     assert!(matches!(queued_probe(0).await, Err(Rejected::CircuitOpen { .. })));
     assert_eq!(circuit.state(), hardening::CircuitState::HalfOpen);
     holder.await.unwrap().unwrap();

@@ -5,6 +5,7 @@
 mod outgoing;
 pub(crate) mod permits;
 pub(crate) mod trace;
+pub(crate) mod waits;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

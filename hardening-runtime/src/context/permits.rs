@@ -21,6 +21,11 @@ impl Policy {
         Self { state: std::ptr::from_ref(state).addr(), key: 0 }
     }
 
+    /// What tells its state from others.
+    pub(crate) fn state(self) -> usize {
+        self.state
+    }
+
     pub(crate) fn with_key(self, key: u64) -> Self {
         Self { key, ..self }
     }
@@ -99,6 +104,13 @@ fn find<R>(policy: Policy, look: impl FnMut(&Arc<Permit>) -> Option<R>) -> Optio
 /// Whether an enclosing call holds any permit that is known here.
 pub(crate) fn are_held() -> bool {
     PERMITS.try_with(|permits| !permits.borrow().is_empty()).unwrap_or(false)
+}
+
+/// The policies whose permits enclosing calls hold.
+pub(crate) fn held() -> Vec<Policy> {
+    let all =
+        |permits: &RefCell<Vec<Arc<Permit>>>| permits.borrow().iter().map(|permit| permit.policy).collect();
+    PERMITS.try_with(all).unwrap_or_default()
 }
 
 /// Borrows the permit of an enclosing call, if there is one that nobody else uses and that was paid with at least `cost`.

@@ -9,13 +9,14 @@ use hardening_spec::Per;
 use super::Call;
 use super::call::Phase;
 use super::held::OfCall;
+use super::loading;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
 use crate::clock::{self, Nanos};
 use crate::context::permits::{self, Policy};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
-use crate::policy::circuit_breaker::{Admission, CircuitBreaker, Permit};
+use crate::policy::circuit_breaker::{Admission, CircuitBreaker, Permit, Verdict};
 use crate::policy::rate_limit::{Look, Reservation};
 use crate::policy::retry::random;
 use crate::policy::throttle::Throttle;
@@ -89,11 +90,15 @@ impl Call<'_> {
         }
         let of_key = || self.attached.as_ref().and_then(|attached| attached.breaker);
         let breaker = self.state.breaker.common().or_else(of_key);
-        let waiting = breaker.and_then(|breaker| breaker.waits(self.permit));
+        let waiting = breaker.and_then(|breaker| breaker.waits(self.permit, self.now));
         let patience = self.patience(Per::Attempt);
         self.queue(patience).await;
-        if let Some(waiting) = waiting {
-            waiting.begins(self.now);
+        let keeps_place = waiting.is_none_or(|waiting| waiting.begins(self.now));
+        if let Some(breaker) = breaker
+            && self.refusal.is_none()
+            && !(keeps_place && breaker.still_admits(self.permit))
+        {
+            self.ask_again(breaker);
         }
         // A turn that comes with the attempt's last moment comes too late: its body would be begun only to be cut.
         if self.refusal.is_none() && self.now >= self.limit {
@@ -156,6 +161,21 @@ impl Call<'_> {
                 self.refuse_open(retry_after);
                 false
             }
+        }
+    }
+
+    /// Asks a circuit that has changed while the attempt waited for the rest, or has given its place as a probe to another.
+    #[cold]
+    fn ask_again(&mut self, breaker: &CircuitBreaker) {
+        happened!(self, CircuitTold);
+        breaker.record(self.permit, self.now, Verdict::Neither, 0);
+        self.permit = Permit::NONE;
+        match breaker.admit(self.now) {
+            Admission::Admitted(permit) => {
+                happened!(self, CircuitPassed);
+                self.permit = permit;
+            }
+            Admission::Refused { retry_after } => self.refuse_open(retry_after),
         }
     }
 
@@ -286,6 +306,8 @@ impl Call<'_> {
         let until = patience.min(max_wait);
         // A permit of an enclosing call that another call inside it gives back will do as well.
         let mut loan = None;
+        let _wants = loading::want(Policy::of(bulkhead));
+        let _waits = self.wait_holding(bulkhead);
         let mut place = pin!(bulkhead.queue_until(until));
         let entered = Self::until_of(
             self.state.name,

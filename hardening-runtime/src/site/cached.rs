@@ -11,6 +11,7 @@ use super::{Call, Outcome};
 use crate::__private::Keepable;
 use crate::clock::{self, Nanos};
 use crate::context;
+use crate::context::permits::{self, Policy};
 use crate::events::{self, Kind};
 use crate::policy::cache::{Failure, Follower, Found, Landing, Mark, Request, Stores};
 use crate::policy::retry::random;
@@ -19,7 +20,7 @@ use crate::telemetry::calls::CallOutcome;
 /// How the wait for another call's load ended.
 enum Followed<V> {
     Landed(Landing<V>),
-    /// Its leader is not polled.
+    /// Its leader is not polled, or waits for what this call holds.
     Stalled,
     Refused,
 }
@@ -38,6 +39,12 @@ enum Looked<K: Hash + Eq + Clone, V> {
     Stale(V, Task<K, V>),
     /// It is to be loaded.
     Load(Option<Task<K, V>>),
+}
+
+/// Whether a load waits for a place that the calls around this one hold: then nobody would ever leave.
+fn waits_for_this_call(load: &Arc<Mark>) -> bool {
+    let held: Vec<_> = permits::held().into_iter().map(Policy::state).collect();
+    load.wants_any(&held)
 }
 
 impl Call<'_> {
@@ -138,6 +145,7 @@ impl Call<'_> {
                 (Wait::Done, Some(landing)) => return Followed::Landed(landing),
                 (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
                 _ if self.now >= self.deadline => self.refuse(Reason::DeadlineExceeded),
+                _ if waits_for_this_call(follower.mark()) => return Followed::Stalled,
                 _ if follower.mark().is_driven(&mut watched) => continue,
                 _ => return Followed::Stalled,
             }
@@ -204,25 +212,49 @@ impl Call<'_> {
 
     /// Whether a load that brought no result ended for a reason of its leader's caller: then another call, with a time of
     /// its own, may bring one.
-    fn is_callers_end(&self) -> bool {
+    fn is_callers_end(&self, load: &Mark) -> bool {
         if self.has_lost_key() {
             return true;
         }
-        let callers = context::ambient().deadline;
-        if callers >= self.started.saturating_add(self.state.deadline.get()) {
-            return false;
-        }
+        let Some(callers) = self.callers_deadline() else { return false };
         let hurried = match self.refusal.reason {
             Reason::DeadlineExceeded => true,
-            // The turn would have come within the time that the limit gives, and too late for the caller.
-            Reason::RateLimited => {
-                let limiter = self.state.limits().find(|charged| charged.position == self.refusal.limiter);
-                limiter.is_some_and(|charged| self.refusal.retry_after <= charged.limiter.patience())
-            }
+            Reason::RateLimited => self.turn_comes_too_late(),
             Reason::Timeout | Reason::BulkheadFull => false,
-            _ => self.attached.as_ref().is_some_and(|attached| attached.out_of_time),
+            _ => {
+                let out_of_time = self.attached.as_ref().is_some_and(|attached| attached.out_of_time);
+                out_of_time || load.gave_up_for(callers)
+            }
         };
         hurried || self.now >= callers
+    }
+
+    /// The deadline of the caller, where it is earlier than the function's own.
+    fn callers_deadline(&self) -> Option<Nanos> {
+        let callers = context::ambient().deadline;
+        (callers < self.started.saturating_add(self.state.deadline.get())).then_some(callers)
+    }
+
+    /// Whether the turn would have come within the time that the limit gives, and too late for the caller.
+    fn turn_comes_too_late(&self) -> bool {
+        let limiter = self.state.limits().find(|charged| charged.position == self.refusal.limiter);
+        limiter.is_some_and(|charged| self.refusal.retry_after <= charged.limiter.patience())
+    }
+
+    /// This call gives up for want of time. Where it is its caller who has none left, the loads around it end for that reason.
+    #[cold]
+    pub(super) fn give_up_for_time(&self) {
+        if let Some(callers) = self.callers_deadline() {
+            loading::give_up_for(callers);
+        }
+    }
+
+    /// The same for a call that a limit has refused.
+    #[cold]
+    pub(super) fn give_up_for_turn(&self) {
+        if self.turn_comes_too_late() {
+            self.give_up_for_time();
+        }
     }
 
     /// Why a load failed, for those who waited for it.
@@ -247,7 +279,7 @@ impl Call<'_> {
         V: Keepable,
     {
         let store = stores.of::<K, V>();
-        let stands_in = if self.is_callers_end() {
+        let stands_in = if self.is_callers_end(leader.mark()) {
             store.hand_over(leader, spare, self.now)
         } else {
             store.fail(leader, spare, self.now, || self.failure(settled, handed))

@@ -166,6 +166,9 @@ impl<'c> Call<'c> {
     pub(super) fn refuse(&mut self, reason: Reason) {
         self.refusal = Refusal::because(reason);
         happened!(self, Refused(self.refusal.kind()));
+        if reason == Reason::DeadlineExceeded {
+            self.give_up_for_time();
+        }
     }
 
     /// Charges the limits of one kind, all of them or none, or keeps the turn that comes by `until`. What the charge of an
@@ -211,6 +214,7 @@ impl<'c> Call<'c> {
             remaining: refused.remaining,
             retry_after: refused.retry_after,
         };
+        self.give_up_for_turn();
     }
 
     /// Counts what was charged, and lends it to the calls inside.

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -9,6 +10,7 @@ use tokio::time::Sleep;
 
 use crate::clock::Nanos;
 use crate::context::Attempt;
+use crate::context::permits::Permit;
 use crate::policy::bulkhead::Bulkhead;
 
 /// The fault that a test put into the place of a body.
@@ -80,15 +82,20 @@ pub(super) struct Other<F> {
     /// What the body sees of it.
     pub(super) attempt: Option<&'static Attempt>,
     /// Dropped with it.
-    pub(super) _place: Place,
+    pub(super) place: Place,
 }
 
 /// A place in the bulkhead, where there is one.
-pub(super) struct Place(pub(super) Option<&'static Bulkhead>);
+#[derive(Default)]
+pub(super) struct Place {
+    pub(super) bulkhead: Option<&'static Bulkhead>,
+    /// What lends it to the calls inside.
+    pub(super) permit: Option<Arc<Permit>>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(bulkhead) = self.0 {
+        if let Some(bulkhead) = self.bulkhead {
             bulkhead.leave();
         }
     }

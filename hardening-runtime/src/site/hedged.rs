@@ -15,6 +15,7 @@ use super::held::OfCall;
 use super::refusal::Refusal;
 use super::verdict::Cut;
 use crate::clock::{self, NEVER, Nanos};
+use crate::context::permits;
 use crate::events::{self, Kind};
 use crate::policy::bulkhead::Entry;
 use crate::policy::hedge::{Extra, Hedge};
@@ -179,7 +180,7 @@ impl<'c> Call<'c> {
         events::publish(self.state.name, || Kind::Hedged { execution: number });
         let body = Box::pin(MayFail::new(self.state.name, begin()));
         let attempt = self.state.attempts.of(number);
-        Some(Other { body, timer: None, began: now, limit, attempt, _place: place })
+        Some(Other { body, timer: None, began: now, limit, attempt, place })
     }
 
     /// Charges the limits per attempt, without waiting for them.
@@ -196,9 +197,9 @@ impl<'c> Call<'c> {
 
     /// Takes a place in the bulkhead, without waiting for it.
     fn place_for_other(&self) -> Option<Place> {
-        let Some(bulkhead) = self.bulkhead() else { return Some(Place(None)) };
+        let Some(bulkhead) = self.bulkhead() else { return Some(Place::default()) };
         match bulkhead.enter() {
-            Entry::Entered => Some(Place(Some(bulkhead))),
+            Entry::Entered => Some(Place { bulkhead: Some(bulkhead), permit: self.permit_beside(bulkhead) }),
             Entry::Queue => {
                 // Dropped before its first poll, it leaves the queue.
                 drop(bulkhead.queue());
@@ -211,6 +212,7 @@ impl<'c> Call<'c> {
     fn poll_other<F: Future>(&mut self, other: &mut Other<F>, cx: &mut Context<'_>) -> Poll<End<F::Output>> {
         let body = other.body.as_mut();
         self.attach().attempt = other.attempt;
+        let _shown = permits::show(&other.place.permit);
         let polled = self.poll_inside(other.limit, true, cx, |cx| body.poll(cx));
         self.attach().attempt = None;
         if let Poll::Ready(result) = polled {

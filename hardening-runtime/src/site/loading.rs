@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use crate::clock::Nanos;
+use crate::context::permits::Policy;
 use crate::policy::cache::{Edge, Failure, Mark};
 use crate::telemetry::redact;
 
@@ -42,6 +44,36 @@ impl Drop for Loading {
 /// Begins to wait for a load; `None` when the calls around this one would wait for themselves.
 pub(super) fn wait_for(load: &Arc<Mark>) -> Option<Edge> {
     Edge::new(LOADING.with_borrow(Clone::clone), load)
+}
+
+/// The wait of a call inside some loads for a place in a bulkhead, until it is dropped.
+pub(super) struct Wants {
+    loads: Vec<Arc<Mark>>,
+    place: usize,
+}
+
+/// Begins to wait for a place; `None` outside of loads.
+pub(super) fn want(place: Policy) -> Option<Wants> {
+    let loads = LOADING.with_borrow(Clone::clone);
+    let place = place.state();
+    for load in &loads {
+        load.begin_to_want(place);
+    }
+    (!loads.is_empty()).then_some(Wants { loads, place })
+}
+
+impl Drop for Wants {
+    fn drop(&mut self) {
+        for load in &self.loads {
+            load.end_to_want(self.place);
+        }
+    }
+}
+
+/// Tells the loads around the current call that it gives up for want of time: its deadline is that of its caller.
+pub(super) fn give_up_for(deadline: Nanos) {
+    // Outside a thread's life there is no load.
+    let _ = LOADING.try_with(|loading| loading.borrow().iter().for_each(|mark| mark.gives_up_for(deadline)));
 }
 
 /// How the failure of a load whose function returns `Err(E)` reaches those who waited for it.

@@ -10,6 +10,7 @@ use hardening_spec::Per;
 use super::Call;
 use super::state::Charged;
 use crate::context::permits::{self, Loan, Permit, Policy, Shown};
+use crate::context::waits::{self, Waiting};
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::{self, CircuitBreaker};
 use crate::policy::rate_limit::Charge;
@@ -90,7 +91,14 @@ impl Call<'_> {
     }
 
     pub(super) fn lend_place(&mut self, bulkhead: &'static Bulkhead) {
+        bulkhead.entered_exactly();
         self.lend(Per::Attempt, Policy::of(bulkhead), 0, self.state.bulkhead_name);
+    }
+
+    /// What an execution beside the first lends to the calls inside it: the place that it has just taken.
+    pub(super) fn permit_beside(&self, bulkhead: &'static Bulkhead) -> Option<Arc<Permit>> {
+        let lends = bulkhead.is_tight() && self.lends_place_of(bulkhead);
+        lends.then(|| Permit::new(Policy::of(bulkhead), 0, self.state.name, self.state.bulkhead_name))
     }
 
     /// Begins to charge the limits of one kind.
@@ -135,16 +143,38 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the log has not told this of a call and of a policy of this one.
+    fn is_news(&self, call: &'static str, policy: &'static str) -> bool {
+        let mut told = self.state.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = told.contains(&(call, policy));
+        if !known {
+            told.push((call, policy));
+        }
+        !known
+    }
+
+    /// Begins to wait for a place while the calls around this one hold others, and says once when that closes a circle.
+    pub(super) fn wait_holding(&self, bulkhead: &'static Bulkhead) -> Option<Waiting> {
+        let waiting = waits::wait_for(Policy::of(bulkhead));
+        if waiting.as_ref().is_some_and(|waiting| waiting.in_circle)
+            && self.is_news(self.state.name, self.state.bulkhead_name)
+        {
+            tracing::warn!(
+                call = self.state.name,
+                policy = self.state.bulkhead_name,
+                "a call waits for a place and holds another for which those wait that hold this one: with no other place and                  no `max_wait` or deadline they wait for ever; enter bulkheads in the same order everywhere"
+            );
+        }
+        waiting
+    }
+
     /// Says once for each pair of calls and policy that one is made inside the other.
     #[cold]
     fn warn_of_nested_use(&self, loan: &Loan) {
         let (outer, policy) = (loan.permit().call, loan.permit().name);
-        let mut told = self.state.nested.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.contains(&(outer, policy)) {
+        if !self.is_news(outer, policy) {
             return;
         }
-        told.push((outer, policy));
-        drop(told);
         tracing::warn!(
             call = self.state.name,
             outer,

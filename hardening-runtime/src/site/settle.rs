@@ -253,8 +253,11 @@ impl Call<'_> {
             Next::After(delay) => delay,
             Next::Stop(stop) => {
                 let of_deadline = self.deadline < retry.until(self.started);
-                if stop == Stop::Time && of_deadline && self.state.cache.is_some() {
-                    self.attach().out_of_time = true;
+                if stop == Stop::Time && of_deadline {
+                    self.give_up_for_time();
+                    if self.state.cache.is_some() {
+                        self.attach().out_of_time = true;
+                    }
                 }
                 return None;
             }

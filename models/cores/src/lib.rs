@@ -8,6 +8,7 @@
 mod sync {
     pub(crate) use std::sync::atomic;
     pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::thread;
 }
 
 /// Nobody subscribes here.

@@ -18,6 +18,7 @@ pub mod throttle;
 mod sync {
     pub(crate) use loom::sync::atomic;
     pub(crate) use loom::sync::{Mutex, MutexGuard};
+    pub(crate) use loom::thread;
 }
 
 /// Nobody subscribes here.

@@ -20,6 +20,7 @@ use shuttle::future::{JoinHandle, spawn, yield_now};
 mod sync {
     pub(crate) use shuttle::sync::atomic;
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+    pub(crate) use shuttle::thread;
 }
 
 /// Nobody subscribes here.

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use crate::clock::Nanos;
+use crate::clock::{Nanos, Runtime};
 
 /// A queue that has not been empty for so long is no burst any more.
 pub(super) const STANDING: Nanos = 100_000_000;
@@ -31,9 +31,12 @@ pub(super) struct Line {
     /// When a caller joined the empty queue last.
     since: Nanos,
     overloaded: bool,
-    /// Whether a timer will look at the offers.
-    pub(super) watched: bool,
+    /// When a timer is to look at the offers.
+    watched: Option<Nanos>,
 }
+
+/// So many callers that wait are looked at for one that may watch over the offers.
+const WATCHERS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -41,6 +44,14 @@ pub(super) struct Waiter {
     /// The last moment at which it may be offered a permit.
     until: Nanos,
     waker: Option<Waker>,
+    /// The runtime that polls it.
+    runtime: Option<Runtime>,
+}
+
+impl Waiter {
+    fn shares_runtime(&self, other: &Self) -> bool {
+        matches!((&self.runtime, &other.runtime), (Some(one), Some(other)) if one.is(other))
+    }
 }
 
 #[derive(Debug)]
@@ -61,9 +72,9 @@ pub(super) enum Claim {
 
 impl Line {
     /// Puts a caller at the end; answers its ticket.
-    pub(super) fn join(&mut self, now: Nanos, until: Nanos) -> u64 {
+    pub(super) fn join(&mut self, now: Nanos, until: Nanos, runtime: Option<Runtime>) -> u64 {
         self.tickets += 1;
-        self.enter(self.tickets, Waiter { joined: now, until, waker: None }, now);
+        self.enter(self.tickets, Waiter { joined: now, until, waker: None, runtime }, now);
         self.tickets
     }
 
@@ -182,9 +193,33 @@ impl Line {
         (false, waiter.and_then(|waiter| waiter.waker))
     }
 
-    /// Whether a permit is offered for which others wait.
-    pub(super) fn needs_watch(&self) -> bool {
-        !self.watched && !self.offered.is_empty() && !self.ready.is_empty()
+    /// Begins a watch over the offers where others wait for what is offered; answers the runtime for its timer. That is the one of a
+    /// caller who would be served next, and rather not of one that has an offer: a runtime may not be driven any more.
+    pub(super) fn begin_watch(&mut self, now: Nanos) -> Option<Runtime> {
+        if !self.needs_watch(now) {
+            return None;
+        }
+        let offered =
+            |waiter: &&Waiter| self.offered.values().any(|offer| offer.waiter.shares_runtime(waiter));
+        let mut waiting = self.ready.values().take(WATCHERS);
+        let next = waiting.clone().find(|waiter| !offered(waiter)).or_else(|| waiting.next())?;
+        let runtime = next.runtime.clone().or_else(Runtime::current);
+        if runtime.is_some() {
+            self.watched = Some(now.saturating_add(GRACE));
+        }
+        runtime
+    }
+
+    /// Whether a permit is offered for which others wait, and no timer is to look at that, or one that is late: its runtime is not
+    /// driven any more.
+    fn needs_watch(&self, now: Nanos) -> bool {
+        let watched = self.watched.is_some_and(|look| now < look.saturating_add(GRACE));
+        !watched && !self.offered.is_empty() && !self.ready.is_empty()
+    }
+
+    /// The timer has looked, or never will.
+    pub(super) fn end_watch(&mut self) {
+        self.watched = None;
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use self::keyed::KeyedBulkheads;
 use self::queue::Queue;
 pub use self::queue::Queued;
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
 /// What a bulkhead says.
@@ -35,8 +35,8 @@ pub struct Bulkhead {
     max: Tunable,
     /// Below so many callers inside, a newcomer is only counted.
     plain: Tunable,
-    /// Whether nobody is only counted.
-    exact: AtomicBool,
+    /// So many newcomers more are not only counted: [`ALWAYS`] for all of them.
+    exact: AtomicU32,
     max_wait: Tunable,
     /// Permits taken or offered in the lower half, callers that wait in the upper one.
     word: AtomicU64,
@@ -55,6 +55,11 @@ const fn waiting_of(word: u64) -> u64 {
     word >> 32
 }
 
+/// Where callers can wait, so many newcomers tell the calls inside them what they hold from the beginning, so that a function that
+/// calls itself is known before its places become fewer.
+const FIRST: u32 = 1000;
+const ALWAYS: u32 = u32::MAX;
+
 /// More places than a process has callers: what a bulkhead that is switched off has.
 const UNBOUNDED: u32 = u32::MAX >> 4;
 
@@ -65,8 +70,8 @@ impl Bulkhead {
         let max = spec.adaptive.map_or(spec.max, |adaptive| adaptive.initial.clamp(1, spec.max.max(1)));
         Self {
             max: Tunable::new(max.into()),
-            plain: Tunable::new(u64::from(max).saturating_sub(1)),
-            exact: AtomicBool::new(false),
+            plain: Tunable::new(if spec.queue > 0 { 0 } else { u64::from(max).saturating_sub(1) }),
+            exact: AtomicU32::new(if spec.queue > 0 { FIRST } else { 0 }),
             max_wait: Tunable::new(spec.max_wait.map_or(NEVER, nanos)),
             word: AtomicU64::new(0),
             queue: (spec.queue > 0).then(|| Queue::new(spec.queue)),
@@ -103,13 +108,22 @@ impl Bulkhead {
     /// Has every newcomer enter by [`Bulkhead::enter`]: calls inside one another enter this bulkhead, so each must know what the others
     /// hold.
     pub(crate) fn enter_exactly(&self) {
-        if !self.exact.swap(true, Ordering::AcqRel) {
+        if self.exact.swap(ALWAYS, Ordering::AcqRel) != ALWAYS {
+            self.set_plain();
+        }
+    }
+
+    /// A newcomer has told the calls inside it what it holds. None of the [`FIRST`] made a call through this bulkhead: the next ones
+    /// are only counted while there are places.
+    pub(crate) fn entered_exactly(&self) {
+        let fewer = |left: u32| (left != ALWAYS).then(|| left.checked_sub(1)).flatten();
+        if self.exact.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer) == Ok(1) {
             self.set_plain();
         }
     }
 
     fn set_plain(&self) {
-        let exact = self.exact.load(Ordering::Acquire);
+        let exact = self.exact.load(Ordering::Acquire) > 0;
         self.plain.set(if exact { 0 } else { self.max.get().saturating_sub(1) });
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::line::{Claim, GRACE, Line};
 use super::{Bulkhead, Entry, WAITING, running_of, waiting_of};
-use crate::clock::{self, NEVER, Nanos};
+use crate::clock::{self, NEVER, Nanos, Runtime};
 use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, MutexGuard};
 use crate::tunable::Tunable;
@@ -34,14 +34,13 @@ fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
 }
 
 /// Ends a look at the queue: releases the lock, then wakes those who were offered a permit. Waking may run any code.
-fn end(line: MutexGuard<'_, Line>, shared: &Arc<Mutex<Line>>, woken: Vec<Waker>) {
+fn end(line: MutexGuard<'_, Line>, shared: &Arc<Mutex<Line>>, now: Nanos, woken: Vec<Waker>) {
     let mut line = line;
-    let watch = line.needs_watch();
-    line.watched |= watch;
+    let runtime = line.begin_watch(now);
     drop(line);
-    if watch {
+    if let Some(runtime) = runtime {
         let watch = Watch(Arc::clone(shared));
-        clock::after(GRACE, move || watch.look());
+        runtime.after(GRACE, move || watch.look());
     }
     woken.into_iter().for_each(Waker::wake);
 }
@@ -56,14 +55,15 @@ impl Watch {
         drop(self);
         let mut woken = Vec::new();
         let mut line = lock(&shared);
-        line.pass_on(clock::now(), &mut woken);
-        end(line, &shared, woken);
+        let now = clock::now();
+        line.pass_on(now, &mut woken);
+        end(line, &shared, now, woken);
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        lock(&self.0).watched = false;
+        lock(&self.0).end_watch();
     }
 }
 
@@ -88,7 +88,7 @@ impl Bulkhead {
         } else {
             Entry::Full
         };
-        end(line, &queue.line, woken);
+        end(line, &queue.line, now, woken);
         entry
     }
 
@@ -97,8 +97,9 @@ impl Bulkhead {
     pub(super) fn offer_free(&self, queue: &Queue) {
         let mut woken = Vec::new();
         let mut line = queue.lock();
-        self.serve(&mut line, clock::now(), &mut woken);
-        end(line, &queue.line, woken);
+        let now = clock::now();
+        self.serve(&mut line, now, &mut woken);
+        end(line, &queue.line, now, woken);
     }
 
     fn serve(&self, line: &mut Line, now: Nanos, woken: &mut Vec<Waker>) {
@@ -135,9 +136,9 @@ impl Bulkhead {
             let now = clock::now();
             let mut woken = Vec::new();
             let mut line = queue.lock();
-            let ticket = line.join(now, until);
+            let ticket = line.join(now, until, Runtime::current());
             self.serve(&mut line, now, &mut woken);
-            end(line, &queue.line, woken);
+            end(line, &queue.line, now, woken);
             (queue, ticket)
         });
         Queued { bulkhead: self, queued }
@@ -170,7 +171,7 @@ impl Future for Queued<'_> {
                 got
             }
         };
-        end(line, &queue.line, Vec::new());
+        end(line, &queue.line, now, Vec::new());
         // It may be the last of its task, and dropping a task runs any code.
         drop(unneeded);
         if !got {
@@ -189,10 +190,11 @@ impl Drop for Queued<'_> {
         let (offered, unneeded) = line.leave(ticket);
         let count = if offered { 1 } else { WAITING };
         self.bulkhead.word.fetch_sub(count, Ordering::AcqRel);
+        let now = clock::now();
         if offered {
-            self.bulkhead.serve(&mut line, clock::now(), &mut woken);
+            self.bulkhead.serve(&mut line, now, &mut woken);
         }
-        end(line, &queue.line, woken);
+        end(line, &queue.line, now, woken);
         drop(unneeded);
     }
 }

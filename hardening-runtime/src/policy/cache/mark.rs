@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 
+use crate::clock::Nanos;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -15,8 +16,12 @@ pub struct Mark {
     waker: Mutex<Option<Waker>>,
     /// The loads that calls inside this one wait for.
     waits_for: Mutex<Vec<Arc<Mark>>>,
+    /// The bulkheads in which calls inside this one wait for a place, by their addresses.
+    places: Mutex<Vec<usize>>,
     /// How often a call inside this load asked for it.
     recursions: AtomicU32,
+    /// The deadline for which a call inside this load gave up, 0 for none.
+    gave_up_for: AtomicU64,
 }
 
 /// What a follower knows of its leader.
@@ -87,12 +92,49 @@ impl Mark {
         self.recursions.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// A call inside this load gives up, since it has no time left before this deadline.
+    pub fn gives_up_for(&self, deadline: Nanos) {
+        self.gave_up_for.store(deadline, Ordering::Release);
+    }
+
+    /// Whether a call inside this load gave up for this deadline.
+    pub fn gave_up_for(&self, deadline: Nanos) -> bool {
+        self.gave_up_for.load(Ordering::Acquire) == deadline
+    }
+
+    /// A call inside this load begins to wait for a place.
+    pub fn begin_to_want(&self, place: usize) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+    }
+
+    /// It waits no longer.
+    pub fn end_to_want(&self, place: usize) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = places.iter().position(|wanted| *wanted == place) {
+            places.swap_remove(at);
+        }
+    }
+
+    /// Whether a call inside this load, or inside one that it waits for, waits for one of these places.
+    pub fn wants_any(self: &Arc<Self>, places: &[usize]) -> bool {
+        let wants = |mark: &Self| {
+            let wanted = mark.places.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.iter().any(|place| places.contains(place))
+        };
+        !places.is_empty() && self.any(|mark| wants(mark))
+    }
+
     /// Whether this load, or one that it waits for, is among `loads`.
     fn leads_to(self: &Arc<Self>, loads: &[Arc<Self>]) -> bool {
+        self.any(|mark| loads.iter().any(|load| Arc::ptr_eq(load, mark)))
+    }
+
+    /// Whether something holds for this load, or for one that it waits for.
+    fn any(self: &Arc<Self>, holds: impl Fn(&Arc<Self>) -> bool) -> bool {
         let mut open = vec![Arc::clone(self)];
         let mut seen: Vec<Arc<Self>> = Vec::new();
         while let Some(mark) = open.pop() {
-            if loads.iter().any(|load| Arc::ptr_eq(load, &mark)) {
+            if holds(&mark) {
                 return true;
             }
             if seen.iter().any(|known| Arc::ptr_eq(known, &mark)) {
@@ -157,6 +199,23 @@ mod tests {
         mark.begin_poll(&cx);
         mark.suspend();
         assert!(!mark.is_polled() && mark.is_driven(&mut watched));
+    }
+
+    #[test]
+    fn a_load_wants_the_places_that_calls_inside_it_and_inside_others_wait_for() {
+        let [one, two] = [(); 2].map(|()| Arc::new(Mark::default()));
+        let edge = Edge::new(vec![Arc::clone(&one)], &two);
+        two.begin_to_want(7);
+        two.begin_to_want(7);
+        assert!(one.wants_any(&[6, 7]) && two.wants_any(&[7]) && !one.wants_any(&[6]) && !one.wants_any(&[]));
+        two.end_to_want(7);
+        assert!(one.wants_any(&[7]), "one of two calls waits still");
+        two.end_to_want(7);
+        two.end_to_want(7);
+        assert!(!one.wants_any(&[7]));
+        two.begin_to_want(7);
+        drop(edge);
+        assert!(!one.wants_any(&[7]) && two.wants_any(&[7]));
     }
 
     #[test]

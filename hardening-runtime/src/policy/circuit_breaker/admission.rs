@@ -18,9 +18,10 @@ pub(crate) struct Waiting<'b> {
 }
 
 impl Waiting<'_> {
-    /// Its body begins at `now`. One that is dropped before waits until its end is recorded.
-    pub(crate) fn begins(self, now: Nanos) {
-        self.breaker.flights.run(self.generation, self.token, now);
+    /// Its body begins at `now`; false when it has waited for longer than a probe has time, and may be another is admitted in its
+    /// place. One that is dropped before waits until its end is recorded.
+    pub(crate) fn begins(self, now: Nanos) -> bool {
+        self.breaker.flights.run(self.generation, self.token, now)
     }
 }
 
@@ -88,17 +89,25 @@ impl CircuitBreaker {
     }
 
     /// Does what time alone has brought about, true when the state is another one now: a probe that has not answered within its
-    /// time failed when that was over, and calls in flight that are slow by now may be too many.
+    /// time failed when that was over, one that has waited for as long without asking anybody makes room for another, and calls in
+    /// flight that are slow by now may be too many.
     #[cold]
     pub(super) fn catches_up(&self, word: Word, now: Nanos) -> bool {
         match word.phase {
             Phase::HalfOpen => {
-                let Some(began) = self.flights.oldest(word.generation) else { return false };
-                let over = self.time_of_probe_ends(began);
-                if now >= over {
+                let oldest = self.flights.oldest(word.generation);
+                if let Some(over) = oldest.map(|began| self.time_of_probe_ends(began))
+                    && now >= over
+                {
                     self.open(word, over);
+                    return true;
                 }
-                now >= over
+                let latest = now.checked_sub(self.rules.probe_timeout.get());
+                let lapsed = latest.map_or(0, |latest| self.flights.lapse(word.generation, latest));
+                if lapsed > 0 {
+                    self.update(|now| (now.generation == word.generation).then(|| now.probes_lapsed(lapsed)));
+                }
+                lapsed > 0
             }
             Phase::Closed if word.watched => {
                 let trips = self.trips_in_flight(word.generation, now);
@@ -163,18 +172,25 @@ impl CircuitBreaker {
     /// long before.
     fn next_answer(&self, generation: u32, now: Nanos) -> Nanos {
         let whole = self.rules.probe_timeout.get();
-        let oldest = self.flights.oldest(generation);
-        let left = oldest.map_or(whole, |began| self.time_of_probe_ends(began).saturating_sub(now));
+        let first = self.flights.first(generation);
+        let left = first.map_or(whole, |began| self.time_of_probe_ends(began).saturating_sub(now));
         left.min(ASK_AGAIN)
     }
 
-    /// Says that an admitted attempt waits, in a queue or for a limit, until the answer says that its body begins.
+    /// Whether an attempt that waited since it was admitted may begin: nobody has opened or closed the circuit meanwhile.
+    pub(crate) fn still_admits(&self, permit: Permit) -> bool {
+        let word = Word::unpack(self.word.load(Ordering::Acquire));
+        permit == UNCOUNTED
+            || (word.generation == Word::generation(permit.word) && word.mode != Mode::ForcedOpen)
+    }
+
+    /// Says that an admitted attempt waits from `now` on, in a queue or for a limit, until the answer says that its body begins.
     #[cold]
-    pub(crate) fn waits(&self, permit: Permit) -> Option<Waiting<'_>> {
+    pub(crate) fn waits(&self, permit: Permit, now: Nanos) -> Option<Waiting<'_>> {
         // What nobody counts has the word of a closed circuit.
         let token = Word::token(permit.word)?;
         let generation = Word::generation(permit.word);
-        self.flights.wait(generation, token);
+        self.flights.wait(generation, token, now);
         Some(Waiting { breaker: self, generation, token })
     }
 

@@ -23,6 +23,8 @@ struct Inner {
     free: Vec<u32>,
     /// Those whose body runs and is not known to be slow, by the moment at which it began.
     running: BTreeSet<(Nanos, u32)>,
+    /// Those that wait for their turn elsewhere, by the moment at which they began to.
+    waiting: BTreeSet<(Nanos, u32)>,
     /// Those that are known to be slow.
     slow: u64,
 }
@@ -30,10 +32,23 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Free,
-    /// Admitted, and waiting for its turn elsewhere: its body does not run.
-    Waiting,
+    /// Admitted, and waiting for its turn elsewhere since then: its body does not run.
+    Waiting(Nanos),
+    /// It has waited for too long, and another was admitted in its place.
+    Lapsed,
     Running(Nanos),
     Slow(Nanos),
+}
+
+/// What is known of an attempt that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Its body began then.
+    Ran(Nanos),
+    /// Another was admitted in its place.
+    Lapsed,
+    /// Its body did not begin, or it is not tracked.
+    Unknown,
 }
 
 impl Inner {
@@ -58,11 +73,21 @@ impl Inner {
             Slot::Running(began) => {
                 self.running.remove(&(began, token));
             }
+            Slot::Waiting(since) => {
+                self.waiting.remove(&(since, token));
+            }
             Slot::Slow(_) => self.slow -= 1,
-            Slot::Free | Slot::Waiting => {}
+            Slot::Free | Slot::Lapsed => {}
         }
-        if let Slot::Running(began) = next {
-            self.running.insert((began, token));
+        match next {
+            Slot::Running(began) => {
+                self.running.insert((began, token));
+            }
+            Slot::Waiting(since) => {
+                self.waiting.insert((since, token));
+            }
+            Slot::Slow(_) => self.slow += 1,
+            Slot::Free | Slot::Lapsed => {}
         }
         Some(before)
     }
@@ -88,37 +113,63 @@ impl Flights {
         token
     }
 
-    /// An attempt waits for its turn elsewhere; its body does not run.
-    pub(super) fn wait(&self, generation: u32, token: u32) {
-        self.change(generation, token, Slot::Waiting);
-    }
-
-    /// The body of an attempt that waited begins at `now`.
-    pub(super) fn run(&self, generation: u32, token: u32, now: Nanos) {
-        self.change(generation, token, Slot::Running(now));
-    }
-
-    fn change(&self, generation: u32, token: u32, next: Slot) {
+    /// An attempt waits for its turn elsewhere from `now` on; its body does not run.
+    pub(super) fn wait(&self, generation: u32, token: u32, now: Nanos) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.generation == generation {
-            inner.replace(token, next);
+            inner.replace(token, Slot::Waiting(now));
         }
     }
 
-    /// An attempt ends; answers when its body began.
-    pub(super) fn end(&self, generation: u32, token: u32) -> Option<Nanos> {
+    /// The body of an attempt that waited begins at `now`; false when another was admitted in its place.
+    pub(super) fn run(&self, generation: u32, token: u32, now: Nanos) -> bool {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.generation != generation {
-            return None;
+            return true;
         }
-        let before = inner.replace(token, Slot::Free)?;
+        let lapsed = inner.slots.get(token as usize) == Some(&Slot::Lapsed);
+        if !lapsed {
+            inner.replace(token, Slot::Running(now));
+        }
+        !lapsed
+    }
+
+    /// Gives up attempts that have waited since `latest` or longer; answers how many.
+    pub(super) fn lapse(&self, generation: u32, latest: Nanos) -> u32 {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lapsed = 0;
+        while inner.generation == generation
+            && let Some((_, token)) = inner.waiting.first().copied().filter(|(since, _)| *since <= latest)
+        {
+            inner.replace(token, Slot::Lapsed);
+            lapsed += 1;
+        }
+        lapsed
+    }
+
+    /// An attempt ends.
+    pub(super) fn end(&self, generation: u32, token: u32) -> Ended {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.generation != generation {
+            return Ended::Unknown;
+        }
+        let Some(before) = inner.replace(token, Slot::Free) else { return Ended::Unknown };
         if before != Slot::Free {
             inner.free.push(token);
         }
         match before {
-            Slot::Running(began) | Slot::Slow(began) => Some(began),
-            Slot::Free | Slot::Waiting => None,
+            Slot::Running(began) | Slot::Slow(began) => Ended::Ran(began),
+            Slot::Lapsed => Ended::Lapsed,
+            Slot::Free | Slot::Waiting(_) => Ended::Unknown,
         }
+    }
+
+    /// When the attempt whose time is over first began to wait or to run.
+    pub(super) fn first(&self, generation: u32) -> Option<Nanos> {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_generation = inner.generation == generation;
+        let first = inner.running.first().into_iter().chain(inner.waiting.first()).map(|(began, _)| *began);
+        first.min().filter(|_| of_generation)
     }
 
     /// When the oldest running body began.
@@ -139,7 +190,6 @@ impl Flights {
         while let Some((began, token)) = inner.running.first().copied().filter(|(began, _)| *began <= latest)
         {
             inner.replace(token, Slot::Slow(began));
-            inner.slow += 1;
         }
         inner.slow
     }
@@ -162,12 +212,12 @@ mod tests {
         assert_eq!((flights.oldest(7), flights.running_since(7, 0)), (Some(1), 0));
         assert_eq!((flights.running_since(7, 1), flights.running_since(7, 1)), (1, 1));
         assert_eq!((flights.running_since(7, 4), flights.oldest(7)), (2, Some(5)));
-        assert_eq!(flights.end(7, tokens[1]), Some(1));
-        assert_eq!(flights.end(7, tokens[1]), None, "ended twice is ended once");
+        assert_eq!(flights.end(7, tokens[1]), Ended::Ran(1));
+        assert_eq!(flights.end(7, tokens[1]), Ended::Unknown, "ended twice is ended once");
         assert_eq!((flights.running_since(7, 4), flights.running_since(7, 5)), (1, 2));
-        assert_eq!(flights.end(7, tokens[0]), Some(5));
+        assert_eq!(flights.end(7, tokens[0]), Ended::Ran(5));
         assert!(!flights.is_empty(7));
-        assert_eq!(flights.end(7, tokens[2]), Some(3));
+        assert_eq!(flights.end(7, tokens[2]), Ended::Ran(3));
         assert!(flights.is_empty(7));
         assert_eq!(flights.running_since(7, 100), 0);
     }
@@ -176,14 +226,32 @@ mod tests {
     fn a_body_that_waits_does_not_run() {
         let flights = Flights::default();
         let token = flights.begin(1, 10);
-        flights.wait(1, token);
+        flights.wait(1, token, 12);
         assert_eq!((flights.oldest(1), flights.running_since(1, 100)), (None, 0));
         assert!(!flights.is_empty(1));
-        flights.run(1, token, 50);
+        assert_eq!(flights.first(1), Some(12));
+        assert!(flights.run(1, token, 50));
         assert_eq!((flights.oldest(1), flights.running_since(1, 49)), (Some(50), 0));
-        flights.wait(1, token);
-        assert_eq!(flights.end(1, token), None);
+        flights.wait(1, token, 55);
+        assert_eq!(flights.end(1, token), Ended::Unknown);
         assert_eq!(flights.begin(1, 60), token, "its number is free again");
+    }
+
+    #[test]
+    fn one_that_waits_for_too_long_is_given_up_once_and_keeps_its_number() {
+        let flights = Flights::default();
+        let tokens = [(); 3].map(|()| flights.begin(1, 0));
+        flights.wait(1, tokens[0], 10);
+        flights.wait(1, tokens[1], 20);
+        assert_eq!((flights.first(1), flights.first(2)), (Some(0), None));
+        assert_eq!([9, 10, 10].map(|latest| flights.lapse(1, latest)), [0, 1, 0]);
+        assert_eq!(flights.lapse(2, 100), 0, "of another generation");
+        assert!(!flights.run(1, tokens[0], 30) && flights.run(1, tokens[1], 30));
+        assert_eq!(flights.begin(1, 40), 3, "its number is not free");
+        assert_eq!(flights.lapse(1, 100), 0, "those that run are none that wait");
+        assert_eq!(tokens.map(|token| flights.end(1, token)), [Ended::Lapsed, Ended::Ran(30), Ended::Ran(0)]);
+        assert_eq!(flights.end(1, tokens[0]), Ended::Unknown);
+        assert_eq!(flights.first(1), Some(40));
     }
 
     #[test]
@@ -197,9 +265,10 @@ mod tests {
         let new = flights.begin(0, 2);
         assert_eq!((old, new, flights.oldest(0), flights.oldest(u32::MAX)), (0, 0, Some(2), None));
         assert_eq!(flights.begin(u32::MAX, 3), UNTRACKED);
-        flights.wait(u32::MAX, old);
-        assert_eq!((flights.end(u32::MAX, old), flights.running_since(u32::MAX, 9)), (None, 0));
-        assert_eq!((flights.end(0, UNTRACKED), flights.end(0, new)), (None, Some(2)));
+        flights.wait(u32::MAX, old, 3);
+        assert!(flights.run(u32::MAX, old, 4));
+        assert_eq!((flights.end(u32::MAX, old), flights.running_since(u32::MAX, 9)), (Ended::Unknown, 0));
+        assert_eq!((flights.end(0, UNTRACKED), flights.end(0, new)), (Ended::Unknown, Ended::Ran(2)));
         assert!(flights.is_empty(0) && flights.is_empty(u32::MAX));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{CircuitBreaker, Mode, Phase, Word};
 use crate::clock::{self, Nanos, nanos};
 use crate::sync::atomic::Ordering;
+use crate::sync::thread;
 
 /// The states that a circuit reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Circuit {
     /// # Errors
     /// When the circuit is closed: there is nothing to probe.
     pub fn half_open(self) -> Result<(), IllegalTransition> {
-        match Word::unpack(self.0.word.load(Ordering::Acquire)).phase {
+        match self.0.settled().phase {
             Phase::Closed => {
                 Err(IllegalTransition { from: CircuitState::Closed, to: CircuitState::HalfOpen })
             }
@@ -203,11 +204,24 @@ impl CircuitBreaker {
             Phase::Closed | Phase::Opening => None,
             Phase::Open | Phase::HalfOpen => Some(word.closed()),
         };
-        if let Some(before) = self.update(closing) {
+        while self.settled().phase != Phase::Closed {
+            let Some(before) = self.update(closing) else { continue };
             self.streak.store(0, Ordering::Release);
             self.window.clear(before.closed().generation);
             let from = if before.phase == Phase::Open { CircuitState::Open } else { CircuitState::HalfOpen };
             self.rules.transitions.happened(self.rules.name, from, CircuitState::Closed);
+            return;
+        }
+    }
+
+    /// The state once no other thread is between the two steps of opening, which are a few stores apart.
+    fn settled(&self) -> Word {
+        loop {
+            let word = Word::unpack(self.word.load(Ordering::Acquire));
+            if word.phase != Phase::Opening {
+                return word;
+            }
+            thread::yield_now();
         }
     }
 

@@ -22,7 +22,7 @@ pub use handle::{Circuit, CircuitState, IllegalTransition};
 pub(crate) use keyed::KeyedBreakers;
 pub(crate) use window::{Event, Window};
 
-use self::flights::Flights;
+use self::flights::{Ended, Flights};
 use self::rules::Rules;
 pub(crate) use self::word::Mode;
 use self::word::{Phase, Word};
@@ -168,17 +168,21 @@ impl CircuitBreaker {
 
     #[cold]
     fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
-        let token = Word::token(permit.word);
-        let began = token.and_then(|token| self.flights.end(Word::generation(permit.word), token));
+        let end = |token| self.flights.end(Word::generation(permit.word), token);
+        let ended = Word::token(permit.word).map_or(Ended::Unknown, end);
         let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.rules.slow_call.get() };
         let word = Word::unpack(self.word.load(Ordering::Acquire));
-        if permit == UNCOUNTED || word.generation != Word::generation(permit.word) {
+        let is_over = word.generation != Word::generation(permit.word);
+        if permit == UNCOUNTED || is_over || ended == Ended::Lapsed {
             return;
         }
         match word.phase {
             Phase::Closed if verdict != Verdict::Neither => self.record_closed(word.pack(), now, event),
             Phase::HalfOpen => {
-                let over = began.map_or(NEVER, |began| self.time_of_probe_ends(began));
+                let over = match ended {
+                    Ended::Ran(began) => self.time_of_probe_ends(began),
+                    Ended::Lapsed | Ended::Unknown => NEVER,
+                };
                 if now > over && (verdict != Verdict::Neither || self.rules.lateness_counts()) {
                     self.open(word, over);
                 } else {

@@ -107,15 +107,47 @@ fn without_deciding_the_machine_runs_as_if_it_did() {
 #[test]
 fn a_probe_that_waits_is_not_late_and_its_time_begins_with_its_body() {
     let (breaker, probe) = probing(2);
-    assert!(breaker.waits(UNCOUNTED).is_none(), "who is not counted is no probe");
-    let waiting = breaker.waits(probe).expect("a probe");
-    assert_eq!(breaker.admit(60 * SECOND), refused(SECOND), "soon: nobody knows when");
-    waiting.begins(60 * SECOND);
-    assert_eq!(breaker.admit(61 * SECOND), refused(SECOND));
-    assert_eq!(breaker.admit(65 * SECOND - 1), refused(1));
-    assert_eq!(breaker.state(65 * SECOND - 1), CircuitState::HalfOpen);
-    assert_eq!(breaker.admit(65 * SECOND), refused(2 * SECOND), "late: the circuit opens again");
-    assert_eq!(breaker.state(65 * SECOND), CircuitState::Open);
+    assert!(breaker.waits(UNCOUNTED, 0).is_none(), "who is not counted is no probe");
+    let waiting = breaker.waits(probe, 2 * SECOND).expect("a probe");
+    assert_eq!(breaker.admit(3 * SECOND), refused(SECOND), "soon: nobody knows when");
+    assert_eq!(breaker.admit(7 * SECOND - 1), refused(1));
+    assert!(breaker.still_admits(probe) && waiting.begins(7 * SECOND - 1));
+    assert_eq!(breaker.admit(8 * SECOND), refused(SECOND));
+    assert_eq!(breaker.state(12 * SECOND - 2), CircuitState::HalfOpen);
+    assert_eq!(breaker.admit(12 * SECOND - 2), refused(1));
+    assert_eq!(breaker.admit(12 * SECOND - 1), refused(2 * SECOND), "late: the circuit opens again");
+    assert_eq!(breaker.state(12 * SECOND), CircuitState::Open);
+    assert!(!breaker.still_admits(probe));
+}
+
+#[test]
+fn a_probe_that_waits_for_too_long_makes_room_for_another_and_decides_nothing() {
+    let (breaker, first) = probing(2);
+    let waiting = breaker.waits(first, 2 * SECOND).expect("a probe");
+    assert_eq!(breaker.admit(7 * SECOND - 1), refused(1));
+    let second = admitted(&breaker, 7 * SECOND);
+    assert_eq!(breaker.state(7 * SECOND), CircuitState::HalfOpen, "it asked nobody, so nobody failed");
+    assert_eq!(breaker.admit(7 * SECOND), refused(SECOND), "one more than the probes");
+    assert!(!waiting.begins(8 * SECOND));
+    breaker.record(first, 8 * SECOND, Verdict::Failure, 0);
+    assert_eq!(breaker.state(8 * SECOND), CircuitState::HalfOpen);
+    breaker.record(second, 9 * SECOND, Verdict::Success, 0);
+    assert_eq!(breaker.state(9 * SECOND), CircuitState::Closed);
+}
+
+#[test]
+fn what_waited_begins_only_under_the_circuit_that_admitted_it() {
+    let breaker = breaker(SPEC);
+    let [waits, fails] = [(); 2].map(|()| admitted(&breaker, 0));
+    assert!(breaker.still_admits(waits) && breaker.still_admits(UNCOUNTED));
+    breaker.give_mode(Mode::ForcedOpen);
+    assert!(!breaker.still_admits(waits) && breaker.still_admits(UNCOUNTED));
+    breaker.give_mode(Mode::Automatic);
+    assert!(breaker.still_admits(waits));
+    breaker.record(fails, 0, Verdict::Failure, 0);
+    assert!(!breaker.still_admits(waits), "it has opened");
+    breaker.close();
+    assert!(!breaker.still_admits(waits), "and closed: it is asked again, and admits");
 }
 
 #[test]
@@ -203,7 +235,7 @@ fn the_first_of_several_probes_whose_time_is_over_decides() {
 #[test]
 fn a_closed_circuit_has_nobody_waiting() {
     let breaker = breaker(SPEC);
-    assert!(breaker.waits(admitted(&breaker, 0)).is_none());
+    assert!(breaker.waits(admitted(&breaker, 0), 0).is_none());
 }
 
 #[test]

@@ -181,6 +181,12 @@ impl Word {
         Self { admitted: self.admitted.saturating_sub(1), ..self }
     }
 
+    /// Probes waited for too long elsewhere: their places are free again.
+    pub(super) fn probes_lapsed(self, probes: u32) -> Self {
+        let probes = u8::try_from(probes).unwrap_or(u8::MAX);
+        Self { admitted: self.admitted.saturating_sub(probes), ..self }
+    }
+
     /// A probe succeeded; the last one closes the circuit.
     pub(super) const fn probe_succeeded(self, probes: u8) -> Self {
         if self.succeeded + 1 >= probes {

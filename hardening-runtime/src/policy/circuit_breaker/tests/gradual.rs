@@ -32,10 +32,10 @@ fn calls_in_flight_that_are_slow_by_now_open_the_circuit() {
     assert_eq!(breaker.window_counts(5 * SECOND), (5, 0, 1));
     assert_eq!(breaker.state(5 * SECOND), CircuitState::Closed, "three slow ones of seven, still");
     // Neither cancelled nor waiting ones speak against it.
-    let waiting = breaker.waits(admitted(&breaker, 5 * SECOND)).expect("it is known");
+    let waiting = breaker.waits(admitted(&breaker, 5 * SECOND), 5 * SECOND).expect("it is known");
     breaker.record(admitted(&breaker, 5 * SECOND), 60 * SECOND, Verdict::Neither, 55 * SECOND);
     assert_eq!(breaker.state(60 * SECOND), CircuitState::Closed);
-    waiting.begins(60 * SECOND);
+    assert!(waiting.begins(60 * SECOND), "only a probe has a time for waiting");
     assert_eq!(breaker.state(61 * SECOND - 1), CircuitState::Closed);
     assert_eq!(breaker.state(61 * SECOND), CircuitState::Open, "four slow ones of eight");
 }

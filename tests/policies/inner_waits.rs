@@ -1,0 +1,178 @@
+//! A load whose body gives up a wait of its own for want of its caller's time: in a queue, for a limit, for a retry, for another load.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use hardening::{bulkhead, cached, deadline, policy, rate_limited, retry, timeout};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+use super::handover::{Error, joined, twenty};
+use super::support::ms;
+
+policy! {
+    static PLACES: Bulkhead = { max = 1, queue = 10 };
+}
+
+#[bulkhead(PLACES)]
+async fn occupied(millis: u64) -> Result<u32, Error> {
+    sleep(ms(millis)).await;
+    Ok(0)
+}
+
+#[bulkhead(PLACES)]
+async fn placed(k: u32) -> Result<u32, Error> {
+    sleep(ms(10)).await;
+    Ok(k)
+}
+
+#[cached(ttl = 10s, key = k)]
+async fn queued(k: u32) -> Result<u32, Error> {
+    placed(k).await
+}
+
+#[rate_limited(1/s, burst = 1, wait = 5s)]
+async fn limited(k: u32) -> Result<u32, Error> {
+    Ok(k)
+}
+
+#[cached(ttl = 10s, key = k)]
+async fn in_turn(k: u32) -> Result<u32, Error> {
+    limited(k).await
+}
+
+static FAILURES: AtomicU32 = AtomicU32::new(0);
+
+#[retry(attempts = 5, backoff = 100ms, jitter = none, idempotent, budget = none)]
+async fn repeated(k: u32) -> Result<u32, Error> {
+    if FAILURES.fetch_add(1, Ordering::SeqCst) < 4 { Err(Error::Down) } else { Ok(k) }
+}
+
+#[cached(ttl = 10s, key = k)]
+async fn mended(k: u32) -> Result<u32, Error> {
+    repeated(k).await
+}
+
+/// The time of the load itself, which no other leader has more of.
+#[cached(ttl = 10s, key = k)]
+#[timeout(1s)]
+async fn short(k: u32) -> Result<u32, Error> {
+    placed(k).await
+}
+
+#[deadline(1s)]
+async fn hurried<F: Future<Output = Result<u32, Error>>>(load: F) -> Result<u32, Error> {
+    load.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_inside_a_load_hands_it_over() {
+    let occupant = tokio::spawn(occupied(600));
+    yield_now().await;
+    let leader = tokio::spawn(hurried(queued(1)));
+    yield_now().await;
+    let followers = twenty(|| queued(1));
+    assert!(leader.await.unwrap().is_err(), "half of its second is over before there is a place");
+    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    occupant.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_inside_a_load_hands_both_over() {
+    #[cached(ttl = 10s, key = k)]
+    async fn outer(k: u32) -> Result<u32, Error> {
+        inner(k).await
+    }
+    #[cached(ttl = 10s, key = k)]
+    async fn inner(k: u32) -> Result<u32, Error> {
+        turn(k).await
+    }
+    #[rate_limited(1/s, burst = 1, wait = 5s)]
+    async fn turn(k: u32) -> Result<u32, Error> {
+        Ok(k)
+    }
+    turn(0).await.unwrap();
+    let leader = tokio::spawn(hurried(outer(1)));
+    yield_now().await;
+    let followers = twenty(|| outer(1));
+    let inside = twenty(|| inner(1));
+    assert!(leader.await.unwrap().is_err());
+    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    assert_eq!(joined(inside).await, vec![Ok(1); 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_inside_a_load_hands_it_over() {
+    limited(0).await.unwrap();
+    let leader = tokio::spawn(hurried(in_turn(1)));
+    yield_now().await;
+    let followers = twenty(|| in_turn(1));
+    assert!(leader.await.unwrap().is_err());
+    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_inside_a_load_hands_it_over() {
+    #[deadline(150ms)]
+    async fn hurried(k: u32) -> Result<u32, Error> {
+        mended(k).await
+    }
+    let leader = tokio::spawn(hurried(1));
+    yield_now().await;
+    let followers = twenty(|| mended(1));
+    assert!(leader.await.unwrap().is_err());
+    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+}
+
+/// A function's own time is the same for whoever leads: its end is that of all.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_ends_by_the_loads_own_time_fails_the_load() {
+    #[deadline(60s)]
+    async fn patient(k: u32) -> Result<u32, Error> {
+        short(k).await
+    }
+    let occupant = tokio::spawn(occupied(10_000));
+    yield_now().await;
+    let began = Instant::now();
+    let asked = twenty(|| patient(1));
+    assert!(joined(asked).await.iter().all(Result::is_err));
+    assert!(began.elapsed() <= ms(1100), "{:?}: one after the other", began.elapsed());
+    occupant.abort();
+}
+
+policy! {
+    static BOTH: Bulkhead = { max = 1, queue = 10 };
+}
+
+#[bulkhead(BOTH)]
+async fn holder(k: u32) -> Result<u32, Error> {
+    sleep(ms(10)).await;
+    load(k).await
+}
+
+#[cached(ttl = 10s, key = k)]
+async fn load(k: u32) -> Result<u32, Error> {
+    within(k).await
+}
+
+#[bulkhead(BOTH)]
+async fn within(k: u32) -> Result<u32, Error> {
+    sleep(ms(10)).await;
+    Ok(k)
+}
+
+/// The load waits for a place, and the call in that place for the load.
+#[tokio::test(start_paused = true)]
+async fn a_load_and_a_place_that_are_taken_in_opposite_orders_are_no_dead_lock() {
+    let began = Instant::now();
+    let holder = tokio::spawn(holder(1));
+    yield_now().await;
+    let leader = tokio::spawn(load(1));
+    let followers = twenty(|| load(1));
+    let ended = tokio::time::timeout(ms(60_000), async {
+        assert_eq!(holder.await.unwrap(), Ok(1));
+        assert_eq!(leader.await.unwrap(), Ok(1));
+        assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    });
+    ended.await.expect("they wait for each other");
+    assert!(began.elapsed() <= ms(1100), "{:?}", began.elapsed());
+}
