@@ -8,6 +8,66 @@ pub(crate) fn is_one_of(name: &Ident, names: &[&str]) -> bool {
     names.contains(&&*name.to_string())
 }
 
+/// Macros that mention nothing but their arguments.
+const KNOWN_MACROS: [&str; 42] = [
+    "anyhow",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "bail",
+    "cfg",
+    "concat",
+    "dbg",
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "ensure",
+    "env",
+    "eprint",
+    "eprintln",
+    "error",
+    "file",
+    "format",
+    "format_args",
+    "include_str",
+    "info",
+    "join",
+    "json",
+    "line",
+    "matches",
+    "panic",
+    "pin",
+    "print",
+    "println",
+    "query",
+    "select",
+    "stringify",
+    "todo",
+    "trace",
+    "try_join",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "warn",
+    "write",
+    "writeln",
+];
+
+/// Whether a text calls a macro that may be one of the user's, and mention any item.
+pub(crate) fn calls_macro_of_users(text: &str) -> bool {
+    text.match_indices('!').any(|(at, _)| {
+        let is_call = text[at + 1..].trim_start().starts_with(['(', '[', '{']);
+        let before = text[..at].trim_end();
+        let name = before
+            .rsplit(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+            .next()
+            .unwrap_or_default();
+        let is_operand = matches!(name, "if" | "while" | "match" | "return" | "in" | "break" | "else" | "");
+        is_call && !is_operand && !KNOWN_MACROS.contains(&name)
+    })
+}
+
 /// The identifiers in some tokens that may be variables, each with where it stands.
 ///
 /// No variable: a field or method behind `.`, a segment of a path, a lifetime, a macro's name, what an import names, and the name of a
@@ -226,6 +286,21 @@ mod tests {
             })),
             ["a"]
         );
+    }
+
+    #[test]
+    fn a_macro_that_may_mention_anything_is_told_from_those_that_do_not() {
+        for (text, users) in [
+            ("let x = site ! () ;", true),
+            ("crate::site!{}", true),
+            ("format_!(1)", true),
+            ("format!(\"{x}\")", false),
+            ("tracing :: info ! (x)", false),
+            ("if !(a) { return !{ b }; }", false),
+            ("a != (b) && !(c)", false),
+        ] {
+            assert_eq!(calls_macro_of_users(text), users, "{text}");
+        }
     }
 
     #[test]

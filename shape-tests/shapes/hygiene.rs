@@ -13,6 +13,20 @@ pub async fn shape(number: u32) -> Result<u32, Error> {
     Ok(number)
 }
 
+//# a_static_behind_a_macro
+//# call: shape(1)
+pub static SITE: u32 = 7;
+macro_rules! site {
+    () => {
+        SITE
+    };
+}
+#[attributes]
+pub async fn shape(number: u32) -> Result<u32, Error> {
+    pause().await;
+    Ok(number + site!())
+}
+
 //# used_private
 //# call: shape(1)
 mod theirs {

@@ -94,13 +94,18 @@ const STACKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The names that expansions bind, as the snapshots of the macros show them.
+/// The names that expansions bind, as the snapshots of the macros show them and as the code that writes them does.
 fn bound_names() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardening-macros/src/tests/snapshots");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardening-macros/src");
+    let files = ["tests/snapshots", "expand"].into_iter().flat_map(|files| {
+        std::fs::read_dir(folder.join(files))
+            .expect("the files are there")
+            .map(|file| file.expect("a file").path())
+    });
     let mut names = BTreeSet::new();
-    for file in std::fs::read_dir(folder).expect("the snapshots are there") {
-        let text = std::fs::read_to_string(file.expect("a file").path()).expect("a snapshot");
-        let (_, expanded) = text.split_once("// expands to").expect("an expansion");
+    for file in files {
+        let text = std::fs::read_to_string(file).expect("a text");
+        let expanded = text.split_once("// expands to").map_or(&*text, |(_, expanded)| expanded);
         let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
         for (at, word) in expanded.match_indices(is_letter).filter_map(|(at, _)| {
             let begins = !expanded[..at].ends_with(is_letter);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hardening::{CircuitState, Rejected, bulkhead, catalogue, circuit, circuit_breaker, circuit_of, policy};
+use hardening::{
+    CircuitState, Rejected, bulkhead, cached, catalogue, circuit, circuit_breaker, circuit_of, fallback,
+    policy, retry,
+};
 use tokio::time::{advance, sleep};
 
 const WINDOW: Duration = Duration::from_secs(10);
@@ -206,4 +209,31 @@ async fn an_adaptive_circuit_refuses_neither_a_burst_nor_what_follows_cancelled_
     for _ in 0..20 {
         assert!(throttled(0).await.is_ok());
     }
+}
+
+#[fallback({ text.push('f'); Ok(text.clone()) })]
+#[retry(attempts = 2, backoff = 1ms, idempotent)]
+async fn changed_by_both(mut text: String, (mut list, _): (Vec<u32>, u32)) -> Result<String, Rejected> {
+    text.push('b');
+    list.push(1);
+    if list.len() == 1 { Err(Rejected::ShuttingDown) } else { Ok(text) }
+}
+
+/// The body and the fallback change an argument, each its own.
+#[tokio::test(start_paused = true)]
+async fn an_argument_may_be_changed_by_the_body_and_by_the_fallback() {
+    assert_eq!(changed_by_both("a".to_owned(), (Vec::new(), 0)).await.as_deref(), Ok("af"));
+    assert_eq!(changed_by_both("a".to_owned(), (vec![1], 0)).await.as_deref(), Ok("ab"));
+}
+
+#[cached(ttl = 1m, key = sku, max_bytes = 1MiB)]
+async fn weighed(sku: String, mut key_size: usize) -> Result<usize, Rejected> {
+    tokio::task::yield_now().await;
+    key_size += sku.len();
+    Ok(key_size)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argument_named_like_a_size_is_the_callers() {
+    assert_eq!(weighed("abc".to_owned(), 1000).await, Ok(1003));
 }

@@ -147,7 +147,8 @@ impl Handover {
         name.mutability = name.mutability.filter(|_| name.by_ref.is_some());
         if copied {
             let (copy, needs_mut) = copy(&from, passing);
-            if needs_mut {
+            // The fallback may change its own.
+            if needs_mut || (after && mutable.is_some()) {
                 name.mutability = Some(Token![mut](Span::mixed_site()));
             }
             self.shadows |= after;
@@ -191,7 +192,7 @@ impl Handover {
         let this = Ident::new("this", span);
         let (copy, needs_mut) = copy(&itself, passing);
         let mutable = receiver.mutability.take();
-        if needs_mut {
+        if needs_mut || (mutable.is_some() && mentions.after.mention(&itself)) {
             receiver.mutability = Some(Token![mut](Span::mixed_site()));
         }
         let (mut from, copies) = (copy.clone(), &self.copies);
@@ -262,7 +263,7 @@ fn leaves_something(pat: &Pat) -> bool {
 }
 
 /// What expansions bind around the body. An argument that is moved in under a name of ours must have another one.
-const BOUND: [&str; 25] = [
+const BOUND: [&str; 27] = [
     "__hardening",
     "again",
     "answer",
@@ -276,9 +277,11 @@ const BOUND: [&str; 25] = [
     "handed_text",
     "held",
     "key",
+    "key_size",
     "load",
     "looked",
     "matched",
+    "negative",
     "outcome",
     "rest",
     "result",

@@ -271,6 +271,12 @@ impl Reader<'_> {
             return self.value(key, at, input);
         }
         if let Ok(name) = syn::parse2::<Ident>(at.to_token_stream()) {
+            // Followed by what is no `=`, such as a colon.
+            if let Some(key) = attribute.key(&name.to_string()) {
+                self.policy.meant.push(key.name);
+                let message = format!("write `{name} = …`: {}", key.form());
+                return Err(syn::Error::new_spanned(&name, message));
+            }
             return Err(self.unknown(&name));
         }
         let value = text::until_comma(input);

@@ -267,3 +267,10 @@ fn a_value_or_key_that_is_not_known_is_met_with_what_to_write() {
     written(&quote!(#[bulkhead(max = 1)] #[timeout = "1s"]), "write `#[timeout(1s)]`");
     written(&quote!(#[bulkhead(max = 1)] #[hardened = "price"]), "write `#[hardened(name = …)]`");
 }
+
+#[test]
+fn a_key_with_another_sign_than_an_equals_sign_is_told_to_have_one() {
+    written(&quote!(#[retry(attempts: 3, idempotent)]), "write `attempts = …`");
+    written(&quote!(#[bulkhead(max: 10)]), "write `max = …`");
+    written(&quote!(#[bulkhead(max == 10)]), "write `max = …`");
+}
