@@ -463,3 +463,67 @@ async fn who_would_wait_too_long_is_refused_when_the_rate_falls() {
     assert!(out[..2].iter().all(|told| *told == 0), "{out:?}");
     assert!(out[3..].iter().all(|told| *told > 0), "{out:?}");
 }
+
+static STALLED: Begun = Begun::new();
+
+#[rate_limited(1/s, burst = 1, wait = 60s)]
+async fn stalled(k: u32) -> Result<(), Rejected> {
+    STALLED.note(k);
+    Ok(())
+}
+
+/// A machine that stands still for a moment loses nobody's turn: the next one is far.
+#[tokio::test(start_paused = true)]
+async fn a_short_stall_keeps_the_order_and_every_turn() {
+    let begun = Instant::now();
+    stalled(9).await.unwrap();
+    let mut calls = Vec::new();
+    for k in 0..6 {
+        calls.push(tokio::spawn(stalled(k)));
+        yield_now().await;
+    }
+    sleep(ms(990)).await;
+    tokio::time::advance(ms(100)).await;
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let at: Vec<_> = (0..6).map(|k| STALLED.of(k, begun)[0]).collect();
+    assert!((1090..=1100).contains(&at[0]) && at[1..] == [2000, 3000, 4000, 5000, 6000], "{at:?}");
+}
+
+/// A caller whose turn has gone by gets no turn beyond its deadline, nor beyond `wait`.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_has_gone_by_is_replaced_within_the_callers_time_or_not_at_all() {
+    #[rate_limited(10/s, burst = 1, wait = 10m, key = k)]
+    async fn crowded(k: u32) -> Result<(), Rejected> {
+        let _ = k;
+        Ok(())
+    }
+    #[deadline(3s)]
+    async fn hurried(k: u32) -> Result<(), Rejected> {
+        crowded(k).await
+    }
+    #[rate_limited(10/s, burst = 1, wait = 2s)]
+    async fn impatient() -> Result<(), Rejected> {
+        Ok(())
+    }
+    let begun = Instant::now();
+    crowded(1).await.unwrap();
+    impatient().await.unwrap();
+    let late = [tokio::spawn(hurried(1)), tokio::spawn(impatient())];
+    yield_now().await;
+    let behind: Vec<_> = (0..60).map(|_| tokio::spawn(crowded(1))).collect();
+    let also: Vec<_> = (0..19).map(|_| tokio::spawn(impatient())).collect();
+    sleep(ms(90)).await;
+    tokio::time::advance(ms(500)).await;
+    for call in late {
+        let end = call.await.unwrap();
+        assert!(matches!(end, Err(Rejected::RateLimited { .. })), "{end:?}");
+        assert!(begun.elapsed() <= ms(600), "refused at once, not after {:?}", begun.elapsed());
+    }
+    // Those who come in time have their turns.
+    for call in behind.into_iter().skip(5).chain(also.into_iter().skip(5)) {
+        call.await.unwrap().unwrap();
+    }
+    assert!(begun.elapsed() <= ms(6200), "{:?}", begun.elapsed());
+}

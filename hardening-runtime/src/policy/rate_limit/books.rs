@@ -7,7 +7,7 @@ use hardening_spec::MAX_RATE_LIMITS;
 use super::book::{Book, Lane};
 use super::calendar::Calendar;
 use super::joint::{Asked, Entered};
-use super::reservation::Waiter;
+use super::reservation::{Look, Waiter};
 use super::{Limiter, Refused};
 use crate::clock::Nanos;
 use crate::sync::MutexGuard;
@@ -117,10 +117,29 @@ impl Books {
         for part in &waiter.parts {
             let gcra = part.limiter.gcra();
             if !gcra.is_off() {
-                self.calendar(part, now).insert(&gcra, turn, part.cost, Arc::clone(waiter));
+                let lapses = turn.saturating_add(waiter.late);
+                self.calendar(part, now).insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
             }
         }
         waiter.turn.store(turn, Ordering::Release);
+    }
+
+    /// Has a caller whose turn has come begin.
+    pub(super) fn claim(&mut self, waiter: &Arc<Waiter>, turn: Nanos, now: Nanos) {
+        for part in &waiter.parts {
+            let gcra = part.limiter.gcra();
+            self.calendar(part, now).claim(&gcra, turn, |other| Arc::ptr_eq(other, waiter));
+        }
+    }
+
+    /// Charges a call in every lane for `now`.
+    pub(super) fn pass(&mut self, parts: &[Part], now: Nanos) {
+        for part in parts {
+            let gcra = part.limiter.gcra();
+            if !gcra.is_off() {
+                self.calendar(part, now).pass(&gcra, part.cost, now);
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, waiter: &Arc<Waiter>, now: Nanos) {
@@ -154,11 +173,23 @@ impl Books {
     }
 
     /// Counts a refusal, and says what it is.
-    pub(super) fn refusal(&mut self, part: &Part, retry_after: Nanos, now: Nanos) -> Entered {
+    fn refuse(&mut self, part: &Part, retry_after: Nanos, now: Nanos) -> (u8, Refused) {
         let gcra = part.limiter.gcra();
         let remaining = self.calendar(part, now).remaining(&gcra, now);
         part.limiter.count_refused();
-        Entered::Refused(part.position, Refused { retry_after, remaining })
+        (part.position, Refused { retry_after, remaining })
+    }
+
+    /// Refuses a call that comes.
+    pub(super) fn refusal(&mut self, part: &Part, retry_after: Nanos, now: Nanos) -> Entered {
+        let (position, refused) = self.refuse(part, retry_after, now);
+        Entered::Refused(position, refused)
+    }
+
+    /// Refuses a call that waits.
+    pub(super) fn refused(&mut self, part: &Part, retry_after: Nanos, now: Nanos) -> Look {
+        let (position, refused) = self.refuse(part, retry_after, now);
+        Look::Refused(position, refused)
     }
 
     /// Gives the locks back, then wakes those who are concerned.

@@ -15,6 +15,10 @@ struct Entry<W> {
     turn: Nanos,
     cost: u32,
     who: W,
+    /// Whether its caller has begun.
+    claimed: bool,
+    /// From when on its caller has lost the turn.
+    lapses: Nanos,
     /// The arrival time when its turn comes.
     meets: Nanos,
     /// The latest arrival time with which it and all later ones conform.
@@ -59,18 +63,39 @@ impl<W> Calendar<W> {
         self.tat
     }
 
-    /// Turns that have come are charges that have passed.
+    /// Turns that have come and were claimed are charges that have passed; those that nobody has claimed in time are none.
     pub(super) fn fold(&mut self, gcra: &Gcra, now: Nanos) {
         self.now = self.now.max(now);
+        let mut lapsed = false;
         while let Some(first) = self.waiting.front()
             && first.turn <= now
         {
-            self.tat = self.tat.max(first.turn).saturating_add(gcra.charge(first.cost));
+            if first.claimed {
+                self.tat = self.tat.max(first.turn).saturating_add(gcra.charge(first.cost));
+            } else if now >= first.lapses {
+                lapsed = true;
+            } else {
+                break;
+            }
             self.waiting.pop_front();
         }
         if self.waiting.is_empty() {
             self.end = self.tat;
         }
+        if lapsed {
+            self.full = Full::UNKNOWN;
+            self.changed(gcra, 0, usize::MAX);
+        }
+    }
+
+    /// The caller whose turn has come begins; false when it has lost the turn.
+    pub(super) fn claim(&mut self, gcra: &Gcra, turn: Nanos, who: impl Fn(&W) -> bool) -> bool {
+        let first = self.waiting.partition_point(|entry| entry.turn < turn);
+        let same = self.waiting.range_mut(first..).take_while(|entry| entry.turn == turn);
+        let Some(entry) = same.into_iter().find(|entry| who(&entry.who)) else { return false };
+        entry.claimed = true;
+        self.fold(gcra, self.now);
+        true
     }
 
     /// The earliest moment from `from` on at which `cost` units fit, `None` if they never do.
@@ -119,10 +144,11 @@ impl<W> Calendar<W> {
         self.changed(gcra, 0, usize::MAX);
     }
 
-    /// Puts a charge in its place.
-    pub(super) fn insert(&mut self, gcra: &Gcra, turn: Nanos, cost: u32, who: W) {
+    /// Puts a charge in its place; its caller may claim it until it `lapses`.
+    pub(super) fn insert(&mut self, gcra: &Gcra, turn: Nanos, lapses: Nanos, cost: u32, who: W) {
         let at = self.waiting.partition_point(|entry| entry.turn <= turn);
-        self.waiting.insert(at, Entry { turn, cost, who, meets: NEVER, latest: NEVER });
+        let (meets, latest) = (NEVER, NEVER);
+        self.waiting.insert(at, Entry { turn, cost, who, claimed: false, lapses, meets, latest });
         self.changed(gcra, at, at);
     }
 

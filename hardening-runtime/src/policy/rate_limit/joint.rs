@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64 as Counter;
 use tokio::sync::Notify;
 
 use super::book::Book;
-use super::books::{Books, Found};
+use super::books::{Books, Found, Part};
 use super::reservation::{REFUSED, Reservation, Waiter};
 use super::{Charge, Limiter, Refused, WithoutWaiting};
 use crate::clock::{NEVER, Nanos};
@@ -63,6 +63,7 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
         (None, Ok(found)) if found.turn > now => {
             static ORDER: Counter = Counter::new(0);
             let waiter = Arc::new(Waiter {
+                late: late(&parts),
                 parts: parts.into_boxed_slice(),
                 order: ORDER.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
                 until: latest,
@@ -75,15 +76,21 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
             return Entered::Later(Reservation(waiter));
         }
         _ => {
-            for part in &parts {
-                let gcra = part.limiter.gcra();
-                books.calendar(part, now).pass(&gcra, part.cost, now);
-            }
+            books.pass(&parts, now);
             Entered::Now
         }
     };
     books.finish(&parts);
     entered
+}
+
+/// So late may a caller be for its turn.
+const LATE: Nanos = 50_000_000;
+
+/// So late may the caller of these charges be: timers are late by a few milliseconds, and a busy machine by some more. One that is
+/// late by less than its limits give it time for is no burst either.
+fn late(parts: &[Part]) -> Nanos {
+    parts.iter().map(|part| part.limiter.gcra().charge(part.cost)).fold(LATE, Nanos::max)
 }
 
 /// Refuses without a lock where nobody waits and this call may not wait either.
@@ -147,7 +154,7 @@ impl Limiter {
 
 /// Everybody who waits, in the order of their coming.
 fn all(book: &Book) -> Vec<Arc<Waiter>> {
-    let mut waiters: Vec<_> = book.waiting().cloned().collect();
+    let mut waiters: Vec<_> = book.waiting().filter(|waiter| waiter.waits()).cloned().collect();
     waiters.sort_by_key(|waiter| waiter.order);
     waiters.dedup_by(|one, other| Arc::ptr_eq(one, other));
     waiters

@@ -7,7 +7,6 @@ use tokio::sync::Notify;
 
 use super::Refused;
 use super::books::{Books, HEIRS, Part};
-use super::joint::Entered;
 use crate::clock::{self, NEVER, Nanos};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -15,9 +14,6 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 const LEAD: Nanos = 8_000_000;
 /// The next ones behind it take it that much later, in case the first one is not polled.
 const STEP: Nanos = 1_000_000;
-/// A caller that is polled so much later than its turn is charged anew: calls begin when they are polled, and those whose turns came
-/// one after the other must not begin all at once.
-const LATE: Nanos = 50_000_000;
 /// The turn of a caller that has passed, and of one that is refused after all.
 const PASSED: Nanos = 0;
 pub(super) const REFUSED: Nanos = NEVER;
@@ -29,6 +25,9 @@ pub(super) struct Waiter {
     pub(super) order: u64,
     /// The latest turn that it may be given.
     pub(super) until: Nanos,
+    /// How much later than its turn it may begin. Calls begin when they are polled, and those whose turns came one after the other must
+    /// not begin all at once.
+    pub(super) late: Nanos,
     /// Changed under the locks of all its limits.
     pub(super) turn: AtomicU64,
     /// Above 0 when it has heard that there may be an earlier turn; 256 for each that passed the word on.
@@ -45,6 +44,11 @@ impl fmt::Debug for Waiter {
 impl Waiter {
     pub(super) fn turn(&self) -> Nanos {
         self.turn.load(Ordering::Acquire)
+    }
+
+    /// Whether it has not begun.
+    pub(super) fn waits(&self) -> bool {
+        self.turn() != PASSED
     }
 
     /// Tells it that there may be an earlier turn, or with 0 that its turn has changed.
@@ -104,12 +108,9 @@ impl Reservation {
             Ok(found) => (found.last, found.turn - now),
             Err(at) => (at, NEVER),
         };
-        let refused = books.refusal(&parts[at], retry_after, now);
+        let refused = books.refused(&parts[at], retry_after, now);
         books.finish(parts);
-        match refused {
-            Entered::Refused(position, refused) => Look::Refused(position, refused),
-            Entered::Now | Entered::Later(_) => Look::Passed,
-        }
+        refused
     }
 
     fn books(&self) -> Books {
@@ -125,35 +126,41 @@ impl Reservation {
             drop(books);
             return self.look(now);
         }
-        if now - turn > LATE
-            && let Some(later) = self.charge_anew(&mut books, now)
-        {
-            books.finish(&self.0.parts);
-            return Look::Waits(later);
+        if now - turn >= self.0.late {
+            return self.enter_anew(books, now);
         }
-        for part in &self.0.parts {
-            books.calendar(part, now);
-        }
+        books.claim(&self.0, turn, now);
         self.0.turn.store(PASSED, Ordering::Release);
         books.finish(&self.0.parts);
         Look::Passed
     }
 
-    /// Charges a caller whose turn has gone by; answers its next turn when there is no room now.
+    /// A caller that has lost its turn passes where there is room now, or gets another turn.
     #[cold]
-    fn charge_anew(&self, books: &mut Books, now: Nanos) -> Option<Nanos> {
-        let found = books.search(&self.0.parts, now, now).ok()?;
-        if found.turn > now {
-            books.insert(&self.0, found.turn, now);
-            return Some(found.turn);
-        }
-        for part in &self.0.parts {
-            let gcra = part.limiter.gcra();
-            if !gcra.is_off() {
-                books.calendar(part, now).pass(&gcra, part.cost, now);
+    fn enter_anew(&self, mut books: Books, now: Nanos) -> Look {
+        let parts = &self.0.parts;
+        let lost = self.0.turn();
+        books.remove(&self.0, now);
+        books.tell_of_gap(parts, lost, now);
+        let look = match books.search(parts, now, now) {
+            Ok(found) if found.turn <= now => {
+                books.pass(parts, now);
+                self.0.turn.store(PASSED, Ordering::Release);
+                Look::Passed
             }
-        }
-        None
+            Ok(found) if found.turn <= self.0.until => {
+                books.insert(&self.0, found.turn, now);
+                Look::Waits(found.turn)
+            }
+            found => {
+                let (at, retry_after) =
+                    found.map_or_else(|at| (at, NEVER), |found| (found.last, found.turn - now));
+                self.0.turn.store(REFUSED, Ordering::Release);
+                books.refused(&parts[at], retry_after, now)
+            }
+        };
+        books.finish(parts);
+        look
     }
 
     #[cold]
@@ -209,9 +216,7 @@ impl Reservation {
         let turn = waiter.turn();
         if turn != REFUSED {
             books.remove(waiter, now);
-            if turn > now {
-                books.tell_of_gap(&waiter.parts, turn, now);
-            }
+            books.tell_of_gap(&waiter.parts, turn, now);
         }
         books.finish(&waiter.parts);
     }

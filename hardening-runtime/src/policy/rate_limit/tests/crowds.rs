@@ -5,6 +5,18 @@ use super::*;
 
 const MILLI: Nanos = 1_000_000;
 
+/// So late may callers be.
+const LATE: Nanos = 7;
+
+/// A charge of the future.
+struct Plain {
+    turn: Nanos,
+    cost: u32,
+    number: u32,
+    begins_at: Nanos,
+    claimed: bool,
+}
+
 /// The calendar against a list that is run through from its beginning for each question.
 #[test]
 fn a_calendar_is_a_list_of_charges_that_all_conform() {
@@ -13,33 +25,45 @@ fn a_calendar_is_a_list_of_charges_that_all_conform() {
         let burst = random.u32(1..8);
         let gcra = Gcra::new(Rate::new(1, Duration::from_nanos(random.u64(1..10))), burst);
         let mut calendar = Calendar::new(random.u64(..20));
-        let mut plain: Vec<(Nanos, u32, u32)> = Vec::new();
+        let mut plain: Vec<Plain> = Vec::new();
         let (mut tat, mut now) = (calendar.tat(), 0);
         for number in 0..120 {
             now += random.u64(..4) * u64::from(random.u8(..3) == 0);
+            plain.sort_by_key(|one| one.turn);
+            for one in plain.iter_mut().filter(|one| one.turn <= now && one.begins_at <= now && !one.claimed)
+            {
+                one.claimed = calendar.claim(&gcra, one.turn, |who| *who == one.number);
+            }
             calendar.fold(&gcra, now);
-            plain.sort_by_key(|(turn, ..)| *turn);
-            plain.retain(|(turn, cost, _)| {
-                let passed = *turn <= now;
-                tat = if passed { tat.max(*turn) + gcra.charge(*cost) } else { tat };
-                !passed
-            });
+            while let Some(first) = plain.first()
+                && first.turn <= now
+                && (first.claimed || now >= first.turn + LATE)
+            {
+                let first = plain.remove(0);
+                tat = if first.claimed { tat.max(first.turn) + gcra.charge(first.cost) } else { tat };
+            }
             assert_eq!(calendar.tat(), tat, "seed {seed}");
+            // Whether what comes at that moment or later conforms, and nothing before is changed.
             let conforms = |at: Nanos, cost: u32| {
-                let mut all: Vec<_> = plain.iter().map(|(turn, cost, _)| (*turn, *cost)).collect();
+                let mut all: Vec<_> = plain.iter().map(|one| (one.turn, one.cost)).collect();
                 all.push((at, cost));
                 all.sort_unstable();
                 let mut tat = tat;
                 all.iter().all(|(turn, cost)| {
                     tat = tat.max(*turn) + gcra.charge(*cost);
-                    tat - turn <= gcra.tolerance
+                    *turn < at || tat - turn <= gcra.tolerance
                 })
             };
             match random.u8(..4) {
                 0 if !plain.is_empty() => {
-                    let (turn, _, gone) = plain.swap_remove(random.usize(..plain.len()));
+                    let at = random.usize(..plain.len());
+                    if plain[at].claimed {
+                        continue;
+                    }
+                    let Plain { turn, number: gone, .. } = plain.remove(at);
                     assert!(calendar.remove(&gcra, turn, |who| *who == gone));
                     assert!(!calendar.remove(&gcra, turn, |who| *who == gone));
+                    assert!(!calendar.claim(&gcra, turn, |who| *who == gone));
                 }
                 _ => {
                     let (cost, from) =
@@ -52,15 +76,20 @@ fn a_calendar_is_a_list_of_charges_that_all_conform() {
                     let exact = (from..from + 10_000).find(|at| conforms(*at, cost)).unwrap();
                     assert_eq!(found, Some(exact), "seed {seed}, {number}: {cost} from {from}, {calendar:?}");
                     let last = calendar.at_the_end(&gcra, cost, from).unwrap();
-                    assert!(conforms(last, cost) && plain.iter().all(|(turn, ..)| *turn <= last));
+                    assert!(conforms(last, cost) && plain.iter().all(|one| one.turn <= last));
                     if exact == now && cost > 0 {
                         let left = (0..=burst).rev().find(|cost| conforms(now, *cost)).unwrap();
-                        assert_eq!(calendar.remaining(&gcra, now), left, "seed {seed}");
+                        // Turns that were not claimed yet are taken for charges that come now.
+                        let told = calendar.remaining(&gcra, now);
+                        let exactly = plain.iter().all(|one| one.turn > now);
+                        assert!(told <= left && (told == left || !exactly), "seed {seed}: {told} of {left}");
                         calendar.pass(&gcra, cost, now);
                         tat = tat.max(now) + gcra.charge(cost);
                     } else if exact > now {
-                        calendar.insert(&gcra, exact, cost, number);
-                        plain.push((exact, cost, number));
+                        calendar.insert(&gcra, exact, exact + LATE, cost, number);
+                        // Some begin on time, some late, some too late.
+                        let begins_at = exact + random.u64(..2 * LATE) * u64::from(random.bool());
+                        plain.push(Plain { turn: exact, cost, number, begins_at, claimed: false });
                     }
                 }
             }
