@@ -488,3 +488,59 @@ async fn futures_join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F:
     .await;
     running.into_iter().filter_map(|(_, end)| end).collect()
 }
+
+#[circuit_breaker(consecutive = 1, open_for = 5s, probes = 1, key = key, max_keys = 1)]
+#[bulkhead(max = 1, queue = 5, key = key)]
+async fn of_key(key: u32, millis: u64, good: bool) -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(millis)).await;
+    if good { Ok(key) } else { Err(Rejected::ShuttingDown) }
+}
+
+/// The circuit of a key is handed to another one while a call of the first waits: that call asks the circuit of its own key.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_asks_the_circuit_of_its_own_key_again() {
+    let first = tokio::spawn(of_key(1, 100, true));
+    tokio::task::yield_now().await;
+    let waits = tokio::spawn(of_key(1, 0, true));
+    tokio::task::yield_now().await;
+    assert!(of_key(2, 0, false).await.is_err());
+    assert_eq!(first.await.unwrap(), Ok(1));
+    assert_eq!(waits.await.unwrap(), Ok(1), "key 1 never failed");
+    assert_eq!(circuit_of("breakers::of_key", &2_u32).unwrap().state(), CircuitState::Open);
+}
+
+type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<u32, Rejected>> + Send>>;
+
+policy! {
+    static BEFORE_PROBE: Bulkhead = { max = 1, queue = 5 };
+}
+
+fn calls_itself_boxed(depth: u32) -> Boxed {
+    Box::pin(calls_itself(depth))
+}
+
+#[circuit_breaker(consecutive = 1, open_for = 1s, probes = 1)]
+#[bulkhead(BEFORE_PROBE)]
+async fn calls_itself(depth: u32) -> Result<u32, Rejected> {
+    if depth == 0 { Ok(0) } else { calls_itself_boxed(depth - 1).await }
+}
+
+#[bulkhead(BEFORE_PROBE)]
+async fn occupies(millis: u64) -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(millis)).await;
+    Ok(0)
+}
+
+/// It waited while its circuit opened, and is a probe when its turn comes.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_was_admitted_after_its_wait_lends_its_permit() {
+    let occupant = tokio::spawn(occupies(3000));
+    tokio::task::yield_now().await;
+    let waits = tokio::spawn(calls_itself(2));
+    secs(1).await;
+    let circuit = circuit("breakers::calls_itself").unwrap();
+    circuit.open_for(Duration::from_secs(1));
+    occupant.await.unwrap().unwrap();
+    assert_eq!(waits.await.unwrap(), Ok(0));
+    assert_eq!(circuit.state(), CircuitState::Closed);
+}

@@ -203,35 +203,41 @@ async fn a_waiter_that_is_not_polled_keeps_nobody_waiting() {
 /// The caller who leaves and the first who waits belong to a runtime that is not driven from then on.
 #[test]
 fn a_waiter_on_a_runtime_that_is_not_driven_keeps_other_runtimes_waiting_for_no_longer() {
-    #[bulkhead(max = 1, queue = 10)]
-    async fn one() -> Result<(), Rejected> {
-        sleep(ms(1)).await;
-        Ok(())
-    }
-    #[bulkhead(max = 1, queue = 10)]
+    #[bulkhead(max = 1, queue = 500)]
     async fn in_turn(takes: u64) -> Result<(), Rejected> {
         sleep(ms(takes)).await;
         Ok(())
     }
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let (stops, goes_on) = (runtime(), runtime());
-    let mut holder = Box::pin(in_turn(60_000));
-    let asleep = stops.block_on(async {
-        poll_fn(|cx| {
-            assert!(holder.as_mut().poll(cx).is_pending());
-            Poll::Ready(())
-        })
-        .await;
-        let asleep = tokio::spawn(in_turn(0));
-        tokio::task::yield_now().await;
-        Some(asleep)
-    });
-    let waits = goes_on.spawn(in_turn(0));
-    goes_on.block_on(one()).unwrap();
-    stops.block_on(async move { drop(holder) });
-    let ended = goes_on.block_on(async { tokio::time::timeout(ms(5000), waits).await });
-    ended.expect("it has its turn").unwrap().unwrap();
-    stops.block_on(asleep.unwrap()).unwrap().unwrap();
+    // Callers of so many runtimes that are not driven any more are first in the queue, some of each.
+    for (runtimes, of_each) in [(1, 1), (1, 100), (2, 1), (3, 3)] {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let stop: Vec<_> = (0..runtimes).map(|_| runtime()).collect();
+        let goes_on = runtime();
+        let mut holder = Box::pin(in_turn(60_000));
+        let mut asleep = Vec::new();
+        for (at, stops) in stop.iter().enumerate() {
+            asleep.extend(stops.block_on(async {
+                if at == 0 {
+                    poll_fn(|cx| {
+                        assert!(holder.as_mut().poll(cx).is_pending());
+                        Poll::Ready(())
+                    })
+                    .await;
+                }
+                let asleep: Vec<_> = (0..of_each).map(|_| tokio::spawn(in_turn(0))).collect();
+                tokio::task::yield_now().await;
+                asleep
+            }));
+        }
+        let waits = goes_on.spawn(in_turn(0));
+        goes_on.block_on(async { tokio::task::yield_now().await });
+        stop[0].block_on(async move { drop(holder) });
+        let ended = goes_on.block_on(async { tokio::time::timeout(ms(10_000), waits).await });
+        ended.unwrap_or_else(|_| panic!("{runtimes} runtimes, {of_each} callers of each")).unwrap().unwrap();
+        for (at, asleep) in asleep.into_iter().enumerate() {
+            stop[at / of_each].block_on(async { asleep.await.unwrap().unwrap() });
+        }
+    }
 }
 
 /// A place that was offered and is not taken up goes on at the latest with the next who comes.

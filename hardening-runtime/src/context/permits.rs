@@ -50,6 +50,10 @@ impl Permit {
         Arc::new(Self { policy, cost, call, name, lent: AtomicBool::new(false), waiting: Mutex::default() })
     }
 
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy
+    }
+
     fn lend(self: &Arc<Self>) -> Option<Loan> {
         let free = self.lent.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         free.then(|| Loan { permit: Arc::clone(self), spent: false })

@@ -166,14 +166,26 @@ impl Call<'_> {
 
     /// Asks a circuit that has changed while the attempt waited for the rest, or has given its place as a probe to another.
     #[cold]
-    fn ask_again(&mut self, breaker: &CircuitBreaker) {
+    fn ask_again(&mut self, breaker: &'static CircuitBreaker) {
         happened!(self, CircuitTold);
         breaker.record(self.permit, self.now, Verdict::Neither, 0);
         self.permit = Permit::NONE;
-        match breaker.admit(self.now) {
+        // The circuit of a key may be that of another key by now.
+        let (breaker, admission) = match &self.state.breaker.other {
+            Some(OtherBreakers::Keyed(keyed)) => {
+                let (breaker, admission) = keyed.admit(self.key_of_circuit(), self.now);
+                self.attach().breaker = Some(breaker);
+                (breaker, admission)
+            }
+            _ => (breaker, breaker.admit(self.now)),
+        };
+        match admission {
             Admission::Admitted(permit) => {
                 happened!(self, CircuitPassed);
                 self.permit = permit;
+                if CircuitBreaker::is_probe(permit) {
+                    self.lend_circuit(breaker);
+                }
             }
             Admission::Refused { retry_after } => self.refuse_open(retry_after),
         }
@@ -185,8 +197,7 @@ impl Call<'_> {
         let admission = match breakers {
             OtherBreakers::Shared(breaker) => return self.ask_exactly(breaker, true),
             OtherBreakers::Keyed(keyed) => {
-                let bulkhead_key = usize::from(self.state.bulkhead.keyed().is_some());
-                let key = self.key(1 + bulkhead_key);
+                let key = self.key_of_circuit();
                 if permits::are_held() && self.borrow_circuit(keyed.circuit(key, self.now)) {
                     return true;
                 }
@@ -214,6 +225,11 @@ impl Call<'_> {
                 false
             }
         }
+    }
+
+    /// The hash of the circuit's key, which comes before that of the bulkhead.
+    fn key_of_circuit(&self) -> u64 {
+        self.key(1 + usize::from(self.state.bulkhead.keyed().is_some()))
     }
 
     #[cold]

@@ -1,7 +1,10 @@
 //! A call whose result may be there already.
 
+use std::future::poll_fn;
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use super::admit::Wait;
 use super::load::{CacheAnswer, Cached, Load, Task};
@@ -135,18 +138,31 @@ impl Call<'_> {
     async fn follow<V: Clone>(&mut self, follower: &mut Follower<V>) -> Followed<V> {
         let mut watched = follower.mark().watch();
         let half = self.patience_with_leader() / 2;
+        let load = Arc::clone(follower.mark());
         loop {
+            let mut wants = pin!(load.wants_more());
+            wants.as_mut().enable();
+            if waits_for_this_call(&load) {
+                return Followed::Stalled;
+            }
             let look = clock::now().saturating_add(half);
             let mut landed = None;
-            let waited =
-                Self::until(look.min(self.deadline), async { landed = Some(follower.landed().await) }).await;
+            let mut landing = pin!(follower.landed());
+            let landed_or_wanting = poll_fn(|cx| {
+                if let Poll::Ready(how) = landing.as_mut().poll(cx) {
+                    landed = Some(how);
+                    return Poll::Ready(());
+                }
+                wants.as_mut().poll(cx)
+            });
+            let waited = Self::until(look.min(self.deadline), landed_or_wanting).await;
             self.now = clock::now();
             match (waited, landed) {
                 (Wait::Done, Some(landing)) => return Followed::Landed(landing),
                 (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
                 _ if self.now >= self.deadline => self.refuse(Reason::DeadlineExceeded),
-                _ if waits_for_this_call(follower.mark()) => return Followed::Stalled,
-                _ if follower.mark().is_driven(&mut watched) => continue,
+                (Wait::Done, None) => continue,
+                _ if load.is_driven(&mut watched) => continue,
                 _ => return Followed::Stalled,
             }
             return Followed::Refused;

@@ -30,6 +30,8 @@ impl Loading {
     /// Ends the poll; what has answered is still in the hands of its call.
     pub(super) fn leave<R>(self, polled: &Poll<R>) {
         if polled.is_pending() {
+            // Whatever gave up, the body goes on.
+            self.0.gives_up_for(0);
             self.0.suspend();
         }
     }

@@ -32,6 +32,10 @@ impl Nested {
         (!self.lent.is_empty()).then(|| permits::show(self.lent.iter().map(|(_, permit)| permit)))
     }
 
+    fn lends(&self, policy: Policy) -> bool {
+        self.lent.iter().any(|(_, permit)| permit.policy() == policy)
+    }
+
     fn end_attempt(&mut self) {
         self.used.clear();
         self.lent.retain(|(per, _)| *per == Per::Call);
@@ -64,7 +68,10 @@ impl Call<'_> {
     }
 
     pub(super) fn lend_circuit(&mut self, breaker: &'static CircuitBreaker) {
-        self.lend(Per::Attempt, Policy::of(breaker), 0, breaker.name());
+        let policy = Policy::of(breaker);
+        if !self.attach().nested.lends(policy) {
+            self.lend(Per::Attempt, policy, 0, breaker.name());
+        }
     }
 
     /// Whether calls inside may run in the same place. A function that calls itself is refused by a bulkhead of its own without a queue,
@@ -162,7 +169,8 @@ impl Call<'_> {
             tracing::warn!(
                 call = self.state.name,
                 policy = self.state.bulkhead_name,
-                "a call waits for a place and holds another for which those wait that hold this one: with no other place and                  no `max_wait` or deadline they wait for ever; enter bulkheads in the same order everywhere"
+                "a call waits for a place and holds another, for which those wait that hold this one: they may wait for ever; enter \
+                 bulkheads in the same order everywhere, or give one of them a `max_wait`"
             );
         }
         waiting

@@ -35,8 +35,9 @@ pub(super) struct Line {
     watched: Option<Nanos>,
 }
 
-/// So many callers that wait are looked at for one that may watch over the offers.
-const WATCHERS: usize = 64;
+/// So many callers at either end of the queue are looked at for runtimes that may watch over the offers, and so many watch.
+const LOOKED_AT: usize = 64;
+const WATCHES: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -46,12 +47,6 @@ pub(super) struct Waiter {
     waker: Option<Waker>,
     /// The runtime that polls it.
     runtime: Option<Runtime>,
-}
-
-impl Waiter {
-    fn shares_runtime(&self, other: &Self) -> bool {
-        matches!((&self.runtime, &other.runtime), (Some(one), Some(other)) if one.is(other))
-    }
 }
 
 #[derive(Debug)]
@@ -193,21 +188,23 @@ impl Line {
         (false, waiter.and_then(|waiter| waiter.waker))
     }
 
-    /// Begins a watch over the offers where others wait for what is offered; answers the runtime for its timer. That is the one of a
-    /// caller who would be served next, and rather not of one that has an offer: a runtime may not be driven any more.
-    pub(super) fn begin_watch(&mut self, now: Nanos) -> Option<Runtime> {
+    /// Begins a watch over the offers where others wait for what is offered; answers the runtimes for its timers. A runtime may not be
+    /// driven any more, so these are the one that is driven now and those of callers who would be served next.
+    pub(super) fn begin_watch(&mut self, now: Nanos) -> Vec<Runtime> {
         if !self.needs_watch(now) {
-            return None;
+            return Vec::new();
         }
-        let offered =
-            |waiter: &&Waiter| self.offered.values().any(|offer| offer.waiter.shares_runtime(waiter));
-        let mut waiting = self.ready.values().take(WATCHERS);
-        let next = waiting.clone().find(|waiter| !offered(waiter)).or_else(|| waiting.next())?;
-        let runtime = next.runtime.clone().or_else(Runtime::current);
-        if runtime.is_some() {
+        let mut runtimes: Vec<Runtime> = Runtime::current().into_iter().collect();
+        let waiting = self.ready.values().take(LOOKED_AT).chain(self.ready.values().rev().take(LOOKED_AT));
+        for runtime in waiting.filter_map(|waiter| waiter.runtime.as_ref()) {
+            if runtimes.len() < WATCHES && !runtimes.iter().any(|known| known.is(runtime)) {
+                runtimes.push(runtime.clone());
+            }
+        }
+        if !runtimes.is_empty() {
             self.watched = Some(now.saturating_add(GRACE));
         }
-        runtime
+        runtimes
     }
 
     /// Whether a permit is offered for which others wait, and no timer is to look at that, or one that is late: its runtime is not

@@ -123,8 +123,15 @@ impl Bulkhead {
     }
 
     fn set_plain(&self) {
-        let exact = self.exact.load(Ordering::Acquire) > 0;
-        self.plain.set(if exact { 0 } else { self.max.get().saturating_sub(1) });
+        let is_exact = || self.exact.load(Ordering::Acquire) > 0;
+        loop {
+            let exact = is_exact();
+            self.plain.set(if exact { 0 } else { self.max.get().saturating_sub(1) });
+            // Another thread may have seen a nested call meanwhile.
+            if exact == is_exact() {
+                return;
+            }
+        }
     }
 
     /// Whether a caller that has just entered must tell the calls inside it: they may find no place of their own.

@@ -36,9 +36,9 @@ fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
 /// Ends a look at the queue: releases the lock, then wakes those who were offered a permit. Waking may run any code.
 fn end(line: MutexGuard<'_, Line>, shared: &Arc<Mutex<Line>>, now: Nanos, woken: Vec<Waker>) {
     let mut line = line;
-    let runtime = line.begin_watch(now);
+    let runtimes = line.begin_watch(now);
     drop(line);
-    if let Some(runtime) = runtime {
+    for runtime in runtimes {
         let watch = Watch(Arc::clone(shared));
         runtime.after(GRACE, move || watch.look());
     }

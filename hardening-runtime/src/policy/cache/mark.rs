@@ -3,6 +3,9 @@
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 use crate::clock::Nanos;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -18,6 +21,7 @@ pub struct Mark {
     waits_for: Mutex<Vec<Arc<Mark>>>,
     /// The bulkheads in which calls inside this one wait for a place, by their addresses.
     places: Mutex<Vec<usize>>,
+    wants: Notify,
     /// How often a call inside this load asked for it.
     recursions: AtomicU32,
     /// The deadline for which a call inside this load gave up, 0 for none.
@@ -92,12 +96,12 @@ impl Mark {
         self.recursions.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A call inside this load gives up, since it has no time left before this deadline.
+    /// A call inside this load gives up, since it has no time left before this deadline; 0 takes that back.
     pub fn gives_up_for(&self, deadline: Nanos) {
         self.gave_up_for.store(deadline, Ordering::Release);
     }
 
-    /// Whether a call inside this load gave up for this deadline.
+    /// Whether a call inside this load gave up for this deadline in the last poll.
     pub fn gave_up_for(&self, deadline: Nanos) -> bool {
         self.gave_up_for.load(Ordering::Acquire) == deadline
     }
@@ -105,6 +109,12 @@ impl Mark {
     /// A call inside this load begins to wait for a place.
     pub fn begin_to_want(&self, place: usize) {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        self.wants.notify_waiters();
+    }
+
+    /// Completes when a call inside this load begins to wait for a place, from the moment on at which it is enabled.
+    pub fn wants_more(&self) -> Notified<'_> {
+        self.wants.notified()
     }
 
     /// It waits no longer.
