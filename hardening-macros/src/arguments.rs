@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, GenericArgument, Ident, Pat, PatIdent, PathArguments, Receiver, ReceiverKind,
-    Signature, Type,
+    Attribute, FieldPat, FnArg, GenericArgument, Ident, Member, Meta, Pat, PatIdent, PathArguments, Receiver,
+    ReceiverKind, Signature, Type,
 };
 
 use crate::words::is_one_of;
@@ -34,9 +34,13 @@ pub(crate) fn bindings(sig: &Signature) -> Vec<Ident> {
     found
 }
 
-/// The `#[cfg]`s among some attributes.
+/// The `#[cfg]`s among some attributes, and what may give one.
 pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
-    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+    let gives_cfg = |attr: &&Attribute| match &attr.meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => crate::words::names(list.tokens.clone(), "cfg"),
+        meta => meta.path().is_ident("cfg"),
+    };
+    attrs.iter().filter(gives_cfg).cloned().collect()
 }
 
 /// How `self` arrives.
@@ -102,14 +106,14 @@ fn names(pat: &mut Pat, ty: Option<&Type>, passing: Passing, found: &mut impl Fn
         }
         Pat::Paren(inner) => names(&mut inner.pat, ty, passing, found),
         Pat::Reference(inner) => {
-            let target = match ty {
+            let target = match ty.map(bare) {
                 Some(Type::Reference(reference)) => Some(&*reference.elem),
                 _ => None,
             };
             names(&mut inner.pat, target, target.map_or(Passing::Owned, of_type), found);
         }
         Pat::Tuple(tuple) => {
-            let types = match ty {
+            let types = match ty.map(bare) {
                 Some(Type::Tuple(types)) if types.elems.len() == tuple.elems.len() => Some(&types.elems),
                 _ => None,
             };
@@ -125,9 +129,30 @@ fn names(pat: &mut Pat, ty: Option<&Type>, passing: Passing, found: &mut impl Fn
             slice.elems.iter_mut().for_each(|element| names(element, None, inside(passing), found));
         }
         Pat::Struct(fields) => {
-            fields.fields.iter_mut().for_each(|field| names(&mut field.pat, None, inside(passing), found));
+            for field in &mut fields.fields {
+                names(&mut field.pat, None, inside(passing), found);
+                spell_out(field);
+            }
         }
         _ => {}
+    }
+}
+
+/// Writes the field in front of a name that is not the field's any more.
+fn spell_out(field: &mut FieldPat) {
+    if let (Member::Named(member), Pat::Ident(name)) = (&field.member, &*field.pat)
+        && *member != name.ident
+    {
+        field.colon_token.get_or_insert_default();
+    }
+}
+
+/// A type without what a macro or parentheses put around it.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        ty => ty,
     }
 }
 

@@ -306,3 +306,11 @@ pub async fn shape(kind: PhantomData<Cell<u32>>, _other: PhantomData<fn() -> Rc<
     pause().await;
     Ok(std::mem::size_of_val(&kind))
 }
+
+//# conditional_by_cfg_attr
+//# call: shape(1)
+#[attributes]
+pub async fn shape(number: u32, #[cfg_attr(all(), cfg(any()))] gone: Missing) -> Result<u32, Error> {
+    pause().await;
+    Ok(number)
+}

@@ -249,6 +249,17 @@ async fn price(shop: Shop, sku: String) -> Result<Price, Error> {
         )
     );
     snapshot!(
+        "cached_in_bytes",
+        shown(
+            r"
+#[cached(ttl = 30s, key = sku, max_bytes = 1MiB, negative = Error::NotFound for 5s)]
+async fn price(sku: String) -> Result<Price, Error> {
+    supplier().price(sku).await
+}
+"
+        )
+    );
+    snapshot!(
         "idempotent",
         shown(
             r"
