@@ -64,7 +64,7 @@ impl Handover {
     pub(super) fn plan(sig: &mut Signature, mentions: &Mentions) -> Self {
         let mut handover = Self::default();
         let function = context(sig.fn_token.span);
-        let mut taken: Vec<String> = BOUND.map(str::to_owned).to_vec();
+        let mut taken = Vec::new();
         for (at, argument) in sig.inputs.iter_mut().enumerate() {
             let FnArg::Typed(typed) = argument else { continue };
             if handover.move_whole(at, typed, mentions, &mut taken) {
@@ -296,11 +296,12 @@ const BOUND: [&str; 27] = [
 /// A name that no other argument has, nor anything around the body: names of different macros may look alike.
 fn unique(name: &Ident, taken: &mut Vec<String>) -> Ident {
     let mut text = name.to_string();
-    if !taken.contains(&text) {
+    let is_taken = |text: &String| BOUND.contains(&&**text) || taken.contains(text);
+    if !is_taken(&text) {
         taken.push(text);
         return name.clone();
     }
-    while taken.contains(&text) {
+    while is_taken(&text) {
         text.push('_');
     }
     taken.push(text.clone());
