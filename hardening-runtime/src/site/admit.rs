@@ -16,7 +16,7 @@ use crate::clock::{self, Nanos};
 use crate::context::permits::{self, Policy};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
-use crate::policy::circuit_breaker::{Admission, CircuitBreaker, Permit, Verdict};
+use crate::policy::circuit_breaker::{Admission, CircuitBreaker, KeyedBreakers, Permit, Verdict};
 use crate::policy::rate_limit::{Look, Reservation};
 use crate::policy::retry::random;
 use crate::policy::throttle::Throttle;
@@ -171,24 +171,34 @@ impl Call<'_> {
         breaker.record(self.permit, self.now, Verdict::Neither, 0);
         self.permit = Permit::NONE;
         // The circuit of a key may be that of another key by now.
-        let (breaker, admission) = match &self.state.breaker.other {
-            Some(OtherBreakers::Keyed(keyed)) => {
-                let (breaker, admission) = keyed.admit(self.key_of_circuit(), self.now);
-                self.attach().breaker = Some(breaker);
-                (breaker, admission)
-            }
-            _ => (breaker, breaker.admit(self.now)),
+        let admission = match &self.state.breaker.other {
+            Some(OtherBreakers::Keyed(keyed)) => self.admit_of_key(keyed, self.key_of_circuit()),
+            _ => self.lend_probe(breaker, breaker.admit(self.now)),
         };
         match admission {
             Admission::Admitted(permit) => {
                 happened!(self, CircuitPassed);
                 self.permit = permit;
-                if CircuitBreaker::is_probe(permit) {
-                    self.lend_circuit(breaker);
-                }
             }
             Admission::Refused { retry_after } => self.refuse_open(retry_after),
         }
+    }
+
+    /// Asks the circuit of a key, which may be another one each time.
+    fn admit_of_key(&mut self, keyed: &'static KeyedBreakers, key: u64) -> Admission {
+        let (breaker, admission) = keyed.admit(key, self.now);
+        self.attach().breaker = Some(breaker);
+        self.lend_probe(breaker, admission)
+    }
+
+    /// Lends a probe's permit to the calls inside.
+    fn lend_probe(&mut self, breaker: &'static CircuitBreaker, admission: Admission) -> Admission {
+        if let Admission::Admitted(permit) = admission
+            && CircuitBreaker::is_probe(permit)
+        {
+            self.lend_circuit(breaker);
+        }
+        admission
     }
 
     /// Asks a circuit of others or of a key, or a throttle.
@@ -201,14 +211,7 @@ impl Call<'_> {
                 if permits::are_held() && self.borrow_circuit(keyed.circuit(key, self.now)) {
                     return true;
                 }
-                let (breaker, admission) = keyed.admit(key, self.now);
-                self.attach().breaker = Some(breaker);
-                if let Admission::Admitted(permit) = admission
-                    && CircuitBreaker::is_probe(permit)
-                {
-                    self.lend_circuit(breaker);
-                }
-                admission
+                self.admit_of_key(keyed, key)
             }
             OtherBreakers::Throttle(throttle) if throttle.admit(self.now, random()) => {
                 Admission::Admitted(Permit::at(self.now))
