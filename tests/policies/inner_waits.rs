@@ -64,15 +64,24 @@ async fn hurried<F: Future<Output = Result<u32, Error>>>(load: F) -> Result<u32,
     load.await
 }
 
+/// The leader fails for want of its caller's time, and twenty callers that waited for its load get the value.
+async fn hands_over<F>(leader: impl Future<Output = F::Output> + Send + 'static, follow: impl Fn() -> F)
+where
+    F: Future<Output = Result<u32, Error>> + Send + 'static,
+{
+    let leader = tokio::spawn(leader);
+    yield_now().await;
+    let followers = twenty(follow);
+    assert!(leader.await.unwrap().is_err());
+    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_queue_inside_a_load_hands_it_over() {
     let occupant = tokio::spawn(occupied(600));
     yield_now().await;
-    let leader = tokio::spawn(hurried(queued(1)));
-    yield_now().await;
-    let followers = twenty(|| queued(1));
-    assert!(leader.await.unwrap().is_err(), "half of its second is over before there is a place");
-    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    // Half of its second is over before there is a place.
+    hands_over(hurried(queued(1)), || queued(1)).await;
     occupant.await.unwrap().unwrap();
 }
 
@@ -103,11 +112,7 @@ async fn a_load_inside_a_load_hands_both_over() {
 #[tokio::test(start_paused = true)]
 async fn a_limit_inside_a_load_hands_it_over() {
     limited(0).await.unwrap();
-    let leader = tokio::spawn(hurried(in_turn(1)));
-    yield_now().await;
-    let followers = twenty(|| in_turn(1));
-    assert!(leader.await.unwrap().is_err());
-    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    hands_over(hurried(in_turn(1)), || in_turn(1)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,11 +121,7 @@ async fn a_retry_inside_a_load_hands_it_over() {
     async fn hurried(k: u32) -> Result<u32, Error> {
         mended(k).await
     }
-    let leader = tokio::spawn(hurried(1));
-    yield_now().await;
-    let followers = twenty(|| mended(1));
-    assert!(leader.await.unwrap().is_err());
-    assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    hands_over(hurried(1), || mended(1)).await;
 }
 
 /// A function's own time is the same for whoever leads: its end is that of all.
