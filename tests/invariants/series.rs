@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use hardening::{
-    Rejected, bulkhead, circuit_breaker, fallback, hardened, rate_limited, retry, telemetry, timeout,
+    Rejected, bulkhead, circuit_breaker, fallback, hardened, rate_limited, retry, timeout,
 };
+
+use crate::support::scraped;
 
 #[fallback(Ok(0))]
 #[retry(attempts = 3, backoff = 0ms, idempotent)]
@@ -23,8 +25,7 @@ async fn quoted() -> Result<(), Rejected> {
 
 /// Each series of these two functions, without its value.
 fn series() -> BTreeSet<String> {
-    let mut text = String::new();
-    telemetry::calls::render(&mut text);
+    let text = scraped();
     let ours = text.lines().filter(|line| line.contains("\"series::"));
     ours.map(|line| line.rsplit_once(' ').expect("a value").0.to_owned()).collect()
 }

@@ -38,10 +38,20 @@ pub(crate) async fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> O
     .await
 }
 
+/// What a scrape shows. It brings every circuit of the process up to its clock, so it reads the machine's: a test whose paused
+/// clock is far ahead would end the probes of other tests.
+pub(crate) fn scraped() -> String {
+    let scrape = || {
+        let mut text = String::new();
+        telemetry::calls::render(&mut text);
+        text
+    };
+    std::thread::scope(|scope| scope.spawn(scrape).join()).unwrap()
+}
+
 /// The value of a series.
 pub(crate) fn metric(series: &str) -> u64 {
-    let mut text = String::new();
-    telemetry::calls::render(&mut text);
+    let text = scraped();
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no series {series}")).parse().unwrap()
 }

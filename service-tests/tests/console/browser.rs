@@ -56,7 +56,7 @@ fn traffic(running: &Running) -> JoinSet<()> {
         ("/search", 12),
         ("/search", 12),
         ("/partner", 45),
-        ("/report", 400),
+        ("/export", 400),
         ("/odd", 700),
     ] {
         clients.spawn(async move {

@@ -82,6 +82,7 @@ async fn service(setup: &mut Setup) -> hard::Result<Router> {
 
 #[tokio::test]
 async fn calls_answer() {
+    let _alone = hard::testing::alone();
     assert_eq!(stacked(1).await.unwrap(), 1);
     assert_eq!(by_path(2).await.unwrap(), 2);
     assert_eq!(twice(3).await.unwrap(), 3);
