@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hardening::{
-    Rejected, bulkhead, circuit_breaker, fallback, hardened, rate_limited, retry, timeout,
-};
+use hardening::{Rejected, bulkhead, circuit_breaker, fallback, hardened, rate_limited, retry, timeout};
 
 use crate::support::scraped;
 
