@@ -276,6 +276,20 @@ fn other_numbers_are_in_force_at_once_and_the_state_stays() {
 }
 
 #[test]
+fn enough_probes_have_answered_when_fewer_are_wanted_than_before() {
+    let breaker = breaker(CircuitBreakerSpec { probes: 3, ..SPEC });
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    for _ in 0..2 {
+        breaker.record(admitted(&breaker, 2 * SECOND), 2 * SECOND, Verdict::Success, 0);
+    }
+    breaker.tune(&CircuitBreakerSpec { probes: 2, ..SPEC }, None);
+    assert_eq!(breaker.state(2 * SECOND), CircuitState::HalfOpen, "no call has come since");
+    admitted(&breaker, 2 * SECOND);
+    assert_eq!(breaker.state(2 * SECOND), CircuitState::Closed);
+    assert_eq!(breaker.transition_count(CircuitState::HalfOpen, CircuitState::Closed), 1);
+}
+
+#[test]
 fn a_share_trips_from_the_least_calls_on() {
     let spec = CircuitBreakerSpec {
         window: Spec::Calls(100),

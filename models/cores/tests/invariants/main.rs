@@ -6,6 +6,7 @@ mod breaker;
 mod breaker_model;
 mod budget;
 mod bulkhead;
+mod bulkhead_watch;
 mod hedge;
 mod keys;
 mod rate_limit;
