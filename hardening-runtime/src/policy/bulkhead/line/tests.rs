@@ -29,6 +29,34 @@ fn a_queue_that_stands_is_served_newest_first_until_it_is_empty() {
 }
 
 #[test]
+fn a_queue_stands_only_after_the_time_of_a_burst() {
+    let mut line = Line::default();
+    let joined = [0, STANDING, STANDING].map(|at| line.join(at, NEVER, None));
+    assert_eq!(served(&mut line, STANDING), joined);
+}
+
+#[test]
+fn a_caller_that_is_put_back_is_the_next_again() {
+    let mut line = Line::default();
+    let joined = [(); 2].map(|()| line.join(0, NEVER, None));
+    let next = line.next(0).expect("two wait");
+    line.put_back(next);
+    assert_eq!(served(&mut line, 0), joined);
+}
+
+#[test]
+fn a_caller_that_was_passed_over_may_enter_until_its_patience_ends() {
+    for (now, claim) in [(MILLI + GRACE, Claim::IfFree), (MILLI + GRACE + 1, Claim::Waits)] {
+        let mut line = Line::default();
+        let first = line.join(0, MILLI + GRACE, None);
+        let next = line.next(0).expect("it waits");
+        line.offer(next, 0);
+        assert!(line.take_late(GRACE));
+        assert_eq!(line.claim(first, now, Waker::noop()).0, claim, "{now}");
+    }
+}
+
+#[test]
 fn nobody_is_offered_a_permit_beyond_its_patience() {
     let mut line = Line::default();
     let (soon, later) = (line.join(0, MILLI, None), line.join(0, 2 * MILLI, None));

@@ -1,6 +1,7 @@
 //! Slow calls in flight, and the share that is admitted after closing.
 
 use super::*;
+use crate::policy::keyed::Reusable;
 
 #[test]
 fn calls_in_flight_that_are_slow_by_now_open_the_circuit() {
@@ -134,4 +135,26 @@ fn a_ramp_is_none_by_hand_and_over_when_it_is_switched_off() {
     for _ in 0..100 {
         admitted(&reported, 2 * SECOND);
     }
+}
+
+#[test]
+fn without_a_ramp_a_circuit_is_plainly_closed_at_once() {
+    let (breaker, probe) = probing(2);
+    breaker.record(probe, 2 * SECOND, Verdict::Success, 0);
+    assert!(Word::is_plainly_closed(breaker.word.load(Ordering::Relaxed)));
+    // Nor is anything ramping before it is closed.
+    let breaker =
+        self::breaker(CircuitBreakerSpec { ramp: Some(Duration::from_secs(10)), probes: 2, ..SPEC });
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    breaker.record(admitted(&breaker, 2 * SECOND), 2 * SECOND, Verdict::Success, 0);
+    let word = Word::unpack(breaker.word.load(Ordering::Relaxed));
+    assert_eq!((word.phase, word.ramping), (Phase::HalfOpen, false));
+}
+
+#[test]
+fn a_circuit_that_ramps_is_not_idle() {
+    let breaker = ramping(SPEC);
+    assert!(!Reusable::is_idle(&breaker, 12 * SECOND - 1));
+    assert!(Reusable::is_idle(&breaker, 12 * SECOND));
+    assert!(Reusable::is_idle(&self::breaker(SPEC), 0));
 }
