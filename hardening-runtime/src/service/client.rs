@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
 
 use super::address::Peer;
+use super::forwarded::hops;
 use super::said::Said;
 use crate::policy::rate_limit::hash_key;
+use crate::settings::Http;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -18,42 +20,70 @@ pub(crate) struct Client {
     pub(crate) ip: Option<IpAddr>,
     /// Whether the peer's word on its client is believed.
     pub(crate) vouched: bool,
-    /// Whether forwarding headers came from a peer that is not trusted.
-    pub(crate) forwarded_by_stranger: bool,
     /// What it is known by where clients are told apart: a hash of its [`bucket`], 0 without an address.
     pub(crate) key: u64,
+    /// What a peer says that is not trusted.
+    pub(crate) claim: Claim,
+}
+
+/// What a peer that is not trusted says of its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Nothing, or nothing that is an address.
+    #[default]
+    None,
+    /// Another address, which changes nothing: the peer is the client.
+    Ignored,
+    /// This one, by its key. The peer may be a proxy that nobody has listed: it has a private address, and there is no list.
+    Of(u64),
 }
 
 impl Client {
-    /// The peer itself, unless it is trusted; then the rightmost address of `x-forwarded-for` that is not. A process that
+    /// The peer itself, unless it is trusted; then the rightmost address of `http.client_header` that is not. A process that
     /// may open the service's Unix socket is trusted like a proxy. `key` is the peer's own.
-    pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, key: u64, trusted: &[IpNet]) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, key: u64, http: &Http) -> Self {
+        let (field, trusted) = (http.client_header.name(), &http.trusted_proxies);
         let peer = peer.ip().map(|ip| ip.to_canonical());
         let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
-        if peer.is_some_and(|peer| !is_trusted(&peer)) {
-            let forwarded_by_stranger = said.has(Said::FORWARDED);
-            return Self { ip: peer, vouched: false, forwarded_by_stranger, key };
+        let vouched = peer.is_none_or(|peer| is_trusted(&peer));
+        let is_usual = *field == FORWARDED || *field == FORWARDED_FOR;
+        let mut client = Self { ip: peer, vouched, key, claim: Claim::None };
+        if is_usual && !said.has(Said::FORWARDED) {
+            return client;
         }
-        let mut ip = peer;
-        if !said.has(Said::FORWARDED) {
-            return Self::new(ip, true, false);
+        let mut hops = hops(headers, field);
+        if !vouched {
+            // The last hop is the peer's own word.
+            client.claim = match hops.next().flatten() {
+                None => Claim::None,
+                Some(ip) if trusted.is_empty() && peer.is_some_and(is_private) => {
+                    Claim::Of(self::key(Some(ip)))
+                }
+                Some(_) => Claim::Ignored,
+            };
+            return client;
         }
-        let lists = headers.get_all(FORWARDED_FOR);
-        let mut hops: Vec<&str> =
-            lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|l| l.split(',')).collect();
-        while let Some(hop) = hops.pop() {
-            // What cannot be read was written by nobody we trust: the hop before it is the client.
-            let Some(hop) = address(hop.trim()) else { break };
-            ip = Some(hop);
+        // What cannot be read was written by nobody we trust: the hop before it is the client.
+        for hop in hops.map_while(|hop| hop) {
+            client.ip = Some(hop);
             if !is_trusted(&hop) {
                 break;
             }
         }
-        Self::new(ip, true, false)
+        client.key = self::key(client.ip);
+        client
     }
+}
 
-    pub(crate) fn new(ip: Option<IpAddr>, vouched: bool, forwarded_by_stranger: bool) -> Self {
-        Self { ip, vouched, forwarded_by_stranger, key: key(ip) }
+/// Whether an address is of a private network, of this machine, or of a link: proxies of the service's own have these.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        // Carriers and clouds use 100.64.0.0/10 inside (RFC 6598).
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -78,29 +108,24 @@ pub(crate) fn bucket(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`.
-fn address(hop: &str) -> Option<IpAddr> {
-    let parsed =
-        hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()));
-    let parsed = parsed.or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
-    parsed.map(|ip| ip.to_canonical())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn client(peer: &str, forwarded: &[&str]) -> Client {
+    const PROXIES: [&str; 2] = ["10.0.0.0/8", "fd00::/8"];
+
+    fn client(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Client {
         let mut headers = HeaderMap::new();
         for list in forwarded {
             headers.append(FORWARDED_FOR, list.parse().unwrap());
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        let mut http = crate::settings::Settings::default().http;
+        http.trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let peer = match peer {
             "unix" => Peer::Local,
             peer => Peer::Address(std::net::SocketAddr::new(peer.parse().unwrap(), 4711)),
         };
-        Client::of(&headers, Said::of(&headers), peer, key(peer.ip()), &trusted)
+        Client::of(&headers, Said::of(&headers), peer, key(peer.ip()), &http)
     }
 
     #[test]
@@ -120,9 +145,9 @@ mod tests {
             ("unix", &["unix:"], "nobody", false),
             ("unix", &[], "nobody", false),
         ] {
-            let got = client(peer, forwarded);
+            let got = client(peer, forwarded, &PROXIES);
             assert_eq!(
-                (got.ip, got.forwarded_by_stranger),
+                (got.ip, got.claim == Claim::Ignored),
                 (ip.parse().ok(), stranger),
                 "{peer} {forwarded:?}"
             );
@@ -131,10 +156,74 @@ mod tests {
 
     #[test]
     fn one_bucket_for_each_ipv4_and_each_64_of_ipv6() {
-        let bucket = |ip: &str| client(ip, &[]).key;
+        let bucket = |ip: &str| client(ip, &[], &PROXIES).key;
         assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), bucket("2001:db8:1:2::1"));
         assert_ne!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:3::1"));
         assert_ne!(bucket("192.0.2.1"), bucket("192.0.2.2"));
         assert_eq!(bucket("::ffff:192.0.2.1"), bucket("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_claim_counts_where_the_peer_may_be_a_proxy_that_nobody_has_listed() {
+        let claimed = |claim: &str| Claim::Of(key(claim.parse().ok()));
+        for (peer, forwarded, claim) in [
+            ("10.0.0.1", &["203.0.113.5"][..], claimed("203.0.113.5")),
+            ("10.0.0.1", &["6.6.6.6, 203.0.113.5"], claimed("203.0.113.5")),
+            ("10.0.0.1", &["6.6.6.6", "203.0.113.5"], claimed("203.0.113.5")),
+            ("10.0.0.1", &["203.0.113.5, rubbish"], Claim::None),
+            ("10.0.0.1", &[""], Claim::None),
+            ("10.0.0.1", &[], Claim::None),
+            ("192.0.2.1", &["203.0.113.5"], Claim::Ignored),
+            ("192.0.2.1", &["rubbish"], Claim::None),
+        ] {
+            let got = client(peer, forwarded, &[]);
+            assert_eq!(
+                (got.claim, got.ip, got.vouched),
+                (claim, peer.parse().ok(), false),
+                "{peer} {forwarded:?}"
+            );
+            assert_eq!(got.key, key(peer.parse().ok()), "the peer's own");
+        }
+        for private in [
+            "127.0.0.1",
+            "172.31.0.1",
+            "192.168.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert_eq!(client(private, &["203.0.113.5"], &[]).claim, claimed("203.0.113.5"), "{private}");
+        }
+        for public in ["172.32.0.1", "100.128.0.1", "100.63.0.1", "8.8.8.8", "2001:db8::1"] {
+            assert_eq!(client(public, &["203.0.113.5"], &[]).claim, Claim::Ignored, "{public}");
+        }
+    }
+
+    #[test]
+    fn one_field_is_read_and_every_other_one_ignored() {
+        let mut http = crate::settings::Settings::default().http;
+        http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        let peer = Peer::Address("10.0.0.1:80".parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-forwarded-for", "203.0.113.1"),
+            ("forwarded", "for=203.0.113.2"),
+            ("x-real-ip", "203.0.113.3"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        for (name, ip) in [
+            ("x-forwarded-for", "203.0.113.1"),
+            ("Forwarded", "203.0.113.2"),
+            ("X-Real-IP", "203.0.113.3"),
+            ("cf-connecting-ip", "10.0.0.1"),
+        ] {
+            http.client_header = crate::settings::ClientHeader::new(name.parse().unwrap());
+            let got = Client::of(&headers, Said::of(&headers), peer, 0, &http);
+            assert_eq!(got.ip, ip.parse().ok(), "{name}");
+        }
     }
 }

@@ -93,7 +93,7 @@ fn is_ours(name: &HeaderName, limited: bool) -> bool {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::service::client::Client;
+    use crate::service::client::{Claim, Client};
     use crate::settings::Settings;
 
     fn added(browsers: bool, limited: bool, answer: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -105,7 +105,7 @@ mod tests {
         let (headers, limits) = (Headers::new(&http, Some("max-age=1")), Limits::new(&http));
         let mut standing = Standing::default();
         if limited {
-            let client = Client::new("192.0.2.1".parse().ok(), false, false);
+            let client = Client { ip: "192.0.2.1".parse().ok(), vouched: false, key: 1, claim: Claim::None };
             assert_eq!(limits.charge(client, clock::now(), &mut standing), None);
         }
         let own = Own { id: "r-7", standing: &standing, browsers };

@@ -6,14 +6,14 @@ use hardening_spec::rules::{self, Severity};
 use hardening_spec::{CallSpec, Rate, RateLimitSpec};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::address::Shown;
-use super::client::Client;
+use super::client::{Claim, Client};
 use super::field_text::{Text, lasting};
 use super::problem::{Problem, whole_seconds};
+use super::unlisted::UnlistedWarning;
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
 use crate::retry_after;
-use crate::settings::{Forwarded, Http};
+use crate::settings::Http;
 use crate::telemetry::text::Family;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -35,6 +35,7 @@ const FINE: u32 = 9;
 pub(super) fn check(http: &Http) -> Result<(), String> {
     for (setting, rate, burst) in [
         ("rate_limit", http.rate_limit, http.rate_limit_burst),
+        ("unlisted_proxy_rate_limit", http.unlisted_proxy_rate_limit, None),
         ("principal_rate_limit", http.principal_rate_limit, None),
         ("tenant_rate_limit", http.tenant_rate_limit, None),
     ] {
@@ -53,9 +54,13 @@ pub(super) fn check(http: &Http) -> Result<(), String> {
 #[derive(Debug)]
 pub(crate) struct Limits {
     client: Option<Limit>,
+    /// Of the clients that peers name which may be proxies that nobody has listed: made-up ones take no room from peers.
+    claimed: Option<Limit>,
+    /// Of each such peer, of all its clients together.
+    unlisted: Option<Limit>,
     principal: Option<Limit>,
     tenant: Option<Limit>,
-    strangers: Forwarded,
+    unlisted_warning: UnlistedWarning,
 }
 
 /// One limit for each of many.
@@ -116,35 +121,50 @@ impl Limits {
         let max = http.rate_limit_max_keys;
         Self {
             client: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
+            claimed: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
+            unlisted: http
+                .rate_limit
+                .and_then(|_| Limit::new("client", http.unlisted_proxy_rate_limit, None, max)),
             principal: Limit::new("principal", http.principal_rate_limit, None, max),
             tenant: Limit::new("tenant", http.tenant_rate_limit, None, max),
-            strangers: http.forwarded_from_strangers,
+            unlisted_warning: UnlistedWarning::new(http.client_header.name()),
         }
     }
 
-    /// Charges one request of this client; answers how long it has to wait, if it has to. The limit does not hold behind a
-    /// proxy that is not trusted, where everyone would share one bucket: there it only logs what it would refuse; and of a
-    /// process at the Unix socket that names no client there is none to charge.
+    /// Charges one request of this client; answers how long it has to wait, if it has to. Of a process at the Unix socket that
+    /// names no client there is none to charge. A peer that may be a proxy which nobody has listed is held to two limits: that of
+    /// the client it names, and one of all its clients together.
     pub(crate) fn charge(&self, client: Client, now: Nanos, standing: &mut Standing) -> Option<Duration> {
-        let limit = self.client.as_ref().filter(|_| client.ip.is_some())?;
-        let verdict = limit.charge(client.key, now);
-        if client.forwarded_by_stranger && self.strangers == Forwarded::Log {
-            if verdict.refused.is_some() {
-                tracing::warn!(
-                    peer = %Shown(client.ip),
-                    "the client rate limit would refuse, but forwarding headers come from a peer outside \
-                     `http.trusted_proxies`: name the proxy there, or set `http.forwarded_from_strangers = \"limit\"`"
-                );
+        let peer = client.ip?;
+        let Claim::Of(claimed) = client.claim else {
+            let verdict = self.client.as_ref()?.charge(client.key, now);
+            if verdict.refused.is_some() && client.claim == Claim::Ignored {
+                self.unlisted_warning.is_refused(peer, now);
             }
-            return None;
-        }
-        standing.client = Some(verdict);
-        verdict.refused
+            standing.client = Some(verdict);
+            return verdict.refused;
+        };
+        let verdict = self.claimed.as_ref()?.charge(claimed, now);
+        self.unlisted_warning.is_believed(peer, now);
+        let all = self.unlisted.as_ref().filter(|_| verdict.refused.is_none());
+        let all = all.and_then(|limit| limit.charge(client.key, now).refused);
+        standing.client = Some(Verdict { refused: verdict.refused.or(all), ..verdict });
+        verdict.refused.or(all)
     }
 
-    /// Charges a client, which the limit holds for, for a wrong credential: who guesses has few guesses.
+    /// How long a client that shows a credential has to wait, if wrong ones have used up what its peer may do: the word of a peer
+    /// that nobody has listed makes no other client of who guesses.
+    pub(crate) fn has_guessed(&self, client: Client) -> Option<Duration> {
+        let limit = self.client.as_ref().filter(|_| matches!(client.claim, Claim::Of(_)))?;
+        limit.limiter.exhausted(client.key, clock::now())
+    }
+
+    /// Charges a peer for a wrong credential, or the client that a trusted one names: who guesses has few guesses.
     pub(crate) fn fine(&self, client: Client, standing: &mut Standing) {
-        if let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) {
+        let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) else { return };
+        if matches!(client.claim, Claim::Of(_)) {
+            limit.limiter.fine(client.key, FINE + 1, clock::now());
+        } else {
             limit.limiter.fine(client.key, FINE, clock::now());
             verdict.remaining = verdict.remaining.saturating_sub(FINE);
         }
@@ -221,26 +241,33 @@ impl Limits {
 
     /// Writes what each decided.
     pub(crate) fn render(&self, out: &mut String) {
-        for (limit, name, help) in [
+        for (limit, claimed, name, help) in [
             (
                 &self.client,
+                &self.claimed,
                 "http_client_rate_limit_decisions_total",
                 "What the per-client rate limit decided.",
             ),
             (
                 &self.principal,
+                &None,
                 "http_principal_rate_limit_decisions_total",
                 "What the per-principal rate limit decided.",
             ),
             (
                 &self.tenant,
+                &None,
                 "http_tenant_rate_limit_decisions_total",
                 "What the per-tenant rate limit decided.",
             ),
         ] {
             let Some(limit) = limit else { continue };
             // Those beyond the bound of keys share one limit.
-            let (allowed, refused, overflow) = limit.limiter.counts();
+            let (mut allowed, mut refused, mut overflow) = limit.limiter.counts();
+            if let Some(claimed) = claimed {
+                let counts = claimed.limiter.counts();
+                (allowed, refused, overflow) = (allowed + counts.0, refused + counts.1, overflow + counts.2);
+            }
             let mut family = Family::counter(out, name, help);
             for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
                 family.sample(&[("decision", decision)], count);
@@ -268,6 +295,7 @@ pub(crate) fn refusal(retry_after: Duration) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::client;
     use crate::settings::Settings;
 
     fn limits(rate: &str, burst: Option<u32>) -> Limits {
@@ -279,8 +307,9 @@ mod tests {
         Limits::new(&http)
     }
 
-    fn client(ip: &str, stranger: bool) -> Client {
-        Client::new(ip.parse().ok(), false, stranger)
+    fn client(ip: &str) -> Client {
+        let ip = ip.parse().ok();
+        Client { ip, vouched: false, key: client::key(ip), claim: Claim::None }
     }
 
     fn told(limits: &Limits, standing: &Standing) -> Vec<String> {
@@ -293,7 +322,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_waits_as_told_is_admitted_again() {
         let limits = limits("100/min", None);
-        let who = client("192.0.2.1", false);
+        let who = client("192.0.2.1");
         let mut standing = Standing::default();
         for left in (0..100).rev() {
             assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
@@ -306,29 +335,61 @@ mod tests {
             ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]
         );
         assert_eq!(refusal(wait).answer(None).headers()[http::header::RETRY_AFTER], "1");
-        assert_eq!(limits.charge(client("192.0.2.2", false), clock::now(), &mut standing), None);
+        assert_eq!(limits.charge(client("192.0.2.2"), clock::now(), &mut standing), None);
         tokio::time::advance(Duration::from_secs(whole_seconds(wait))).await;
         assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
     }
 
+    fn claiming(peer: &str, claimed: u64) -> Client {
+        Client { claim: Claim::Of(claimed), ..client(peer) }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn behind_an_unknown_proxy_it_only_logs_unless_told_otherwise() {
-        let mut limits = limits("1/min", Some(1));
-        let who = client("192.0.2.1", true);
+    async fn a_proxy_that_nobody_listed_is_limited_by_client_and_as_a_whole() {
+        let mut http = Settings::default().http;
+        http.rate_limit = Some(hardening_spec::units::rate("2/min").unwrap());
+        http.unlisted_proxy_rate_limit = Some(hardening_spec::units::rate("5/min").unwrap());
+        let limits = Limits::new(&http);
+        let refused = |who| limits.charge(who, clock::now(), &mut Standing::default()).is_some();
+        assert_eq!([1, 1, 1].map(|claim| refused(claiming("10.0.0.1", claim))), [false, false, true]);
+        assert_eq!(
+            [2, 3, 4, 5].map(|claim| refused(claiming("10.0.0.1", claim))),
+            [false, false, false, true]
+        );
+        assert!(!refused(claiming("10.0.0.2", 5)), "another peer has a bound of its own");
+        assert!(!refused(client("10.0.0.1")), "without a claim it is a client like others");
+        let ignored = Client { claim: Claim::Ignored, ..client("192.0.2.1") };
+        assert_eq!([ignored; 3].map(refused), [false, false, true]);
+        http.unlisted_proxy_rate_limit = None;
+        let limits = Limits::new(&http);
         let mut standing = Standing::default();
-        for _ in 0..5 {
-            assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
-            limits.fine(who, &mut standing);
-        }
-        assert_eq!(standing, Standing::default());
-        limits.strangers = Forwarded::Limit;
-        assert!(limits.charge(who, clock::now(), &mut standing).is_some());
+        assert!((0..100).all(|claim| limits.charge(claiming("10.0.0.1", claim), 0, &mut standing).is_none()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wrong_credentials_are_charged_to_the_peer_whatever_it_claims() {
+        let limits = limits("100/min", None);
+        let guess = |claim| {
+            let (who, mut standing) = (claiming("10.0.0.1", claim), Standing::default());
+            let free = limits.charge(who, clock::now(), &mut standing).is_none()
+                && limits.has_guessed(who).is_none();
+            if free {
+                limits.fine(who, &mut standing);
+            }
+            free
+        };
+        assert_eq!((0..400).filter(|claim| guess(*claim)).count(), 10);
+        let wait = limits.has_guessed(claiming("10.0.0.1", 7)).expect("a while");
+        assert_eq!(limits.has_guessed(claiming("10.0.0.2", 7)), None);
+        assert!(limits.charge(client("10.0.0.1"), clock::now(), &mut Standing::default()).is_some());
+        tokio::time::advance(wait).await;
+        assert_eq!(limits.has_guessed(claiming("10.0.0.1", 7)), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_guesses_has_few_guesses() {
         let limits = limits("100/min", None);
-        let who = client("192.0.2.1", false);
+        let who = client("192.0.2.1");
         let mut guesses = 0;
         let mut standing = Standing::default();
         while limits.charge(who, clock::now(), &mut standing).is_none() {
@@ -336,14 +397,14 @@ mod tests {
             guesses += 1;
         }
         assert_eq!(guesses, 10);
-        assert_eq!(limits.charge(client("192.0.2.2", false), clock::now(), &mut standing), None);
+        assert_eq!(limits.charge(client("192.0.2.2"), clock::now(), &mut standing), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn principals_and_tenants_have_limits_of_their_own() {
         let limits = limits("100/min", None);
         let mut standing = Standing::default();
-        let _ = limits.charge(client("192.0.2.1", false), clock::now(), &mut standing);
+        let _ = limits.charge(client("192.0.2.1"), clock::now(), &mut standing);
         for left in (0..2).rev() {
             assert_eq!(limits.charge_caller("ann", Some("shop"), &mut standing), None);
             assert_eq!(standing.principal.unwrap().remaining, left);

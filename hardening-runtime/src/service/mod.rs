@@ -23,6 +23,7 @@ mod errors;
 mod farewell;
 mod field_text;
 mod fields;
+mod forwarded;
 #[cfg(not(feature = "grpc"))]
 #[path = "no_grpc.rs"]
 mod grpc;
@@ -72,6 +73,7 @@ mod tls;
 mod tls;
 #[cfg(unix)]
 pub(crate) mod unix;
+mod unlisted;
 mod whole;
 mod wire;
 mod words;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
@@ -41,7 +42,7 @@ pub(crate) fn answer(
 ) -> Answering {
     let (parts, body) = request.into_parts();
     let said = Said::of(&parts.headers);
-    let client = Client::of(&parts.headers, said, conn.peer, conn.key, &server.settings.http.trusted_proxies);
+    let client = Client::of(&parts.headers, said, conn.peer, conn.key, &server.settings.http);
     let mut account = Account::open(server, conn, surface, &parts, said, client.ip);
     let asked = Asked { parts: &parts, said, client, surface };
     if let Some(response) = refuse(server, asked, &body, &mut account) {
@@ -238,6 +239,10 @@ async fn judge(
     client: Client,
     account: &mut Account,
 ) -> Result<Option<Caller>, Response> {
+    let shows = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key("x-api-key");
+    if let Some(wait) = server.limits.has_guessed(client).filter(|_| shows) {
+        return Err(limit::refusal(wait).answer(Some(account.id())));
+    }
     let judged = tokio::select! {
         biased;
         judged = auth.judge(&parts.headers, account.conn.principal.as_ref()) => judged,

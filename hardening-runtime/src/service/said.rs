@@ -20,7 +20,7 @@ impl Said {
     pub(crate) const TIMEOUT: u8 = 1 << 2;
     /// That it may be asked again.
     pub(crate) const IDEMPOTENT: u8 = 1 << 3;
-    /// On whose behalf it was forwarded.
+    /// On whose behalf it was forwarded, in one of the two usual fields.
     pub(crate) const FORWARDED: u8 = 1 << 4;
     /// What its body is.
     pub(crate) const KIND: u8 = 1 << 5;
@@ -36,7 +36,7 @@ impl Said {
                 "x-request-timeout-ms" | "grpc-timeout" => Self::TIMEOUT,
                 "idempotency-key" => Self::IDEMPOTENT,
                 "content-type" => Self::KIND,
-                "x-forwarded-for" | "forwarded" | "x-real-ip" => Self::FORWARDED,
+                "x-forwarded-for" | "forwarded" => Self::FORWARDED,
                 _ => 0,
             };
         }
@@ -53,7 +53,7 @@ impl Said {
 mod tests {
     use super::*;
 
-    const FIELDS: [(&str, u8); 9] = [
+    const FIELDS: [(&str, u8); 8] = [
         ("content-type", Said::KIND),
         ("x-request-id", Said::ID),
         ("traceparent", Said::TRACE),
@@ -62,7 +62,6 @@ mod tests {
         ("idempotency-key", Said::IDEMPOTENT),
         ("x-forwarded-for", Said::FORWARDED),
         ("forwarded", Said::FORWARDED),
-        ("x-real-ip", Said::FORWARDED),
     ];
 
     #[test]

@@ -5,7 +5,7 @@ use hardening_spec::units;
 
 use super::admin::{Open, SHORTEST_TOKEN, Token, read_hosts};
 use super::value::Value;
-use super::{ClientAuth, Forwarded, Hidden, LogFormat, Settings, ShedLimit};
+use super::{ClientAuth, ClientHeader, Hidden, LogFormat, ProxyProtocol, Settings, ShedLimit};
 use super::{alerts, auth, forms};
 
 /// The form of a value.
@@ -161,8 +161,10 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered; further ones share one limit.", http.rate_limit_max_keys, forms::count, plain),
     setting!("http", "principal_rate_limit", Form::RateOrNone, "none", "The rate of each authenticated caller's requests, wherever they come from.", http.principal_rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "tenant_rate_limit", Form::RateOrNone, "none", "The rate of each tenant's requests, of all its callers together.", http.tenant_rate_limit, forms::rate_or_none, forms::show_rate),
-    setting!("http", "trusted_proxies", Form::Networks, "", "Peers whose `x-forwarded-for` is believed.", http.trusted_proxies, forms::networks, |nets: &Vec<ipnet::IpNet>| joined(nets)),
-    setting!("http", "forwarded_from_strangers", Form::Choice(&["log", "limit"]), "log", "When forwarding headers come from a peer outside `trusted_proxies`: `log` lets the request pass and only logs what the rate limit would refuse, `limit` ignores the headers and holds the peer to the limit.", http.forwarded_from_strangers, Forwarded::read, Forwarded::show),
+    setting!("http", "trusted_proxies", Form::Networks, "", "Peers whose `client_header` is believed.", http.trusted_proxies, forms::networks, |nets: &Vec<ipnet::IpNet>| joined(nets)),
+    setting!("http", "client_header", Form::Text, "x-forwarded-for", "The one header field in which trusted proxies name their clients; all others are ignored. `forwarded` is read by RFC 7239, every other one as a list of addresses.", http.client_header, ClientHeader::read, ClientHeader::show),
+    setting!("http", "unlisted_proxy_rate_limit", Form::RateOrNone, "1000/s", "While `trusted_proxies` is empty: the rate of all requests together of a peer with a private address that names clients in `client_header`, beside the limit of each client that it names.", http.unlisted_proxy_rate_limit, forms::rate_or_none, forms::show_rate),
+    setting!("http", "proxy_protocol", Form::Choice(&["off", "required"]), "off", "`required`: each connection begins with a header of the PROXY protocol, version 1 or 2, and only `trusted_proxies` may connect.", http.proxy_protocol, ProxyProtocol::read, ProxyProtocol::show),
     setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
     setting!("http", "csp", Form::Text, "default-src 'none'; frame-ancestors 'none'", "The `content-security-policy` of answers that set none.", http.csp, forms::header_text, plain),
     setting!("shed", "limit", Form::Choice(&["off", "fixed", "adaptive"]), "fixed", "How many requests the routes work on at once: `fixed` for `max`, `adaptive` for what is found from how much longer than usual they take, `off` for no limit.", shed.limit, ShedLimit::read, ShedLimit::show),

@@ -7,6 +7,7 @@ pub mod admin;
 mod alerts;
 mod apply;
 pub(crate) mod auth;
+mod clients;
 mod env;
 mod file;
 pub(crate) mod forms;
@@ -29,6 +30,7 @@ use ipnet::IpNet;
 
 pub use alerts::Alerts;
 pub use auth::Auth;
+pub use clients::{ClientHeader, ProxyProtocol};
 pub(crate) use env::env_name;
 pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, load, load_with, reload_with};
@@ -121,8 +123,12 @@ pub struct Http {
     pub tenant_rate_limit: Option<Rate>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// What forwarding headers from other peers do.
-    pub forwarded_from_strangers: Forwarded,
+    /// The header field in which they name their clients.
+    pub client_header: ClientHeader,
+    /// The rate of all requests of a peer that may be a proxy which is not in the list.
+    pub unlisted_proxy_rate_limit: Option<Rate>,
+    /// Whether connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: ProxyProtocol,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
     /// The content security policy.
@@ -245,35 +251,6 @@ impl ClientAuth {
         match self {
             Self::Required => "required",
             Self::Optional => "optional",
-        }
-        .to_owned()
-    }
-}
-
-/// What forwarding headers from a peer outside `trusted_proxies` do to the per-client rate limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Forwarded {
-    /// The limit only logs: everyone behind an unknown proxy would share one bucket.
-    #[default]
-    Log,
-    /// The limit holds for the peer.
-    Limit,
-}
-
-impl Forwarded {
-    fn read(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Text(text) if text == "log" => Ok(Self::Log),
-            Value::Text(text) if text == "limit" => Ok(Self::Limit),
-            _ => Err("write one of `log` or `limit`".to_owned()),
-        }
-    }
-
-    #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
-    fn show(&self) -> String {
-        match self {
-            Self::Log => "log",
-            Self::Limit => "limit",
         }
         .to_owned()
     }

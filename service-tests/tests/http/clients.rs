@@ -109,25 +109,77 @@ async fn all_of_one_clients_ipv6_network_is_one_client() {
 
 #[tokio::test]
 async fn what_strangers_say_of_their_client_is_not_believed() {
-    let running = start("[http]\nrate_limit = '1/min'\nforwarded_from_strangers = 'limit'").await;
-    let fields = ["x-forwarded-for", "forwarded", "x-real-ip"];
+    // Once there is a list of proxies, whoever is not in it is the client.
+    let running = start("[http]\nrate_limit = '1/min'\ntrusted_proxies = ['192.0.2.1']").await;
+    let fields = ["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip"];
     assert_eq!(get(running.addr, "/hello").await.status, 200);
     for (at, name) in fields.into_iter().enumerate() {
-        let claimed = format!("203.0.113.{at}");
-        assert_eq!(get_with(running.addr, "/hello", &[(name, &claimed)]).await.status, 429, "{name}");
+        for claimed in [format!("203.0.113.{at}"), format!("for=203.0.113.{at}"), "1".to_owned()] {
+            assert_eq!(
+                get_with(running.addr, "/hello", &[(name, &claimed)]).await.status,
+                429,
+                "{name}: {claimed}"
+            );
+        }
     }
     let running = start("").await;
     assert_eq!(from(running.addr, "/about", "203.0.113.9").await.json()["client"], "127.0.0.1");
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_nobody_named_the_limit_only_logs() {
-    let running = start("[http]\nrate_limit = '1/min'").await;
-    for at in 0..5 {
-        let reply = from(running.addr, "/hello", &format!("203.0.113.{at}")).await;
-        assert_eq!((reply.status, reply.header("ratelimit")), (200, None));
+async fn a_forwarding_field_does_not_switch_the_limit_off() {
+    for field in [("x-real-ip", "1"), ("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "203.0.113.9")] {
+        let running = start("").await;
+        let mut client = Client::connect(running.addr).await;
+        let mut served = 0;
+        for _ in 0..300 {
+            client.send(request("GET", "/hello", &[field], "")).await;
+            let reply = client.reply().await;
+            assert_eq!(reply.header("ratelimit-policy"), Some("\"client\";q=100;w=60"), "{reply:?}");
+            served += u32::from(reply.status == 200);
+        }
+        // A minute holds a hundred, and few more come back while this runs.
+        assert!((100..110).contains(&served), "{field:?}: {served}");
     }
-    assert_eq!(get(running.addr, "/hello").await.status, 429, "the peer itself has spent it");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_nobody_named_each_client_is_limited_and_all_of_them() {
+    let running = start("[http]\nrate_limit = '2/min'\nunlisted_proxy_rate_limit = '5/min'").await;
+    for (client, expected) in [
+        ("203.0.113.1", 200),
+        ("203.0.113.1", 200),
+        ("203.0.113.1", 429),
+        // What stands before the last address is the client's own invention.
+        ("6.6.6.6, 203.0.113.1", 429),
+        ("203.0.113.2", 200),
+        ("203.0.113.3", 200),
+        ("203.0.113.4", 200),
+        ("203.0.113.5", 429),
+    ] {
+        assert_eq!(from(running.addr, "/hello", client).await.status, expected, "{client}");
+    }
+    // Without a claim, or with one that cannot be read, the peer is the client, and it has its own share.
+    for (claim, expected) in [("unknown", 200), ("203.0.113.6, ", 200), ("203.0.113.300", 429)] {
+        assert_eq!(from(running.addr, "/hello", claim).await.status, expected, "{claim}");
+    }
+    assert_eq!(get(running.addr, "/hello").await.status, 429);
+}
+
+#[tokio::test]
+async fn the_field_that_the_proxy_writes_is_read_and_no_other() {
+    for (setting, field, value) in [
+        ("forwarded", "forwarded", "for=6.6.6.6, for=\"203.0.113.7:4711\";proto=https"),
+        ("Forwarded", "forwarded", "for=203.0.113.7;host=\"a, for=6.6.6.6\""),
+        ("x-real-ip", "x-real-ip", "203.0.113.7"),
+        ("cf-connecting-ip", "cf-connecting-ip", "203.0.113.7"),
+    ] {
+        let settings = format!("[http]\ntrusted_proxies = ['127.0.0.1']\nclient_header = {setting:?}");
+        let running = start(&settings).await;
+        let fields = [("x-forwarded-for", "6.6.6.6"), ("true-client-ip", "6.6.6.6"), (field, value)];
+        let reply = get_with(running.addr, "/about", &fields).await;
+        assert_eq!(reply.json()["client"], "203.0.113.7", "{setting}");
+    }
 }
 
 #[tokio::test]

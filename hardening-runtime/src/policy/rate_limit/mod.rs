@@ -266,6 +266,18 @@ impl Limiter {
         }
     }
 
+    /// How long one unit of the key with this hash has to wait, where none is left; charges nothing.
+    #[cfg(feature = "service")]
+    pub(crate) fn exhausted(&self, key: u64, now: Nanos) -> Option<Duration> {
+        if self.remaining(key, now) > 0 {
+            return None;
+        }
+        match self.arrive(Charge { key, cost: 1 }, now) {
+            Arrival::Conforms { .. } => None,
+            Arrival::Exceeds { retry_after } => Some(retry_after.map_or(Duration::MAX, Duration::from_nanos)),
+        }
+    }
+
     /// Forgets every charge.
     #[cfg(feature = "testing")]
     pub(crate) fn reset(&self) {

@@ -120,6 +120,26 @@ async fn who_guesses_has_few_guesses() {
 }
 
 #[tokio::test]
+async fn who_guesses_is_charged_whatever_client_it_claims_to_be() {
+    let files = Authority::new();
+    let running = start(&install(&files, &callers())).await;
+    ready(&running).await;
+    let mut wrong = 0;
+    for guess in 0..400 {
+        let (key, claimed) =
+            (format!("guess-{guess}-1c9a3e5b7d9f1a2b3c4d5e6f"), format!("203.0.113.{}", guess % 256));
+        let reply = ask(&running, "/me", &[("x-api-key", &key), ("x-forwarded-for", &claimed)]).await;
+        match reply.status {
+            401 => wrong += 1,
+            status => assert_eq!(status, 429, "guess {guess}"),
+        }
+    }
+    assert!((10..12).contains(&wrong), "{wrong}");
+    // Whoever shows no credential is no guesser.
+    assert_eq!(ask(&running, "/docs/a", &[("x-forwarded-for", "203.0.113.1")]).await.status, 200);
+}
+
+#[tokio::test]
 async fn where_a_credential_is_required_only_public_routes_are_open() {
     let files = Authority::new();
     let settings = install(&files, &callers()) + "required = true\npublic = ['/docs/*', '/items/{id}']\n";
