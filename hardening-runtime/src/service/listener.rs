@@ -19,16 +19,16 @@ use super::address::{Bound, Peer, unix_path};
 use super::client;
 use super::connection;
 use super::places::{Places, Verdict};
+use super::proxy;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
 use super::socket::Socket;
-use super::tls::Tls;
 #[cfg(unix)]
 use super::unix::FileListener;
 use super::wire::Conn;
 use crate::clock;
-use crate::context::Principal;
+use crate::settings::{Http, ProxyProtocol};
 
 /// A bound listener.
 #[derive(Debug)]
@@ -78,6 +78,22 @@ impl Listener {
             }
         }
     }
+}
+
+/// Whether connections can come as settings ask.
+///
+/// # Errors
+/// One sentence that names the settings.
+pub(super) fn check(http: &Http) -> Result<(), String> {
+    if http.proxy_protocol == ProxyProtocol::Required
+        && http.trusted_proxies.is_empty()
+        && unix_path(&http.listen).is_none()
+    {
+        return Err("`http.proxy_protocol` is `required`, but nobody may connect: write the addresses of the proxies \
+                    in `http.trusted_proxies`"
+            .to_owned());
+    }
+    Ok(())
 }
 
 /// Binds `address`, a port or `unix:` and a path; `setting` is its name in messages, `mode` are the permissions of a
@@ -267,29 +283,49 @@ fn one(
 ) -> impl Future<Output = ()> + Send + 'static {
     let (server, builder) = (Arc::clone(server), Arc::clone(builder));
     async move {
+        let proxied =
+            surface == Surface::Public && server.settings.http.proxy_protocol == ProxyProtocol::Required;
+        let (stream, peer) = if proxied {
+            let patience = server.settings.http.header_timeout;
+            let introduced = first(&server, &slot, patience, introduced(&server, stream, peer)).await;
+            let Some(introduced) = introduced.flatten() else {
+                server.connections.of(surface).not_proxied.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
+            introduced
+        } else {
+            (stream, peer)
+        };
         let tls = server.tls.as_ref().filter(|_| surface == Surface::Public);
         let (socket, principal) = match (stream, tls) {
             // The start refuses TLS at a Unix socket.
             #[cfg(unix)]
             (Stream::Unix(stream), _) => (Socket::new(stream), None),
             (Stream::Tcp(stream), None) => (Socket::new(stream), None),
-            (Stream::Tcp(stream), Some(tls)) => match shaken(&server, tls, stream, &slot).await {
-                Some(shaken) => shaken,
-                None => return,
-            },
+            (Stream::Tcp(stream), Some(tls)) => {
+                let patience = tls.handshake_timeout();
+                match first(&server, &slot, NEVER, tls.shake(stream, patience)).await.flatten() {
+                    Some(shaken) => shaken,
+                    None => return,
+                }
+            }
         };
         let conn = Arc::new(Conn::new(socket, peer, principal));
         connection::serve(server, surface, builder, conn, &slot).await;
     }
 }
 
-/// Shakes hands; once the service drains, a client has a moment left for it.
-async fn shaken(
+/// Longer than any connection lasts.
+const NEVER: Duration = Duration::MAX;
+
+/// Waits for what comes before a connection's first request, and no longer than `patience`; once the service drains, a client
+/// has a moment left for it.
+async fn first<T>(
     server: &Server,
-    tls: &Tls,
-    stream: TcpStream,
     slot: &Slot,
-) -> Option<(Socket, Option<Principal>)> {
+    patience: Duration,
+    coming: impl Future<Output = T>,
+) -> Option<T> {
     let mut stages = server.stages();
     let drained = async {
         reached(&mut stages, Stage::Draining).await;
@@ -297,9 +333,31 @@ async fn shaken(
     };
     tokio::select! {
         biased;
-        shaken = tls.shake(stream, tls.handshake_timeout()) => shaken,
+        come = tokio::time::timeout(patience, coming) => come.ok(),
         () = drained => None,
         () = slot.displaced() => None,
+    }
+}
+
+/// Has a trusted proxy say for whom it connects; `None` for any other peer, and for what is no header.
+async fn introduced(server: &Server, mut stream: Stream, peer: Peer) -> Option<(Stream, Peer)> {
+    let trusted = &server.settings.http.trusted_proxies;
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
+    if !peer.ip().is_none_or(is_trusted) {
+        tracing::debug!(%peer, "a connection from outside `http.trusted_proxies` was ended");
+        return None;
+    }
+    let read = match &mut stream {
+        Stream::Tcp(stream) => proxy::read(stream).await,
+        #[cfg(unix)]
+        Stream::Unix(stream) => proxy::read(stream).await,
+    };
+    match read {
+        Ok(client) => Some((stream, client.map_or(peer, Peer::Address))),
+        Err(error) => {
+            tracing::debug!(%peer, %error, "a connection without a header of the PROXY protocol was ended");
+            None
+        }
     }
 }
 

@@ -44,6 +44,7 @@ mod places;
 mod plain;
 pub(crate) mod pools;
 mod problem;
+mod proxy;
 mod rarely;
 mod reload;
 mod request;

@@ -61,6 +61,8 @@ pub(crate) struct OfListener {
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) displaced: AtomicU64,
+    /// Ended since they did not begin as `http.proxy_protocol` asks.
+    pub(crate) not_proxied: AtomicU64,
 }
 
 impl ConnectionStats {
@@ -75,12 +77,19 @@ impl ConnectionStats {
         for (listener, stats) in listeners {
             family.sample(&[("listener", listener)], stats.open.load(Ordering::Relaxed));
         }
-        let told = "Connections by what became of them: accepted, refused for want of a place, and displaced while idle.";
+        let told = "Connections by what became of them: accepted, refused for want of a place, displaced while idle, \
+                    and ended without a header of the PROXY protocol where one is required.";
         let mut family = Family::counter(out, "http_connections_total", told);
         for (listener, stats) in listeners {
-            for (result, count) in
-                [("accepted", &stats.accepted), ("refused", &stats.refused), ("displaced", &stats.displaced)]
-            {
+            let results = [
+                ("accepted", &stats.accepted),
+                ("refused", &stats.refused),
+                ("displaced", &stats.displaced),
+                ("not_proxied", &stats.not_proxied),
+            ];
+            // The admin listener speaks to no proxy.
+            let kinds = if listener == "public" { 4 } else { 3 };
+            for (result, count) in results.into_iter().take(kinds) {
                 family.sample(&[("listener", listener), ("result", result)], count.load(Ordering::Relaxed));
             }
         }

@@ -181,6 +181,7 @@ impl Service {
     /// What only the start finds out of settings that are read.
     fn check(&self, settings: &Settings) -> Result<(), StartError> {
         let problems = [
+            listener::check(&settings.http).err().map(|problem| vec![problem]),
             Tls::new(&settings.tls).err(),
             Auth::new(settings).err(),
             Traces::new(settings, self.spec.version).err(),
@@ -230,6 +231,7 @@ impl Service {
             tracing::warn!("{warning}");
         }
         let settings = loaded.settings.clone();
+        listener::check(&settings.http).map_err(StartError::one)?;
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
         let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();

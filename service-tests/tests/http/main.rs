@@ -36,6 +36,7 @@ mod planted_app;
 mod probes;
 mod problems;
 mod protocols;
+mod proxied;
 mod refusals;
 mod requests;
 mod slow_clients;

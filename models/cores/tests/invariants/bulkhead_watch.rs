@@ -145,3 +145,32 @@ fn a_watch_that_nobody_can_keep_is_not_begun() {
     assert_eq!(watched_by(GRACE), [7]);
     clock::ring(7, true);
 }
+
+#[test]
+fn callers_that_are_not_polled_let_newcomers_go_first() {
+    // One was passed over, and its permit has come back since.
+    let bulkhead = full();
+    let mut waiters = [(); 2].map(|()| joins(&bulkhead, None));
+    bulkhead.leave();
+    clock::set(GRACE);
+    let newcomer = joins(&bulkhead, None);
+    let (second, woken) = &mut waiters[1];
+    assert!(is_served(second, woken), "what was offered to the first has been offered to it");
+    drop(newcomer);
+    bulkhead.leave();
+    assert_eq!(bulkhead.enter(), Entry::Entered);
+    assert_eq!(bulkhead.enter(), Entry::Queue);
+
+    // One has been offered a permit, and nobody else waits.
+    let bulkhead = full();
+    let (mut late, woken) = joins(&bulkhead, None);
+    bulkhead.leave();
+    clock::set(GRACE - 1);
+    let newcomer = joins(&bulkhead, None);
+    drop(newcomer);
+    clock::set(GRACE);
+    assert_eq!(bulkhead.enter(), Entry::Entered);
+    assert!(!is_served(&mut late, &woken), "it waits again");
+    bulkhead.leave();
+    assert!(is_served(&mut late, &woken));
+}
