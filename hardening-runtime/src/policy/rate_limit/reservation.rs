@@ -180,7 +180,7 @@ impl Reservation {
         let earlier = books.search(parts, now, ahead).map_or(turn, |found| found.turn.min(turn));
         let between =
             parts.iter().map(|part| books.calendar(part, now).between(earlier, turn)).max().unwrap_or(0);
-        let lead = LEAD - STEP * between.min(HEIRS - 1) as Nanos;
+        let lead = LEAD.saturating_sub(STEP * between as Nanos);
         let soon = earlier <= now.saturating_add(lead);
         let takes = if soon { earlier } else { turn };
         books.insert(waiter, takes, now);

@@ -394,3 +394,4 @@ fn arithmetic_is_exact_over_the_whole_range() {
 }
 
 mod crowds;
+mod turns;
