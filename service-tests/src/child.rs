@@ -7,7 +7,7 @@ use hardening::Service;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -30,6 +30,8 @@ pub struct Child {
     pub admin_addr: SocketAddr,
     said: JoinHandle<Vec<String>>,
     complained: JoinHandle<Vec<String>>,
+    /// Whether its pipes are read.
+    reading: watch::Sender<bool>,
 }
 
 /// How it ended.
@@ -56,17 +58,35 @@ impl Child {
     pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
         let mut process = spawn(name, variables);
         let (say, serving) = oneshot::channel();
-        let said = tokio::spawn(read(process.stdout.take().unwrap(), Some(say)));
-        let complained = tokio::spawn(read(process.stderr.take().unwrap(), None));
+        let reading = watch::Sender::new(true);
+        let said = tokio::spawn(read(process.stdout.take().unwrap(), Some(say), reading.subscribe()));
+        let complained = tokio::spawn(read(process.stderr.take().unwrap(), None, reading.subscribe()));
         let (addr, admin_addr) = timeout(PATIENCE, serving).await.expect("in time").expect("it serves");
-        Self { process, addr, admin_addr, said, complained }
+        Self { process, addr, admin_addr, said, complained, reading }
+    }
+
+    /// Stops reading its standard output and its standard error, whose pipes then fill up.
+    pub fn stop_reading(&self) {
+        self.reading.send_replace(false);
+    }
+
+    /// Reads both of them again.
+    pub fn read_again(&self) {
+        self.reading.send_replace(true);
+    }
+
+    /// Waits for its exit code, without a byte of its pipes being read.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        timeout(PATIENCE, self.process.wait()).await.expect("it ends").unwrap().code()
     }
 
     /// Runs the test of this name, whole, with these variables, to its end.
     pub async fn run(name: &str, variables: &[(&str, &str)]) -> End {
         let mut process = spawn(name, variables);
         let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
-        let ended = async { tokio::join!(process.wait(), read(stdout, None), read(stderr, None)) };
+        let reading = watch::Sender::new(true);
+        let (out, err) = (read(stdout, None, reading.subscribe()), read(stderr, None, reading.subscribe()));
+        let ended = async { tokio::join!(process.wait(), out, err) };
         let (status, said, complained) = timeout(PATIENCE, ended).await.expect("it ends");
         End::new(status.unwrap(), &said, &complained)
     }
@@ -122,7 +142,11 @@ fn spawn(name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
 type Addresses = (SocketAddr, SocketAddr);
 
 /// Every line; says where it serves as soon as it does. What has nobody to say it to is a standard error, and shown.
-async fn read(pipe: impl AsyncRead + Unpin, mut say: Option<oneshot::Sender<Addresses>>) -> Vec<String> {
+async fn read(
+    pipe: impl AsyncRead + Unpin,
+    mut say: Option<oneshot::Sender<Addresses>>,
+    mut reading: watch::Receiver<bool>,
+) -> Vec<String> {
     let (mut lines, shown, mut said) = (BufReader::new(pipe).lines(), say.is_none(), Vec::new());
     while let Some(line) = lines.next_line().await.unwrap() {
         if shown {
@@ -135,6 +159,8 @@ async fn read(pipe: impl AsyncRead + Unpin, mut say: Option<oneshot::Sender<Addr
             let _ = say.send(addresses);
         }
         said.push(line);
+        // Whoever holds the sender no longer wants it stopped.
+        let _ = reading.wait_for(|reading| *reading).await;
     }
     said
 }

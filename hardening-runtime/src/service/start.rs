@@ -146,6 +146,7 @@ impl Service {
                 Err(error) => failed(&error),
             }
         });
+        log::flush(log::LAST_WORDS);
         // What still runs was named, and must not keep the process.
         runtime.shutdown_background();
         code

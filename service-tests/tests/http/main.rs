@@ -26,6 +26,7 @@ mod identity;
 mod injection;
 mod input;
 mod limits;
+mod log_pipe;
 mod metrics;
 mod onwards;
 mod outgoing;
