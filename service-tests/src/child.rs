@@ -56,7 +56,15 @@ impl End {
 impl Child {
     /// Runs the test of this name, whole, with these variables, on free ports, and waits until it serves.
     pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
-        let mut process = spawn(name, variables);
+        Self::serving(spawn(program(), name, variables)).await
+    }
+
+    /// The same with this limit of open files, as the flags of `ulimit`.
+    pub async fn start_with_files(limit: &str, name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::serving(spawn(with_files(limit), name, variables)).await
+    }
+
+    async fn serving(mut process: tokio::process::Child) -> Self {
         let (say, serving) = oneshot::channel();
         let reading = watch::Sender::new(true);
         let said = tokio::spawn(read(process.stdout.take().unwrap(), Some(say), reading.subscribe()));
@@ -82,7 +90,15 @@ impl Child {
 
     /// Runs the test of this name, whole, with these variables, to its end.
     pub async fn run(name: &str, variables: &[(&str, &str)]) -> End {
-        let mut process = spawn(name, variables);
+        Self::to_its_end(spawn(program(), name, variables)).await
+    }
+
+    /// The same with this limit of open files, as the flags of `ulimit`.
+    pub async fn run_with_files(limit: &str, name: &str, variables: &[(&str, &str)]) -> End {
+        Self::to_its_end(spawn(with_files(limit), name, variables)).await
+    }
+
+    async fn to_its_end(mut process: tokio::process::Child) -> End {
         let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
         let reading = watch::Sender::new(true);
         let (out, err) = (read(stdout, None, reading.subscribe()), read(stderr, None, reading.subscribe()));
@@ -114,8 +130,19 @@ impl Child {
     }
 }
 
-fn spawn(name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+fn program() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+/// The program, by way of a shell that limits its open files.
+fn with_files(limit: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+    command.arg(std::env::current_exe().unwrap());
+    command
+}
+
+fn spawn(mut command: Command, name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HARDENING") || name == "RUST_LOG" {
             command.env_remove(name);

@@ -13,6 +13,7 @@ mod budgets;
 mod clients;
 mod crowds;
 mod deadlines;
+mod descriptors;
 mod floods;
 mod grpc;
 mod grpc_server;
