@@ -7,7 +7,7 @@ use hardening::Service;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -30,6 +30,8 @@ pub struct Child {
     pub admin_addr: SocketAddr,
     said: JoinHandle<Vec<String>>,
     complained: JoinHandle<Vec<String>>,
+    /// Whether its pipes are read.
+    reading: watch::Sender<bool>,
 }
 
 /// How it ended.
@@ -54,19 +56,53 @@ impl End {
 impl Child {
     /// Runs the test of this name, whole, with these variables, on free ports, and waits until it serves.
     pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
-        let mut process = spawn(name, variables);
+        Self::serving(spawn(program(), name, variables)).await
+    }
+
+    /// The same with this limit of open files, as the flags of `ulimit`.
+    pub async fn start_with_files(limit: &str, name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::serving(spawn(with_files(limit), name, variables)).await
+    }
+
+    async fn serving(mut process: tokio::process::Child) -> Self {
         let (say, serving) = oneshot::channel();
-        let said = tokio::spawn(read(process.stdout.take().unwrap(), Some(say)));
-        let complained = tokio::spawn(read(process.stderr.take().unwrap(), None));
+        let reading = watch::Sender::new(true);
+        let said = tokio::spawn(read(process.stdout.take().unwrap(), Some(say), reading.subscribe()));
+        let complained = tokio::spawn(read(process.stderr.take().unwrap(), None, reading.subscribe()));
         let (addr, admin_addr) = timeout(PATIENCE, serving).await.expect("in time").expect("it serves");
-        Self { process, addr, admin_addr, said, complained }
+        Self { process, addr, admin_addr, said, complained, reading }
+    }
+
+    /// Stops reading its standard output and its standard error, whose pipes then fill up.
+    pub fn stop_reading(&self) {
+        self.reading.send_replace(false);
+    }
+
+    /// Reads both of them again.
+    pub fn read_again(&self) {
+        self.reading.send_replace(true);
+    }
+
+    /// Waits for its exit code, without a byte of its pipes being read.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        timeout(PATIENCE, self.process.wait()).await.expect("it ends").unwrap().code()
     }
 
     /// Runs the test of this name, whole, with these variables, to its end.
     pub async fn run(name: &str, variables: &[(&str, &str)]) -> End {
-        let mut process = spawn(name, variables);
+        Self::to_its_end(spawn(program(), name, variables)).await
+    }
+
+    /// The same with this limit of open files, as the flags of `ulimit`.
+    pub async fn run_with_files(limit: &str, name: &str, variables: &[(&str, &str)]) -> End {
+        Self::to_its_end(spawn(with_files(limit), name, variables)).await
+    }
+
+    async fn to_its_end(mut process: tokio::process::Child) -> End {
         let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
-        let ended = async { tokio::join!(process.wait(), read(stdout, None), read(stderr, None)) };
+        let reading = watch::Sender::new(true);
+        let (out, err) = (read(stdout, None, reading.subscribe()), read(stderr, None, reading.subscribe()));
+        let ended = async { tokio::join!(process.wait(), out, err) };
         let (status, said, complained) = timeout(PATIENCE, ended).await.expect("it ends");
         End::new(status.unwrap(), &said, &complained)
     }
@@ -94,8 +130,19 @@ impl Child {
     }
 }
 
-fn spawn(name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+fn program() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+/// The program, by way of a shell that limits its open files.
+fn with_files(limit: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+    command.arg(std::env::current_exe().unwrap());
+    command
+}
+
+fn spawn(mut command: Command, name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HARDENING") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -122,7 +169,11 @@ fn spawn(name: &str, variables: &[(&str, &str)]) -> tokio::process::Child {
 type Addresses = (SocketAddr, SocketAddr);
 
 /// Every line; says where it serves as soon as it does. What has nobody to say it to is a standard error, and shown.
-async fn read(pipe: impl AsyncRead + Unpin, mut say: Option<oneshot::Sender<Addresses>>) -> Vec<String> {
+async fn read(
+    pipe: impl AsyncRead + Unpin,
+    mut say: Option<oneshot::Sender<Addresses>>,
+    mut reading: watch::Receiver<bool>,
+) -> Vec<String> {
     let (mut lines, shown, mut said) = (BufReader::new(pipe).lines(), say.is_none(), Vec::new());
     while let Some(line) = lines.next_line().await.unwrap() {
         if shown {
@@ -135,6 +186,8 @@ async fn read(pipe: impl AsyncRead + Unpin, mut say: Option<oneshot::Sender<Addr
             let _ = say.send(addresses);
         }
         said.push(line);
+        // Whoever holds the sender no longer wants it stopped.
+        let _ = reading.wait_for(|reading| *reading).await;
     }
     said
 }

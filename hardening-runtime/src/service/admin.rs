@@ -12,7 +12,7 @@ use super::pools;
 use super::problem::{Methods, Problem};
 use super::server::Server;
 use crate::telemetry::text::Family;
-use crate::telemetry::{calls, facade, runtime};
+use crate::telemetry::{calls, facade, log, runtime};
 
 /// Answers everything but probes.
 pub(crate) async fn answer(
@@ -43,6 +43,7 @@ pub(crate) fn metrics(server: &Server) -> String {
     calls::render(&mut out);
     super::reload::render(&mut out);
     super::panics::render(&mut out);
+    log::render(&mut out);
     if let Some(tls) = &server.tls {
         tls.render(&mut out);
     }

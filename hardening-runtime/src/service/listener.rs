@@ -5,7 +5,6 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
@@ -14,10 +13,12 @@ use tokio::net::UnixStream;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 
 use super::address::{Bound, Peer, unix_path};
 use super::client;
 use super::connection;
+use super::descriptors::{self, Backoff, Spare};
 use super::places::{Places, Verdict};
 use super::proxy;
 use super::server::{Server, Surface};
@@ -124,26 +125,45 @@ pub(crate) async fn bind(address: &str, mode: u32, setting: &str) -> Result<List
     TcpListener::bind(resolved).await.map(Listener::Port).map_err(failed)
 }
 
-/// How many newcomers are told at once that there is no place; the others are cut.
-const TURNED_AWAY: usize = 64;
-
 /// Accepts until the service drains, then waits for every connection to end. Dropping it ends them all.
-pub(crate) async fn accept(server: Arc<Server>, surface: Surface, listener: Listener) {
+pub(crate) fn accept(
+    server: Arc<Server>,
+    surface: Surface,
+    listener: Listener,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Before the first request can open anything, and not when this has its first turn.
+    let spare = Spare::new(if surface == Surface::Admin { descriptors::SPARE } else { 0 });
+    accept_with(server, surface, listener, spare)
+}
+
+async fn accept_with(server: Arc<Server>, surface: Surface, listener: Listener, mut spare: Spare) {
     let mut hall = Hall::new(server, surface);
     let mut stages = hall.server.stages();
     // The admin listener answers until everything is over, so that the drain itself can be watched.
     let last = if surface == Surface::Admin { Stage::Done } else { Stage::Draining };
+    let mut backoff = Backoff::default();
+    let mut pause = None;
     loop {
         let accepted = tokio::select! {
             biased;
             () = reached(&mut stages, last) => break,
-            () = hall.one_left(), if !hall.tasks.is_empty() => continue,
-            accepted = listener.accept() => accepted,
+            () = hall.one_left(), if !hall.tasks.is_empty() => {
+                // Its descriptor is free.
+                pause = None;
+                continue;
+            }
+            accepted = spare.kept_full(after(pause, listener.accept())) => accepted,
         };
-        match accepted {
-            Ok((stream, peer)) => hall.comes(stream, peer),
-            Err(error) => pause_after(&error).await,
-        }
+        pause = match accepted {
+            Ok((stream, peer)) => {
+                backoff.accepted();
+                hall.comes(stream, peer);
+                None
+            }
+            Err(error) if is_of_the_connection(&error) => None,
+            Err(_) if spare.give() => None,
+            Err(error) => Some(Instant::now() + backoff.failed(&error, surface.name())),
+        };
     }
     for (stream, peer) in listener.close() {
         // Nobody comes after them who could want their places.
@@ -167,15 +187,14 @@ struct Hall {
 
 impl Hall {
     fn new(server: Arc<Server>, surface: Surface) -> Self {
-        let http = &server.settings.http;
-        let most = if surface == Surface::Admin { http.admin_connections } else { http.connections };
+        let most = if surface == Surface::Admin { server.seats.admin } else { server.seats.public };
         Self {
             surface,
-            builder: Arc::new(connection::builder(http)),
+            builder: Arc::new(connection::builder(&server.settings.http)),
             tasks: JoinSet::new(),
             places: Places::new(most),
             slots: HashMap::new(),
-            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            turned_away: Arc::new(Semaphore::new(descriptors::turned_away(most))),
             server,
         }
     }
@@ -362,10 +381,15 @@ async fn introduced(server: &Server, mut stream: Stream, peer: Peer) -> Option<(
 }
 
 /// A connection that broke before it was accepted is nothing; running out of descriptors needs a pause.
-async fn pause_after(error: &io::Error) {
+fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "cannot accept connections");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// What `then` answers, begun once the pause is over.
+async fn after<T>(pause: Option<Instant>, then: impl Future<Output = T>) -> T {
+    if let Some(until) = pause {
+        tokio::time::sleep_until(until).await;
     }
+    then.await
 }

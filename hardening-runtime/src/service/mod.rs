@@ -17,6 +17,7 @@ mod client;
 mod connection;
 mod console;
 mod deadline;
+mod descriptors;
 mod drain;
 mod ending;
 mod errors;

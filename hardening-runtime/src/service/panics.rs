@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::telemetry::redact;
 use crate::telemetry::text::Family;
+use crate::telemetry::{log, redact};
 
 /// Where a panic happened: the nearest part of the service around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,12 +139,20 @@ fn told(panic: &PanicHookInfo<'_>) {
     // A filter may leave our lines out; a panic is told all the same.
     if !tracing::enabled!(tracing::Level::ERROR) {
         let name = thread.name().unwrap_or("unnamed");
-        eprintln!("thread `{name}` panicked at {place}: {}", redact::text(said));
-        return;
+        log::complain(&format!("thread `{name}` panicked at {place}: {}", redact::text(said)));
+        return last_words();
     }
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(place, panic = said, r#where = HERE.get().name(), backtrace, "a panic");
+    last_words();
+}
+
+/// Where a panic is the end of the process, nobody else waits until it is told.
+fn last_words() {
+    if cfg!(panic = "abort") {
+        log::flush(log::LAST_WORDS);
+    }
 }
 
 /// `panics_total` by where they happened.

@@ -57,6 +57,18 @@ struct Held {
     leaving: bool,
 }
 
+/// Nobody gives way any more while more than this many connections are on their way out.
+const fn leaving(most: usize) -> usize {
+    most / FOR_OTHERS + LEAVING
+}
+
+/// How many connections of so many places can be on their way out at once.
+pub(crate) const fn leaving_at_most(most: usize) -> usize {
+    // Those that give way last do so together, and no more than there are.
+    let last = if most / OF_THOSE < AT_ONCE { most / OF_THOSE + 1 } else { AT_ONCE };
+    leaving(most) + last
+}
+
 impl<Id: Copy + Eq + Hash> Places<Id> {
     pub(crate) fn new(most: u32) -> Self {
         Self { most: most as usize, held: HashMap::new(), peers: HashMap::new(), leaving: 0, hopeless: 0 }
@@ -76,7 +88,7 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
             return Verdict::Enter;
         }
         // Those that give way still have a socket each.
-        if self.leaving > self.most / FOR_OTHERS + LEAVING || now < self.hopeless {
+        if self.leaving > leaving(self.most) || now < self.hopeless {
             return Verdict::Refuse;
         }
         let mut may = self.who_may_give_way(has, idle, now);

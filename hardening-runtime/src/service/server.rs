@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use super::auth::Auth;
 use super::console::Console;
+use super::descriptors::Seats;
 use super::drain::HookLog;
 use super::fields::Fields;
 use super::grpc;
@@ -47,6 +48,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) shed: Shed,
     pub(crate) connections: ConnectionStats,
+    /// How many there may be.
+    pub(crate) seats: Seats,
     pub(crate) headers: Headers,
     pub(crate) fields: Fields,
     pub(crate) tls: Option<Arc<Tls>>,
@@ -80,6 +83,7 @@ pub(crate) struct Parts {
     pub(crate) priorities: Vec<(String, Priority)>,
     pub(crate) secrets: Vec<Arc<Known>>,
     pub(crate) pools: Vec<Pool>,
+    pub(crate) seats: Seats,
 }
 
 /// Which listener a request came in on.
@@ -89,6 +93,16 @@ pub(crate) enum Surface {
     Public,
     /// Metrics and health.
     Admin,
+}
+
+impl Surface {
+    /// Its name in metrics and the log.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 impl Server {
@@ -106,6 +120,7 @@ impl Server {
             priorities,
             secrets,
             pools,
+            seats,
         } = parts;
         let (router, routes) = route::prepared(app.http);
         let (grpc, methods) = app.grpc.map(grpc::prepared).unzip();
@@ -123,6 +138,7 @@ impl Server {
             stats,
             limits: Limits::new(&settings.http),
             connections: ConnectionStats::default(),
+            seats,
             shed: Shed::new(&settings.shed, priorities),
             fields: Fields::new(&headers),
             headers,

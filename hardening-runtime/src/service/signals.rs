@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::shutdown::Event;
+use crate::telemetry::{log, redact};
 
 /// What is known of a service that serves.
 struct Guarded {
@@ -50,6 +51,7 @@ pub(super) fn listen() -> io::Result<Signals> {
         };
         let Some(guarded) = guards.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             tracing::info!("stopped before it served");
+            log::flush(log::LAST_WORDS);
             std::process::exit(0);
         };
         // Nobody listens any more once the service has ended.
@@ -61,8 +63,10 @@ pub(super) fn listen() -> io::Result<Signals> {
                 Some(event) = asks.recv() => drop(events.send(event)),
                 () = tokio::time::sleep_until(limit) => {
                     let running = (guarded.still_running)().join(", ");
-                    let running = crate::telemetry::redact::text(&running);
-                    eprintln!("error: the shutdown's time is over; still running: {running}");
+                    let running = redact::text(&running);
+                    log::complain(&format!("error: the shutdown's time is over; still running: {running}"));
+                    // Both may be pipes that nobody reads, which must not hold the end either.
+                    log::flush(log::LAST_WORDS);
                     std::process::exit(1);
                 }
             }

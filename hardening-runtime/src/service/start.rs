@@ -9,6 +9,7 @@ use super::address::Bound;
 use super::assembled::Assembled;
 use super::auth::Auth;
 use super::console::Console;
+use super::descriptors::{self, Seats};
 use super::health::{self, Health};
 use super::listener;
 use super::operate::{self, Operation};
@@ -134,6 +135,9 @@ impl Service {
                 Err(problems) => return failed(&StartError(problems)),
             };
             log::install(&loaded.settings.log, traces.as_ref().map(|(traces, _)| traces));
+            if let Err(why) = descriptors::raise() {
+                tracing::warn!("{why}");
+            }
             // Before anything can be connected to.
             let signals = match signals::listen() {
                 Ok(signals) => signals,
@@ -146,6 +150,7 @@ impl Service {
                 Err(error) => failed(&error),
             }
         });
+        log::flush(log::LAST_WORDS);
         // What still runs was named, and must not keep the process.
         runtime.shutdown_background();
         code
@@ -262,6 +267,9 @@ impl Service {
         let console = Console::new(Arc::clone(&reloader), near);
         let version = self.spec.version;
         let (traces, exporter) = traces.unzip();
+        // Once everything that the start opens is open.
+        let wanted = Seats { public: settings.http.connections, admin: settings.http.admin_connections };
+        let seats = descriptors::seats(wanted).map_err(StartError::one)?;
         let parts = Parts {
             settings,
             version,
@@ -275,6 +283,7 @@ impl Service {
             priorities,
             secrets,
             pools,
+            seats,
         };
         let server = Arc::new(Server::new(parts));
         missing.extend(server.tasks.missing(&provided));

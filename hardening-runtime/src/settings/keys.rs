@@ -199,6 +199,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("log", "level", Form::Text, "info", "What is logged, in the form of `RUST_LOG`, which wins over it.", log.level, forms::log_filter, plain),
     setting!("log", "access", Form::Flag, "true", "One line for each request.", log.access, forms::flag, plain),
     setting!("log", "redact", Form::Names, "", "Names of fields, headers and parameters whose values are not told, besides `password`, `token` and their like; read at the start.", log.redact, forms::names, |names: &Vec<String>| joined(names)),
+    setting!("log", "queue", Form::Bytes, "4MiB", "The size of the lines that may wait until standard output takes them; further ones are dropped and counted, from three quarters of it on those below `WARN`. The console's audit is never dropped.", log.queue, forms::bytes, forms::show_bytes),
     setting!("telemetry", "otlp_endpoint", Form::Text, "", "The receiver of traces, which speaks OTLP over HTTP, such as `http://collector:4318`; no span is recorded unless set.", telemetry.otlp_endpoint, forms::url, plain),
     setting!("telemetry", "otlp_headers", Form::Text, "", "Header fields for the receiver, `name=value,name=value`, with what is reserved in per cent; never shown.", telemetry.otlp_headers, forms::fields, Hidden::show),
     setting!("telemetry", "sampling", Form::Share, "100%", "The share of the traces that begin here which is recorded; of the others their caller decides.", telemetry.sampling, forms::share, forms::show_share),

@@ -170,6 +170,8 @@ pub struct Log {
     pub access: bool,
     /// Names of fields, headers and parameters whose values are not told, besides the usual ones.
     pub redact: Vec<String>,
+    /// Bytes of lines that may wait for whoever reads them.
+    pub queue: u64,
 }
 
 /// `[health]`.

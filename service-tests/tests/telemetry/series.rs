@@ -12,7 +12,7 @@ use super::app::{LET_GO, held};
 use super::world::{KEY, Surroundings, World, series};
 
 /// Every family with labels that are known at the start, by the beginning of one of its series.
-const FAMILIES: [&str; 68] = [
+const FAMILIES: [&str; 69] = [
     "admin_actions_total{action=\"drain\",result=",
     "auth_jwks_age_seconds",
     "auth_jwks_fetches_total{result=\"fetched\"}",
@@ -44,6 +44,7 @@ const FAMILIES: [&str; 68] = [
     "hardening_hedges_total{call=\"app::twice\",result=",
     "hardening_idempotency_total{call=\"app::pay\",result=",
     "hardening_in_flight{call=\"app::saved\"}",
+    "hardening_log_lines_dropped_total",
     "hardening_queue_depth{call=\"app::narrow\"}",
     "hardening_rate_limit_decisions_total{limiter=\"app::limited\",decision=\"overflow\"}",
     "hardening_rate_limit_decisions_total{limiter=\"PARTNERS\",decision=\"refused\"}",

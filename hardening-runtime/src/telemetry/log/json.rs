@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -20,7 +20,7 @@ pub(super) struct Json<W> {
     write: W,
 }
 
-impl<W: Fn(&[u8])> Json<W> {
+impl<W: Fn(&Metadata<'_>, &[u8])> Json<W> {
     pub(super) fn new(write: W) -> Self {
         Self { write }
     }
@@ -34,7 +34,7 @@ thread_local! {
 impl<S, W> Layer<S> for Json<W>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    W: Fn(&[u8]) + 'static,
+    W: Fn(&Metadata<'_>, &[u8]) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         if attributes.is_empty() {
@@ -63,7 +63,7 @@ where
             line.json(b"{\"time\":\"");
             line.json(stamp.at(since_1970()));
             compose(line, event, &ctx);
-            (self.write)(line.written());
+            (self.write)(event.metadata(), line.written());
         };
         LINE.with(|room| match room.try_borrow_mut() {
             Ok(mut room) => {

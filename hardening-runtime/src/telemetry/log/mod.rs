@@ -2,9 +2,11 @@
 
 mod json;
 mod line;
+mod queue;
 mod stamp;
+mod writer;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use tracing::Subscriber;
@@ -17,6 +19,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry};
 
 use self::json::Json;
+use self::writer::ByWeight;
+pub(crate) use self::writer::{LAST_WORDS, complain, flush, render};
 use super::traces::Traces;
 use super::{escape, redact};
 use crate::service::panics;
@@ -35,6 +39,7 @@ pub(crate) fn install(log: &Log, traces: Option<&Arc<Traces>>) {
         Some(traces) => recording(layer(log).with_filter(filter).boxed(), traces).try_init(),
     };
     if installed.is_ok() {
+        writer::begin(log.queue);
         panics::tell();
     }
 }
@@ -61,15 +66,10 @@ where
     };
     if pretty {
         let ansi = std::io::stdout().is_terminal();
-        lines::layer().with_ansi(ansi).with_target(false).fmt_fields(plain()).boxed()
+        lines::layer().with_ansi(ansi).with_target(false).with_writer(ByWeight).fmt_fields(plain()).boxed()
     } else {
-        Json::new(written).boxed()
+        Json::new(writer::line).boxed()
     }
-}
-
-fn written(line: &[u8]) {
-    // Nobody reads it any more.
-    let _ = std::io::stdout().lock().write_all(line);
 }
 
 /// Fields for people: the message, then `name=value` each, without what must not be told.
@@ -86,13 +86,16 @@ mod tests {
     use std::fmt;
     use std::sync::Mutex;
 
+    use tracing::Metadata;
+
     use super::*;
     use crate::context;
 
     fn logged(run: impl FnOnce()) -> Vec<serde_json::Value> {
         let sink = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&sink);
-        let layer = Json::new(move |line: &[u8]| written.lock().unwrap().extend_from_slice(line));
+        let layer =
+            Json::new(move |_: &Metadata<'_>, line: &[u8]| written.lock().unwrap().extend_from_slice(line));
         tracing::subscriber::with_default(registry().with(layer), run);
         let text = String::from_utf8(sink.lock().unwrap().clone()).unwrap();
         text.lines()
