@@ -15,6 +15,7 @@ mod crowds;
 mod deadlines;
 mod floods;
 mod grpc;
+mod grpc_kinds;
 mod grpc_server;
 mod grpc_server_drain;
 mod grpc_server_health;
