@@ -98,7 +98,7 @@ impl Account {
             began,
             status: None,
             probe: None,
-            grpc: grpc::is(parts).then(GrpcCall::default),
+            grpc: grpc::is(server, parts).then(GrpcCall::default),
             holds: surface == Surface::Public,
             open: true,
             must_take: false,

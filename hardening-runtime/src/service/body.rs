@@ -77,8 +77,8 @@ const SMALL: usize = 4096;
 const ROOM: usize = 2 * SMALL;
 
 /// A request's body that ends with an error at its limit or its deadline.
-pub(crate) struct Bounded<L> {
-    inner: Incoming,
+pub(crate) struct Bounded<L, B = Incoming> {
+    inner: B,
     left: u64,
     first: bool,
     room: BytesMut,
@@ -87,8 +87,8 @@ pub(crate) struct Bounded<L> {
     live: Arc<L>,
 }
 
-impl<L: Fated> Bounded<L> {
-    pub(crate) fn new(inner: Incoming, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
+impl<L: Fated, B> Bounded<L, B> {
+    pub(crate) fn new(inner: B, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
         Self { inner, left: limit, first: true, room: BytesMut::new(), deadline, timer: None, live }
     }
 
@@ -106,7 +106,11 @@ impl<L: Fated> Bounded<L> {
     }
 }
 
-impl<L: Fated> HttpBody for Bounded<L> {
+impl<L, B> HttpBody for Bounded<L, B>
+where
+    L: Fated,
+    B: HttpBody<Data = Bytes, Error: fmt::Display> + Unpin,
+{
     type Data = Bytes;
     type Error = BoxError;
 

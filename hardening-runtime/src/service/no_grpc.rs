@@ -15,15 +15,15 @@ use super::problem::Problem;
 use super::route::Live;
 use super::server::Server;
 
-pub(super) fn is(_: &Parts) -> bool {
+pub(super) fn is(_: &Server, _: &Parts) -> bool {
     false
 }
 
-pub(super) fn over_old_http(_: &Parts) -> Option<Problem> {
+pub(super) fn over_old_http(_: &Server, _: &Parts) -> Option<Problem> {
     None
 }
 
-pub(super) fn asks_health(_: &Parts) -> bool {
+pub(super) fn asks_health(_: &Server, _: &Parts) -> bool {
     false
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn health(_: &Arc<Server>, _: &Parts, _: Incoming, _: &mut Acco
     Response::default()
 }
 
-pub(super) fn bounded(_: &Server, _: Incoming, _: &Arc<Live>) -> Body {
+pub(super) fn bounded(_: Incoming) -> Body {
     Body::empty()
 }
 

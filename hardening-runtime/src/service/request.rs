@@ -48,7 +48,7 @@ pub(crate) fn answer(
     if let Some(response) = refuse(server, asked, &body, &mut account) {
         return Answering { account: Some(account), going: Going::Told { response } };
     }
-    let health = grpc::asks_health(&parts);
+    let health = grpc::asks_health(server, &parts);
     let public = surface == Surface::Public && !health;
     if public && server.auth.is_none() && conn.principal.is_none() {
         account.is_asked_by(None, &parts, said);
@@ -167,10 +167,10 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));
     }
-    if let Some(old) = said.has(Said::KIND).then(|| grpc::over_old_http(parts)).flatten() {
+    if let Some(old) = said.has(Said::KIND).then(|| grpc::over_old_http(server, parts)).flatten() {
         return problem(&old, account);
     }
-    if grpc::asks_health(parts) {
+    if grpc::asks_health(server, parts) {
         return expired(asked, http.request_timeout, account);
     }
     if surface == Surface::Admin {
@@ -186,7 +186,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         recent::refused("http client", "rate_limited");
         return problem(&limit::refusal(wait), account);
     }
-    // Of a call of gRPC each message has a limit of its own.
+    // What a call of gRPC goes to is not known yet: of a service each message has a limit of its own.
     if !account.is_grpc() && body.size_hint().lower() > http.body_limit {
         return problem(&too_large(http.body_limit), account);
     }

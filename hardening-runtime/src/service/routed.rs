@@ -73,7 +73,7 @@ impl Routed {
             fate: BodyFate::default(),
         });
         account.live = Some(Arc::clone(&live));
-        let body = if grpc { grpc::bounded(server, body, &live) } else { bounded(server, body, &live) };
+        let body = if grpc { grpc::bounded(body) } else { bounded(server, body, &live) };
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(Arc::clone(&live));
         if !request.body().is_end_stream() {

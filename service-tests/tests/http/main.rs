@@ -16,6 +16,7 @@ mod deadlines;
 mod descriptors;
 mod floods;
 mod grpc;
+mod grpc_kinds;
 mod grpc_server;
 mod grpc_server_drain;
 mod grpc_server_health;

@@ -55,10 +55,15 @@ impl State {
     }
 }
 
-/// Whether this asks for health.
-pub(in crate::service) fn asked(parts: &Parts) -> bool {
+/// Whether this path is one of health's.
+pub(super) fn is_path(parts: &Parts) -> bool {
     let path = parts.uri.path().strip_prefix('/').and_then(|path| path.strip_prefix(SERVICE));
-    path.is_some_and(|method| method.starts_with('/')) && is(parts)
+    path.is_some_and(|method| method.starts_with('/'))
+}
+
+/// Whether this asks for health.
+pub(in crate::service) fn asked(server: &Server, parts: &Parts) -> bool {
+    is_path(parts) && is(server, parts)
 }
 
 /// Answers who asks. No shutdown waits for it, and no limit of clients holds.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use tonic::Status;
 
@@ -84,7 +84,7 @@ impl Framing {
 
 /// A call's body that ends with a status at the limit of a message or its time.
 pub(super) struct Messages<L> {
-    inner: Incoming,
+    inner: Body,
     framing: Framing,
     limit: u64,
     time: Duration,
@@ -95,7 +95,7 @@ pub(super) struct Messages<L> {
 }
 
 impl<L: Fated> Messages<L> {
-    pub(super) fn new(inner: Incoming, limit: u64, time: Duration, live: Arc<L>) -> Self {
+    pub(super) fn new(inner: Body, limit: u64, time: Duration, live: Arc<L>) -> Self {
         Self { inner, framing: Framing::default(), limit, time, due: None, timer: None, live }
     }
 

@@ -16,11 +16,16 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use http::StatusCode;
+use http_body::Body as _;
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::code_of;
+use super::messages::Messages;
+use crate::service::body::Bounded;
 use crate::service::problem::Problem;
+use crate::service::request::too_large;
 use crate::service::route::{Live, Made};
 use crate::service::server::Server;
 use crate::service::shed::{Overloaded, Place, Shed, Usual};
@@ -49,8 +54,7 @@ pub(in crate::service) fn prepared(services: Router) -> (Router, usize) {
 
 /// Whether there is a service of this name.
 pub(super) async fn serves(services: &Router, name: &str) -> bool {
-    let known = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
-    if name.is_empty() || !known {
+    if !is_name(name) {
         return false;
     }
     let asks = Asks(Arc::default());
@@ -147,6 +151,13 @@ where
         let path = request.uri().path().to_owned();
         let pattern = pattern.cloned();
         let method = self.methods.find(&path);
+        let request = match bounded(&live, request, pattern.as_ref().is_some_and(is_service)) {
+            Ok(request) => request,
+            Err(problem) => {
+                let refused = problem.answer(Some(&live.request.id));
+                return turned_away(&live, method, pattern.as_ref(), refused);
+            }
+        };
         // Whoever calls chooses the path, but only its own service answers to it.
         if let Some(refused) = refused(&live, pattern.is_some().then_some(path.as_str())) {
             return turned_away(&live, method, pattern.as_ref(), refused);
@@ -174,6 +185,36 @@ where
             }
         }
     }
+}
+
+/// Whether this is how a service of gRPC is routed; a router that was made a service of may hold other routes as well.
+fn is_service(pattern: &MatchedPath) -> bool {
+    let name = pattern.as_str().strip_prefix('/').and_then(|path| path.strip_suffix("/{*rest}"));
+    name.is_some_and(is_name)
+}
+
+/// Whether a service may have this name.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
+}
+
+/// The request within limits: of a service of gRPC each message has those of a body, of everything else the body itself.
+fn bounded(live: &Arc<Live>, request: Request, service: bool) -> Result<Request, Problem> {
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (limit, time) = (live.server.settings.http.body_limit, live.server.settings.http.body_timeout);
+    if !service && request.body().size_hint().lower() > limit {
+        return Err(too_large(limit));
+    }
+    let live = Arc::clone(live);
+    Ok(request.map(|body| {
+        if service {
+            Body::new(Messages::new(body, limit, time, live))
+        } else {
+            Body::new(Bounded::new(body, limit, Instant::now() + time, live))
+        }
+    }))
 }
 
 /// What is said to somebody who may not call.

@@ -27,9 +27,14 @@ pub(super) use methods::prepared;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// Whether this is a call of gRPC.
-pub(super) fn is(parts: &Parts) -> bool {
-    parts.version >= Version::HTTP_2 && is_kind(&parts.headers)
+/// Whether this is a call of gRPC: by its content type, which anybody may write, where something of gRPC could answer it.
+pub(super) fn is(server: &Server, parts: &Parts) -> bool {
+    parts.version >= Version::HTTP_2 && is_kind(&parts.headers) && is_for_us(server, parts)
+}
+
+/// Whether a service of gRPC or its health is there. All other requests are HTTP's, whatever they call themselves.
+fn is_for_us(server: &Server, parts: &Parts) -> bool {
+    server.grpc.is_some() || health::is_path(parts)
 }
 
 /// `application/grpc`, perhaps with a codec or parameters; `application/grpc-web` is another protocol.
@@ -41,8 +46,8 @@ fn is_kind(headers: &HeaderMap) -> bool {
 }
 
 /// What is said to a call that came over HTTP/1, which has no room for gRPC.
-pub(super) fn over_old_http(parts: &Parts) -> Option<Problem> {
-    let old = parts.version < Version::HTTP_2 && is_kind(&parts.headers);
+pub(super) fn over_old_http(server: &Server, parts: &Parts) -> Option<Problem> {
+    let old = parts.version < Version::HTTP_2 && is_kind(&parts.headers) && is_for_us(server, parts);
     old.then(|| {
         Problem::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
             .detail("gRPC needs HTTP/2, from the client and from every proxy on the way.")
@@ -55,13 +60,9 @@ pub(super) fn code_of(headers: &HeaderMap) -> Option<u8> {
     Some(code.filter(|code| *code <= 16).unwrap_or(2))
 }
 
-/// A call's body, each of its messages within the limits of a request's body.
-pub(super) fn bounded(server: &Server, body: Incoming, live: &Arc<Live>) -> Body {
-    if body.is_end_stream() {
-        return Body::empty();
-    }
-    let http = &server.settings.http;
-    Body::new(messages::Messages::new(body, http.body_limit, http.body_timeout, Arc::clone(live)))
+/// A call's body as it is. The layer around all that the services' router holds bounds it, once it is known what it goes to.
+pub(super) fn bounded(body: Incoming) -> Body {
+    if body.is_end_stream() { Body::empty() } else { Body::new(body) }
 }
 
 /// What a service has answered: a stream ends with a status whatever happens, and what is not gRPC's becomes a problem.
@@ -104,12 +105,8 @@ mod tests {
             ("application/grp", false),
             ("application/json", false),
         ] {
-            let mut request = http::Request::builder().header(header::CONTENT_TYPE, kind).body(()).unwrap();
-            *request.version_mut() = Version::HTTP_2;
-            let (mut parts, ()) = request.into_parts();
-            assert_eq!((is(&parts), over_old_http(&parts).is_some()), (grpc, false), "{kind}");
-            parts.version = Version::HTTP_11;
-            assert_eq!((is(&parts), over_old_http(&parts).is_some()), (false, grpc), "{kind}");
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
+            assert_eq!(is_kind(&headers), grpc, "{kind}");
         }
     }
 
