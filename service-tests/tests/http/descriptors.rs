@@ -131,8 +131,8 @@ async fn the_soft_limit_is_raised_to_the_hard_one() {
     let hard: Option<f64> = String::from_utf8_lossy(&hard).trim().parse().ok();
     let child = Child::start_with_files("-S -n 200", NAME, &[]).await;
     let most = metric(&child, "process_max_fds").await;
-    assert_eq!(most, hard.unwrap_or(most));
-    assert!(most > 200.0, "{most}");
+    // Where there is no hard limit, nothing is to be compared.
+    assert!(most > 200.0 && hard.is_none_or(|hard| (hard - most).abs() < 1.0), "{most} of {hard:?}");
 }
 
 #[tokio::test]
