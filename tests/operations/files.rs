@@ -70,7 +70,7 @@ async fn unknown_keys_are_refused() {
     refused(
         "[log]\nlevle = 'info'",
         2,
-        &["did you mean `level`?", "known: `format`, `level`, `access` or `redact`"],
+        &["did you mean `level`?", "known: `format`, `level`, `access`, `redact` or `queue`"],
     )
     .await;
     refused("http.tls.key = 'x'", 1, &["`http.tls.key`", "a section holds keys and values"]).await;

@@ -103,13 +103,11 @@ async fn clients_behind_a_trusted_proxy_have_a_rate_each() {
 }
 
 #[tokio::test]
-async fn behind_an_unknown_proxy_the_rate_only_logs_unless_told_otherwise() {
-    let forwarded = "GET / HTTP/1.1\r\nx-forwarded-for: 192.0.2.1";
-    let service = start("[http]\nrate_limit = '1/min'\n").await;
-    for _ in 0..3 {
-        assert_eq!(send(service.addr, forwarded, "").await.status, 200);
-    }
-    let strict = start("[http]\nrate_limit = '1/min'\nforwarded_from_strangers = 'limit'\n").await;
-    assert_eq!(send(strict.addr, forwarded, "").await.status, 200);
-    send(strict.addr, forwarded, "").await.problem(429);
+async fn behind_an_unknown_proxy_each_client_has_the_rate_and_none_evades_it() {
+    let service = start("[http]\nrate_limit = '1/min'\nunlisted_proxy_rate_limit = '3/min'\n").await;
+    let from = |ip: &'static str| async move {
+        send(service.addr, &format!("GET / HTTP/1.1\r\nx-forwarded-for: {ip}"), "").await.status
+    };
+    assert_eq!([from("192.0.2.1").await, from("192.0.2.1").await, from("192.0.2.2").await], [200, 429, 200]);
+    assert_eq!([from("192.0.2.3").await, from("192.0.2.4").await], [200, 429], "all of them together");
 }
