@@ -1,4 +1,4 @@
-//! The PROXY protocol: what a proxy says of a connection before its first byte (versions 1 and 2 of HAProxy's specification).
+//! The PROXY protocol: what a proxy says of a connection before its first byte (versions 1 and 2 of `HAProxy`'s specification).
 
 use std::io;
 use std::net::SocketAddr;

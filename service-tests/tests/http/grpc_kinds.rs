@@ -71,7 +71,7 @@ async fn without_end(
     let request = hyper::Request::post(format!("http://test{path}")).header("content-type", kind).body(body);
     let answer = timeout(PATIENCE, client.send_request(request.unwrap())).await.expect("in time").unwrap();
     let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     (parts, body, sent.load(Ordering::SeqCst))
 }
 
