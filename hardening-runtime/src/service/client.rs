@@ -2,16 +2,13 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::header::FORWARDED;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use super::address::Peer;
 use super::forwarded::hops;
 use super::said::Said;
 use crate::policy::rate_limit::hash_key;
 use crate::settings::Http;
-
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +24,9 @@ pub(crate) struct Client {
 }
 
 /// What a peer that is not trusted says of its client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// Nothing, or nothing that is an address.
-    #[default]
     None,
     /// Another address, which changes nothing: the peer is the client.
     Ignored,
@@ -42,21 +38,18 @@ impl Client {
     /// The peer itself, unless it is trusted; then the rightmost address of `http.client_header` that is not. A process that
     /// may open the service's Unix socket is trusted like a proxy. `key` is the peer's own.
     pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, key: u64, http: &Http) -> Self {
-        let (field, trusted) = (http.client_header.name(), &http.trusted_proxies);
         let peer = peer.ip().map(|ip| ip.to_canonical());
-        let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
-        let vouched = peer.is_none_or(|peer| is_trusted(&peer));
-        let is_usual = *field == FORWARDED || *field == FORWARDED_FOR;
+        let vouched = peer.is_none_or(|peer| is_proxy(peer, http));
         let mut client = Self { ip: peer, vouched, key, claim: Claim::None };
-        if is_usual && !said.has(Said::FORWARDED) {
+        if http.client_header.is_usual() && !said.has(Said::FORWARDED) {
             return client;
         }
-        let mut hops = hops(headers, field);
+        let mut hops = hops(headers, http.client_header.name());
         if !vouched {
             // The last hop is the peer's own word.
             client.claim = match hops.next().flatten() {
                 None => Claim::None,
-                Some(ip) if trusted.is_empty() && peer.is_some_and(is_private) => {
+                Some(ip) if http.trusted_proxies.is_empty() && peer.is_some_and(is_private) => {
                     Claim::Of(self::key(Some(ip)))
                 }
                 Some(_) => Claim::Ignored,
@@ -66,13 +59,19 @@ impl Client {
         // What cannot be read was written by nobody we trust: the hop before it is the client.
         for hop in hops.map_while(|hop| hop) {
             client.ip = Some(hop);
-            if !is_trusted(&hop) {
+            if !is_proxy(hop, http) {
                 break;
             }
         }
         client.key = self::key(client.ip);
         client
     }
+}
+
+/// Whether an address is one of `http.trusted_proxies`.
+pub(crate) fn is_proxy(ip: IpAddr, http: &Http) -> bool {
+    let ip = ip.to_canonical();
+    http.trusted_proxies.iter().any(|net| net.contains(&ip))
 }
 
 /// Whether an address is of a private network, of this machine, or of a link: proxies of the service's own have these.
@@ -117,7 +116,7 @@ mod tests {
     fn client(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Client {
         let mut headers = HeaderMap::new();
         for list in forwarded {
-            headers.append(FORWARDED_FOR, list.parse().unwrap());
+            headers.append("x-forwarded-for", list.parse().unwrap());
         }
         let mut http = crate::settings::Settings::default().http;
         http.trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();

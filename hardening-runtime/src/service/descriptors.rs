@@ -9,7 +9,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::clock::{self, Nanos};
+use super::once_a_minute::OnceAMinute;
+use crate::clock;
 
 /// One descriptor in so many is for connections to elsewhere and for files, but never fewer than [`FEWEST_OTHERS`].
 const FOR_OTHERS: u64 = 4;
@@ -26,8 +27,6 @@ const FEWEST: u32 = 4;
 /// How many descriptors the admin listener holds for the time when there are no others.
 pub(crate) const SPARE: usize = 4;
 
-/// How often it is said that connections cannot be accepted.
-const SAID_EVERY: Nanos = 60_000_000_000;
 /// The first pause after a connection could not be accepted, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -194,7 +193,7 @@ impl Spare {
 pub(crate) struct Backoff {
     pause: Option<Duration>,
     failures: u64,
-    said: Option<Nanos>,
+    said: OnceAMinute,
 }
 
 impl Backoff {
@@ -206,9 +205,7 @@ impl Backoff {
     /// One could not be: the pause that is due.
     pub(crate) fn failed(&mut self, error: &std::io::Error, listener: &'static str) -> Duration {
         self.failures += 1;
-        let now = clock::now();
-        if self.said.is_none_or(|said| now.saturating_sub(said) >= SAID_EVERY) {
-            self.said = Some(now);
+        if self.said.is_due(clock::now()) {
             let failures = std::mem::take(&mut self.failures);
             tracing::error!(%error, listener, failures, "cannot accept connections");
         }

@@ -163,6 +163,7 @@ impl Limits {
     pub(crate) fn fine(&self, client: Client, standing: &mut Standing) {
         let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) else { return };
         if matches!(client.claim, Claim::Of(_)) {
+            // The request itself was charged to the client that it claims to be.
             limit.limiter.fine(client.key, FINE + 1, clock::now());
         } else {
             limit.limiter.fine(client.key, FINE, clock::now());
@@ -241,33 +242,27 @@ impl Limits {
 
     /// Writes what each decided.
     pub(crate) fn render(&self, out: &mut String) {
-        for (limit, claimed, name, help) in [
+        for (limits, name, help) in [
             (
-                &self.client,
-                &self.claimed,
+                &[&self.client, &self.claimed][..],
                 "http_client_rate_limit_decisions_total",
                 "What the per-client rate limit decided.",
             ),
             (
-                &self.principal,
-                &None,
+                &[&self.principal],
                 "http_principal_rate_limit_decisions_total",
                 "What the per-principal rate limit decided.",
             ),
             (
-                &self.tenant,
-                &None,
+                &[&self.tenant],
                 "http_tenant_rate_limit_decisions_total",
                 "What the per-tenant rate limit decided.",
             ),
         ] {
-            let Some(limit) = limit else { continue };
             // Those beyond the bound of keys share one limit.
-            let (mut allowed, mut refused, mut overflow) = limit.limiter.counts();
-            if let Some(claimed) = claimed {
-                let counts = claimed.limiter.counts();
-                (allowed, refused, overflow) = (allowed + counts.0, refused + counts.1, overflow + counts.2);
-            }
+            let counts = limits.iter().filter_map(|limit| limit.as_ref()).map(|limit| limit.limiter.counts());
+            let sum = counts.reduce(|one, other| (one.0 + other.0, one.1 + other.1, one.2 + other.2));
+            let Some((allowed, refused, overflow)) = sum else { continue };
             let mut family = Family::counter(out, name, help);
             for (decision, count) in [("allowed", allowed), ("refused", refused), ("overflow", overflow)] {
                 family.sample(&[("decision", decision)], count);

@@ -5,7 +5,6 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
@@ -236,9 +235,8 @@ impl Hall {
 
     /// By whom places are counted: `None` for a proxy, behind which many are.
     fn who(&self, peer: Peer) -> Option<IpAddr> {
-        let ip = peer.ip()?.to_canonical();
-        let trusted = self.server.settings.http.trusted_proxies.iter().any(|net| net.contains(&ip));
-        (!trusted).then(|| client::bucket(ip))
+        let ip = peer.ip()?;
+        (!client::is_proxy(ip, &self.server.settings.http)).then(|| client::bucket(ip.to_canonical()))
     }
 
     fn turn_away(&mut self, stream: Stream, peer: Peer) {
@@ -306,9 +304,7 @@ fn one(
         let proxied =
             surface == Surface::Public && server.settings.http.proxy_protocol == ProxyProtocol::Required;
         let (stream, peer) = if proxied {
-            let patience = server.settings.http.header_timeout;
-            let introduced = first(&server, &slot, patience, introduced(&server, stream, peer)).await;
-            let Some(introduced) = introduced.flatten() else {
+            let Some(introduced) = first(&server, &slot, introduced(&server, stream, peer)).await else {
                 server.connections.of(surface).not_proxied.fetch_add(1, Ordering::Relaxed);
                 return;
             };
@@ -324,7 +320,7 @@ fn one(
             (Stream::Tcp(stream), None) => (Socket::new(stream), None),
             (Stream::Tcp(stream), Some(tls)) => {
                 let patience = tls.handshake_timeout();
-                match first(&server, &slot, NEVER, tls.shake(stream, patience)).await.flatten() {
+                match first(&server, &slot, tls.shake(stream, patience)).await {
                     Some(shaken) => shaken,
                     None => return,
                 }
@@ -335,17 +331,8 @@ fn one(
     }
 }
 
-/// Longer than any connection lasts.
-const NEVER: Duration = Duration::MAX;
-
-/// Waits for what comes before a connection's first request, and no longer than `patience`; once the service drains, a client
-/// has a moment left for it.
-async fn first<T>(
-    server: &Server,
-    slot: &Slot,
-    patience: Duration,
-    coming: impl Future<Output = T>,
-) -> Option<T> {
+/// Waits for what comes before a connection's first request; once the service drains, a client has a moment left for it.
+async fn first<T>(server: &Server, slot: &Slot, coming: impl Future<Output = Option<T>>) -> Option<T> {
     let mut stages = server.stages();
     let drained = async {
         reached(&mut stages, Stage::Draining).await;
@@ -353,26 +340,27 @@ async fn first<T>(
     };
     tokio::select! {
         biased;
-        come = tokio::time::timeout(patience, coming) => come.ok(),
+        come = coming => come,
         () = drained => None,
         () = slot.displaced() => None,
     }
 }
 
-/// Has a trusted proxy say for whom it connects; `None` for any other peer, and for what is no header.
+/// Has a trusted proxy say for whom it connects; `None` for any other peer, and for what is no header, or none in time.
 async fn introduced(server: &Server, mut stream: Stream, peer: Peer) -> Option<(Stream, Peer)> {
-    let trusted = &server.settings.http.trusted_proxies;
-    let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
-    if !peer.ip().is_none_or(is_trusted) {
+    let http = &server.settings.http;
+    if !peer.ip().is_none_or(|ip| client::is_proxy(ip, http)) {
         tracing::debug!(%peer, "a connection from outside `http.trusted_proxies` was ended");
         return None;
     }
-    let read = match &mut stream {
-        Stream::Tcp(stream) => proxy::read(stream).await,
-        #[cfg(unix)]
-        Stream::Unix(stream) => proxy::read(stream).await,
+    let read = async {
+        match &mut stream {
+            Stream::Tcp(stream) => proxy::read(stream).await,
+            #[cfg(unix)]
+            Stream::Unix(stream) => proxy::read(stream).await,
+        }
     };
-    match read {
+    match tokio::time::timeout(http.header_timeout, read).await.ok()? {
         Ok(client) => Some((stream, client.map_or(peer, Peer::Address))),
         Err(error) => {
             tracing::debug!(%peer, %error, "a connection without a header of the PROXY protocol was ended");

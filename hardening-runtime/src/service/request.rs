@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
@@ -239,8 +238,9 @@ async fn judge(
     client: Client,
     account: &mut Account,
 ) -> Result<Option<Caller>, Response> {
-    let shows = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key("x-api-key");
-    if let Some(wait) = server.limits.has_guessed(client).filter(|_| shows) {
+    if let Some(wait) = server.limits.has_guessed(client)
+        && Auth::is_shown(&parts.headers)
+    {
         return Err(limit::refusal(wait).answer(Some(account.id())));
     }
     let judged = tokio::select! {

@@ -72,10 +72,10 @@ impl ConnectionStats {
 
     /// Writes them.
     pub(crate) fn render(&self, out: &mut String) {
-        let listeners = [("public", self.of(Surface::Public)), ("admin", self.of(Surface::Admin))];
+        let listeners = [Surface::Public, Surface::Admin].map(|surface| (surface, self.of(surface)));
         let mut family = Family::gauge(out, "http_connections", "Connections that are open.");
         for (listener, stats) in listeners {
-            family.sample(&[("listener", listener)], stats.open.load(Ordering::Relaxed));
+            family.sample(&[("listener", listener.name())], stats.open.load(Ordering::Relaxed));
         }
         let told = "Connections by what became of them: accepted, refused for want of a place, displaced while idle, \
                     and ended without a header of the PROXY protocol where one is required.";
@@ -88,9 +88,12 @@ impl ConnectionStats {
                 ("not_proxied", &stats.not_proxied),
             ];
             // The admin listener speaks to no proxy.
-            let kinds = if listener == "public" { 4 } else { 3 };
-            for (result, count) in results.into_iter().take(kinds) {
-                family.sample(&[("listener", listener), ("result", result)], count.load(Ordering::Relaxed));
+            let applies = |(result, _): &(&str, _)| listener == Surface::Public || *result != "not_proxied";
+            for (result, count) in results.into_iter().filter(applies) {
+                family.sample(
+                    &[("listener", listener.name()), ("result", result)],
+                    count.load(Ordering::Relaxed),
+                );
             }
         }
     }

@@ -2,38 +2,47 @@
 
 use http::HeaderName;
 
+use super::forms;
 use super::value::Value;
 
 /// `http.client_header`: the one header field in which trusted proxies name their clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientHeader(HeaderName);
+pub struct ClientHeader {
+    name: HeaderName,
+    is_usual: bool,
+}
 
 impl Default for ClientHeader {
     fn default() -> Self {
-        Self(HeaderName::from_static("x-forwarded-for"))
+        Self::new(HeaderName::from_static("x-forwarded-for"))
     }
 }
 
 impl ClientHeader {
-    #[cfg(test)]
-    pub(crate) const fn new(name: HeaderName) -> Self {
-        Self(name)
+    pub(crate) fn new(name: HeaderName) -> Self {
+        let is_usual = matches!(name.as_str(), "x-forwarded-for" | "forwarded");
+        Self { name, is_usual }
     }
 
     /// Its name.
     pub const fn name(&self) -> &HeaderName {
-        &self.0
+        &self.name
+    }
+
+    /// Whether it is one of the two usual ones.
+    pub(crate) const fn is_usual(&self) -> bool {
+        self.is_usual
     }
 
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let name = if let Value::Text(text) = value { text.parse().ok() } else { None };
         let example = "write the name of the header field that the proxy writes, such as `x-forwarded-for`, \
                        `forwarded` or `x-real-ip`";
-        name.map(Self).ok_or_else(|| example.to_owned())
+        name.map(Self::new).ok_or_else(|| example.to_owned())
     }
 
     pub(super) fn show(&self) -> String {
-        self.0.to_string()
+        self.name.to_string()
     }
 }
 
@@ -48,20 +57,14 @@ pub enum ProxyProtocol {
 }
 
 impl ProxyProtocol {
+    const WORDS: &[(&str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
+
     pub(super) fn read(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Text(text) if text == "off" => Ok(Self::Off),
-            Value::Text(text) if text == "required" => Ok(Self::Required),
-            _ => Err("write one of `off` or `required`".to_owned()),
-        }
+        forms::choice(value, Self::WORDS)
     }
 
     #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
     pub(super) fn show(&self) -> String {
-        match self {
-            Self::Off => "off",
-            Self::Required => "required",
-        }
-        .to_owned()
+        forms::show_choice(self, Self::WORDS)
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hardening_spec::keys::list;
 use hardening_spec::{Rate, Ratio, units};
 use ipnet::IpNet;
 
@@ -31,6 +32,18 @@ pub(super) fn header_text(value: &Value) -> Read<String> {
         Ok(_) => Ok(text),
         Err(_) => Err("write a text of visible characters, it becomes a header field".to_owned()),
     }
+}
+
+/// One of several words.
+pub(super) fn choice<T: Copy>(value: &Value, words: &[(&str, T)]) -> Read<T> {
+    let chosen = words.iter().find(|(word, _)| matches!(value, Value::Text(text) if text == word));
+    let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| format!("write one of {}", list(&all)))
+}
+
+/// The word of a choice.
+pub(super) fn show_choice<T: PartialEq>(choice: &T, words: &[(&str, T)]) -> String {
+    words.iter().find(|(_, other)| other == choice).map_or_else(String::new, |(word, _)| (*word).to_owned())
 }
 
 /// What `RUST_LOG` takes.

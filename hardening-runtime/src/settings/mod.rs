@@ -209,23 +209,15 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
+    const WORDS: &[(&str, Self)] = &[("auto", Self::Auto), ("json", Self::Json), ("pretty", Self::Pretty)];
+
     fn read(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Text(text) if text == "auto" => Ok(Self::Auto),
-            Value::Text(text) if text == "json" => Ok(Self::Json),
-            Value::Text(text) if text == "pretty" => Ok(Self::Pretty),
-            _ => Err("write one of `auto`, `json` or `pretty`".to_owned()),
-        }
+        forms::choice(value, Self::WORDS)
     }
 
     #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
     fn show(&self) -> String {
-        match self {
-            Self::Auto => "auto",
-            Self::Json => "json",
-            Self::Pretty => "pretty",
-        }
-        .to_owned()
+        forms::show_choice(self, Self::WORDS)
     }
 }
 
@@ -240,21 +232,15 @@ pub enum ClientAuth {
 }
 
 impl ClientAuth {
+    const WORDS: &[(&str, Self)] = &[("required", Self::Required), ("optional", Self::Optional)];
+
     fn read(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Text(text) if text == "required" => Ok(Self::Required),
-            Value::Text(text) if text == "optional" => Ok(Self::Optional),
-            _ => Err("write one of `required` or `optional`".to_owned()),
-        }
+        forms::choice(value, Self::WORDS)
     }
 
     #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
     fn show(&self) -> String {
-        match self {
-            Self::Required => "required",
-            Self::Optional => "optional",
-        }
-        .to_owned()
+        forms::show_choice(self, Self::WORDS)
     }
 }
 

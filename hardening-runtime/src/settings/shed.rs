@@ -1,5 +1,6 @@
 //! `[shed]`: how many requests the routes work on at once, and which matter.
 
+use super::forms;
 use super::value::Value;
 
 /// `[shed]`.
@@ -34,22 +35,15 @@ pub enum ShedLimit {
 }
 
 impl ShedLimit {
+    const WORDS: &[(&str, Self)] =
+        &[("off", Self::Off), ("fixed", Self::Fixed), ("adaptive", Self::Adaptive)];
+
     pub(super) fn read(value: &Value) -> Result<Self, String> {
-        match value {
-            Value::Text(text) if text == "off" => Ok(Self::Off),
-            Value::Text(text) if text == "fixed" => Ok(Self::Fixed),
-            Value::Text(text) if text == "adaptive" => Ok(Self::Adaptive),
-            _ => Err("write one of `off`, `fixed` or `adaptive`".to_owned()),
-        }
+        forms::choice(value, Self::WORDS)
     }
 
     #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
     pub(super) fn show(&self) -> String {
-        match self {
-            Self::Off => "off",
-            Self::Fixed => "fixed",
-            Self::Adaptive => "adaptive",
-        }
-        .to_owned()
+        forms::show_choice(self, Self::WORDS)
     }
 }

@@ -101,6 +101,11 @@ impl Auth {
         }))
     }
 
+    /// Whether a request shows anything of its caller, right or wrong.
+    pub(crate) fn is_shown(headers: &HeaderMap) -> bool {
+        !matches!(credential::shown(headers), Shown::Nothing)
+    }
+
     /// Who is calling; `None` for nobody known. What a request shows in its head counts before the certificate of its
     /// connection, which may be a proxy's.
     pub(crate) async fn judge(

@@ -1,0 +1,33 @@
+//! What is said at most once a minute, however often it happens.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::Nanos;
+
+const MINUTE: Nanos = 60_000_000_000;
+
+/// When it may be said again.
+#[derive(Debug, Default)]
+pub(super) struct OnceAMinute {
+    due: AtomicU64,
+}
+
+impl OnceAMinute {
+    /// Whether it is to be said now, by whoever asks first.
+    pub(super) fn is_due(&self, now: Nanos) -> bool {
+        let (due, next) = (self.due.load(Ordering::Relaxed), now.saturating_add(MINUTE));
+        now >= due && self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_once_a_minute() {
+        let warning = OnceAMinute::default();
+        let due = [0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 3 * MINUTE].map(|now| warning.is_due(now));
+        assert_eq!(due, [true, false, false, true, false, true]);
+    }
+}
