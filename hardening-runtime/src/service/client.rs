@@ -30,7 +30,7 @@ pub(crate) enum Claim {
     None,
     /// Another address, which changes nothing: the peer is the client.
     Ignored,
-    /// This one, by its key. The peer may be a proxy that nobody has listed: it has a private address, and there is no list.
+    /// This client, by its key. The peer may be an unlisted proxy: it has a private address, and `http.trusted_proxies` is empty.
     Of(u64),
 }
 
@@ -56,7 +56,7 @@ impl Client {
             };
             return client;
         }
-        // What cannot be read was written by nobody we trust: the hop before it is the client.
+        // No trusted proxy writes what cannot be read: the hop that sent it is the client.
         for hop in hops.map_while(|hop| hop) {
             client.ip = Some(hop);
             if !is_proxy(hop, http) {

@@ -19,7 +19,7 @@ const FEWEST_OTHERS: u64 = 32;
 const FOR_ADMIN: u64 = 8;
 /// What is taken to be open where the system does not say.
 const GUESS: u64 = 64;
-/// How many newcomers are told at once that there is no place.
+/// How many new connections are answered 503 at the same time.
 const TURNED_AWAY: u64 = 64;
 /// Fewer places than this are no service.
 const FEWEST: u32 = 4;
@@ -81,7 +81,7 @@ fn open() -> u64 {
     std::fs::read_dir("/dev/fd").map_or(GUESS, |open| (open.count() as u64).saturating_sub(1))
 }
 
-/// The places that there are descriptors for, of those that are wanted; says at the start where there are fewer.
+/// The wanted places, cut to the descriptors that are left; logs a warning where they are cut.
 ///
 /// # Errors
 /// With what to change where hardly any are left.
@@ -167,7 +167,8 @@ impl Spare {
         self.held.pop().is_some()
     }
 
-    /// What `accept` answers. Whenever it waits, those that were given are taken back, before others open them.
+    /// Runs `accept`. While it waits, the spare descriptors that were given away are opened again, before anything else can take
+    /// them.
     pub(crate) async fn kept_full<T>(&mut self, accept: impl Future<Output = T>) -> T {
         let mut accept = pin!(accept);
         poll_fn(|cx| {

@@ -54,7 +54,8 @@ pub(super) fn check(http: &Http) -> Result<(), String> {
 #[derive(Debug)]
 pub(crate) struct Limits {
     client: Option<Limit>,
-    /// Of the clients that peers name which may be proxies that nobody has listed: made-up ones take no room from peers.
+    /// Of the clients named by peers that may be unlisted proxies. It has a table of its own, so that invented clients take no
+    /// room from real peers.
     claimed: Option<Limit>,
     /// Of each such peer, of all its clients together.
     unlisted: Option<Limit>,
