@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use ppp::{v1, v2};
+use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// The beginning of version 2, and of version 1.
@@ -31,7 +31,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
         }
         header.resize(16 + length, 0);
         stream.read_exact(&mut header[16..]).await?;
-        return binary(&header);
+        return client(&header);
     }
     if !header.starts_with(TEXT) {
         return Err(garbage("it does not begin with a header"));
@@ -42,32 +42,21 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
         }
         header.push(stream.read_u8().await?);
     }
-    text(&header)
+    client(&header)
 }
 
-fn text(header: &[u8]) -> io::Result<Option<SocketAddr>> {
-    let header = v1::Header::try_from(header).map_err(|error| garbage(&error.to_string()))?;
-    Ok(match header.addresses {
-        v1::Addresses::Unknown => None,
-        v1::Addresses::Tcp4(ip) => Some((ip.source_address, ip.source_port).into()),
-        v1::Addresses::Tcp6(ip) => Some((ip.source_address, ip.source_port).into()),
-    })
-}
-
-fn binary(header: &[u8]) -> io::Result<Option<SocketAddr>> {
-    let header = v2::Header::try_from(header).map_err(|error| garbage(&error.to_string()))?;
-    match (header.command, header.protocol, header.addresses) {
-        // A proxy's own check of our health.
-        (v2::Command::Local, ..) => Ok(None),
-        (_, v2::Protocol::Stream, v2::Addresses::IPv4(ip)) => {
-            Ok(Some((ip.source_address, ip.source_port).into()))
-        }
-        (_, v2::Protocol::Stream, v2::Addresses::IPv6(ip)) => {
-            Ok(Some((ip.source_address, ip.source_port).into()))
-        }
-        (_, v2::Protocol::Datagram, _) => Err(garbage("it is no stream")),
-        // A connection of a kind that has no address here.
-        _ => Ok(None),
+/// Whom a whole header names.
+fn client(header: &[u8]) -> io::Result<Option<SocketAddr>> {
+    let config = ParseConfig { include_tlvs: false, ..ParseConfig::default() };
+    let (read, length) = ProxyHeader::parse(header, config).map_err(|error| garbage(&error.to_string()))?;
+    if length != header.len() {
+        return Err(garbage("its header has two ends"));
+    }
+    match read.proxied_address() {
+        // A proxy's own check of our health, or a connection of a kind that has no address here.
+        None => Ok(None),
+        Some(address) if address.protocol == Protocol::Stream => Ok(Some(address.source)),
+        Some(_) => Err(garbage("it is no stream")),
     }
 }
 
