@@ -39,7 +39,7 @@ const SCOPE: [&str; 29] = [
 ];
 const POLICIES: &str = "hardening-runtime/src/policy/";
 /// What is compiled with the feature `testing` alone, which the cores do not have.
-const NOT_COMPILED: &str = "(replace|in) ((Budget|Hedge|Latencies|Limiter|Throttle|CircuitBreaker|KeyedBreakers|KeyedBulkheads)::reset|Window::restart|Keyed::clear|KeyedBulkheads::places)";
+const NOT_COMPILED: &str = "(replace|in) ((Budget|Hedge|Latencies|Limiter|Throttle|CircuitBreaker|KeyedBreakers|KeyedBulkheads)::reset|Window::restart|Keyed::clear|Book::clear|KeyedBulkheads::places)";
 /// The survivors that are explained.
 const EXPLAINED: &str = "models/cores/survivors.txt";
 

@@ -128,3 +128,107 @@ fn what_need_not_wait_passes_whatever_its_patience() {
     let free = lasting(Limiter::new("free", each_second(1)));
     assert!(matches!(ask(&[(free, Charge::ONE)], NOW, NOW - 1), Entered::Now));
 }
+
+/// One that admits a unit every so many seconds, has admitted one, and makes a caller wait for at most `patience`.
+fn slow(every: u64, patience: Nanos) -> &'static Limiter {
+    let rate = Rate::per_secs(1, every);
+    let spec = RateLimitSpec { rate, wait: Duration::from_nanos(patience), ..each_second(1) };
+    let limiter = lasting(Limiter::new("slow", spec));
+    assert!(limiter.admits_one(NOW));
+    limiter
+}
+
+#[test]
+fn the_last_limit_that_makes_a_call_wait_longer_is_told() {
+    let (long, short) = (slow(5, 9 * SECOND), slow(1, 9 * SECOND));
+    let in_a_second = NOW + SECOND;
+    assert_eq!(refused(&[(long, Charge::ONE), (short, Charge::ONE)], NOW, in_a_second), (0, 5 * SECOND, 0));
+    assert_eq!(refused(&[(short, Charge::ONE), (long, Charge::ONE)], NOW, in_a_second), (1, 5 * SECOND, 0));
+}
+
+#[test]
+fn each_limit_makes_a_call_wait_no_longer_than_its_own_patience() {
+    let patient = slow(1, 60 * SECOND);
+    for (impatient, refuses) in [(2 * SECOND, false), (2 * SECOND - 1, true)] {
+        let impatient = slow(3, impatient);
+        let both = [(patient, Charge::ONE), (impatient, Charge::ONE)];
+        if refuses {
+            assert_eq!(refused(&both, NOW, NEVER), (1, 3 * SECOND, 0));
+        } else {
+            assert_eq!(seconds(&reserve(&both, NOW)), 3, "one second of it is for the sake of the other");
+        }
+    }
+}
+
+/// A caller that another limit holds up cannot use a gap: those behind it may.
+#[test]
+fn a_caller_held_up_by_another_limit_passes_the_word_on() {
+    let word = |told: u32, next_has_heard: u32| {
+        let all = lasting(Limiter::new("all", RateLimitSpec { wait: Duration::MAX, ..each_second(1) }));
+        assert!(all.admits_one(NOW));
+        let one = [(all, Charge::ONE)];
+        let both = [(all, Charge::ONE), (slow(3, Nanos::MAX), Charge::ONE)];
+        let (first, held_up) = (reserve(&one, NOW), reserve(&both, NOW));
+        let (second, fourth) = (reserve(&one, NOW), reserve(&one, NOW));
+        assert_eq!([&first, &second, &held_up, &fourth].map(seconds), [1, 2, 3, 4]);
+        first.give_up(NOW);
+        assert_eq!([&second, &held_up, &fourth].map(heard), [1, 1, 1]);
+        fourth.0.heard.store(next_has_heard, Ordering::Relaxed);
+        held_up.0.heard.store(told, Ordering::Relaxed);
+        assert_eq!(waits_until(&held_up, NOW), NOW + 3 * SECOND);
+        assert_eq!((heard(&held_up), heard(&second)), (0, 1));
+        heard(&fourth)
+    };
+    assert_eq!(word(1, 0), 257);
+    assert_eq!(word(257, 0), 513);
+    assert_eq!(word(1, 5), 5, "it knows of a gap");
+    assert_eq!((word(63 << 8 | 1, 0), word(64 << 8 | 1, 0)), (64 << 8 | 1, 0), "not for ever");
+}
+
+#[test]
+fn a_caller_of_one_limit_that_finds_no_gap_tells_nobody() {
+    let one = [(taken(), Charge::ONE)];
+    let (first, second) = (reserve(&one, NOW), reserve(&one, NOW));
+    first.0.heard.store(1, Ordering::Relaxed);
+    assert_eq!(waits_until(&first, NOW), NOW + SECOND);
+    assert_eq!((heard(&first), heard(&second)), (0, 0));
+}
+
+/// Where another limit makes a caller wait, this one may have room before its turn.
+#[test]
+fn what_need_not_wait_is_decided_beside_those_who_do() {
+    let key = lasting(keyed(1, 10));
+    let waiting = reserve(&[(taken(), Charge::ONE), (key, Charge { key: 7, cost: 1 })], NOW);
+    assert_eq!(seconds(&waiting), 1);
+    let refused = |now| match key.check(7, 1, now) {
+        Decision::Refused { retry_after, .. } => Some(retry_after),
+        Decision::Allowed { .. } => None,
+    };
+    assert_eq!(refused(NOW), None);
+    assert_eq!(refused(NOW + SECOND / 2), Some(Duration::from_millis(1500)), "its turn is kept");
+    assert!(matches!(waiting.look(NOW + SECOND), Look::Passed));
+}
+
+#[test]
+fn what_was_charged_before_the_numbers_changed_stays_charged_by_the_old_ones() {
+    let spec = RateLimitSpec { rate: Rate::per_secs(10, 1), wait: Duration::from_secs(9), ..each_second(2) };
+    let limiter = lasting(Limiter::new("tuned", spec));
+    assert!(limiter.admits(Charge::plain(2), NOW));
+    let of = |cost| reserve(&[(limiter, Charge::plain(cost))], NOW);
+    let (late, punctual) = (of(2), of(1));
+    assert_eq!([&late, &punctual].map(|turn| (turn.turn() - NOW) / MILLI), [200, 300]);
+    assert!(matches!(punctual.look(NOW + 300 * MILLI), Look::Passed), "behind one that may still begin");
+    let now = NOW + 410 * MILLI;
+    limiter.tune_at(Some(&each_second(2)), now);
+    assert_eq!(limiter.remaining(0, now), 2, "a tenth of a second is over, a second would not be");
+}
+
+#[test]
+fn a_debt_is_an_old_one_where_clocks_cannot_explain_it() {
+    for (beyond, kept) in [(SECOND, true), (SECOND + 1, false)] {
+        let limiter = Limiter::new("debt", each_second(3));
+        limiter.shared.store(NOW + 3 * SECOND + beyond, Ordering::Release);
+        let Decision::Refused { retry_after, .. } = limiter.check(0, 1, NOW) else { panic!("admitted") };
+        assert_eq!(retry_after.as_secs(), if kept { 2 } else { 1 });
+    }
+}
