@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use hardening::{Rejected, bulkhead, deadline, retry, timeout};
+use hardening::{Rejected, bulkhead, circuit_breaker, deadline, rate_limited, retry, timeout};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -109,6 +109,27 @@ keeps_its_goodput! {
 
     #[bulkhead(max = 10, queue = 200)]
     overload_without_a_deadline(ms(100));
+
+    #[deadline(1s)]
+    #[rate_limited(25/s, burst = 1, wait = 5s)]
+    #[bulkhead(max = 10, queue = 200)]
+    overload_before_a_limit_and_a_queue(ms(400));
+
+    #[deadline(1s)]
+    #[rate_limited(25/s, burst = 1, wait = 5s, per = attempt)]
+    #[bulkhead(max = 10, queue = 200)]
+    overload_before_a_limit_of_attempts_and_a_queue(ms(400));
+
+    #[deadline(1s)]
+    #[rate_limited(100/s, burst = 10, wait = 5s)]
+    #[bulkhead(max = 10, queue = 200)]
+    overload_before_a_limit_with_a_burst_and_a_queue(ms(100));
+
+    #[deadline(1s)]
+    #[timeout(900ms)]
+    #[bulkhead(max = 10, queue = 10_000)]
+    #[circuit_breaker(window = 10s, open_for = 1s)]
+    overload_before_a_queue_and_a_circuit(ms(450));
 }
 
 /// A service that does not know its callers' deadlines: the calls run on when their callers have left.
