@@ -20,7 +20,7 @@ pub(crate) fn policy(
     }
     let mut function = match Function::read(attribute.name, item) {
         Ok(function) => function,
-        Err(error) => return beside(item, &error.to_compile_error()),
+        Err(item) => return item,
     };
     // Before the arguments and the siblings' attributes are read: every word of the user's that the expansion repeats.
     let text = format!("{written} {item}");

@@ -7,7 +7,9 @@ use syn::{
     Attribute, GenericArgument, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
 };
 
+use crate::attribute::beside;
 use crate::paths::emit;
+use crate::refused;
 use crate::words::names;
 
 /// A function with its body unparsed, so that half-typed code still expands.
@@ -54,21 +56,23 @@ impl ToTokens for Function {
 }
 
 impl Function {
-    /// Reads an item, or says where attribute `name` may stand.
-    pub(crate) fn read(name: &str, item: &TokenStream) -> syn::Result<Self> {
+    /// Reads an item; else gives what the attribute `name` becomes: the item, and where the attribute may stand.
+    pub(crate) fn read(name: &str, item: &TokenStream) -> Result<Self, TokenStream> {
         if let Some(function) = Self::read_before_body(item) {
             return Ok(function);
         }
         syn::parse2(item.clone()).map_err(|error| {
             let is_function =
                 item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(i) if i == "fn"));
-            if is_function {
-                return error;
-            }
-            syn::Error::new_spanned(
-                item,
-                format!("`#[{name}]` stands on an `async fn`, and this is none: move it there"),
-            )
+            let error = match is_function {
+                true if refused::by_compiler(item) => return item.clone(),
+                true => error,
+                false => syn::Error::new_spanned(
+                    item,
+                    format!("`#[{name}]` stands on an `async fn`, and this is none: move it there"),
+                ),
+            };
+            beside(item, &error.to_compile_error())
         })
     }
 

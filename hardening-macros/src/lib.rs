@@ -18,6 +18,7 @@ mod model;
 mod numbers;
 mod paths;
 mod provided;
+mod refused;
 mod service;
 mod shared;
 #[cfg(test)]

@@ -6,7 +6,6 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{FnArg, ReturnType, Type, parse_quote};
 
-use crate::attribute::beside;
 use crate::diagnostics::Errors;
 use crate::expand::{last_type, place};
 use crate::function::Function;
@@ -34,7 +33,7 @@ pub(crate) fn expand(
 ) -> TokenStream {
     let mut function = match Function::read(kind.attribute.name, item) {
         Ok(function) => function,
-        Err(error) => return beside(item, &error.to_compile_error()),
+        Err(item) => return item,
     };
     let mut errors = Errors::default();
     let hints = ide::hints(kind.attribute, &arguments, &[]);

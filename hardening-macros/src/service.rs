@@ -1,7 +1,7 @@
 //! `#[hardened_service]`: a set-up function → a program, or a service that tests can start.
 
 use hardening_spec::keys;
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, ReturnType, Visibility};
@@ -23,7 +23,7 @@ const OUTER: [&str; 10] =
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut function = match Function::read(keys::HARDENED_SERVICE.name, item) {
         Ok(function) => function,
-        Err(error) => return beside(item, &error.to_compile_error()),
+        Err(item) => return beside_main(item),
     };
     let mut errors = Errors::default();
     function.prepend(&ide::hints(&keys::HARDENED_SERVICE, &arguments, &[]));
@@ -51,6 +51,26 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         }
         _ => beside(&function, &errors),
     }
+}
+
+/// An item that could not be read. An `async fn main` would be a second error after the first.
+fn beside_main(item: TokenStream) -> TokenStream {
+    let mut main = None;
+    let mut after_fn = false;
+    let rename = |token| match token {
+        TokenTree::Ident(name) if after_fn && name == "main" => {
+            let inner = Ident::new("_main", name.span());
+            main = Some(name);
+            inner.into()
+        }
+        token => {
+            after_fn = matches!(&token, TokenTree::Ident(name) if name == "fn");
+            token
+        }
+    };
+    let item: TokenStream = item.into_iter().map(rename).collect();
+    let main = main.map(|main| quote!(fn #main() {}));
+    quote!(#main #item)
 }
 
 fn signature(function: &Function, errors: &mut Errors) {
