@@ -201,6 +201,10 @@ pub fn show_bytes(bytes: u64) -> String {
 /// When the count or the period is missing, unreadable or zero.
 pub fn rate(text: &str) -> Result<Rate, Malformed> {
     let Some((count, per)) = text.split_once('/') else {
+        let number = text.trim();
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
+            return malformed(format!("`{number}` has no period: write `{number}/s`"));
+        }
         return malformed("a rate is a count and a period, such as `100/s` or `10/250ms`");
     };
     let Ok(count) = count.trim().replace('_', "").parse::<u32>() else {

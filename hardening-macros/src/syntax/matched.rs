@@ -183,7 +183,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Pattern {
-        syn::parse::Parser::parse_str(Pattern::read, text).unwrap_or_else(|why| panic!("{text}: {why}"))
+        syn::parse::Parser::parse_str(|input: syn::parse::ParseStream| Pattern::read("on", input), text)
+            .unwrap_or_else(|why| panic!("{text}: {why}"))
     }
 
     #[test]

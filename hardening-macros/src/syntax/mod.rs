@@ -2,8 +2,13 @@
 //!
 //! The tables of `hardening_spec::keys` drive everything here; no key is spelt in this module.
 
+mod bare;
+mod commas;
+mod growth;
 mod matched;
+mod misread;
 mod pattern;
+mod spaced;
 mod text;
 mod value;
 
@@ -95,6 +100,7 @@ pub(crate) fn read(
     arguments: TokenStream,
     errors: &mut Errors,
 ) -> Vec<Policy> {
+    let arguments = commas::supplied(attribute, arguments, errors);
     let mut reader = Reader {
         policy: Policy { attribute, at, entries: Vec::new(), shared: None, krate: None, meant: Vec::new() },
         nested: Vec::new(),
@@ -264,34 +270,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A value without a name.
-    fn positional(&mut self, input: ParseStream, at: &dyn ToTokens) -> syn::Result<()> {
-        let attribute = self.policy.attribute;
-        if let Some(key) = attribute.positional.and_then(|name| attribute.key(name)) {
-            return self.value(key, at, input);
-        }
-        if let Ok(name) = syn::parse2::<Ident>(at.to_token_stream()) {
-            // Followed by what is no `=`, such as a colon.
-            if let Some(key) = attribute.key(&name.to_string()) {
-                self.policy.meant.push(key.name);
-                let message = format!("write `{name} = …`: {}", key.form());
-                return Err(syn::Error::new_spanned(&name, message));
-            }
-            return Err(self.unknown(&name));
-        }
-        let value = text::until_comma(input);
-        let fits = |key: &&Key| value::fits(key.kind, &value);
-        let meant = attribute.keys.iter().find(fits);
-        self.policy.meant.extend(meant.map(|key| key.name));
-        let meant = match meant {
-            Some(key) => format!(": write `{} = {}`. Its", key.name, text::shown(&value)),
-            None => "; its".to_owned(),
-        };
-        let (name, known) = (attribute.name, self.known());
-        let message = format!("`{name}` takes no value without a name{meant} keys are {known}");
-        Err(syn::Error::new_spanned(value, message))
-    }
-
     fn value(&mut self, key: &'static Key, at: &dyn ToTokens, input: ParseStream) -> syn::Result<()> {
         let label = match self.policy.attribute.positional {
             Some(positional) if positional == key.name => self.policy.name(),
@@ -300,6 +278,9 @@ impl Reader<'_> {
         self.policy.meant.push(key.name);
         if input.is_empty() || input.peek(Token![,]) {
             return Err(syn::Error::new_spanned(at, format!("`{label}` needs a value: {}", key.form())));
+        }
+        if let Some(error) = bare::pair(key.kind, label, input) {
+            return Err(error);
         }
         let (tokens, value) = value::read(label, key, input)?;
         self.insert(key, at, tokens, value);
@@ -352,6 +333,11 @@ impl Reader<'_> {
 
     fn unknown(&mut self, name: &Ident) -> syn::Error {
         let attribute = self.policy.attribute;
+        if let Some(nested) = self.nested(name) {
+            let example = nested.example.trim_start_matches("#[").trim_end_matches(']');
+            let message = format!("`{name}` takes parentheses and nothing behind them: write `{example}`");
+            return syn::Error::new_spanned(name, message);
+        }
         if let ([only], Some(_)) = (attribute.keys, attribute.positional) {
             self.policy.meant.push(only.name);
             let message = format!("`{}` has no key `{name}`: write `{}`", attribute.name, attribute.example);

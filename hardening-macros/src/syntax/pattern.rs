@@ -3,9 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
+use syn::parse::discouraged::Speculative;
 use syn::visit_mut::{VisitMut, visit_pat_ident_mut};
 use syn::{Expr, Ident, Pat, PatIdent, Token};
 
+use super::misread;
 use crate::words::Words;
 
 /// A pattern with an optional guard.
@@ -18,22 +20,60 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Reads a pattern. A lone name is refused: it would match everything, and is nearly always a
     /// variant whose import was forgotten. One that its own guard judges is meant.
-    pub(super) fn read(input: ParseStream) -> syn::Result<Self> {
+    ///
+    /// `label` names its key in messages.
+    pub(super) fn read(label: &str, input: ParseStream) -> syn::Result<Self> {
+        let begin = input.fork();
+        let wrong = || {
+            let ahead = begin.fork();
+            let (written, time) = misread::value(&ahead);
+            let message = misread::instead(label, &written, &time)?;
+            input.advance_to(&ahead);
+            Some(syn::Error::new_spanned(written, message))
+        };
+        if misread::is_suspect(input)
+            && let Some(error) = wrong()
+        {
+            return Err(error);
+        }
+        let parsed = Self::parse(input);
+        let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![for]);
+        let pattern = match parsed {
+            Ok(pattern) if ends => pattern,
+            Ok(pattern) => match wrong() {
+                Some(error) => return Err(error),
+                None => pattern,
+            },
+            Err(error) => return Err(wrong().unwrap_or(error)),
+        };
+        if let Some(message) = misread::list_or_macro(&pattern.pat) {
+            return Err(syn::Error::new_spanned(&pattern.pat, message));
+        }
+        let judged = Words::of(pattern.guard.to_token_stream());
+        if let Some(name) = pattern.lone_name(&judged) {
+            let message = if name.to_string().starts_with(char::is_uppercase) {
+                format!(
+                    "`{name}` alone is a new variable that matches everything: \
+                     write the path of a variant, such as `Error::{name}`, or `_` for every error"
+                )
+            } else {
+                format!(
+                    "`{name}` alone is a new variable that matches everything: write the path of a variant, such as \
+                     `Error::NotFound`, a condition, such as `error if {name}(error)`, or `_` for every error"
+                )
+            };
+            return Err(syn::Error::new_spanned(name, message));
+        }
+        Ok(pattern)
+    }
+
+    fn parse(input: ParseStream) -> syn::Result<Self> {
         let pat = Pat::parse_multi_with_leading_vert(input)?;
         let guard = match input.parse::<Option<Token![if]>>()? {
             Some(_) => Some(input.parse::<Expr>()?),
             None => None,
         };
-        let pattern = Self { pat, guard };
-        let judged = Words::of(pattern.guard.to_token_stream());
-        if let Some(name) = pattern.lone_name(&judged) {
-            let message = format!(
-                "`{name}` alone is a new variable that matches everything: \
-                 write the path of a variant, such as `Error::{name}`, or `_` for every error"
-            );
-            return Err(syn::Error::new_spanned(name, message));
-        }
-        Ok(pattern)
+        Ok(Self { pat, guard })
     }
 
     /// The pattern over `Result<T, E>`: what does not begin with `Ok` or `Err` is about the error.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use hardening_spec::keys::{Key, Kind};
 use hardening_spec::{After, Rate, Ratio, Refusals, Window, suggest};
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, LitStr, Path, Token};
 
-use super::{Pattern, text};
+use super::{Pattern, commas, growth, text};
 
 /// A length of time.
 #[derive(Clone)]
@@ -64,11 +64,11 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
             Ok((expr.to_token_stream(), Value::Expression(expr)))
         }
         Kind::Pattern => {
-            let pattern = Pattern::read(input)?;
+            let pattern = Pattern::read(label, input)?;
             Ok((pattern.to_token_stream(), Value::Pattern(pattern)))
         }
         Kind::Negative => {
-            let pattern = Pattern::read(input)?;
+            let pattern = Pattern::read(label, input)?;
             let time = input.parse::<Option<Token![for]>>()?.map(|_| text::until_comma(input));
             let Some(Ok(Value::Duration(time))) = time.map(|time| text::read(Kind::Duration, &time)) else {
                 return Err(syn::Error::new_spanned(pattern, format!("`{label}` takes {}", key.form())));
@@ -76,10 +76,16 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
             Ok((pattern.to_token_stream(), Value::Negative(pattern, time)))
         }
         Kind::Fields => {
-            let content;
-            syn::parenthesized!(content in input);
-            let fields: Vec<Expr> =
-                Punctuated::<Expr, Token![,]>::parse_terminated(&content)?.into_iter().collect();
+            let written: TokenTree = input.parse()?;
+            let TokenTree::Group(group) = &written else {
+                return Err(syn::Error::new_spanned(written, format!("`{label}` takes {}", key.form())));
+            };
+            let missing = || commas::missing_between_names(&written.to_token_stream());
+            let fields: Vec<Expr> = Punctuated::<Expr, Token![,]>::parse_terminated
+                .parse2(group.stream())
+                .map_err(|error| missing().unwrap_or(error))?
+                .into_iter()
+                .collect();
             Ok((quote!(#(#fields),*), Value::Fields(fields)))
         }
         _ => {
@@ -92,7 +98,10 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
                     shared(&tokens).map(Value::Shared).ok_or_else(String::new)
                 }
                 Kind::Refusals => return Ok((tokens.clone(), refusals(label, &tokens)?)),
-                kind => text::read(kind, &tokens).map_err(|why| why.0),
+                kind => match growth::instead(key, &tokens) {
+                    Some(why) => Err(why),
+                    None => text::read(kind, &tokens).map_err(|why| why.0),
+                },
             };
             match value {
                 Ok(value) => Ok((tokens, value)),
@@ -118,13 +127,16 @@ pub(super) fn shared(tokens: &TokenStream) -> Option<Path> {
     (capitals && last.arguments.is_none()).then_some(path)
 }
 
-/// Whether a literal is a value of `kind`.
+/// Whether a literal, or a word that this kind knows, is a value of `kind`.
 pub(super) fn fits(kind: Kind, tokens: &TokenStream) -> bool {
-    text::is_literal(tokens)
-        && match kind {
-            Kind::Text => syn::parse2::<LitStr>(tokens.clone()).is_ok(),
-            _ => text::read(kind, tokens).is_ok(),
+    match kind {
+        Kind::Choice(words) => choice(words, tokens).is_ok(),
+        Kind::Text => syn::parse2::<LitStr>(tokens.clone()).is_ok(),
+        Kind::After | Kind::RangeOrNever if syn::parse2::<Ident>(tokens.clone()).is_ok() => {
+            matches!(text::read(kind, tokens), Ok(Value::After(_) | Value::Choice(_)))
         }
+        _ => text::is_literal(tokens) && text::read(kind, tokens).is_ok(),
+    }
 }
 
 fn choice(words: &[&'static str], tokens: &TokenStream) -> Result<Value, String> {
@@ -145,7 +157,10 @@ fn refusals(label: &str, tokens: &TokenStream) -> syn::Result<Value> {
         syn::parenthesized!(content in input);
         Ok(Punctuated::<Ident, Token![,]>::parse_terminated(&content)?.into_iter().collect())
     };
-    let form = |_| syn::Error::new_spanned(tokens, format!("`{label}` takes {}", Kind::Refusals.form()));
+    let form = |_| {
+        let wrong = || syn::Error::new_spanned(tokens, format!("`{label}` takes {}", Kind::Refusals.form()));
+        commas::missing_between_names(tokens).unwrap_or_else(wrong)
+    };
     let given: Vec<Ident> =
         one.parse2(tokens.clone()).or_else(|_| several.parse2(tokens.clone())).map_err(form)?;
     let known = Refusals::NAMES.map(|(name, _)| name);

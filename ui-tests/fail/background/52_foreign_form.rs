@@ -1,0 +1,10 @@
+use hardening::background;
+
+#[background(restart = 1s, 60s)]
+async fn sweep() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {
+    let _ = sweep();
+}

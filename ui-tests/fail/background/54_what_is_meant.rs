@@ -1,0 +1,10 @@
+use hardening::background;
+
+#[background(never)]
+async fn sweep() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {
+    let _ = sweep();
+}
