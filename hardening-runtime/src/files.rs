@@ -1,7 +1,99 @@
-//! Files that are looked at again and again.
+//! Files that the service reads: regular files alone, of a bounded size, some of them again and again.
 
+use std::fs::{File, FileType, Metadata};
+use std::io::{Error, ErrorKind, Read as _, Result};
 use std::path::Path;
 use std::time::SystemTime;
+
+/// The largest file of settings, keys or certificates that is read, in bytes.
+pub(crate) const LARGEST: u64 = 16 << 20;
+
+/// The contents of a regular file, and at most one byte more than `most`, so that the caller sees that there are more. A FIFO
+/// or a device could keep whoever opens or reads it waiting for ever, or never end: neither is read, nor waited for.
+///
+/// # Errors
+/// When it is no regular file, or cannot be read.
+pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    // Before it is opened, because to open some devices changes their state.
+    check(path)?;
+    let file = open(path)?;
+    // What was opened may have been put there since.
+    regular(&file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a path leads to a regular file.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn check(path: impl AsRef<Path>) -> Result<()> {
+    regular(&std::fs::metadata(path)?)
+}
+
+/// As [`read`], for a file of settings, keys or certificates.
+///
+/// # Errors
+/// When it is no regular file, is larger than [`LARGEST`], or cannot be read.
+pub(crate) fn read_all(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let bytes = read(path, LARGEST)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::new(ErrorKind::FileTooLarge, "it is larger than 16 MiB, which no such file is"));
+    }
+    Ok(bytes)
+}
+
+/// As [`read_all`], for text.
+///
+/// # Errors
+/// The same, and when it is no UTF-8.
+pub(crate) fn read_text(path: impl AsRef<Path>) -> Result<String> {
+    let text = String::from_utf8(read_all(path)?);
+    text.map_err(|_| Error::new(ErrorKind::InvalidData, "it is no UTF-8 text"))
+}
+
+/// Opens without waiting for whoever is at the other end of a FIFO.
+#[cfg(unix)]
+fn open(path: &Path) -> Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> Result<File> {
+    File::open(path)
+}
+
+fn regular(about: &Metadata) -> Result<()> {
+    if about.is_file() {
+        return Ok(());
+    }
+    let kind = kind(about.file_type());
+    Err(Error::new(ErrorKind::InvalidInput, format!("it is {kind}; name a regular file")))
+}
+
+fn kind(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        return "a directory";
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "a FIFO, also called a named pipe";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+    }
+    "no regular file"
+}
 
 /// What tells one version of a file from another, through every link on the way to it: when it was changed, how long it is,
 /// and which file it is, since another may have been put in its place that has the same of both. `None` for no file.
@@ -31,6 +123,34 @@ pub(crate) fn read_unchanged<V: PartialEq, R>(
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_regular_files_are_read_and_nothing_is_waited_for() {
+        let folder = std::env::temp_dir().join(format!("hardening-kinds-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let paths = ["file", "fifo", "socket", "link"].map(|name| folder.join(name));
+        let [file, fifo, socket, link] = &paths;
+        std::fs::write(file, "12345").unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(fifo).status().unwrap().success());
+        let _listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+        std::os::unix::fs::symlink(fifo, link).unwrap();
+        assert_eq!(read(file, 5).unwrap(), b"12345");
+        assert_eq!(read(file, 3).unwrap(), b"1234", "one more tells that there are more");
+        for (path, part) in [
+            (fifo.as_path(), "a FIFO"),
+            (link, "a FIFO"),
+            (socket, "a socket"),
+            (&folder, "a directory"),
+            (Path::new("/dev/zero"), "a device"),
+            (Path::new("/dev/null"), "a device"),
+        ] {
+            let error = read(path, 5).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("name a regular file"), "{error}");
+        }
+        // What is opened is looked at again: a FIFO that was put there in between is neither waited for nor read.
+        assert!(regular(&open(fifo).unwrap().metadata().unwrap()).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn another_file_of_the_same_length_and_time_is_another_version() {

@@ -35,6 +35,8 @@ pub mod telemetry;
 pub mod testing;
 mod tunable;
 mod versions;
+#[cfg(feature = "tls")]
+mod weak_keys;
 
 #[doc(hidden)]
 pub mod __private;

@@ -5,7 +5,6 @@ mod handle;
 mod provider;
 mod value;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub(crate) use follow::Secrets;
@@ -13,6 +12,8 @@ pub(crate) use handle::{Known, render};
 pub use handle::{SecretError, SecretHandle};
 pub use provider::SecretProvider;
 pub use value::Secret;
+
+use crate::files;
 
 /// The largest secret, in bytes.
 pub const LARGEST: usize = 64 * 1024;
@@ -29,19 +30,26 @@ pub(crate) fn trimmed(bytes: Vec<u8>, what: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err(format!("{what} is empty"));
     }
-    if text.trim().is_empty() {
-        return Err(format!("{what} holds nothing but blanks"));
+    if text.chars().all(is_blank) {
+        return Err(format!(
+            "{what} holds nothing but blanks and control characters; write the secret into it"
+        ));
     }
     crate::telemetry::redact::remember(&text);
     Ok(text)
 }
 
+/// Nothing that a person would see: blanks, NULs and other control characters, and what takes no room, such as the mark at the
+/// beginning of a file.
+fn is_blank(letter: char) -> bool {
+    let takes_no_room = matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    letter.is_whitespace() || letter.is_control() || takes_no_room
+}
+
 /// The secret in a file. At most one byte more than the largest is read.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path);
-    match file.and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)) {
-        Ok(_) => trimmed(bytes, &format!("the secret file `{}`", path.display())),
+    match files::read(path, LARGEST as u64) {
+        Ok(bytes) => trimmed(bytes, &format!("the secret file `{}`", path.display())),
         Err(error) => Err(format!("the secret file `{}` cannot be read: {error}", path.display())),
     }
 }
@@ -86,6 +94,9 @@ mod tests {
             (&b""[..], "is empty"),
             (b"\n", "is empty"),
             (b" \t\n", "nothing but blanks"),
+            (b"\0", "nothing but blanks and control characters"),
+            (b"\0\0\0\n\0", "nothing but blanks"),
+            (b"\xef\xbb\xbf \x7f\xe2\x80\x8b", "nothing but blanks"),
             (b"hunter2\xff", "no UTF-8"),
             (&large, "larger than 64 KiB"),
         ] {

@@ -7,7 +7,7 @@ use hardening_spec::CallSpec;
 
 use super::value::{Entry, Origin};
 use super::{Loaded, Settings, apply, env, file};
-use crate::files::{Version, version};
+use crate::files::{self, Version, version};
 
 /// One call site, or one policy that calls share, as far as settings need it.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<
         entries.extend(file::entries("the defaults given in code", text, &lookup, problems));
     }
     if let Some((path, required)) = &sources.file {
-        match std::fs::read_to_string(path) {
+        match files::read_text(path) {
             Ok(text) => entries.extend(file::entries(path, &text, &lookup, problems)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {}
             Err(error) => problems.push(format!("{path}: the settings file cannot be read: {error}")),

@@ -126,6 +126,22 @@ impl Error {
         }
     }
 
+    /// What it says, and what caused it, down to the first cause: which certificate, which name, which port. For operators alone,
+    /// who can mend that.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn with_causes(&self) -> String {
+        let causes = std::iter::successors(self.source(), |cause| StdError::source(*cause));
+        let mut text = self.to_string();
+        for cause in causes.map(ToString::to_string) {
+            // Some errors say the text of their cause themselves.
+            if !text.ends_with(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+        }
+        text
+    }
+
     /// The refusal, where a policy refused the call.
     pub fn rejected(&self) -> Option<&Rejected> {
         self.0.source.as_ref()?.downcast_ref()

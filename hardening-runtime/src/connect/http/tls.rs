@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::connector::Stream;
 use super::error::BuildError;
+use crate::{files, weak_keys};
 
 pub(super) const SPOKEN: bool = true;
 pub(super) const NOT_SPOKEN: &str = "";
@@ -39,10 +40,14 @@ impl Connector {
         let wrong = |why: &dyn std::fmt::Display| {
             BuildError(format!("the roots in `{}` cannot be used: {why}", path.display()))
         };
-        let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+        let text = files::read_all(path).map_err(|error| wrong(&error))?;
         let before = roots.len();
         for root in CertificateDer::pem_slice_iter(&text) {
-            roots.add(root.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+            let root = root.map_err(|error| wrong(&error))?;
+            if let Some(why) = weak_keys::of_certificate(&root) {
+                return Err(wrong(&why));
+            }
+            roots.add(root).map_err(|error| wrong(&error))?;
         }
         if roots.len() == before {
             return Err(wrong(&"there is no `BEGIN CERTIFICATE` in it"));
@@ -76,6 +81,14 @@ fn usual() -> Arc<ClientConfig> {
 fn system() -> &'static RootCertStore {
     static SYSTEM: OnceLock<RootCertStore> = OnceLock::new();
     SYSTEM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("SSL_CERT_FILE")
+            && let Err(error) = files::check(&path)
+            && error.kind() == std::io::ErrorKind::InvalidInput
+        {
+            // To read it could wait for ever.
+            tracing::warn!(%error, "the file of SSL_CERT_FILE is not read, and no root is trusted");
+            return RootCertStore::empty();
+        }
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "some of the system's roots cannot be read");

@@ -1,6 +1,5 @@
 //! From files to a configuration: everything is checked before any of it is used.
 
-use std::fs;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
@@ -14,6 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::clock::wall_clock;
 use crate::files;
 use crate::settings::{self, ClientAuth};
+use crate::weak_keys;
 
 /// Each file as it was.
 pub(crate) type Version = [files::Version; 3];
@@ -93,7 +93,7 @@ fn read(setting: &str, path: &str) -> Result<Vec<u8>, String> {
             "[tls] {setting} is missing: a listener under TLS needs `certificate` and `key`"
         ));
     }
-    fs::read(path).map_err(|error| format!("[tls] {setting} = {path:?}: {error}"))
+    files::read_all(path).map_err(|error| format!("[tls] {setting} = {path:?}: {error}"))
 }
 
 fn certificates(setting: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -102,6 +102,11 @@ fn certificates(setting: &str, path: &str) -> Result<Vec<CertificateDer<'static>
     let found = found.map_err(|error| format!("[tls] {setting} = {path:?}: {error}"))?;
     if found.is_empty() {
         return Err(format!("[tls] {setting} = {path:?}: there is no `BEGIN CERTIFICATE` in it"));
+    }
+    if let Some(why) = found.iter().find_map(|certificate| weak_keys::of_certificate(certificate)) {
+        return Err(format!(
+            "[tls] {setting} = {path:?}: {why}; make a new key, and a new certificate of it"
+        ));
     }
     Ok(found)
 }

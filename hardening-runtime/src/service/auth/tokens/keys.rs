@@ -1,13 +1,17 @@
 //! The keys of an issuer (RFC 7517), and which of them may check which token.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
+use crate::weak_keys;
+
 /// The most keys of one issuer.
 const MOST: usize = 200;
-/// The base64 of a modulus of 2048 bits.
-const MODULUS: usize = 342;
+/// The longest name of a key in messages, in characters.
+const LONGEST_NAME: usize = 64;
 
 const RSA: [Algorithm; 6] = [
     Algorithm::RS256,
@@ -19,7 +23,11 @@ const RSA: [Algorithm; 6] = [
 ];
 
 /// The keys of an issuer that can check signatures.
-pub(super) struct Keys(Vec<Key>);
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    /// Those that are left out because whoever looks at them can sign with them, and why.
+    weak: Vec<String>,
+}
 
 struct Key {
     kid: Option<String>,
@@ -30,7 +38,7 @@ struct Key {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Keys({})", self.0.len())
+        write!(f, "Keys({})", self.keys.len())
     }
 }
 
@@ -45,24 +53,54 @@ impl Keys {
         if keys.len() > MOST {
             return Err("it has more than 200 keys");
         }
-        let usable = keys.iter().filter_map(|key| {
-            let jwk = serde_json::from_value::<Jwk>(key.clone()).ok()?;
+        let mut read = Self { keys: Vec::new(), weak: Vec::new() };
+        for key in keys {
+            let Ok(jwk) = serde_json::from_value::<Jwk>(key.clone()) else { continue };
             let fits: Vec<_> = fitting(&jwk).into_iter().filter(|fit| algorithms.contains(fit)).collect();
-            let decoding = DecodingKey::from_jwk(&jwk).ok().filter(|_| !fits.is_empty())?;
-            Some(Key { kid: jwk.common.key_id, fits, decoding })
-        });
-        Ok(Self(usable.collect()))
+            if fits.is_empty() {
+                continue;
+            }
+            if let Some(why) = weakness(&jwk, key) {
+                let name: String = jwk
+                    .common
+                    .key_id
+                    .as_deref()
+                    .unwrap_or("without a name")
+                    .chars()
+                    .take(LONGEST_NAME)
+                    .collect();
+                read.weak.push(format!("the key {name:?}: {why}"));
+                continue;
+            }
+            if let Ok(decoding) = DecodingKey::from_jwk(&jwk) {
+                read.keys.push(Key { kid: jwk.common.key_id, fits, decoding });
+            }
+        }
+        Ok(read)
+    }
+
+    /// Why each key was left out that is known to be weak.
+    pub(super) fn weak(&self) -> &[String] {
+        &self.weak
+    }
+
+    /// Why no token can be checked, where there is no key that could.
+    pub(super) fn lack(&self) -> Option<String> {
+        self.keys.is_empty().then(|| match self.weak.as_slice() {
+            [] => "it has no key that fits `[auth] algorithms`".to_owned(),
+            weak => format!("it has no key that can be trusted: {}", weak.join("; ")),
+        })
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     /// The key for a token: the one it names, or the only one that fits when it names none.
     pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
         let fitting = |key: &&Key| key.fits.contains(&algorithm);
-        let mut found = self.0.iter().filter(fitting);
+        let mut found = self.keys.iter().filter(fitting);
         match kid {
             Some(kid) => found.find(|key| key.kid.as_deref() == Some(kid)).map(|key| &key.decoding),
             None => found.next().filter(|_| found.next().is_none()).map(|key| &key.decoding),
@@ -78,7 +116,7 @@ fn fitting(jwk: &Jwk) -> Vec<Algorithm> {
         return Vec::new();
     }
     let mut fits = match &jwk.algorithm {
-        AlgorithmParameters::RSA(rsa) if rsa.n.trim_end_matches('=').len() >= MODULUS => RSA.to_vec(),
+        AlgorithmParameters::RSA(_) => RSA.to_vec(),
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => vec![Algorithm::ES256],
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => vec![Algorithm::ES384],
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
@@ -94,11 +132,41 @@ fn fitting(jwk: &Jwk) -> Vec<Algorithm> {
     fits
 }
 
+/// Why whoever looks at a key can sign with it.
+fn weakness(jwk: &Jwk, members: &Value) -> Option<String> {
+    if members.get("d").is_some() {
+        return Some(
+            "its private part `d` is published with it, so everybody can sign with it: have the issuer make a new key"
+                .to_owned(),
+        );
+    }
+    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return None };
+    let [modulus, exponent] = [&rsa.n, &rsa.e].map(|text| URL_SAFE_NO_PAD.decode(text).unwrap_or_default());
+    weak_keys::of_rsa(&modulus, &exponent).map(|why| format!("{why}: have the issuer make a new key"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const EC: &str = r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#;
+
+    fn encoded(bytes: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// 2048 bits that no small prime divides.
+    fn modulus() -> Vec<u8> {
+        let mut random = fastrand::Rng::with_seed(1);
+        std::iter::repeat_with(|| {
+            let mut modulus = vec![0; 256];
+            random.fill(&mut modulus);
+            modulus[0] |= 0x80;
+            modulus
+        })
+        .find(|modulus| weak_keys::of_rsa(modulus, &[1, 0, 1]).is_none())
+        .expect("there are many")
+    }
 
     fn algorithms() -> Vec<Algorithm> {
         vec![Algorithm::RS256, Algorithm::ES256, Algorithm::HS256]
@@ -106,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_key_checks_what_it_is_for() {
-        let rsa = format!(r#""kty":"RSA","e":"AQAB","n":"{}""#, "u".repeat(341) + "w");
+        let rsa = format!(r#""kty":"RSA","e":"AQAB","n":"{}""#, encoded(&modulus()));
         let weak = format!(r#""kty":"RSA","e":"AQAB","n":"{}""#, "u".repeat(170) + "w");
         for (members, fits) in [
             (format!(r"{{{EC}}}"), true),
@@ -145,5 +213,30 @@ mod tests {
         for text in ["", "[]", "{}", r#"{"keys":{}}"#] {
             assert!(Keys::read(text.as_bytes(), &algorithms()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn keys_that_everybody_can_sign_with_are_left_out_and_named() {
+        let good = encoded(&modulus());
+        // Sixteen bytes of it are zeros, which lengthen its text and not the number.
+        let padded = encoded(&[&[0; 16][..], &modulus()[16..]].concat());
+        for (members, part) in [
+            (format!(r#""n":"{padded}","e":"AQAB""#), "bits"),
+            (format!(r#""n":"{good}","e":"AQ""#), "exponent"),
+            (format!(r#""n":"{good}","e":"AQAB","d":"AA""#), "private part"),
+            (r#""n":"%","e":"AQAB""#.to_owned(), "0 bits"),
+        ] {
+            let set = format!(r#"{{"keys":[{{"kty":"RSA","kid":"one",{members}}},{{{EC}}}]}}"#);
+            let keys = Keys::read(set.as_bytes(), &algorithms()).unwrap();
+            assert_eq!((keys.len(), keys.weak().len(), keys.lack()), (1, 1, None), "{members}");
+            assert!(
+                keys.weak()[0].starts_with("the key \"one\": ") && keys.weak()[0].contains(part),
+                "{keys:?}"
+            );
+            assert!(keys.find(Some("one"), Algorithm::RS256).is_none(), "{members}");
+        }
+        let lack = |text: &str| Keys::read(text.as_bytes(), &algorithms()).unwrap().lack().unwrap();
+        assert!(lack(r#"{"keys":[]}"#).contains("`[auth] algorithms`"));
+        assert!(lack(&format!(r#"{{"keys":[{{"kty":"RSA","n":"{padded}","e":"AQAB"}}]}}"#)).contains("bits"));
     }
 }

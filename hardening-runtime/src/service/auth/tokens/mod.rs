@@ -84,8 +84,8 @@ impl Tokens {
         let mut cache = Cache::new(times);
         // A file is there at the start; an issuer may come later than we do.
         if let Some(text) = source.at_once().map_err(|problem| vec![problem])? {
-            let keys = Keys::read(&text, &algorithms)
-                .map_err(|why| vec![format!("[auth] jwks = {:?}: {why}", auth.jwks)])?;
+            let wrong = |why: String| vec![format!("[auth] jwks = {:?}: {why}", auth.jwks)];
+            let keys = usable(&text, &algorithms).map_err(wrong)?;
             tell(&keys);
             cache.landed(Arc::new(keys), clock::now());
         }
@@ -168,16 +168,13 @@ impl Tokens {
             let mut flight = Flight { tokens: Arc::clone(self), brought: None };
             tokio::spawn(async move {
                 let text = flight.tokens.source.fetch().await;
-                let read =
-                    |text: Vec<u8>| Keys::read(&text, &flight.tokens.algorithms).map_err(str::to_owned);
-                match text.and_then(read) {
+                match text.and_then(|text| usable(&text, &flight.tokens.algorithms)) {
                     Ok(keys) => flight.brings(keys),
-                    Err(why) => {
-                        tracing::warn!(
-                            why,
-                            "the issuer's keys cannot be fetched, those before stay in force"
-                        );
-                    }
+                    Err(why) => tracing::warn!(
+                        why,
+                        "there are no new keys from `[auth] jwks`: those before stay in force until `[auth] jwks_stale` has \
+                         passed, and it is asked again"
+                    ),
                 }
             });
         }
@@ -257,9 +254,16 @@ impl Drop for Flight {
     }
 }
 
+/// Reads a key set. One without a key that could check a token is none: it may be half of an exchange, or a mistake of the
+/// issuer's, and with it no token would be taken any more.
+fn usable(text: &[u8], algorithms: &[Algorithm]) -> Result<Keys, String> {
+    let keys = Keys::read(text, algorithms)?;
+    keys.lack().map_or(Ok(keys), Err)
+}
+
 fn tell(keys: &Keys) {
-    if keys.len() == 0 {
-        tracing::warn!("the issuer has no key that fits `[auth] algorithms`: no token will be taken");
+    for why in keys.weak() {
+        tracing::warn!(why, "a key from `[auth] jwks` is refused, and tokens that it signs as well");
     }
 }
 
