@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::address::Shown;
@@ -51,6 +51,8 @@ pub(crate) struct Account {
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
+    /// Whether the request shows a credential, or its connection does.
+    credential: bool,
     /// Who asks, and by which id.
     pub(crate) request: Arc<context::Request>,
     /// When its answer must be ready.
@@ -102,6 +104,7 @@ impl Account {
             holds: surface == Surface::Public,
             open: true,
             must_take: false,
+            credential: said.has(Said::CREDENTIAL) || conn.principal.is_some(),
             request: Arc::new(context::Request {
                 id: request_id::of(&parts.headers, said, began),
                 trace: Some(trace_of(server, &parts.headers, said)),
@@ -157,6 +160,13 @@ impl Account {
         if let Some(call) = &mut self.grpc {
             call.ends = time.and_then(|time| clock::instant(self.began.saturating_add(nanos(time))));
         }
+    }
+
+    /// Whether its answer may be for this client alone while nothing in its head says which caches may keep it. Caches leave
+    /// answers to `authorization` alone by themselves (RFC 9111, section 3.5), and know nothing of cookies, API keys and
+    /// certificates. An answer that sets a cookie makes a session of its own.
+    pub(crate) fn is_personal(&self, answer: &HeaderMap) -> bool {
+        (self.credential || answer.contains_key(header::SET_COOKIE)) && !answer.contains_key(header::CACHE_CONTROL)
     }
 
     /// Whether it is a call of gRPC.

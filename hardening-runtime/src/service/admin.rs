@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 
+use super::address::Peer;
 use super::client::Client;
 use super::console;
 use super::pools;
@@ -19,11 +20,11 @@ pub(crate) async fn answer(
     server: &Server,
     parts: &Parts,
     body: Incoming,
-    client: Client,
+    asker: (Client, Peer),
     id: &str,
 ) -> Response {
     if console::is_path(parts.uri.path()) {
-        return console::answer(server, parts, body, client, id).await;
+        return console::answer(server, parts, body, asker, id).await;
     }
     if parts.uri.path() != "/metrics" {
         return Problem::new(StatusCode::NOT_FOUND).answer(Some(id));

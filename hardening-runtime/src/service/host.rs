@@ -1,6 +1,6 @@
 //! Whom a request is for: one host, said once, as RFC 9112 section 3.2 and RFC 9113 section 8.3.1 ask.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
@@ -8,6 +8,13 @@ use http::{Version, header};
 
 /// Refuses a request that two readers could take to be for two hosts.
 pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
+    // Hyper has parsed it, by a grammar that has room for a name and a password before the host (RFC 9110, section 4.2.4).
+    if parts.uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("The target names a user before its host.");
+    }
+    if parts.uri.authority().is_some_and(|authority| !is_host(authority.as_str(), true)) {
+        return Err("The target's authority is no host.");
+    }
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let Some(host) = hosts.next() else {
         // HTTP/2 says it in `:authority`, which hyper makes part of the URI.
@@ -17,7 +24,7 @@ pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
     if hosts.next().is_some() {
         return Err("There is more than one `Host` header.");
     }
-    let Some(host) = host.to_str().ok().filter(|host| host.is_empty() || is_host(host)) else {
+    let Some(host) = host.to_str().ok().filter(|host| host.is_empty() || is_host(host, false)) else {
         return Err("The `Host` header is no host.");
     };
     // A proxy's absolute form overrules the header in HTTP/1; in HTTP/2 they must agree.
@@ -31,14 +38,15 @@ pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A name or an address, and perhaps a port.
-fn is_host(host: &str) -> bool {
+/// A name or an address, and perhaps a port. Clients of gRPC write the path of a Unix socket in per cent into `:authority`.
+fn is_host(host: &str, in_target: bool) -> bool {
     let (fits, port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(Some((address, port))) => (address.parse::<Ipv6Addr>().is_ok(), port),
         Some(None) => return false,
         None => {
-            // RFC 3986's `reg-name`, without what is written in per cent.
-            let ends = host.bytes().position(|byte| !is_of_name(byte)).unwrap_or(host.len());
+            // RFC 3986's `reg-name`.
+            let is_other = |byte| !(is_of_name(byte) || in_target && byte == b'%');
+            let ends = host.bytes().position(is_other).unwrap_or(host.len());
             let (name, port) = host.split_at(ends);
             (!name.is_empty(), port)
         }
@@ -66,6 +74,29 @@ fn is_of_name(byte: u8) -> bool {
                 | b';'
                 | b'='
         )
+}
+
+/// The host's name or address, without its port and brackets.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+/// Whether nobody else can have a host resolved to this machine's address: it is an address, `localhost`, or one of `names`.
+/// Without this a page of another server could read the admin listener under its own name (DNS rebinding).
+pub(super) fn is_ours(host: &str, names: &[String]) -> bool {
+    let name = name_of(host);
+    name.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// The hosts that a request names, the one that counts first.
+pub(super) fn named(parts: &Parts) -> impl Iterator<Item = &str> {
+    let said = parts.headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    [parts.uri.authority().map(Authority::as_str), said].into_iter().flatten()
 }
 
 /// Without the port that goes without saying.
@@ -125,6 +156,14 @@ mod tests {
             (two, "http://[::80]/", &["[:"], false),
             (two, "http://a.example/", &[""], false),
             (one, "http://a.example/", &["b.example"], true),
+            (one, "http://user@a.example/", &["a.example"], false),
+            (one, "http://user:secret@a.example/", &["a.example"], false),
+            (one, "http://@a.example/", &["a.example"], false),
+            (two, "http://user@a.example/", &[], false),
+            (two, "http://127.0.0.1:80@evil.example/", &[], false),
+            (two, "http://%2Frun%2Fsocket/", &[], true),
+            (two, "http://[::1]:443/", &[], true),
+            (one, "http://a.example:/", &["a.example"], true),
         ] {
             assert_eq!(said(version, uri, hosts).is_ok(), fine, "{version:?} {uri} {hosts:?}");
         }

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
 use super::account::Account;
+use super::address::Peer;
 use super::auth::{Auth, Caller};
 use super::body::Counted;
 use super::client::Client;
@@ -67,7 +68,8 @@ pub(crate) fn answer(
                 Err(response) => response,
             }
         } else {
-            admin::answer(&server, &parts, body, client, account.id()).await
+            let asker = (client, account.conn.peer);
+            admin::answer(&server, &parts, body, asker, account.id()).await
         };
         (response, account)
     });
@@ -126,6 +128,10 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     let server = &*account.server;
     let unknown = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
+    if account.is_personal(headers) {
+        // No cache but the client's own keeps it.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
     // What of them is for browsers, gRPC does not need.
     let own = Own { id: account.id(), standing: &account.standing, browsers: !grpc };
     server.fields.add(&own, &server.limits, headers);
@@ -161,6 +167,13 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     }
     if let Err(why) = host::check(parts) {
         return problem(&Problem::new(StatusCode::BAD_REQUEST).detail(why), account);
+    }
+    // No page of a browser reaches a Unix socket.
+    if surface == Surface::Admin
+        && account.conn.peer != Peer::Local
+        && let Err(other) = server.console.check_host(parts)
+    {
+        return problem(&other, account);
     }
     if let Some((probe, path)) = probe_of(parts.uri.path()) {
         account.probe(path);

@@ -24,6 +24,8 @@ impl Said {
     pub(crate) const FORWARDED: u8 = 1 << 4;
     /// What its body is.
     pub(crate) const KIND: u8 = 1 << 5;
+    /// Something that tells its client from others.
+    pub(crate) const CREDENTIAL: u8 = 1 << 6;
 
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut said = Self::default();
@@ -37,6 +39,7 @@ impl Said {
                 "idempotency-key" => Self::IDEMPOTENT,
                 "content-type" => Self::KIND,
                 "x-forwarded-for" | "forwarded" => Self::FORWARDED,
+                "authorization" | "cookie" | "x-api-key" | "proxy-authorization" => Self::CREDENTIAL,
                 _ => 0,
             };
         }
@@ -53,7 +56,7 @@ impl Said {
 mod tests {
     use super::*;
 
-    const FIELDS: [(&str, u8); 8] = [
+    const FIELDS: [(&str, u8); 12] = [
         ("content-type", Said::KIND),
         ("x-request-id", Said::ID),
         ("traceparent", Said::TRACE),
@@ -62,6 +65,10 @@ mod tests {
         ("idempotency-key", Said::IDEMPOTENT),
         ("x-forwarded-for", Said::FORWARDED),
         ("forwarded", Said::FORWARDED),
+        ("authorization", Said::CREDENTIAL),
+        ("cookie", Said::CREDENTIAL),
+        ("x-api-key", Said::CREDENTIAL),
+        ("proxy-authorization", Said::CREDENTIAL),
     ];
 
     #[test]

@@ -4,7 +4,7 @@ use hardening_spec::suggest::nearest;
 
 use super::keys::{NAMED, OF_CALLS, SECTIONS};
 use super::load::Call;
-use super::value::{Entry, Origin, Value, resolve};
+use super::value::{Entry, Origin, Value, resolve, secret_file};
 pub(crate) use crate::names::env_name;
 
 /// Reads variables into entries. A name with no `__`, or with a section like none of ours, is somebody
@@ -54,11 +54,12 @@ pub(super) fn entries(
         // References to secrets are followed, not resolved once.
         let resolved = if secrets { Ok((value.clone(), false)) } else { resolve(value, &lookup) };
         match resolved {
-            Ok((value, secret)) => entries.push(Entry {
+            Ok((resolved, secret)) => entries.push(Entry {
                 path,
-                value: Value::Text(value),
+                value: Value::Text(resolved),
                 origin: Origin::Environment(name.clone()),
                 secret,
+                files: if secret { secret_file(value).into_iter().collect() } else { Vec::new() },
             }),
             Err(why) => problems.push(format!("{name}: {why}")),
         }

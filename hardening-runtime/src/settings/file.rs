@@ -1,9 +1,11 @@
 //! `hardening.toml`: every key with its line.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Entry, Origin, Value, resolve};
+use super::value::{Entry, Origin, Value, resolve, secret_file};
 
 /// Reads a file's text into entries. `file` is its name in messages.
 pub(super) fn entries(
@@ -44,7 +46,7 @@ impl Reader<'_> {
             path.push(key.get_ref().to_string());
             match value.get_ref() {
                 DeValue::Table(inner) if inner.is_empty() => {
-                    self.push(path, key.span().start, Value::Table, false);
+                    self.push(path, key.span().start, Value::Table, false, Vec::new());
                 }
                 DeValue::Table(inner) => self.table(path, inner),
                 _ => self.value(path, key.span().start, value),
@@ -63,14 +65,17 @@ impl Reader<'_> {
             value => self.read(value),
         };
         match read {
-            Ok((value, secret)) => self.push(path, at, value, secret),
+            Ok((read, secret)) => {
+                let files = if secret { files(value.get_ref()) } else { Vec::new() };
+                self.push(path, at, read, secret, files);
+            }
             Err(why) => self.problems.push(format!("{}:{line}: `{}`: {why}", self.file, path.join("."))),
         }
     }
 
-    fn push(&mut self, path: &[String], at: usize, value: Value, secret: bool) {
+    fn push(&mut self, path: &[String], at: usize, value: Value, secret: bool, files: Vec<PathBuf>) {
         let origin = Origin::File { file: self.file.to_owned(), line: line_of(self.text, at) };
-        self.entries.push(Entry { path: path.to_vec(), value, origin, secret });
+        self.entries.push(Entry { path: path.to_vec(), value, origin, secret, files });
     }
 
     fn read(&self, value: &DeValue<'_>) -> Result<(Value, bool), String> {
@@ -103,6 +108,15 @@ impl Reader<'_> {
             DeValue::Datetime(_) => Err("no setting is a date".to_owned()),
             DeValue::Table(_) => Err("a value, not a table, stands here".to_owned()),
         }
+    }
+}
+
+/// The files that a value, or the members of a list, refer to.
+fn files(value: &DeValue<'_>) -> Vec<PathBuf> {
+    match value {
+        DeValue::String(text) => secret_file(text).into_iter().collect(),
+        DeValue::Array(items) => items.iter().flat_map(|item| files(item.get_ref())).collect(),
+        _ => Vec::new(),
     }
 }
 

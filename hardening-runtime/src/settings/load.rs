@@ -6,7 +6,7 @@ use std::time::Duration;
 use hardening_spec::CallSpec;
 
 use super::value::{Entry, Origin};
-use super::{Loaded, Settings, apply, env, file};
+use super::{Loaded, Settings, apply, cautions, env, file};
 use crate::files::{self, Version, version};
 
 /// One call site, or one policy that calls share, as far as settings need it.
@@ -102,7 +102,10 @@ pub(crate) fn load_with(sources: &Sources, calls: &[Call], console: &[Entry]) ->
     unique_names(calls, &mut problems);
     let mut entries = gather(sources, calls, &mut problems);
     entries.extend_from_slice(console);
-    applied(sources, calls, entries, version, problems)
+    let mut loaded = applied(sources, calls, entries, version, problems)?;
+    let cautions = cautions::of(&loaded);
+    loaded.warnings.extend(cautions);
+    Ok(loaded)
 }
 
 /// The settings in force with something else set in the console: no source is read again, so that one that is broken

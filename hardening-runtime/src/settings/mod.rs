@@ -6,6 +6,7 @@
 pub mod admin;
 mod alerts;
 mod apply;
+mod cautions;
 pub(crate) mod auth;
 mod clients;
 mod env;

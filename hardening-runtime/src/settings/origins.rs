@@ -54,6 +54,7 @@ mod tests {
             value: Value::Bool(true),
             origin: Origin::Environment(name.to_owned()),
             secret: false,
+            files: Vec::new(),
         }
     }
 

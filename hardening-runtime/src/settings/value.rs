@@ -1,6 +1,7 @@
 //! A setting as its source gives it, and where it stands.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use hardening_spec::settings::Raw;
 
@@ -84,6 +85,8 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
     /// Whether the value came by a reference and must not be shown.
     pub(crate) secret: bool,
+    /// The files that it came from.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl fmt::Debug for Entry {
@@ -129,12 +132,21 @@ fn resolve_secret(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Resu
         })?;
         return secret::trimmed(value.into_bytes(), &format!("the variable `{name}`"));
     }
-    if let Some(path) = reference.strip_prefix("file/") {
-        // `secret://file//run/secrets/key` and `secret://file/run/secrets/key` both name an absolute path.
-        let path = format!("/{}", path.trim_start_matches('/'));
-        return secret::read(std::path::Path::new(&path));
+    if let Some(path) = file_of(reference) {
+        return secret::read(&path);
     }
     Err("a secret is `secret://env/NAME` or `secret://file/path`".to_owned())
+}
+
+/// The file that a whole text `secret://file/path` refers to.
+pub(crate) fn secret_file(text: &str) -> Option<PathBuf> {
+    file_of(text.strip_prefix("secret://")?)
+}
+
+/// `secret://file//run/secrets/key` and `secret://file/run/secrets/key` both name an absolute path.
+fn file_of(reference: &str) -> Option<PathBuf> {
+    let path = reference.strip_prefix("file/")?;
+    Some(PathBuf::from(format!("/{}", path.trim_start_matches('/'))))
 }
 
 #[cfg(test)]

@@ -1,31 +1,36 @@
 //! Who may read the console and who may act in it. Decisions alone; nothing here waits or writes.
 
-use std::net::IpAddr;
-
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
 
+use crate::service::host;
 use crate::service::problem::Problem;
 use crate::settings::admin::{Admin, Open};
 
-/// Whether a request names a host that nobody else can resolve to this address: an address, `localhost`, or one of
-/// `names`. Without this a page of another server could read and act here under its own name (DNS rebinding).
+/// Whether a request names hosts of the service alone. Every browser names one, and old clients that name none reach probes and
+/// metrics, not the console.
 ///
 /// # Errors
 /// With the answer to it.
-pub(super) fn check_host(parts: &Parts, names: &[String]) -> Result<(), Problem> {
-    let mut hosts = hosts(parts).peekable();
-    if hosts.peek().is_none() {
-        return Err(refused("The request names no host."));
-    }
-    if hosts.all(|host| is_ours(host, names)) {
+pub(in super::super) fn check_host(parts: &Parts, names: &[String]) -> Result<(), Problem> {
+    if host::named(parts).all(|named| named.is_empty() || host::is_ours(named, names)) {
         return Ok(());
     }
     Err(refused(
-        "The console is reached by an address, by `localhost`, or by a name of the setting `[admin] hosts`; this request \
-         names another host.",
+        "The admin listener is reached by an address, by `localhost`, or by a name of the setting `[admin] hosts`; this \
+         request names another host.",
     ))
+}
+
+/// Whether a request names a host at all.
+///
+/// # Errors
+/// With the answer to it.
+pub(super) fn check_named(parts: &Parts) -> Result<(), Problem> {
+    match host::named(parts).next() {
+        Some(named) if !named.is_empty() => Ok(()),
+        _ => Err(refused("The request names no host.")),
+    }
 }
 
 /// Whether a request comes from the console's own page, or from no browser at all.
@@ -33,30 +38,14 @@ pub(super) fn check_host(parts: &Parts, names: &[String]) -> Result<(), Problem>
 /// # Errors
 /// With the answer to it.
 pub(super) fn check_origin(parts: &Parts) -> Result<(), Problem> {
-    match hosts(parts).next() {
+    match host::named(parts).next() {
         Some(own) if is_same_site(&parts.headers, own) => Ok(()),
         _ => Err(refused("The console answers its own page alone; this request comes from another one.")),
     }
 }
 
-/// The hosts that a request names, the one that counts first.
-fn hosts(parts: &Parts) -> impl Iterator<Item = &str> {
-    let said = parts.headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    [parts.uri.authority().map(Authority::as_str), said].into_iter().flatten()
-}
-
 fn refused(detail: &'static str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN).detail(detail)
-}
-
-fn is_ours(host: &str, names: &[String]) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    name.parse::<IpAddr>().is_ok()
-        || name.eq_ignore_ascii_case("localhost")
-        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// What is no browser sends neither of the two fields.
@@ -99,7 +88,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        check_host(&parts, &["ops.example".to_owned()]).is_ok() && check_origin(&parts).is_ok()
+        let names = ["ops.example".to_owned()];
+        check_named(&parts).is_ok() && check_host(&parts, &names).is_ok() && check_origin(&parts).is_ok()
     }
 
     #[test]

@@ -1,18 +1,27 @@
-//! The audit: every action of the console, also what was refused, as a log line, in a ring, and counted.
+//! The audit: every action of the console, also what was refused, as a log line, in a ring, and counted. What changed nothing has
+//! a ring of its own, so that nobody pushes out what did.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use hardening_spec::{Rate, RateLimitSpec};
 use serde_json::{Value, json};
 
 use crate::clock::{self, Nanos};
+use crate::policy::rate_limit::{Decision, Limiter};
 use crate::service::address::Shown;
 use crate::telemetry::text::Family;
 
-/// How many records the console shows.
+/// How many records of changes the console shows.
 const KEPT: usize = 200;
+/// And how many of what changed nothing: attempts, refusals, and tokens that were the one.
+const KEPT_BESIDE: usize = 100;
+
+/// Attempts of strangers that are noted one by one, of all of them together: their lines are never dropped.
+const OF_STRANGERS: Rate = Rate::per_secs(300, 60);
 
 /// The longest part of a record, in characters.
 const LONGEST: usize = 300;
@@ -79,16 +88,19 @@ pub(super) enum Outcome {
     Refused,
     /// Whoever asked may not.
     Denied,
+    /// Whoever asked has been refused or denied too often, and waits.
+    Throttled,
 }
 
 impl Outcome {
-    const ALL: [Self; 3] = [Self::Applied, Self::Refused, Self::Denied];
+    const ALL: [Self; 4] = [Self::Applied, Self::Refused, Self::Denied, Self::Throttled];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Applied => "applied",
             Self::Refused => "refused",
             Self::Denied => "denied",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -124,15 +136,44 @@ struct Record {
     known: bool,
 }
 
-/// The audit of one service.
+/// The last records, the oldest first.
 #[derive(Debug, Default)]
+struct Records {
+    changes: VecDeque<Record>,
+    others: VecDeque<Record>,
+    next: u64,
+}
+
+/// The audit of one service.
+#[derive(Debug)]
 pub(super) struct Audit {
-    records: Mutex<(VecDeque<Record>, u64)>,
+    records: Mutex<Records>,
+    strangers: Limiter,
     counts: [[AtomicU64; Outcome::ALL.len()]; Action::ALL.len()],
 }
 
+impl Default for Audit {
+    fn default() -> Self {
+        let strangers = Limiter::new("audit", RateLimitSpec::new(OF_STRANGERS));
+        Self { records: Mutex::default(), strangers, counts: Default::default() }
+    }
+}
+
 impl Audit {
+    /// Counts what nobody was let do for now, and notes it nowhere else.
+    pub(super) fn throttled(&self, action: Action) {
+        self.count(action, Outcome::Throttled);
+    }
+
+    fn count(&self, action: Action, outcome: Outcome) {
+        self.counts[action as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn note(&self, asker: Asker<'_>, action: Action, outcome: Outcome, deed: Deed) {
+        self.count(action, outcome);
+        if !asker.known && matches!(self.strangers.check(0, 1, clock::now()), Decision::Refused { .. }) {
+            return;
+        }
         let deed = Deed { what: cut(deed.what), was: cut(deed.was), now: cut(deed.now), why: cut(deed.why) };
         let who = who(asker.known);
         let (client, request_id) = (Shown(asker.client), asker.request_id);
@@ -150,14 +191,16 @@ impl Audit {
                 "admin action"
             );
         }
-        self.counts[action as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let (kept, number) = &mut *records;
-        if kept.len() == KEPT {
+        let records = &mut *records;
+        let changes = outcome == Outcome::Applied && action != Action::Verify;
+        let (kept, most) =
+            if changes { (&mut records.changes, KEPT) } else { (&mut records.others, KEPT_BESIDE) };
+        if kept.len() == most {
             kept.pop_front();
         }
         kept.push_back(Record {
-            number: *number,
+            number: records.next,
             at: clock::now(),
             action,
             outcome,
@@ -166,7 +209,7 @@ impl Audit {
             request_id: request_id.to_owned(),
             known: asker.known,
         });
-        *number += 1;
+        records.next += 1;
     }
 
     /// The last records, newest first.
@@ -187,7 +230,9 @@ impl Audit {
                 "request_id": record.request_id,
             })
         };
-        records.0.iter().rev().map(write).collect()
+        let mut all: Vec<&Record> = records.changes.iter().chain(&records.others).collect();
+        all.sort_by_key(|record| Reverse(record.number));
+        all.into_iter().map(write).collect()
     }
 
     /// Writes how often each action was asked for.
@@ -234,16 +279,42 @@ mod tests {
         let audit = Audit::default();
         let asker = Asker { client: Some(IpAddr::from([127, 0, 0, 1])), request_id: "id", known: true };
         for _ in 0..=KEPT {
+            audit.note(asker, Action::Set, Outcome::Applied, Deed::default());
             let deed = Deed { what: "ä".repeat(1000), ..Deed::default() };
             audit.note(asker, Action::Set, Outcome::Refused, deed);
         }
         let list = audit.list(clock::now());
         let list = list.as_array().unwrap();
-        assert_eq!((list.len(), &list[0]["number"]), (KEPT, &json!(KEPT)));
+        assert_eq!((list.len(), &list[0]["number"]), (KEPT + KEPT_BESIDE, &json!(2 * KEPT + 1)));
         assert_eq!(list[0]["what"].as_str().unwrap().chars().count(), LONGEST + 1);
         let mut out = String::new();
         audit.render(&mut out);
         assert!(out.contains("admin_actions_total{action=\"set\",result=\"refused\"} 201\n"), "{out}");
         assert!(out.contains("admin_actions_total{action=\"drain\",result=\"applied\"} 0\n"), "{out}");
+    }
+
+    #[test]
+    fn what_changes_nothing_pushes_out_no_change_and_strangers_fill_no_log() {
+        let audit = Audit::default();
+        let known = Asker { client: None, request_id: "id", known: true };
+        audit.note(known, Action::Set, Outcome::Applied, Deed { what: "a change".to_owned(), ..Deed::default() });
+        for _ in 0..1000 {
+            audit.note(Asker { known: false, ..known }, Action::Drain, Outcome::Denied, Deed::default());
+            audit.note(known, Action::Set, Outcome::Refused, Deed::default());
+            audit.note(known, Action::Verify, Outcome::Applied, Deed::default());
+            audit.throttled(Action::Drain);
+        }
+        let list = audit.list(clock::now());
+        let list = list.as_array().unwrap();
+        assert_eq!((list.len(), &list[KEPT_BESIDE]["what"]), (KEPT_BESIDE + 1, &json!("a change")));
+        // All of them are counted, and the first of them noted.
+        let mut out = String::new();
+        audit.render(&mut out);
+        for result in ["denied", "throttled"] {
+            let line = format!("admin_actions_total{{action=\"drain\",result=\"{result}\"}} 1000\n");
+            assert!(out.contains(&line), "{out}");
+        }
+        let noted = audit.records.lock().unwrap().next - 2001;
+        assert!((300..310).contains(&noted), "{noted}");
     }
 }

@@ -9,14 +9,13 @@ mod actions;
 mod audit;
 mod configuration;
 mod state;
+mod throttle;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use hardening_spec::{Rate, RateLimitSpec};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -25,6 +24,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use self::audit::{Action, Asker, Audit, Deed, Outcome};
+use self::throttle::{Offence, Throttle, WRONG_TOKEN_WAITS};
+use super::address::Peer;
 use super::client::Client;
 use super::limit;
 use super::problem::{Methods, Problem};
@@ -32,18 +33,10 @@ use super::reload::Reloader;
 use super::server::Server;
 use super::shutdown::Event;
 use crate::clock::{self, Nanos};
-use crate::policy::rate_limit::{Charge, Decision, Limiter};
 use crate::settings::admin::Admin;
 
 /// The longest body of an action.
 const BODY_LIMIT: usize = 16 * 1024;
-
-/// How long a wrong token waits for its answer.
-const WRONG_TOKEN_WAITS: Duration = Duration::from_millis(250);
-
-/// Wrong tokens that one client may send in a minute, and clients remembered.
-const WRONG_TOKENS: Rate = Rate::per_secs(10, 60);
-const CLIENTS: u32 = 1000;
 
 /// No script and no style but those of the page itself; nothing is framed, and nothing is sent elsewhere.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -66,7 +59,7 @@ pub(crate) struct Console {
     loopback: bool,
     began: Nanos,
     audit: Audit,
-    tries: Limiter,
+    throttle: Throttle,
     drain: OnceLock<mpsc::UnboundedSender<Event>>,
     /// Whether it was asked for: a second word would skip ahead, as a second signal does.
     drains: AtomicBool,
@@ -74,18 +67,12 @@ pub(crate) struct Console {
 
 impl Console {
     pub(super) fn new(reloader: Arc<Reloader>, loopback: bool) -> Self {
-        let tries = RateLimitSpec {
-            burst: Some(WRONG_TOKENS.count),
-            keyed: true,
-            max_keys: CLIENTS,
-            ..RateLimitSpec::new(WRONG_TOKENS)
-        };
         Self {
             reloader,
             loopback,
             began: clock::now(),
             audit: Audit::default(),
-            tries: Limiter::new("console", tries),
+            throttle: Throttle::new(),
             drain: OnceLock::new(),
             drains: AtomicBool::new(false),
         }
@@ -102,28 +89,50 @@ impl Console {
         self.audit.render(out);
     }
 
+    /// Refuses a request for another host than those of the admin listener.
+    ///
+    /// # Errors
+    /// With the answer to it.
+    pub(super) fn check_host(&self, parts: &Parts) -> Result<(), Problem> {
+        self.reloader.look(|in_force| access::check_host(parts, &in_force.loaded.settings.admin.hosts))
+    }
+
     fn admin(&self) -> Admin {
         self.reloader.look(|in_force| in_force.loaded.settings.admin.clone())
     }
 
-    /// Whether the request carries the token. Wrong ones wait, and are not even looked at when there were too many.
+    /// Whether the request carries the token. Wrong ones wait, and where there were too many, only tokens from this machine are
+    /// looked at, a few at a time.
     async fn knows(&self, request: &Asked<'_>, admin: &Admin, action: Action) -> Result<bool, Problem> {
         let Some(given) = access::token(&request.parts.headers).filter(|_| admin.token.is_set()) else {
             return Ok(false);
         };
-        // Charged before the look, so that many at once are no way around it.
-        let charge = Charge::keyed(&request.client.key, 1);
-        if let Decision::Refused { retry_after, .. } = self.tries.check(charge.key(), 1, clock::now()) {
-            return Err(limit::refusal(retry_after));
+        let (client, offence) = (request.client, Offence::WrongToken);
+        if let Err(wait) = self.throttle.charge(client, offence) {
+            let look = self.throttle.look(client, request.peer).await;
+            if look.is_some() && admin.token.is(given) {
+                return Ok(true);
+            }
+            self.audit.throttled(action);
+            return Err(limit::refusal(wait));
         }
         if admin.token.is(given) {
-            self.tries.refund(charge, clock::now());
+            self.throttle.refund(client, offence);
             return Ok(true);
         }
         tokio::time::sleep(WRONG_TOKEN_WAITS).await;
         let deed = Deed { why: "wrong token".to_owned(), ..Deed::default() };
         self.audit.note(request.asker(false), action, Outcome::Denied, deed);
         Err(Problem::new(StatusCode::UNAUTHORIZED).detail("This is not the token of `[admin] token`."))
+    }
+
+    /// # Errors
+    /// With the answer to a client that has done this too often.
+    fn charge(&self, request: &Asked<'_>, action: Action, offence: Offence) -> Result<(), Problem> {
+        self.throttle.charge(request.client, offence).map_err(|wait| {
+            self.audit.throttled(action);
+            limit::refusal(wait)
+        })
     }
 
     /// Whether the request may read, and whether it carries the token.
@@ -161,6 +170,7 @@ impl Console {
                 "The console is read-only: set `[admin] token`, or `HARDENING_ADMIN__TOKEN`, to at least 16 characters.",
             )
         };
+        self.charge(request, action, Offence::NoToken)?;
         let deed = Deed { why: why.to_owned(), ..Deed::default() };
         self.audit.note(request.asker(false), action, Outcome::Denied, deed);
         Err(Problem::new(status).detail(why))
@@ -171,6 +181,7 @@ impl Console {
 struct Asked<'a> {
     parts: &'a Parts,
     client: Client,
+    peer: Peer,
     id: &'a str,
 }
 
@@ -190,10 +201,10 @@ pub(super) async fn answer(
     server: &Server,
     parts: &Parts,
     body: Incoming,
-    client: Client,
+    (client, peer): (Client, Peer),
     id: &str,
 ) -> Response {
-    let request = Asked { parts, client, id };
+    let request = Asked { parts, client, peer, id };
     let mut response = match answered(server, &request, body).await {
         Ok(response) => response,
         Err(problem) => problem.answer(Some(id)),
@@ -212,8 +223,7 @@ pub(super) async fn answer(
 
 async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Result<Response, Problem> {
     let (console, parts) = (&server.console, request.parts);
-    let names = console.admin().hosts;
-    access::check_host(parts, &names)?;
+    access::check_named(parts)?;
     let path = parts.uri.path();
     if let Some((_, kind, text)) = FILES.iter().find(|(known, _, _)| *known == path) {
         only(parts, Methods::Read)?;
@@ -243,7 +253,11 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
             only(parts, Methods::Post)?;
             console.may_act(request, action).await?;
             let asked = read(server, parts, body).await?;
+            console.charge(request, action, Offence::BreaksRule)?;
             let done = actions::run(server, console, action, &asked);
+            if done.is_ok() {
+                console.throttle.refund(request.client, Offence::BreaksRule);
+            }
             let (outcome, deed) = match &done {
                 Ok(deed) => (Outcome::Applied, deed.clone()),
                 Err(deed) => (Outcome::Refused, deed.clone()),
