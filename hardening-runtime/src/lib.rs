@@ -11,6 +11,8 @@ pub mod context;
 pub mod events;
 #[cfg(feature = "service")]
 mod files;
+#[cfg(all(test, feature = "service"))]
+mod fuzzing;
 mod key;
 #[cfg(feature = "tower")]
 pub mod layer;

@@ -46,7 +46,7 @@ impl Reply {
 
 /// The text of a request; a body gets its length.
 pub fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> String {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
+    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
     for (name, value) in fields {
         text.extend([name, ": ", value, "\r\n"]);
     }
@@ -219,7 +219,7 @@ impl Http2 {
         Reply { status, headers, body: text(&body.to_bytes()), continued: false }
     }
 
-    /// The answer's head, and its body as it comes.
+    /// The answer's head, and its body as it comes. A whole target names another authority than `localhost`.
     pub async fn open(
         &self,
         method: &str,
@@ -227,7 +227,8 @@ impl Http2 {
         fields: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> hyper::Response<Incoming> {
-        let mut request = hyper::Request::builder().method(method).uri(format!("http://test{path}"));
+        let target = if path.starts_with('/') { format!("http://localhost{path}") } else { path.to_owned() };
+        let mut request = hyper::Request::builder().method(method).uri(target);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }

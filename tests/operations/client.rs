@@ -45,7 +45,7 @@ impl Connection {
     /// `GET path`, and the whole answer.
     pub(crate) async fn get(&mut self, path: &str) -> io::Result<Reply> {
         let exchange = async {
-            let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
             self.0.get_mut().write_all(request.as_bytes()).await?;
             self.answer().await
         };

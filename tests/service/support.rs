@@ -78,7 +78,8 @@ pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
 /// One request on a connection of its own. `head` is the request line and what fields the test is about.
 pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
     let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-    let request = format!("{}\r\nhost: test\r\nconnection: close\r\n{length}\r\n{body}", head.trim_end());
+    let request =
+        format!("{}\r\nhost: localhost\r\nconnection: close\r\n{length}\r\n{body}", head.trim_end());
     Answer::parse(&raw(address, request.as_bytes()).await)
 }
 

@@ -2,6 +2,7 @@
 
 mod docs;
 mod expand;
+mod fuzz;
 mod libtest;
 mod lint;
 mod mutants;
@@ -24,6 +25,8 @@ cargo xtask test --repeat N [NAME]   build once, then run the tests with NAME in
 cargo xtask lint                     formatting, clippy, documentation, dependencies
 cargo xtask mutants [GLOB]           change the policies' cores in every small way: each
                                      change fails a test, or is explained
+cargo xtask fuzz [NAME] [--inputs N] every parser of what strangers send (those with NAME in
+                                     their name) under N inputs each, ten million without N
 cargo xtask docs [--check]           rewrite the generated tables in docs/ and README.md
 cargo xtask expand NAME [FILE]       print what an annotated function expands to";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         ["lint"] => lint::run(),
         ["mutants"] => mutants::run("*"),
         ["mutants", glob] => mutants::run(glob),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["docs"] => docs::run(docs::Mode::Write),
         ["docs", "--check"] => docs::run(docs::Mode::Check),
         ["expand", name] => expand::run(name, None),

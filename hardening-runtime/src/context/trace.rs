@@ -170,6 +170,9 @@ fn is_value(value: &str) -> bool {
 }
 
 #[cfg(all(test, feature = "service"))]
+mod fuzz;
+
+#[cfg(all(test, feature = "service"))]
 mod tests {
     use super::*;
 

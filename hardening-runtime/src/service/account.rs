@@ -166,7 +166,8 @@ impl Account {
     /// answers to `authorization` alone by themselves (RFC 9111, section 3.5), and know nothing of cookies, API keys and
     /// certificates. An answer that sets a cookie makes a session of its own.
     pub(crate) fn is_personal(&self, answer: &HeaderMap) -> bool {
-        (self.credential || answer.contains_key(header::SET_COOKIE)) && !answer.contains_key(header::CACHE_CONTROL)
+        (self.credential || answer.contains_key(header::SET_COOKIE))
+            && !answer.contains_key(header::CACHE_CONTROL)
     }
 
     /// Whether it is a call of gRPC.

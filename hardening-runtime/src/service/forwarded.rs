@@ -78,6 +78,9 @@ fn split(list: &str, separator: u8) -> Vec<&str> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -87,10 +87,14 @@ fn printable(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let clean: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
+    let clean = clean.trim();
     // axum says which Rust type a part of the path does not fit.
     let said = if clean.starts_with("Invalid URL") { clean.split(" to a `").next() } else { None };
-    said.unwrap_or(&clean).trim().to_owned()
+    said.unwrap_or(clean).trim().to_owned()
 }
+
+#[cfg(test)]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

@@ -65,11 +65,14 @@ fn garbage(why: &str) -> io::Error {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     /// What is read of these bytes, and how many are left.
-    fn of(bytes: &[u8]) -> (Result<Option<SocketAddr>, String>, usize) {
+    pub(super) fn of(bytes: &[u8]) -> (Result<Option<SocketAddr>, String>, usize) {
         let mut stream = bytes;
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let std::task::Poll::Ready(read) = std::pin::pin!(read(&mut stream)).poll(&mut cx) else {
@@ -78,7 +81,7 @@ mod tests {
         (read.map_err(|error| error.to_string()), stream.len())
     }
 
-    fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+    pub(super) fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
         [BINARY, &[0x20 | command, family][..], &length, rest].concat()
     }

@@ -51,6 +51,9 @@ fn uuid_v7(millis: u64, a: u16, b: u64) -> String {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -16,23 +16,25 @@ pub(super) fn of(loaded: &Loaded) -> Vec<String> {
     let settings = &loaded.settings;
     let mut cautions = Vec::new();
     let (secret, other) = (secret_files(settings, &loaded.entries), other_files(settings));
+    // No colon stands after a setting's name: the filter of the log takes what follows the name of a secret for its value.
     for (setting, path) in &secret {
         let Some(access) = access(path) else { continue };
         let who = match access {
-            Access { others_read: true, .. } => "everybody on this machine may read",
+            Access { others_read: true, .. } => "everybody on this machine",
             // Where the file is another user's, its group may be how this process reads it.
-            Access { group_reads: true, ours: true, .. } => "the group of its owner may read",
+            Access { group_reads: true, ours: true, .. } => "the group of its owner",
             _ => continue,
         };
         cautions.push(format!(
-            "{setting}: {who} `{}`, which is a secret: `chmod 600` it, or in Kubernetes set `defaultMode: 0400` of its volume",
+            "{setting}, from the file `{0}`, may be read by {who}; run `chmod 600 {0}`, or in Kubernetes write `defaultMode: 0400` \
+             at its volume",
             path.display()
         ));
     }
     for (setting, path) in secret.iter().chain(&other) {
         if access(path).is_some_and(|access| access.others_write) {
             cautions.push(format!(
-                "{setting}: everybody on this machine may write `{}`, and decide who is believed: `chmod o-w` it",
+                "{setting}, from the file `{0}`, may be written by everybody on this machine; run `chmod o-w {0}`",
                 path.display()
             ));
         }
@@ -55,11 +57,13 @@ fn secret_files(settings: &Settings, entries: &[Entry]) -> Vec<(String, PathBuf)
     let mut files = named(&[("[tls] key", &settings.tls.key)]);
     for entry in entries {
         let followed = match &entry.value {
-            Value::Text(text) if entry.path.first().is_some_and(|section| section == "secrets") => secret_file(text),
+            Value::Text(text) if entry.path.first().is_some_and(|section| section == "secrets") => {
+                secret_file(text)
+            }
             _ => None,
         };
         for path in entry.files.iter().cloned().chain(followed) {
-            files.push((format!("{}: `{}`", entry.origin, entry.path.join(".")), path));
+            files.push((format!("`{}` ({})", entry.path.join("."), entry.origin), path));
         }
     }
     files

@@ -6,8 +6,8 @@
 pub mod admin;
 mod alerts;
 mod apply;
-mod cautions;
 pub(crate) mod auth;
+mod cautions;
 mod clients;
 mod env;
 mod file;

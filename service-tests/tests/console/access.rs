@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardening_service_tests::client::get;
+use hardening_service_tests::client::{ask, get, request};
 use hardening_service_tests::service::{scrape, value};
 use serde_json::json;
 
@@ -88,7 +88,7 @@ async fn only_the_token_acts_and_wrong_ones_are_slowed_and_noted() {
 }
 
 #[tokio::test]
-async fn after_ten_wrong_tokens_a_client_waits_whatever_it_sends() {
+async fn after_ten_wrong_tokens_a_client_waits_and_who_has_the_token_is_let_in() {
     let running = start().await;
     let (right, wrong) = (Operator::of(&running), Operator::with(&running, Some(WRONG)));
     for _ in 0..15 {
@@ -99,9 +99,85 @@ async fn after_ten_wrong_tokens_a_client_waits_whatever_it_sends() {
         statuses.push(wrong.ask("GET", "/console/api/state", &[], "").await.status);
     }
     assert_eq!(statuses, [vec![401; 10], vec![429]].concat(), "reading is no way around it");
-    let reply = right.act("verify", json!({})).await;
+    let reply = wrong.act("verify", json!({})).await;
     assert_eq!(reply.status, 429);
     assert!(reply.header("retry-after").is_some(), "{reply:#?}");
+    // Every process of this machine has its address, the operator's browser too.
+    let began = tokio::time::Instant::now();
+    assert_eq!(right.act("verify", json!({})).await.status, 200);
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "it waits as wrong ones do: {:?}",
+        began.elapsed()
+    );
+    assert_eq!(right.state().await["access"]["can_act"], true);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_crowd_of_guessers_guesses_slowly_and_keeps_nobody_out() {
+    let running = start().await;
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut crowd = tokio::task::JoinSet::new();
+    let address = running.admin_addr;
+    for _ in 0..40 {
+        let stop = std::sync::Arc::clone(&stop);
+        crowd.spawn(async move {
+            let (bearer, mut looked) = (format!("Bearer {WRONG}"), 0);
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let fields = [("authorization", bearer.as_str()), ("connection", "close")];
+                let reply = ask(address, request("GET", "/console/api/state", &fields, "")).await;
+                assert!(matches!(reply.status, 401 | 429), "{reply:?}");
+                looked += 1;
+            }
+            looked
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(Operator::of(&running).act("verify", json!({})).await.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut looked = 0;
+    while let Some(one) = crowd.join_next().await {
+        looked += one.unwrap();
+    }
+    let most = 40 + 10 + 17 * (began.elapsed().as_secs() + 2);
+    assert!(looked <= most, "{looked} guesses in {:?}", began.elapsed());
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_strangers_and_mistakes_leave_in_the_audit_pushes_out_no_change() {
+    let running = start().await;
+    let (operator, stranger) = (Operator::of(&running), Operator::with(&running, None));
+    operator.set(&["call", "app::recalled", "retry", "attempts"], json!(3)).await;
+    let mut statuses = Vec::new();
+    for _ in 0..300 {
+        statuses.push(stranger.act("drain", json!({})).await.status);
+    }
+    assert_eq!(statuses, [vec![401; 10], vec![429; 290]].concat(), "they wait after ten");
+    // Whoever has the token is not kept out by those who have none, and waits after many mistakes of their own.
+    let mut statuses = Vec::new();
+    for _ in 0..70 {
+        statuses.push(operator.act("set", json!({ "path": ["nowhere"], "value": 1 })).await.status);
+    }
+    let mistakes = statuses.iter().filter(|status| **status == 422).count();
+    assert!((60..=62).contains(&mistakes) && statuses[..60] == [422; 60], "{statuses:?}");
+    for _ in 0..300 {
+        operator.does("verify", json!({})).await;
+    }
+    let state = operator.state().await;
+    let audit = state["audit"].as_array().expect("records");
+    let kept = |result: &str, action: &str| {
+        audit.iter().filter(|entry| entry["result"] == result && entry["action"] == action).count()
+    };
+    assert_eq!((kept("applied", "set"), kept("applied", "verify"), audit.len()), (1, 100, 101), "{audit:#?}");
+    let metrics = scrape(&running).await;
+    for (series, count) in [("denied", 10.0), ("throttled", 290.0)] {
+        let series = format!("admin_actions_total{{action=\"drain\",result=\"{series}\"}}");
+        assert_eq!(value(&metrics, &series), Some(count));
+    }
     running.shutdown().await;
 }
 

@@ -190,7 +190,7 @@ impl<'r> Operator<'r> {
         if !body.is_empty() && !fields.iter().any(|(name, _)| *name == "content-type") {
             all.push(("content-type", "application/json"));
         }
-        let text = request(method, path, &all, body).replacen("host: test\r\n", "", 1);
+        let text = request(method, path, &all, body).replacen("host: localhost\r\n", "", 1);
         ask(self.running.admin_addr, text).await
     }
 

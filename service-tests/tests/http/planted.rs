@@ -202,7 +202,7 @@ impl Around {
                 ("GET", "/readyz?verbose&token=planted-in-a-query", ""),
                 ("GET", "/nowhere?token=planted-in-a-query", ""),
             ] {
-                let asked = request(method, path, &fields, body).replacen("host: test\r\n", "", 1);
+                let asked = request(method, path, &fields, body).replacen("host: localhost\r\n", "", 1);
                 let reply = ask(child.admin_addr, asked).await;
                 let shown = path.split('?').next().unwrap_or(path);
                 let _ = writeln!(answers, "{method} {shown}: {reply:?}");

@@ -51,6 +51,9 @@ pub(super) fn shown(headers: &HeaderMap) -> Shown<'_> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -49,7 +49,8 @@ fn set(console: &Console, asked: &Json, deed: &mut Deed) -> Result<(), String> {
         _ => return Err("`value` is a string, a number, `true` or `false`".to_owned()),
     };
     deed.was = now(console, &path);
-    let entry = Entry { path: path.clone(), value, origin: Origin::Console, secret: false, files: Vec::new() };
+    let entry =
+        Entry { path: path.clone(), value, origin: Origin::Console, secret: false, files: Vec::new() };
     change(console, &path, Some(entry))?;
     if console.reloader.says_nothing(&path) {
         // What is configured anyway is no override.

@@ -154,7 +154,10 @@ pub(super) struct Audit {
 
 impl Default for Audit {
     fn default() -> Self {
-        let strangers = Limiter::new("audit", RateLimitSpec::new(OF_STRANGERS));
+        let strangers = Limiter::new(
+            "audit",
+            RateLimitSpec { burst: Some(OF_STRANGERS.count), ..RateLimitSpec::new(OF_STRANGERS) },
+        );
         Self { records: Mutex::default(), strangers, counts: Default::default() }
     }
 }
@@ -297,7 +300,12 @@ mod tests {
     fn what_changes_nothing_pushes_out_no_change_and_strangers_fill_no_log() {
         let audit = Audit::default();
         let known = Asker { client: None, request_id: "id", known: true };
-        audit.note(known, Action::Set, Outcome::Applied, Deed { what: "a change".to_owned(), ..Deed::default() });
+        audit.note(
+            known,
+            Action::Set,
+            Outcome::Applied,
+            Deed { what: "a change".to_owned(), ..Deed::default() },
+        );
         for _ in 0..1000 {
             audit.note(Asker { known: false, ..known }, Action::Drain, Outcome::Denied, Deed::default());
             audit.note(known, Action::Set, Outcome::Refused, Deed::default());

@@ -253,9 +253,12 @@ async fn answered(server: &Server, request: &Asked<'_>, body: Incoming) -> Resul
             only(parts, Methods::Post)?;
             console.may_act(request, action).await?;
             let asked = read(server, parts, body).await?;
-            console.charge(request, action, Offence::BreaksRule)?;
+            let may_break_rules = action != Action::Verify;
+            if may_break_rules {
+                console.charge(request, action, Offence::BreaksRule)?;
+            }
             let done = actions::run(server, console, action, &asked);
-            if done.is_ok() {
+            if may_break_rules && done.is_ok() {
                 console.throttle.refund(request.client, Offence::BreaksRule);
             }
             let (outcome, deed) = match &done {

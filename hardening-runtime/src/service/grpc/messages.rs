@@ -158,6 +158,9 @@ impl<L: Fated> HttpBody for Messages<L> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

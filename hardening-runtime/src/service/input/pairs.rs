@@ -319,5 +319,8 @@ impl<'de> Deserializer<'de> for Values {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 #[path = "pairs/tests.rs"]
 mod tests;

@@ -14,7 +14,7 @@ use hardening_service_tests::client::{Reply, get_with};
 use hardening_service_tests::service::scrape;
 
 #[hardened_service(name = "gate")]
-async fn gate(setup: &mut Setup) -> Router {
+pub(super) async fn gate(setup: &mut Setup) -> Router {
     // What the checks of this binary ask every service for.
     setup.provide(Dependencies::default());
     Router::new()

@@ -80,7 +80,7 @@ pub(crate) fn claims(change: &Value) -> Value {
 #[derive(Clone)]
 pub(crate) struct Issuer {
     pub(crate) address: SocketAddr,
-    keys: Arc<Mutex<Vec<Jwk>>>,
+    keys: Arc<Mutex<Vec<Value>>>,
     fetches: Arc<AtomicU32>,
     down: Arc<AtomicBool>,
 }
@@ -118,7 +118,13 @@ impl Issuer {
 
     /// Publishes the keys of these and no others.
     pub(crate) fn publish(&self, signers: &[&Signer]) {
-        *self.keys.lock().unwrap() = signers.iter().map(|signer| signer.public()).collect();
+        let keys = signers.iter().map(|signer| serde_json::to_value(signer.public()).unwrap());
+        self.publish_as_it_is(keys.collect());
+    }
+
+    /// Publishes this as its keys.
+    pub(crate) fn publish_as_it_is(&self, keys: Vec<Value>) {
+        *self.keys.lock().unwrap() = keys;
     }
 
     pub(crate) fn break_down(&self, down: bool) {

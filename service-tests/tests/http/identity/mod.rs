@@ -11,3 +11,4 @@ mod odd;
 mod rotation;
 mod secrecy;
 mod tokens;
+mod trust;

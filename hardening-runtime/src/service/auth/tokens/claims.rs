@@ -106,11 +106,14 @@ fn collect(value: &Value, scopes: &mut BTreeSet<String>) -> Result<(), Outcome> 
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn rules() -> Rules {
+    pub(super) fn rules() -> Rules {
         Rules {
             issuer: "https://id.example".to_owned(),
             audience: vec!["orders".to_owned(), "shop".to_owned()],

@@ -146,17 +146,20 @@ fn weakness(jwk: &Jwk, members: &Value) -> Option<String> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    const EC: &str = r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#;
+    pub(super) const EC: &str = r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#;
 
-    fn encoded(bytes: &[u8]) -> String {
+    pub(super) fn encoded(bytes: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// 2048 bits that no small prime divides.
-    fn modulus() -> Vec<u8> {
+    pub(super) fn modulus() -> Vec<u8> {
         let mut random = fastrand::Rng::with_seed(1);
         std::iter::repeat_with(|| {
             let mut modulus = vec![0; 256];
@@ -168,7 +171,7 @@ mod tests {
         .expect("there are many")
     }
 
-    fn algorithms() -> Vec<Algorithm> {
+    pub(super) fn algorithms() -> Vec<Algorithm> {
         vec![Algorithm::RS256, Algorithm::ES256, Algorithm::HS256]
     }
 

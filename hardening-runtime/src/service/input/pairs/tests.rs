@@ -2,7 +2,7 @@ use super::*;
 
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Search {
+pub(super) struct Search {
     text: String,
     page: Option<u32>,
     small: i8,
