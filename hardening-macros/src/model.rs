@@ -36,6 +36,8 @@ pub(crate) struct Ticket {
     /// `None` for the request's own `Idempotency-Key`.
     pub(crate) key: Option<Key>,
     pub(crate) fingerprint: Option<Expr>,
+    /// Whose a key is that no principal sends; `None` to tell callers apart by their credentials.
+    pub(crate) owner: Option<Key>,
     /// Whether a 204 stands in the place of a success.
     pub(crate) without_content: bool,
 }

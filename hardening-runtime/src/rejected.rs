@@ -60,7 +60,9 @@ pub enum Rejected {
     },
     /// The idempotency key was used with another request.
     IdempotencyMismatch,
-    /// The request carries no idempotency key.
+    /// The idempotency key was used under other credentials: by somebody else, for all that is known.
+    IdempotencyForeign,
+    /// The request carries no idempotency key, or none that can be read.
     IdempotencyKeyMissing,
     /// The load that this call waited for failed, with an error that cannot be handed out more than once.
     LoadFailed {
@@ -111,7 +113,8 @@ impl Rejected {
             Self::BulkheadFull { .. } => "bulkhead_full",
             Self::StoreUnavailable { .. } => "store_unavailable",
             Self::IdempotencyConflict { .. } => "idempotency_conflict",
-            Self::IdempotencyMismatch => "idempotency_mismatch",
+            // Told apart, they would tell of others' keys.
+            Self::IdempotencyMismatch | Self::IdempotencyForeign => "idempotency_mismatch",
             Self::IdempotencyKeyMissing => "idempotency_key_missing",
             Self::LoadFailed { .. } => "load_failed",
             Self::Unauthenticated => "unauthenticated",
@@ -147,6 +150,7 @@ impl fmt::Display for Rejected {
                 write!(f, "a request with this idempotency key is being worked on")
             }
             Self::IdempotencyMismatch => write!(f, "this idempotency key was used with another request"),
+            Self::IdempotencyForeign => write!(f, "this idempotency key was used under other credentials"),
             Self::IdempotencyKeyMissing => write!(f, "this operation needs an idempotency key"),
             Self::LoadFailed { call, cause } => {
                 write!(f, "the load of {call} that this call waited for failed")?;
@@ -177,7 +181,9 @@ impl From<Rejected> for io::Error {
             | Rejected::BulkheadFull { .. }
             | Rejected::IdempotencyConflict { .. } => io::ErrorKind::ResourceBusy,
             Rejected::Unauthenticated | Rejected::Forbidden { .. } => io::ErrorKind::PermissionDenied,
-            Rejected::IdempotencyMismatch | Rejected::IdempotencyKeyMissing => io::ErrorKind::InvalidInput,
+            Rejected::IdempotencyMismatch
+            | Rejected::IdempotencyForeign
+            | Rejected::IdempotencyKeyMissing => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, rejected)

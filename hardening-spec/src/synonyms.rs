@@ -135,6 +135,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("max_keys", "capacity maxentries maxsize size keylimit"),
     // idempotent
     ("fingerprint", "hash digest body payload requesthash"),
+    ("owner", "user userid account caller session scopeby subject"),
     ("lease", "locktimeout lock lockttl inprogressexpiry leasetime"),
     ("duplicate", "onduplicate onrepeat repeat"),
     ("on_takeover", "takeover oncrash"),

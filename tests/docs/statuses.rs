@@ -38,6 +38,7 @@ fn the_page_s_table_of_statuses_is_that_of_the_function() {
         ("Forbidden", Rejected::Forbidden { scope: "" }),
         ("IdempotencyKeyMissing", Rejected::IdempotencyKeyMissing),
         ("IdempotencyMismatch", Rejected::IdempotencyMismatch),
+        ("IdempotencyForeign", Rejected::IdempotencyForeign),
         ("IdempotencyConflict", Rejected::IdempotencyConflict { retry_after: time }),
         ("CircuitOpen", Rejected::CircuitOpen { circuit: call, retry_after: time }),
         ("BulkheadFull", Rejected::BulkheadFull { call, limit: 1 }),
@@ -62,5 +63,5 @@ fn the_page_s_table_of_statuses_is_that_of_the_function() {
         let status = statuses.split(", ").nth(at).or(statuses.split(", ").next()).unwrap();
         assert_eq!(status, format!("`{}`", NAMES[usize::from(grpc_code(&refusal))]), "{name}");
     }
-    assert_eq!(named, 11, "{rows:?}");
+    assert_eq!(named, 12, "{rows:?}");
 }

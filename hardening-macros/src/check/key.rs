@@ -16,7 +16,7 @@ const KEPT: [&str; 6] = ["Hash", "Eq", "Clone", "Send", "Sync", "'static"];
 pub(super) fn generic(function: &Function, policies: &[Policy], errors: &mut Errors) {
     for policy in policies {
         let wanted: &[&str] = if policy.name() == keys::CACHED.name { &KEPT } else { &KEPT[..1] };
-        for key in ["key", "fingerprint"].into_iter().filter_map(|key| policy.expression(key)) {
+        for key in ["key", "fingerprint", "owner"].into_iter().filter_map(|key| policy.expression(key)) {
             each_member(key, &mut |member| {
                 let Some((name, ty)) = argument(&function.sig, member) else { return };
                 let ty = behind_references(ty);

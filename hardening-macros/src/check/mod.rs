@@ -151,8 +151,9 @@ fn ticket(policies: &[Policy], function: &Function) -> Option<Ticket> {
     let policy = policies.iter().find(|policy| policy.name() == keys::IDEMPOTENT.name)?;
     let key = policy.expression("key").map(|key| context_key(key, &bindings(&function.sig)));
     let key = key.filter(|key| !matches!(key, Key::Context(word) if word == "idempotency_key"));
+    let owner = policy.expression("owner").map(|owner| context_key(owner, &bindings(&function.sig)));
     let without_content = policy.choice("duplicate") == Some("no_content");
-    Some(Ticket { key, fingerprint: policy.expression("fingerprint").cloned(), without_content })
+    Some(Ticket { key, fingerprint: policy.expression("fingerprint").cloned(), owner, without_content })
 }
 
 fn cached(policies: &[Policy], function: &Function, output: Option<&Type>) -> Option<Cached> {

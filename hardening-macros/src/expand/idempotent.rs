@@ -20,6 +20,13 @@ pub(super) fn ticket(call: &Call) -> Option<TokenStream> {
             emit!(#private::Ticket::of(#key, #fingerprint))
         }
     };
+    let ticket = match &call.ticket.as_ref()?.owner {
+        None => ticket,
+        Some(owner) => {
+            let owner = key::hashed(owner);
+            emit!(#private::Ticket::owned_by(#ticket, #owner))
+        }
+    };
     Some(emit!(let ticket = #ticket;))
 }
 

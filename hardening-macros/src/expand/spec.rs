@@ -185,7 +185,7 @@ fn push_written(spec: &mut TokenStream, policy: &Policy, entry: &Entry) {
         ("rate_limited" | "RateLimiter", "rate" | "scope")
         | ("bulkhead" | "circuit_breaker", "adaptive")
         | ("hedged", "after" | "idempotent")
-        | ("idempotent", "key" | "fingerprint" | "duplicate" | "scope" | "instances")
+        | ("idempotent", "key" | "fingerprint" | "owner" | "duplicate" | "scope" | "instances")
         | ("cached", "ttl" | "key" | "instances") => return,
         ("bulkhead", "max") if !policy.has("adaptive") => return,
         ("RateLimiter", "keyed") => ("key", emit!(true)),

@@ -260,6 +260,17 @@ async fn price(sku: String) -> Result<Price, Error> {
         )
     );
     snapshot!(
+        "idempotent_with_an_owner",
+        shown(
+            r"
+#[idempotent(owner = (shop, session.user))]
+async fn place(shop: Shop, session: Session, order: Order) -> Result<Receipt, Error> {
+    shop.place(order).await
+}
+"
+        )
+    );
+    snapshot!(
         "idempotent",
         shown(
             r"

@@ -25,7 +25,7 @@ pub use outgoing::{Outgoing, outgoing};
 pub use trace::Trace;
 
 use crate::clock::{self, NEVER, Nanos};
-use crate::policy::idempotency::Digest;
+use crate::policy::idempotency::{Credentials, Digest};
 
 /// The HTTP request that the current task answers.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +42,10 @@ pub struct Request {
     pub principal: Option<Principal>,
     /// On whose behalf.
     pub tenant: Option<String>,
-    /// The `Idempotency-Key` header.
+    /// The key that its `Idempotency-Key` holds.
     pub idempotency_key: Option<String>,
+    /// What its client showed to be known by, where the request came over HTTP.
+    pub credentials: Option<Credentials>,
     /// What was asked, where the key says that it may be asked again.
     pub digest: Option<Arc<Digest>>,
 }
@@ -220,7 +222,7 @@ pub fn route() -> String {
     of_request(|request| request.route().map(str::to_owned))
 }
 
-/// The `Idempotency-Key` header, `-` outside a request.
+/// The key that `Idempotency-Key` holds, `-` outside a request.
 pub fn idempotency_key() -> String {
     of_request(|request| request.idempotency_key.clone())
 }

@@ -37,7 +37,7 @@ fn status(headers: &HeaderMap) -> Option<u8> {
 /// The gRPC status that says what a refusal does.
 pub const fn grpc_code(refusal: &Rejected) -> u8 {
     match refusal {
-        Rejected::IdempotencyMismatch | Rejected::IdempotencyKeyMissing => 3,
+        Rejected::IdempotencyMismatch | Rejected::IdempotencyForeign | Rejected::IdempotencyKeyMissing => 3,
         Rejected::Timeout { .. } | Rejected::DeadlineExceeded { .. } => 4,
         Rejected::Forbidden { .. } => 7,
         Rejected::RateLimited { .. } => 8,

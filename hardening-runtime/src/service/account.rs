@@ -13,16 +13,17 @@ use super::address::Shown;
 use super::auth::Caller;
 use super::body::Ending;
 use super::grpc;
+use super::idempotency_key;
 use super::limit::Standing;
 use super::request_id;
-use super::route::{IDEMPOTENCY_KEY, Live};
+use super::route::Live;
 use super::said::Said;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
 use crate::context::trace::hex;
 use crate::context::{self, Trace};
-use crate::policy::idempotency::Digest;
+use crate::policy::idempotency::{Credentials, Digest};
 #[cfg(feature = "alerts")]
 use crate::telemetry::http::is_error;
 use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED, is_fault};
@@ -109,6 +110,7 @@ impl Account {
                 id: request_id::of(&parts.headers, said, began),
                 trace: Some(trace_of(server, &parts.headers, said)),
                 client_ip: client,
+                credentials: Some(Credentials::NONE),
                 ..context::Request::default()
             }),
             deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
@@ -126,8 +128,9 @@ impl Account {
 
     /// What only a request that the routes get has: who asks, and what makes it one that may be asked again.
     pub(crate) fn is_asked_by(&mut self, caller: Option<Caller>, parts: &Parts, said: Said) {
-        let key = said.has(Said::IDEMPOTENT).then(|| parts.headers.get(IDEMPOTENCY_KEY)).flatten();
-        if caller.is_none() && key.is_none() {
+        let has_key = said.has(Said::IDEMPOTENT);
+        let shown = said.has(Said::CREDENTIAL) && caller.is_none();
+        if caller.is_none() && !has_key && !shown {
             return;
         }
         // Nobody else has it yet.
@@ -135,8 +138,12 @@ impl Account {
         if let Some(Caller { principal, tenant }) = caller {
             (request.principal, request.tenant) = (Some(principal), tenant);
         }
-        if let Some(key) = key {
-            request.idempotency_key = key.to_str().ok().map(str::to_owned);
+        if shown {
+            request.credentials = Some(idempotency_key::credentials(&parts.headers));
+        }
+        if has_key {
+            let bare = self.server.settings.http.bare_idempotency_keys;
+            request.idempotency_key = idempotency_key::read(&parts.headers, bare);
             let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
             request.digest = Some(Arc::new(Digest::new(parts.method.as_str(), target)));
         }

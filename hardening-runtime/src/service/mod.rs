@@ -33,6 +33,7 @@ mod grpc;
 mod headers;
 pub mod health;
 mod host;
+mod idempotency_key;
 pub mod input;
 mod json;
 mod limit;

@@ -267,16 +267,23 @@ impl From<&Rejected> for Problem {
             Rejected::IdempotencyMismatch => {
                 (422, "idempotency-mismatch", "This idempotency key was used with another request.")
             }
-            Rejected::IdempotencyKeyMissing => {
-                (400, "idempotency-key-missing", "This operation needs an `Idempotency-Key`.")
-            }
+            // It says nothing of what another client has sent.
+            Rejected::IdempotencyForeign => (422, "idempotency-mismatch", ""),
+            Rejected::IdempotencyKeyMissing => (
+                400,
+                "idempotency-key-missing",
+                "This operation needs one `Idempotency-Key`, a text in quotes such as `\"8e03978e-40d5-43e8\"`.",
+            ),
             Rejected::Unauthenticated => (401, "unauthenticated", "This operation needs a known caller."),
             Rejected::Forbidden { .. } => (403, "forbidden", "The caller may not do this."),
             Rejected::ShuttingDown => (503, "shutting-down", "The service is shutting down."),
             _ => (503, "unavailable", "The service cannot answer now."),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        let mut problem = Self::new(status).kind(format!("urn:hardening:problem:{kind}")).detail(detail);
+        let mut problem = Self::new(status).kind(format!("urn:hardening:problem:{kind}"));
+        if !detail.is_empty() {
+            problem = problem.detail(detail);
+        }
         problem.retry_after = refusal.retry_after();
         problem.spread = matches!(refusal, Rejected::CircuitOpen { .. } | Rejected::RateLimited { .. });
         problem
@@ -376,6 +383,7 @@ mod tests {
             (Rejected::StoreUnavailable { store: call }, 503, None),
             (Rejected::IdempotencyConflict { retry_after: Duration::ZERO }, 409, Some("1")),
             (Rejected::IdempotencyMismatch, 422, None),
+            (Rejected::IdempotencyForeign, 422, None),
             (Rejected::IdempotencyKeyMissing, 400, None),
             (Rejected::LoadFailed { call, cause: Some(call.into()) }, 503, None),
             (Rejected::Unauthenticated, 401, None),

@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use http::HeaderName;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,8 +23,6 @@ use crate::clock::Nanos;
 use crate::context::{self, Scoped};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
-
-pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// One request while it is answered; shared by its handler, its body and its answer.
 #[derive(Debug)]

@@ -130,6 +130,8 @@ pub struct Http {
     pub unlisted_proxy_rate_limit: Option<Rate>,
     /// Whether connections begin with a header of the PROXY protocol.
     pub proxy_protocol: ProxyProtocol,
+    /// Whether an `Idempotency-Key` without quotes is taken.
+    pub bare_idempotency_keys: bool,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
     /// The content security policy.

@@ -95,6 +95,7 @@ impl Call<'_> {
                 self.refuse_request(Fate::Unknown, Reason::IdempotencyConflict, left)
             }
             Begin::Mismatch => self.refuse_request(Fate::Mismatch, Reason::IdempotencyMismatch, 0),
+            Begin::Foreign => self.refuse_request(Fate::Mismatch, Reason::IdempotencyForeign, 0),
             Begin::Full => self.refuse_request(Fate::Full, Reason::StoreFull, 0),
         }
     }

@@ -26,6 +26,7 @@ pub(super) enum Reason {
     LoadFailed,
     IdempotencyConflict,
     IdempotencyMismatch,
+    IdempotencyForeign,
     IdempotencyKeyMissing,
     StoreFull,
     #[cfg(feature = "testing")]
@@ -50,6 +51,7 @@ impl Reason {
             | Self::LoadFailed
             | Self::IdempotencyConflict
             | Self::IdempotencyMismatch
+            | Self::IdempotencyForeign
             | Self::IdempotencyKeyMissing
             | Self::StoreFull => CallOutcome::Rejected,
         }
@@ -118,6 +120,7 @@ impl Refusal {
             Reason::ShuttingDown => Rejected::ShuttingDown,
             Reason::IdempotencyConflict => Rejected::IdempotencyConflict { retry_after },
             Reason::IdempotencyMismatch => Rejected::IdempotencyMismatch,
+            Reason::IdempotencyForeign => Rejected::IdempotencyForeign,
             Reason::IdempotencyKeyMissing => Rejected::IdempotencyKeyMissing,
             Reason::StoreFull => Rejected::StoreUnavailable { store: "memory" },
             Reason::LoadFailed => Rejected::LoadFailed { call, cause: None },

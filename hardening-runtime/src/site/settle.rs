@@ -290,6 +290,7 @@ impl Call<'_> {
             Reason::LoadFailed => Refusals::LOAD_FAILED,
             Reason::IdempotencyConflict
             | Reason::IdempotencyMismatch
+            | Reason::IdempotencyForeign
             | Reason::IdempotencyKeyMissing
             | Reason::StoreFull => Refusals::IDEMPOTENCY,
         };

@@ -20,6 +20,12 @@ pub const IDEMPOTENT: Attribute = Attribute {
             "method, path and body of the HTTP request",
             "What was asked: a key that comes with another one is refused.",
         ),
+        key(
+            "owner",
+            Kind::Key,
+            "those with the same `authorization`, `cookie` and `x-api-key`",
+            "Whose a key is, of a caller without a principal: one owner's answer is never another's.",
+        ),
         setting("ttl", Kind::Duration, "24h", "How long an answer is kept."),
         setting(
             "max_keys",

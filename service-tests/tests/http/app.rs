@@ -64,6 +64,8 @@ fn routes() -> Router {
         .route("/ignores", post(|| async { "ignored" }))
         .route("/orders", post(order))
         .route("/payments", post(super::payments::pay))
+        .route("/sessions", post(super::idempotency::sign_in))
+        .route("/orders-of", post(super::idempotency::order))
         .route("/shapes", post(super::shapes::shape))
         .route("/slow", get(slow))
         .route("/long", get(|| async { LONG }))

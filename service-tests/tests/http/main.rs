@@ -25,6 +25,7 @@ mod grpc_server_log;
 mod grpc_server_streams;
 mod hostile;
 mod hosts;
+mod idempotency;
 mod identity;
 mod injection;
 mod input;

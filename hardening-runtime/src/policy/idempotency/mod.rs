@@ -2,6 +2,7 @@
 //!
 //! Source: the IETF draft "The Idempotency-Key HTTP Header Field", with fences against an owner that was thought gone.
 
+mod credentials;
 mod replay;
 mod room;
 mod store;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::IdempotentSpec;
 
+pub use credentials::Credentials;
 #[cfg(feature = "service")]
 pub use replay::{AsJson, AsResponse};
 pub use replay::{Done, Never, NoContent, Replay};

@@ -81,6 +81,7 @@ mod http {
     use axum::body::Body;
     use axum::response::Response;
     use bytes::Bytes;
+    use http::header::SET_COOKIE;
     use http::{HeaderName, HeaderValue, StatusCode};
     use http_body::{Body as _, Frame};
     use serde::Serialize;
@@ -156,8 +157,10 @@ mod http {
             }
             let mut kept = Vec::with_capacity(body.len() + 256);
             kept.extend(parts.status.as_u16().to_be_bytes());
-            kept.extend((parts.headers.len() as u32).to_be_bytes());
-            for (name, value) in &parts.headers {
+            // A cookie is one browser's own: a session would go to whoever sends the request again.
+            let lasting = || parts.headers.iter().filter(|(name, _)| *name != SET_COOKIE);
+            kept.extend((lasting().count() as u32).to_be_bytes());
+            for (name, value) in lasting() {
                 for text in [name.as_str().as_bytes(), value.as_bytes()] {
                     kept.extend((text.len() as u32).to_be_bytes());
                     kept.extend(text);
@@ -224,12 +227,17 @@ mod http {
             for value in ["a", "b"] {
                 response.headers_mut().append("x-twice", HeaderValue::from_static(value));
             }
+            for value in ["sid=1", "seen=1"] {
+                response.headers_mut().append(SET_COOKIE, HeaderValue::from_static(value));
+            }
             let (given, kept) = response.keep().await;
             assert_eq!(given.status(), 201);
+            assert_eq!(given.headers().get_all(SET_COOKIE).iter().count(), 2);
             let again = Response::give_again(&kept.unwrap()).unwrap();
             assert_eq!(again.status(), 201);
             assert_eq!(again.headers().get_all("x-twice").iter().collect::<Vec<_>>(), ["a", "b"]);
             assert_eq!(again.headers()["idempotent-replayed"], "true");
+            assert!(!again.headers().contains_key(SET_COOKIE), "cookies are of one browser");
             assert_eq!(axum::body::to_bytes(again.into_body(), 10).await.unwrap(), [0, 1, 255].as_slice());
             assert!(Response::give_again(&[0, 200, 0, 0, 0, 9, 1]).is_none());
         }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hardening_spec::{IdempotentSpec, OnTakeover};
 
+use super::credentials::Credentials;
 use super::room::{OF_KEY, Room};
 use super::ticket::Ticket;
 use crate::clock::{NEVER, Nanos, nanos};
@@ -73,6 +74,8 @@ pub enum Begin {
     Unknown(Nanos),
     /// The key stands for another request.
     Mismatch,
+    /// The key was used under other credentials: what came of that is not this client's to know.
+    Foreign,
     /// Every key that may be held is in use.
     Full,
 }
@@ -93,6 +96,8 @@ pub struct Claim {
 #[derive(Debug)]
 struct Entry {
     fingerprint: u128,
+    /// Of whom a key may be that no owner is known of.
+    credentials: Option<Credentials>,
     fence: u64,
     state: State,
     /// What it takes of the bound on the size of all answers.
@@ -214,6 +219,8 @@ impl Memory {
         let mut gone = false;
         match entries.get(&ticket.key) {
             Some(entry) if entry.is_over(now, ttl) => {}
+            // Before all else, so that nothing is told of it.
+            Some(entry) if entry.credentials != ticket.credentials => return Some(Begin::Foreign),
             Some(entry) if entry.fingerprint != ticket.fingerprint => return Some(Begin::Mismatch),
             Some(entry) => match &entry.state {
                 State::Done(stored, until) if matches!(**stored, Stored::Unkept) => {
@@ -244,7 +251,13 @@ impl Memory {
         };
         let (alive, lease) = (Arc::new(()), self.lease(own));
         let state = State::Running(Arc::downgrade(&alive), now.saturating_add(lease));
-        let entry = Entry { fingerprint: ticket.fingerprint, fence, state, bytes: OF_KEY };
+        let entry = Entry {
+            fingerprint: ticket.fingerprint,
+            credentials: ticket.credentials,
+            fence,
+            state,
+            bytes: OF_KEY,
+        };
         self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
         if let Some(before) = entries.insert(ticket.key, entry) {
             self.room.give_back(before.bytes - OF_KEY);

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use super::credentials::Credentials;
 use crate::context;
 
 /// A key and what was asked under it, as hashes under seeds of the process: two of 64 bits each, so that among a
@@ -11,9 +12,14 @@ use crate::context;
 pub struct Ticket {
     pub(super) key: u128,
     pub(super) fingerprint: u128,
+    /// What tells those apart of whom no owner is known; `None` where one is, and outside of HTTP.
+    pub(super) credentials: Option<Credentials>,
+    /// Whether a principal owns the key.
+    is_known: bool,
 }
 
-static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+pub(super) static SEEDS: LazyLock<[RandomState; 2]> =
+    LazyLock::new(|| [RandomState::new(), RandomState::new()]);
 
 fn wide(value: &impl Hash) -> u128 {
     let [high, low] = &*SEEDS;
@@ -35,19 +41,37 @@ impl Ticket {
 
     fn of_key(request: &context::Request, fingerprint: u128) -> Option<Self> {
         let key = request.idempotency_key.as_deref().filter(|key| !key.is_empty())?;
-        Some(Self { key: wide(&(owner(request), key)), fingerprint })
+        Some(Self::new(Some(request), wide(&(owner(request), key)), fingerprint))
     }
 
     /// The ticket of a key and a fingerprint of the caller's own.
     #[allow(clippy::unnecessary_wraps)] // a key of a request may be missing
     pub fn of(key: &impl Hash, fingerprint: &impl Hash) -> Option<Self> {
         let request = context::current();
-        let owner = request.as_deref().map(owner);
-        Some(Self { key: wide(&(owner, key)), fingerprint: wide(fingerprint) })
+        let request = request.as_deref();
+        Some(Self::new(request, wide(&(request.map(owner), key)), wide(fingerprint)))
     }
-}
 
-impl Ticket {
+    /// The same for a key that belongs to `owner` where no principal is known.
+    #[must_use]
+    pub fn owned_by(ticket: Option<Self>, owner: &impl Hash) -> Option<Self> {
+        let owned = |ticket: Self| Self {
+            key: ticket.key ^ wide(&(Self::OWNED, owner)),
+            credentials: None,
+            ..ticket
+        };
+        ticket.map(|ticket| if ticket.is_known { ticket } else { owned(ticket) })
+    }
+
+    /// Hashed with an owner, so that no key has the same hash.
+    const OWNED: &str = "owned by";
+
+    pub(super) fn new(request: Option<&context::Request>, key: u128, fingerprint: u128) -> Self {
+        let is_known = request.is_some_and(|request| request.principal.is_some());
+        let credentials = request.filter(|_| !is_known).and_then(|request| request.credentials);
+        Self { key, fingerprint, credentials, is_known }
+    }
+
     /// The same for an answer of type `T`: a generic function keeps each type's apart.
     #[must_use]
     pub(crate) fn answered_by<T>(mut self) -> Self {

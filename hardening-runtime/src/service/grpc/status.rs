@@ -136,6 +136,7 @@ mod tests {
             (Rejected::StoreUnavailable { store: call }, Code::Unavailable),
             (Rejected::IdempotencyConflict { retry_after: second }, Code::Aborted),
             (Rejected::IdempotencyMismatch, Code::InvalidArgument),
+            (Rejected::IdempotencyForeign, Code::InvalidArgument),
             (Rejected::IdempotencyKeyMissing, Code::InvalidArgument),
             (Rejected::LoadFailed { call, cause: Some(call.into()) }, Code::Unavailable),
             (Rejected::Unauthenticated, Code::Unauthenticated),

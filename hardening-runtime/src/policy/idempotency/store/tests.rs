@@ -16,7 +16,7 @@ fn memory(max_keys: u32) -> Memory {
 }
 
 fn ticket(key: u128, fingerprint: u128) -> Ticket {
-    Ticket { key, fingerprint }
+    Ticket::new(None, key, fingerprint)
 }
 
 fn run(begin: Begin) -> Claim {
@@ -24,6 +24,26 @@ fn run(begin: Begin) -> Claim {
         Begin::Run(claim) | Begin::TakeOver(claim) => claim,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn other_credentials_learn_nothing_and_run_nothing_whatever_became_of_the_key() {
+    let memory = memory(100);
+    let of = |shown: &str| {
+        let credentials = Some(Credentials::of([shown]));
+        let request = crate::context::Request { credentials, ..crate::context::Request::default() };
+        Ticket::new(Some(&request), 1, 7)
+    };
+    let is_foreign = |ticket, now| matches!(memory.begin(ticket, now, NEVER), Begin::Foreign);
+    let claim = run(memory.begin(of("ann"), 0, NEVER));
+    assert!(is_foreign(of("bob"), 1), "while it runs");
+    drop(claim);
+    assert!(is_foreign(of("bob"), 2) && is_foreign(ticket(1, 7), 2), "and when its owner went away");
+    let claim = run(memory.begin(of("ann"), 3, NEVER));
+    assert!(memory.complete(&claim, Stored::Done, 4));
+    assert!(is_foreign(of("bob"), 5) && is_foreign(of("bob"), 4 + TTL - 1), "and once it is done");
+    assert!(matches!(memory.begin(of("ann"), 5, NEVER), Begin::Replay(_)));
+    run(memory.begin(of("bob"), 4 + TTL, NEVER));
 }
 
 #[test]
