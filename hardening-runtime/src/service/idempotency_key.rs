@@ -32,9 +32,8 @@ pub(super) fn read(headers: &HeaderMap, bare: bool) -> Option<String> {
 /// field of its own, and nothing orders them.
 pub(super) fn credentials(headers: &HeaderMap) -> Credentials {
     let whole = |name: &HeaderName| headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
-    let mut cookies: Vec<&[u8]> =
-        whole(&COOKIE).flat_map(|field| field.split(|byte| *byte == b';')).collect();
-    cookies.iter_mut().for_each(|cookie| *cookie = cookie.trim_ascii());
+    let cookies = whole(&COOKIE).flat_map(|field| field.split(|byte| *byte == b';'));
+    let mut cookies: Vec<&[u8]> = cookies.map(<[u8]>::trim_ascii).collect();
     cookies.retain(|cookie| !cookie.is_empty());
     cookies.sort_unstable();
     let shown = whole(&AUTHORIZATION).map(|text| (0_u8, text));
