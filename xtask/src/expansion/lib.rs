@@ -37,6 +37,8 @@ mod numbers;
 mod paths;
 #[path = "../../../hardening-macros/src/provided.rs"]
 mod provided;
+#[path = "../../../hardening-macros/src/refused.rs"]
+mod refused;
 #[path = "../../../hardening-macros/src/service.rs"]
 mod service;
 #[path = "../../../hardening-macros/src/shared.rs"]
