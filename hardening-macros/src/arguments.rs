@@ -43,6 +43,39 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(gives_cfg).cloned().collect()
 }
 
+/// The attributes of an argument that go with its binding: each `#[cfg]`, and the levels of lints, which judge a binding where it
+/// stands.
+pub(crate) fn of_binding(attrs: &[Attribute]) -> Vec<Attribute> {
+    const LEVELS: [&str; 4] = ["allow", "warn", "deny", "forbid"];
+    let mut found = cfgs(attrs);
+    let sets_level = |attr: &&Attribute| match &attr.meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => {
+            let sets = |level: &&str| crate::words::names(list.tokens.clone(), level);
+            LEVELS.iter().any(sets) && !crate::words::names(list.tokens.clone(), "cfg")
+        }
+        meta => LEVELS.iter().any(|level| meta.path().is_ident(level)),
+    };
+    found.extend(attrs.iter().filter(sets_level).cloned());
+    found.extend(attrs.iter().filter(|attr| expects_of_binding(attr)).cloned());
+    found
+}
+
+/// Whether an attribute expects what a binding alone can fulfil: at the argument of a binding that stands elsewhere nothing would.
+pub(crate) fn expects_of_binding(attr: &Attribute) -> bool {
+    attr.path().is_ident("expect") && judges_bindings(attr)
+}
+
+/// Whether each lint of an attribute looks at bindings alone.
+fn judges_bindings(attr: &Attribute) -> bool {
+    const LINTS: [&str; 4] = ["unused_mut", "unused_variables", "unused_assignments", "unused"];
+    let Meta::List(list) = &attr.meta else { return false };
+    let text = list.tokens.to_string();
+    text.split(',')
+        .map(str::trim)
+        .filter(|lint| !lint.starts_with("reason"))
+        .all(|lint| LINTS.contains(&lint))
+}
+
 /// How `self` arrives.
 pub(crate) fn receiver(sig: &Signature) -> Option<Passing> {
     let Receiver { kind, .. } = sig.receiver()?;

@@ -290,6 +290,17 @@ pub async fn large_result(number: u32) -> Result<Option<Option<u32>>, Rejected> 
 }
 
 #[attributes]
+pub async fn levels_at_arguments(
+    #[allow(unused_mut)] mut number: u32,
+    #[expect(unused_variables)] other: u32,
+    #[warn(unused_variables)] third: String,
+    mut fourth: String,
+) -> Result<usize, Rejected> {
+    pause().await;
+    Ok(number as usize + fourth.len())
+}
+
+#[attributes]
 #[allow(unused_variables, unused_mut)]
 pub async fn allowed(mut number: u32, other: u32) -> Result<u32, Rejected> {
     pause().await;

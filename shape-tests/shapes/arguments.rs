@@ -314,3 +314,18 @@ pub async fn shape(number: u32, #[cfg_attr(all(), cfg(any()))] gone: Missing) ->
     pause().await;
     Ok(number)
 }
+
+//# levels_of_lints_on_arguments
+//# call: shape("a".to_owned(), 1, 2, "b".to_owned(), "c".to_owned())
+#[deny(warnings)]
+#[attributes]
+pub async fn shape(
+    #[allow(unused_mut)] mut text: String,
+    #[expect(unused_variables)] number: u32,
+    #[cfg_attr(all(), allow(unused_mut))] mut count: u32,
+    #[expect(unused_variables, reason = "kept for later")] later: String,
+    #[expect(unused_mut)] mut other: String,
+) -> Result<usize, Error> {
+    pause().await;
+    Ok(text.len() + count as usize + other.len())
+}

@@ -7,7 +7,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Signature, Token};
 
 use super::receiver;
-use crate::arguments::{self, Passing, cfgs, visit};
+use crate::arguments::{self, Passing, cfgs, expects_of_binding, of_binding, visit};
 use crate::paths::{emit, ours_at, private_at};
 use crate::words::Words;
 
@@ -70,11 +70,16 @@ impl Handover {
             if handover.move_whole(at, typed, mentions, &mut taken) {
                 continue;
             }
-            let cfg = cfgs(&typed.attrs);
+            let (cfg, attrs) = (cfgs(&typed.attrs), of_binding(&typed.attrs));
+            let mut bound = false;
             visit(&mut typed.pat, &typed.ty, &mut |name, passing| {
-                let argument = Argument { name, passing, cfg: &cfg, function: function.as_deref() };
-                handover.add(argument, mentions, &mut taken);
+                let function = function.as_deref();
+                let argument = Argument { name, passing, cfg: &cfg, attrs: &attrs, function };
+                bound |= handover.add(argument, mentions, &mut taken);
             });
+            if bound {
+                typed.attrs.retain(|attr| !expects_of_binding(attr));
+            }
         }
         handover
     }
@@ -97,9 +102,9 @@ impl Handover {
         if outside {
             return false;
         }
-        let (cfg, pat) = (cfgs(&typed.attrs), &typed.pat);
+        let (cfg, attrs, pat) = (cfgs(&typed.attrs), of_binding(&typed.attrs), &typed.pat);
         let whole = unique(&Ident::new(&format!("argument{at}"), Span::mixed_site()), taken);
-        let apart = (!matches!(**pat, Pat::Wild(_))).then(|| quote!(#(#cfg)* let #pat = #whole;));
+        let apart = (!matches!(**pat, Pat::Wild(_))).then(|| quote!(#(#attrs)* let #pat = #whole;));
         let mutable = borrows_exclusively(&typed.pat).then(|| emit!(mut));
         self.moves.extend(emit!(#(#cfg)* let #mutable #whole = #whole;));
         if mentions.outlives {
@@ -107,12 +112,14 @@ impl Handover {
             self.owned.extend(emit!(#(#cfg)* let #whole = #copy;));
         }
         self.moves.extend(apart);
+        typed.attrs.retain(|attr| !expects_of_binding(attr));
         *typed.pat = syn::parse_quote!(#whole);
         true
     }
 
-    fn add(&mut self, argument: Argument, mentions: &Mentions, taken: &mut Vec<String>) {
-        let Argument { name, passing, cfg, function } = argument;
+    /// Adds one name; says whether the block binds it anew.
+    fn add(&mut self, argument: Argument, mentions: &Mentions, taken: &mut Vec<String>) -> bool {
+        let Argument { name, passing, cfg, attrs, function } = argument;
         let written = name.ident.clone();
         let (inside, outside) = (mentions.inside.mention(&written), mentions.outside.mention(&written));
         let after = mentions.after.mention(&written);
@@ -128,7 +135,7 @@ impl Handover {
                 let (copy, again) = (copy(&written, passing).0, again(&written, function));
                 self.owned.extend(emit!(#(#cfg)* let #again = #copy;));
             }
-            return;
+            return false;
         }
         let mut ours = unique(&written, taken);
         ours.set_span(ours_at(written.span()));
@@ -153,8 +160,9 @@ impl Handover {
             }
             self.shadows |= after;
             let span = ours_at(written.span());
-            let bound = if mutable.is_some() { &ours } else { &to };
-            add(&mut self.copies, quote_spanned!(span=> #(#cfg)* let #bound = #copy;));
+            // Lints judge the last binding.
+            let (bound, attrs) = if mutable.is_some() { (&ours, cfg) } else { (&to, attrs) };
+            add(&mut self.copies, quote_spanned!(span=> #(#attrs)* let #bound = #copy;));
             if after {
                 self.kept.extend(quote_spanned!(span=> #(#cfg)* let #to = #copy;));
             }
@@ -163,8 +171,9 @@ impl Handover {
             let start = mutable.map_or(written.span(), |mutable| mutable.span);
             // A key was made of it before, and the block drops it where a plain body does.
             let given = if copied { &ours } else { &from };
-            add(&mut self.moves, quote_spanned!(start=> #(#cfg)* let #mutable #to = #given;));
+            add(&mut self.moves, quote_spanned!(start=> #(#attrs)* let #mutable #to = #given;));
         }
+        true
     }
 
     /// Does the same for `self`. It cannot be bound anew, so its copy is called `this`, also in `body`.
@@ -211,6 +220,8 @@ struct Argument<'a> {
     name: &'a mut PatIdent,
     passing: Passing,
     cfg: &'a [Attribute],
+    /// Those, and the levels of lints.
+    attrs: &'a [Attribute],
     /// The syntax context of the function itself.
     function: Option<&'a str>,
 }
