@@ -312,3 +312,16 @@ pub async fn shape() -> Result<u8, Error> {
     let number = 3;
     Ok(number)
 }
+
+//# own_type_named_result
+//# call: shape(1)
+//# only hardened: a `Result` of the user's own is none
+#[derive(Clone, Copy)]
+pub struct Result {
+    pub count: u32,
+}
+#[attributes]
+pub async fn shape(number: u32) -> Result {
+    pause().await;
+    Result { count: number }
+}

@@ -94,6 +94,22 @@ fn error_of(output: &Type) -> Option<&Type> {
     (is_result(output) && !std::ptr::eq(error, output)).then_some(error)
 }
 
+/// Errors of the standard library under names that nobody gives an error of their own.
+const OTHER_ERRORS: &[&str] = &[
+    "AddrParseError",
+    "FromUtf8Error",
+    "Infallible",
+    "ParseBoolError",
+    "ParseCharError",
+    "ParseFloatError",
+    "ParseIntError",
+    "PoisonError",
+    "SystemTimeError",
+    "TryFromIntError",
+    "TryFromSliceError",
+    "Utf8Error",
+];
+
 /// Types of the standard library for which no crate but ours and theirs may write `From<Rejected>`, by their form or name.
 fn never_refuses(ty: &Type) -> bool {
     match ty {
@@ -114,7 +130,7 @@ fn never_refuses(ty: &Type) -> bool {
                 let held = ["Option", "Rc", "Arc"].into_iter().find_map(|name| only_argument(ty, name));
                 return held.is_some_and(never_refuses);
             }
-            named_in(ty, OTHER_TYPES) || named_in(ty, &["Infallible"])
+            named_in(ty, OTHER_TYPES) || named_in(ty, OTHER_ERRORS)
         }
         _ => false,
     }

@@ -12,6 +12,25 @@ use crate::syntax::Policy;
 /// What a key of a cached result is; any other key is `Hash`.
 const KEPT: [&str; 6] = ["Hash", "Eq", "Clone", "Send", "Sync", "'static"];
 
+/// Tuples are hashed up to twelve members.
+const MEMBERS: usize = 12;
+
+/// Refuses a tuple of more members than the language can hash.
+pub(super) fn members(policies: &[Policy], errors: &mut Errors) {
+    for policy in policies {
+        for key in ["key", "fingerprint"].into_iter().filter_map(|key| policy.expression(key)) {
+            if let Expr::Tuple(tuple) = key
+                && let Some(further) = tuple.elems.get(MEMBERS)
+            {
+                let message = format!(
+                    "a key has at most {MEMBERS} members: put some of them into a tuple of their own, such as `(a, (b, c))`"
+                );
+                errors.at(further, message);
+            }
+        }
+    }
+}
+
 /// A type parameter says what a key has to be.
 pub(super) fn generic(function: &Function, policies: &[Policy], errors: &mut Errors) {
     for policy in policies {

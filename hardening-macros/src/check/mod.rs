@@ -36,6 +36,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     shape::replay(function, form, &policies, errors);
     replayed::used_once(function, form, &policies, errors);
     shape::side_by_side(function, form, &policies, errors);
+    key::members(&policies, errors);
     key::generic(function, &policies, errors);
     shape::instances(function, &policies, errors);
     shape::kept(function, &policies, errors);

@@ -131,10 +131,14 @@ pub(super) fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Whether the last word of a type is `Result`.
+/// Whether the last word of a type is `Result`, with what it is a result of: without, it may be anything that the user gave this name.
 pub(crate) fn is_result(ty: &Type) -> bool {
     match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Result"),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Result" && !matches!(last.arguments, PathArguments::None)),
         Type::Paren(inner) => is_result(&inner.elem),
         Type::Group(inner) => is_result(&inner.elem),
         _ => false,

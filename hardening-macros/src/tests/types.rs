@@ -18,6 +18,8 @@ fn an_error_type_can_report_a_refusal() {
         quote!(u16),
         quote!(!),
         quote!(std::convert::Infallible),
+        quote!(std::num::ParseIntError),
+        quote!(Utf8Error),
         quote!(Vec<Own>),
         quote!((StatusCode, Json<u8>)),
         quote!((StatusCode, &'static str)),
