@@ -27,6 +27,8 @@ pub(crate) fn policy(
     let mut errors = Errors::default();
     let hints = ide::hints(attribute, &arguments, &function.attrs);
     let harvest = harvest::take(attribute, arguments, &text, &mut function, &mut errors);
+    function
+        .lift_patterns(harvest.policies.iter().flat_map(|policy| &policy.entries).map(|entry| &entry.tokens));
     paths::avoid(&text);
     // A macro of the user's may mention a static of that name, whose text is elsewhere: items are not hygienic.
     let site = if crate::words::calls_macro_of_users(&text) { "__HARDENING_SITE" } else { "SITE" };

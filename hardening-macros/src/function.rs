@@ -1,16 +1,20 @@
 //! A function as an attribute sees it: a parsed signature, and a body that stays tokens.
 
+use std::ops::Range;
+
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, GenericArgument, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
+    Attribute, FnArg, GenericArgument, Pat, PathArguments, ReturnType, Signature, Token, Type,
+    TypeParamBound, Visibility,
 };
 
+use crate::arguments;
 use crate::attribute::beside;
 use crate::paths::emit;
 use crate::refused;
-use crate::words::names;
+use crate::words::{Words, names};
 
 /// A function with its body unparsed, so that half-typed code still expands.
 #[derive(Clone)]
@@ -88,6 +92,38 @@ impl Function {
             |input: ParseStream| Ok((input.call(Attribute::parse_outer)?, input.parse()?, input.parse()?));
         let (attrs, vis, sig) = head.parse2(tokens.into_iter().collect()).ok()?;
         Some(Self { attrs, vis, sig, body: Some(body) })
+    }
+
+    /// Takes back what `#[async_trait]` has moved into the body: the pattern of an argument, where one of the `values` of attributes
+    /// mentions a name that it binds. They are evaluated before the body.
+    pub(crate) fn lift_patterns<'t>(&mut self, values: impl Iterator<Item = &'t TokenStream>) {
+        let is_moved =
+            |argument: &FnArg| matches!(argument, FnArg::Typed(typed) if moved(&typed.pat).is_some());
+        if self.sig.asyncness.is_some() || !self.sig.inputs.iter().any(is_moved) {
+            return;
+        }
+        let Some(Form { body: written, block, boxed: Some(boxed), .. }) = self.form() else { return };
+        let mut words = Words::default();
+        values.for_each(|value| words.add(value.clone()));
+        let mut tokens: Vec<TokenTree> = written.into_iter().collect();
+        for argument in &mut self.sig.inputs {
+            let FnArg::Typed(typed) = argument else { continue };
+            let Some(name) = moved(&typed.pat) else { continue };
+            let Some((statement, pat)) = taken_apart(&tokens, &name) else { continue };
+            let (mut mentioned, mut by_reference) = (false, false);
+            arguments::visit(&mut pat.clone(), &typed.ty, &mut |bound, _| {
+                mentioned |= words.mention(&bound.ident);
+                by_reference |= bound.by_ref.is_some();
+            });
+            if mentioned && !by_reference {
+                *typed.pat = pat;
+                tokens.drain(statement);
+            }
+        }
+        let Boxed { before, keywords } = boxed;
+        let block = with_stream(&block, tokens.into_iter().collect());
+        self.body =
+            self.body.take().map(|body| with_stream(&body, quote!(#(#before)* (#(#keywords)* #block))));
     }
 
     /// Gives a body that waits for nothing an await that never runs: its attribute needs an asynchronous function, and a lint
@@ -186,6 +222,31 @@ impl Form {
     }
 }
 
+/// The name that `#[async_trait]` gives to an argument that its body takes apart.
+fn moved(pat: &Pat) -> Option<String> {
+    let Pat::Ident(name) = pat else { return None };
+    Some(name.ident.to_string()).filter(|name| name.starts_with("__arg"))
+}
+
+/// The first `let PATTERN = { let name = name; name };`, and its pattern.
+fn taken_apart(tokens: &[TokenTree], name: &str) -> Option<(Range<usize>, Pat)> {
+    let is = |token: &TokenTree, text: &str| token.to_string() == text;
+    let value = format!("let {name} = {name} ; {name}");
+    let is_value =
+        |token: &TokenTree| matches!(token, TokenTree::Group(group) if plain(group.stream()) == value);
+    let equals = tokens
+        .windows(3)
+        .position(|three| is(&three[0], "=") && is_value(&three[1]) && is(&three[2], ";"))?;
+    let start = tokens[..equals].iter().rposition(|token| is(token, "let"))?;
+    let pattern = tokens[start + 1..equals].iter().cloned().collect();
+    Pat::parse_single.parse2(pattern).ok().map(|pat| (start..equals + 3, pat))
+}
+
+/// The tokens with one blank between each two.
+fn plain(tokens: TokenStream) -> String {
+    tokens.into_iter().map(|token| token.to_string()).collect::<Vec<_>>().join(" ")
+}
+
 /// `T` of `Pin<Box<dyn Future<Output = T> + …>>`.
 fn boxed_output(output: &ReturnType) -> Option<Type> {
     let ReturnType::Type(_, pin) = output else { return None };
@@ -260,4 +321,32 @@ pub(crate) fn with_stream(group: &Group, stream: TokenStream) -> Group {
     let mut copy = Group::new(group.delimiter(), stream);
     copy.set_span(group.span());
     copy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_async_trait_has_moved_is_an_argument_again_where_a_value_needs_it() {
+        let source = quote! {
+            fn f<'a>(&'a self, mut __arg1: (u8, Order), __arg2: (u8, u8)) -> Pin<Box<dyn Future<Output = R> + 'a>> {
+                Box::pin(async move {
+                    let __self = self;
+                    let (mut n, Order { id, .. }) = { let __arg1 = __arg1; __arg1 };
+                    let (a, ref b) = { let __arg2 = __arg2; __arg2 };
+                    Ok(n)
+                })
+            }
+        };
+        let lifted = |value: TokenStream| {
+            let mut function: Function = syn::parse2(source.clone()).expect("a function");
+            function.lift_patterns([value].iter());
+            function.into_token_stream().to_string()
+        };
+        let text = lifted(quote!((id, a)));
+        assert!(text.contains("& 'a self , (mut n , Order { id , .. }) : (u8 , Order) , __arg2"), "{text}");
+        assert!(!text.contains("__arg1") && text.contains("let (a , ref b) = {"), "{text}");
+        assert!(!lifted(quote!(self.id)).contains("(mut n , Order { id , .. }) :"));
+    }
 }

@@ -270,3 +270,25 @@ impl Prices for Shop {
         Ok(*held)
     }
 }
+
+//# async_trait_pattern_in_a_key
+//# call: Shop.shape((Order::default(), "a".to_owned()), Json(Order::default()), 1)
+//# key: (id, order.id)
+//# auto: !Sync Unpin
+#[async_trait]
+trait Prices { async fn shape(&self, pair: (Order, String), order: Json<Order>, _: u32) -> Result<usize, Error>; }
+struct Shop;
+#[async_trait]
+impl Prices for Shop {
+    #[attributes]
+    async fn shape(
+        &self,
+        (Order { id, lines, .. }, mut text): (Order, String),
+        Json(order): Json<Order>,
+        _: u32,
+    ) -> Result<usize, Error> {
+        pause().await;
+        text.push('b');
+        Ok(consume(text) + lines.len() + id as usize + consume_order(order))
+    }
+}
