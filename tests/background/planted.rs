@@ -35,7 +35,7 @@ fn leaky() -> Program {
 async fn leaking(address: std::net::SocketAddr, path: &str, id: &str) -> String {
     let target = format!("{path}?token=planted-in-a-query&employee_iban=planted-in-a-name-of-ones-own");
     let request = format!(
-        "GET {target} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer planted-in-a-header\r\n\
+        "GET {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer planted-in-a-header\r\n\
          cookie: session=planted-in-a-cookie\r\nx-api-key: planted-in-an-api-key\r\nx-request-id: {id}\r\n\
          connection: close\r\n\r\n"
     );

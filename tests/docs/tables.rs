@@ -110,7 +110,7 @@ pub(crate) async fn scraped() -> String {
     let running = service().with_settings("[log]\naccess = false").start().await.expect("a service");
     let mut stream = TcpStream::connect(running.admin_addr).await.expect("a connection");
     stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .await
         .expect("a request");
     let mut answer = String::new();

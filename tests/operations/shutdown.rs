@@ -62,7 +62,8 @@ async fn i_63_streams_of_http2_are_finished_and_their_connection_ends() {
     let (mut sender, connection) = handshake.await.unwrap();
     let connection = tokio::spawn(connection);
     let mut ask = |path: &str| {
-        let request = hyper::Request::get(format!("http://test{path}")).body(Empty::<Bytes>::new()).unwrap();
+        let request =
+            hyper::Request::get(format!("http://localhost{path}")).body(Empty::<Bytes>::new()).unwrap();
         sender.send_request(request)
     };
     let before = tokio::spawn(ask("/sleep/3000"));

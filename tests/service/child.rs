@@ -52,8 +52,10 @@ pub(crate) fn finished(output: &Output) -> (i32, String, String) {
 async fn answers(addr: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(addr).await else { return false };
     let mut answer = String::new();
-    let asked =
-        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n").await.is_ok();
+    let asked = stream
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .is_ok();
     asked && stream.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200")
 }
 

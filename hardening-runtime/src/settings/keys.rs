@@ -187,7 +187,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("auth", "issuer", Form::Text, "", "The `iss` of tokens; no token is taken unless set.", auth.issuer, forms::text, plain),
     setting!("auth", "audience", Form::Texts, "", "The `aud` of tokens: one of these.", auth.audience, forms::texts, |audience: &Vec<String>| joined(audience)),
     setting!("auth", "algorithms", Form::Texts, "RS256,ES256", "How tokens may be signed; never with a shared secret.", auth.algorithms, auth::algorithms, |names: &Vec<String>| joined(names)),
-    setting!("auth", "jwks", Form::Text, "", "Where the issuer's keys are: a URL, or a file.", auth.jwks, forms::text, plain),
+    setting!("auth", "jwks", Form::Text, "", "Where the issuer's keys are: an `https://` URL (`http://` from a loopback address alone), or a file.", auth.jwks, forms::text, plain),
     setting!("auth", "jwks_ca", Form::Text, "", "A PEM file with roots that are trusted for that URL beside those of the system.", auth.jwks_ca, forms::text, plain),
     setting!("auth", "leeway", Form::Duration, "30s", "How far the issuer's clock may differ from ours, at most 5m.", auth.leeway, auth::leeway, time),
     setting!("auth", "jwks_refresh", Form::Duration, "10m", "How often the issuer's keys are fetched.", auth.jwks_refresh, forms::duration, time),
@@ -225,7 +225,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),
     setting!("admin", "token", Form::Token, "", "What must be sent to act in the console; without one nobody can.", admin.token, Token::read, Token::show),
     setting!("admin", "open", Form::Choice(Open::WORDS), "loopback", "Who may read the console without the token: everybody where the admin listener is bound to a `loopback` address, everybody who reaches it (`always`), or nobody (`never`).", admin.open, Open::read, Open::show),
-    setting!("admin", "hosts", Form::Hosts, "", "The names under which browsers may reach the console, besides addresses and `localhost`.", admin.hosts, read_hosts, |hosts: &Vec<String>| joined(hosts)),
+    setting!("admin", "hosts", Form::Hosts, "", "The names under which the admin listener is reached, besides addresses and `localhost`: by browsers, and by a scraper that names one.", admin.hosts, read_hosts, |hosts: &Vec<String>| joined(hosts)),
 ];
 
 /// The settings of one section.
