@@ -81,7 +81,8 @@ fn spec(policies: &[Policy]) -> CallSpec {
                 let default = IdempotentSpec::DEFAULT;
                 let ttl = policy.time("ttl").unwrap_or(default.ttl);
                 let max_keys = policy.count("max_keys").unwrap_or(default.max_keys);
-                let (max_bytes, lease) = (policy.bytes("max_bytes"), policy.time("lease"));
+                let max_bytes = policy.bytes("max_bytes").or(default.max_bytes);
+                let lease = policy.time("lease");
                 spec.idempotent = Some(IdempotentSpec { ttl, max_keys, max_bytes, lease, ..default });
             }
             "hedged" => spec.hedged = Some(hedge(policy)),

@@ -222,7 +222,7 @@ impl IdempotentSpec {
     pub const DEFAULT: Self = Self {
         ttl: Duration::from_hours(24),
         max_keys: 100_000,
-        max_bytes: None,
+        max_bytes: Some(256 << 20),
         lease: None,
         on_takeover: OnTakeover::Rerun,
     };

@@ -96,7 +96,16 @@ impl Call<'_> {
             }
             Begin::Mismatch => self.refuse_request(Fate::Mismatch, Reason::IdempotencyMismatch, 0),
             Begin::Foreign => self.refuse_request(Fate::Mismatch, Reason::IdempotencyForeign, 0),
-            Begin::Full => self.refuse_request(Fate::Full, Reason::StoreFull, 0),
+            Begin::Full => {
+                if kept.warns(self.now) {
+                    tracing::warn!(
+                        call = self.state.name,
+                        "new requests are refused: the keys that are held have reached `max_keys` or `max_bytes`, or those of one \
+                         owner its share"
+                    );
+                }
+                self.refuse_request(Fate::Full, Reason::StoreFull, 0)
+            }
         }
     }
 
@@ -182,10 +191,13 @@ impl Call<'_> {
                 call = self.state.name,
                 "an answer could not be kept: if its request is sent again, it is refused"
             ),
-            _ if !store.has_room(&stored, self.now) => tracing::warn!(
-                call = self.state.name,
-                "the answers that are kept have reached max_bytes: if a request is sent again whose answer had no room, it is refused"
-            ),
+            _ if !store.has_room(&held.claim, &stored, self.now) && held.kept.warns(self.now) => {
+                tracing::warn!(
+                    call = self.state.name,
+                    "the answers that are kept have reached `max_bytes`, or those of one owner its share: if a request is sent again \
+                     whose answer had no room, it is refused"
+                );
+            }
             _ => {}
         }
         if !store.complete(&held.claim, stored, self.now) {

@@ -31,12 +31,12 @@ pub const IDEMPOTENT: Attribute = Attribute {
             "max_keys",
             Kind::Count,
             "100000",
-            "The bound on keys held at once; further ones are refused.",
+            "The bound on keys held at once; further ones are refused, and what goes beyond one owner's share.",
         ),
         setting(
             "max_bytes",
             Kind::Bytes,
-            "none",
+            "256MiB",
             "The bound on the size of all answers that are kept; what has no room is given and not kept.",
         ),
         setting(

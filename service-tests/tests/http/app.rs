@@ -65,6 +65,7 @@ fn routes() -> Router {
         .route("/orders", post(order))
         .route("/payments", post(super::payments::pay))
         .route("/sessions", post(super::idempotency::sign_in))
+        .route("/reserved", post(super::idempotency::reserve))
         .route("/orders-of", post(super::idempotency::order))
         .route("/shapes", post(super::shapes::shape))
         .route("/slow", get(slow))

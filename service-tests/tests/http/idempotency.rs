@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use hardening::{Rejected, idempotent};
 
 use super::support::start;
-use hardening_service_tests::client::{Http2, Reply, ask, request};
+use hardening_service_tests::client::{Client, Http2, Reply, ask, request};
 use hardening_service_tests::service::{problem, scrape, until, value};
 
 /// The keys under which the body ran, once for each run.
@@ -150,5 +150,47 @@ async fn a_key_is_read_as_its_draft_says() {
         let two = [("idempotency-key", "\"twice\""), ("idempotency-key", "\"twice\"")];
         problem(&post(addr, "/sessions", &two, "").await, 400);
         assert_eq!((first_run, ran_under("twice"), ran_under("None")), (1, 0, 0));
+    }
+}
+
+static RESERVED: AtomicU32 = AtomicU32::new(0);
+
+#[idempotent]
+pub(crate) async fn reserve() -> Result<Response, Rejected> {
+    RESERVED.fetch_add(1, Ordering::SeqCst);
+    Ok(StatusCode::CREATED.into_response())
+}
+
+#[tokio::test]
+async fn one_client_with_a_hundred_thousand_keys_leaves_others_theirs() {
+    let settings = "[http]\nrate_limit = 'none'\ntrusted_proxies = ['127.0.0.0/8']\n[log]\naccess = false";
+    let running = start(settings).await;
+    let mut attacker = Client::connect(running.addr).await;
+    let mut taken = 0;
+    // In rounds, so that the client does not wait for each answer.
+    for round in 0..100 {
+        let mut requests = String::new();
+        for n in 0..1_000_u32 {
+            let (key, from) =
+                (format!("\"{round}-{n}\""), format!("2001:db8:7:{:x}::{n:x}", (round * 1_000 + n) % 65_536));
+            let fields = [("idempotency-key", key.as_str()), ("x-forwarded-for", &from), ("cookie", &key)];
+            requests += &request("POST", "/reserved", &fields, "");
+        }
+        attacker.send(requests).await;
+        for _ in 0..1_000 {
+            let reply = attacker.reply().await;
+            assert!(matches!(reply.status, 201 | 503), "{reply:#?}");
+            taken += u32::from(reply.status == 201);
+        }
+    }
+    assert!((20_000..=25_001).contains(&taken), "{taken}: a quarter of `max_keys` for one /48");
+    assert_eq!(RESERVED.load(Ordering::SeqCst), taken);
+    for n in 0..100 {
+        let from = format!("192.0.2.{n}");
+        let key = format!("\"mine-{n}\"");
+        let fields = [("idempotency-key", key.as_str()), ("x-forwarded-for", from.as_str())];
+        assert_eq!(post(running.addr, "/reserved", &fields, "").await.status, 201, "{n}");
+        let again = post(running.addr, "/reserved", &fields, "").await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
     }
 }

@@ -5,12 +5,15 @@
 mod credentials;
 mod replay;
 mod room;
+mod shares;
 mod store;
 mod ticket;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardening_spec::IdempotentSpec;
+
+use crate::clock::Nanos;
 
 pub use credentials::Credentials;
 #[cfg(feature = "service")]
@@ -78,12 +81,20 @@ pub struct Idempotency {
     /// Where they are kept.
     pub store: Memory,
     fates: [AtomicU64; Fate::ALL.len()],
+    /// When it may be said again that there is no room.
+    warns: AtomicU64,
 }
 
 impl Idempotency {
     /// No answer yet.
     pub fn new(spec: &IdempotentSpec) -> Self {
-        Self { store: Memory::new(spec), fates: Default::default() }
+        Self { store: Memory::new(spec), fates: Default::default(), warns: AtomicU64::new(0) }
+    }
+
+    /// Whether it is to be said that there is no room: once a minute, since clients bring it about.
+    pub fn warns(&self, now: Nanos) -> bool {
+        let (due, next) = (self.warns.load(Ordering::Relaxed), now.saturating_add(60_000_000_000));
+        now >= due && self.warns.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Counts a request.

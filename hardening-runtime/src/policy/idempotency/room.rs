@@ -2,6 +2,7 @@
 
 use hardening_spec::IdempotentSpec;
 
+use super::shares::share;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tunable::Tunable;
 
@@ -32,6 +33,11 @@ impl Room {
 
     pub(super) fn give_back(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// How much one owner may take.
+    pub(super) fn share(&self) -> u64 {
+        share(self.max.get(), self.held())
     }
 
     pub(super) fn held(&self) -> u64 {

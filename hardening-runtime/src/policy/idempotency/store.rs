@@ -14,6 +14,7 @@ use hardening_spec::{IdempotentSpec, OnTakeover};
 
 use super::credentials::Credentials;
 use super::room::{OF_KEY, Room};
+use super::shares::{Shares, share};
 use super::ticket::Ticket;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::tunable::Tunable;
@@ -76,7 +77,7 @@ pub enum Begin {
     Mismatch,
     /// The key was used under other credentials: what came of that is not this client's to know.
     Foreign,
-    /// Every key that may be held is in use.
+    /// Every key that may be held is in use, or all that its owner may have.
     Full,
 }
 
@@ -85,6 +86,7 @@ pub enum Begin {
 #[derive(Debug)]
 pub struct Claim {
     key: u128,
+    owner: Option<u64>,
     fence: u64,
     /// Where settings say nothing else.
     lease: Nanos,
@@ -98,6 +100,8 @@ struct Entry {
     fingerprint: u128,
     /// Of whom a key may be that no owner is known of.
     credentials: Option<Credentials>,
+    /// Of whose share it is.
+    owner: Option<u64>,
     fence: u64,
     state: State,
     /// What it takes of the bound on the size of all answers.
@@ -123,6 +127,7 @@ pub struct Memory {
     forgets: Mutex<()>,
     max: Tunable,
     room: Room,
+    shares: Shares,
     ttl: Tunable,
     /// [`NEVER`] for one that fits the deadline.
     lease: Tunable,
@@ -142,6 +147,7 @@ impl Memory {
             forgets: Mutex::default(),
             max: Tunable::default(),
             room: Room::default(),
+            shares: Shares::new(),
             ttl: Tunable::default(),
             lease: Tunable::default(),
             leaves: Tunable::default(),
@@ -168,7 +174,9 @@ impl Memory {
         for shard in &self.shards {
             let mut entries = shard.lock().unwrap_or_else(PoisonError::into_inner);
             self.held.fetch_sub(entries.len() as u64, Ordering::Relaxed);
-            self.room.give_back(entries.drain().map(|(_, entry)| entry.bytes).sum());
+            for (_, entry) in entries.drain() {
+                self.give_back(&entry);
+            }
         }
         // The clock of another test may be behind.
         self.first_over.store(0, Ordering::Relaxed);
@@ -191,12 +199,17 @@ impl Memory {
                 if stays {
                     self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
                 } else {
-                    self.room.give_back(entry.bytes);
+                    self.give_back(entry);
                 }
                 stays
             });
             self.held.fetch_sub((before - entries.len()) as u64, Ordering::Relaxed);
         }
+    }
+
+    fn give_back(&self, entry: &Entry) {
+        self.room.give_back(entry.bytes);
+        self.shares.give_back(entry.owner, entry.bytes);
     }
 
     fn shard(&self, key: u128) -> MutexGuard<'_, HashMap<u128, Entry>> {
@@ -210,6 +223,23 @@ impl Memory {
             self.forget(now);
             self.try_begin(ticket, now, deadline).unwrap_or(Begin::Full)
         })
+    }
+
+    /// Takes room for one more key; false when there is none, or its owner has all that it may have.
+    fn take(&self, owner: Option<u64>) -> bool {
+        let (max, held) = (self.max.get(), self.held.load(Ordering::Relaxed));
+        if !self.shares.take(owner, share(max, held), self.room.share()) {
+            return false;
+        }
+        let more = |held: u64| (held < max).then_some(held + 1);
+        if self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+            if self.room.take(OF_KEY) {
+                return true;
+            }
+            self.held.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.shares.give_back(owner, OF_KEY);
+        false
     }
 
     /// `None` when there is no room for one more key.
@@ -236,10 +266,7 @@ impl Memory {
                 State::Running(..) => gone = true,
             },
             None => {
-                let more = |held: u64| (held < self.max.get()).then_some(held + 1);
-                self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-                if !self.room.take(OF_KEY) {
-                    self.held.fetch_sub(1, Ordering::Relaxed);
+                if !self.take(ticket.owner) {
                     return None;
                 }
             }
@@ -254,6 +281,7 @@ impl Memory {
         let entry = Entry {
             fingerprint: ticket.fingerprint,
             credentials: ticket.credentials,
+            owner: ticket.owner,
             fence,
             state,
             bytes: OF_KEY,
@@ -261,9 +289,11 @@ impl Memory {
         self.first_over.fetch_min(entry.over(ttl), Ordering::Relaxed);
         if let Some(before) = entries.insert(ticket.key, entry) {
             self.room.give_back(before.bytes - OF_KEY);
+            self.shares.give_back(before.owner, before.bytes);
+            self.shares.inherit(ticket.owner);
         }
         let beat = Self::beat(now, lease);
-        let claim = Claim { key: ticket.key, fence, lease: own, beat, _alive: alive };
+        let claim = Claim { key: ticket.key, owner: ticket.owner, fence, lease: own, beat, _alive: alive };
         Some(if gone { Begin::TakeOver(claim) } else { Begin::Run(claim) })
     }
 
@@ -303,12 +333,13 @@ impl Memory {
         }
     }
 
-    /// Whether there is room for an answer, once what is over is forgotten.
-    pub fn has_room(&self, stored: &Stored, now: Nanos) -> bool {
+    /// Whether there is room for an answer, and its owner may have it, once what is over is forgotten.
+    pub fn has_room(&self, claim: &Claim, stored: &Stored, now: Nanos) -> bool {
         let bytes = stored.bytes();
-        self.room.has(bytes) || {
+        let has = || self.room.has(bytes) && self.shares.has(claim.owner, bytes, self.room.share());
+        has() || {
             self.forget(now);
-            self.room.has(bytes)
+            has()
         }
     }
 
@@ -327,10 +358,14 @@ impl Memory {
             Some(entry) if entry.is_of(claim) => {
                 let until = now.saturating_add(self.ttl.get());
                 self.first_over.fetch_min(until, Ordering::Relaxed);
-                let stored = if self.room.take(bytes) {
+                let fits = self.shares.grow(entry.owner, bytes, self.room.share());
+                let stored = if fits && self.room.take(bytes) {
                     entry.bytes += bytes;
                     stored
                 } else {
+                    if fits {
+                        self.shares.shrink(entry.owner, bytes);
+                    }
                     Stored::Unkept
                 };
                 entry.state = State::Done(Arc::new(stored), until);
@@ -347,7 +382,7 @@ impl Memory {
             && let Some(entry) = entries.remove(&claim.key)
         {
             self.held.fetch_sub(1, Ordering::Relaxed);
-            self.room.give_back(entry.bytes);
+            self.give_back(&entry);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a request is known by.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::credentials::Credentials;
@@ -14,6 +15,8 @@ pub struct Ticket {
     pub(super) fingerprint: u128,
     /// What tells those apart of whom no owner is known; `None` where one is, and outside of HTTP.
     pub(super) credentials: Option<Credentials>,
+    /// Of whose share of the store it is; `None` for nobody's.
+    pub(super) owner: Option<u64>,
     /// Whether a principal owns the key.
     is_known: bool,
 }
@@ -58,6 +61,7 @@ impl Ticket {
         let owned = |ticket: Self| Self {
             key: ticket.key ^ wide(&(Self::OWNED, owner)),
             credentials: None,
+            owner: Some(SEEDS[0].hash_one(owner)),
             ..ticket
         };
         ticket.map(|ticket| if ticket.is_known { ticket } else { owned(ticket) })
@@ -69,7 +73,10 @@ impl Ticket {
     pub(super) fn new(request: Option<&context::Request>, key: u128, fingerprint: u128) -> Self {
         let is_known = request.is_some_and(|request| request.principal.is_some());
         let credentials = request.filter(|_| !is_known).and_then(|request| request.credentials);
-        Self { key, fingerprint, credentials, is_known }
+        let of = request.and_then(|request| {
+            if is_known { Some(SEEDS[0].hash_one(owner(request))) } else { request.client_ip.map(network) }
+        });
+        Self { key, fingerprint, credentials, owner: of, is_known }
     }
 
     /// The same for an answer of type `T`: a generic function keeps each type's apart.
@@ -78,6 +85,15 @@ impl Ticket {
         self.fingerprint ^= wide(&std::any::type_name::<T>());
         self
     }
+}
+
+/// The network of a client whom nothing else tells from others: of IPv6 the /48, since that is what one customer may have.
+fn network(ip: IpAddr) -> u64 {
+    let bits = match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits() >> 80 << 80,
+    };
+    SEEDS[0].hash_one(bits)
 }
 
 /// One caller's key is not another's.

@@ -73,6 +73,75 @@ fn what_was_not_done_may_be_done_and_who_went_away_is_taken_over() {
     assert!(matches!(memory.begin(ticket(1, 7), 1, NEVER), Begin::TakeOver(_)));
 }
 
+fn of(ip: &str, key: u128) -> Ticket {
+    let client_ip = ip.parse().ok();
+    Ticket::new(Some(&crate::context::Request { client_ip, ..crate::context::Request::default() }), key, 7)
+}
+
+#[test]
+fn one_owner_takes_a_quarter_and_others_are_served() {
+    let memory = memory(100_000);
+    // All of one /48 is one owner.
+    let ran = |n: u128| {
+        matches!(memory.begin(of(&format!("2001:db8:7:{:x}::1", n % 65_536), n), 0, NEVER), Begin::Run(_))
+    };
+    let taken = (0..100_000).filter(|n| ran(*n)).count();
+    assert!(taken.abs_diff(25_000) < 10, "{taken}");
+    for n in 0..100 {
+        run(memory.begin(of(&format!("192.0.2.{n}"), 1 << 64 | n), 0, NEVER));
+    }
+    assert_eq!(memory.shares.len(), 101);
+    run(memory.begin(ticket(1 << 65, 7), 0, NEVER));
+}
+
+#[test]
+fn ten_thousand_owners_leave_room_for_newcomers() {
+    let memory = memory(100_000);
+    let attacker = |n: u32| std::net::Ipv4Addr::from(0x0A00_0000 | n).to_string();
+    for round in 0..20_u128 {
+        for n in 0..10_000 {
+            memory.begin(of(&attacker(n), round << 32 | u128::from(n)), 0, NEVER);
+        }
+    }
+    let left = 100_000 - memory.held.load(Ordering::Relaxed);
+    assert!((1_000..2_000).contains(&left), "{left}");
+    for n in 0..100 {
+        for round in 0..3 {
+            run(memory.begin(of(&format!("192.0.2.{n}"), 1 << 64 | round << 32 | n), 0, NEVER));
+        }
+    }
+}
+
+#[test]
+fn shares_are_given_back_with_what_they_were_taken_for() {
+    let memory = Memory::new(&IdempotentSpec {
+        max_bytes: Some(100_000),
+        ttl: Duration::from_nanos(TTL),
+        ..IdempotentSpec::DEFAULT
+    });
+    let answer = |bytes: usize| Stored::Success(vec![0; bytes]);
+    let keep = |ip: &str, key, bytes: usize| {
+        let claim = run(memory.begin(of(ip, key), 0, NEVER));
+        let has = memory.has_room(&claim, &answer(bytes), 0);
+        assert!(memory.complete(&claim, answer(bytes), 0));
+        let kept = matches!(memory.begin(of(ip, key), 0, NEVER), Begin::Replay(_));
+        assert_eq!(has, kept, "what is told is what is done");
+        kept
+    };
+    assert!(keep("192.0.2.1", 1, 10_000) && keep("192.0.2.1", 2, 10_000));
+    assert!(!keep("192.0.2.1", 3, 10_000), "beyond a quarter of all bytes");
+    assert!(keep("192.0.2.2", 4, 10_000), "another owner has a share of its own");
+    let claim = run(memory.begin(of("192.0.2.3", 5), 0, NEVER));
+    memory.release(&claim);
+    assert_eq!(memory.shares.len(), 2);
+    // What is left of one is taken over by another.
+    drop(run(memory.begin(of("192.0.2.4", 6), 0, NEVER)));
+    assert!(matches!(memory.begin(of("192.0.2.5", 6), 0, NEVER), Begin::TakeOver(_)));
+    assert_eq!(memory.shares.len(), 3);
+    memory.forget(NEVER - 1);
+    assert_eq!((memory.shares.len(), memory.bytes(), memory.held.load(Ordering::Relaxed)), (0, 0, 0));
+}
+
 #[test]
 fn a_full_store_forgets_what_is_over_and_nothing_else() {
     // Wherever the keys fall, as many as are allowed are held and no more.
