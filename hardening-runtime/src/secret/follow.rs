@@ -76,13 +76,14 @@ impl Secrets {
             "env" => {
                 let secret = Secret::new(variable(path).map_err(failed)?);
                 // Nothing follows, since a process' environment stays.
-                SecretHandle { known, newest: watch::channel(Arc::new(secret)).1 }
+                let newest = watch::channel(known.in_force(secret)).1;
+                SecretHandle { known, newest }
             }
             "file" => {
                 let path = file(path);
                 let version = version(&path);
                 let secret = Secret::new(read(&path).map_err(failed)?);
-                let (sender, newest) = watch::channel(Arc::new(secret));
+                let (sender, newest) = watch::channel(known.in_force(secret));
                 self.followers.spawn(follow_file(path, version, Arc::clone(&known), sender));
                 SecretHandle { known, newest }
             }
@@ -96,7 +97,7 @@ impl Secrets {
                     )));
                 };
                 let secret = ask(&**provider, path).await.map_err(failed)?;
-                let (sender, newest) = watch::channel(Arc::new(secret));
+                let (sender, newest) = watch::channel(known.in_force(secret));
                 let provider = Arc::clone(provider);
                 self.followers.spawn(follow(provider, path.to_owned(), Arc::clone(&known), sender));
                 SecretHandle { known, newest }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::Secret;
+use crate::telemetry::redact::{self, Pin};
 use crate::telemetry::text::Family;
 
 /// Why a secret cannot be had.
@@ -65,11 +66,27 @@ pub(crate) struct Known {
     failed: AtomicU64,
     /// Why its source could not be read the last time.
     why: Mutex<Option<String>>,
+    /// Keeps the value that is in force from being told.
+    pin: Mutex<Option<Pin>>,
 }
 
 impl Known {
     pub(super) fn new(name: String, reference: String) -> Self {
-        Self { name, reference, changed: AtomicU64::new(0), failed: AtomicU64::new(0), why: Mutex::new(None) }
+        Self {
+            name,
+            reference,
+            changed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            why: Mutex::new(None),
+            pin: Mutex::new(None),
+        }
+    }
+
+    /// `secret` comes into force: it is kept out of texts until another does, or nobody has a handle of it.
+    pub(super) fn in_force(&self, secret: Secret<String>) -> Arc<Secret<String>> {
+        let pin = redact::pin(secret.expose());
+        *self.pin.lock().unwrap_or_else(PoisonError::into_inner) = Some(pin);
+        Arc::new(secret)
     }
 
     fn why(&self, why: Option<String>) -> Option<String> {
@@ -103,7 +120,7 @@ impl Known {
         };
         let was_stale = self.why(None).is_some();
         if **newest.borrow() != secret {
-            newest.send_replace(Arc::new(secret));
+            newest.send_replace(self.in_force(secret));
             self.changed.fetch_add(1, Ordering::Relaxed);
             tracing::info!(name = self.name, "a secret changed");
         } else if was_stale {
@@ -156,5 +173,17 @@ mod tests {
             assert!(text.lines().any(|written| written == line), "{line} not in {text}");
         }
         assert!(!format!("{handle:?}").contains("two"));
+    }
+
+    #[test]
+    fn the_value_in_force_is_pinned_until_another_is() {
+        let known = Known::new("db".to_owned(), "secret://file/x".to_owned());
+        let (newest, receiver) = watch::channel(known.in_force(Secret::from("value-of-the-start")));
+        assert!(redact::is_pinned("value-of-the-start"));
+        known.take(&newest, Ok(Secret::from("value-of-a-rotation")));
+        assert!(receiver.borrow().is("value-of-a-rotation"));
+        assert!(redact::is_pinned("value-of-a-rotation") && !redact::is_pinned("value-of-the-start"));
+        drop(known);
+        assert!(!redact::is_pinned("value-of-a-rotation"));
     }
 }

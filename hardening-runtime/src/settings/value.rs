@@ -103,7 +103,10 @@ impl fmt::Debug for Entry {
 /// `secret://file/path` by what it refers to. The second part says whether anything was replaced.
 pub(crate) fn resolve(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<(String, bool), String> {
     if let Some(reference) = text.strip_prefix("secret://") {
-        return resolve_secret(reference, env).map(|value| (value, true));
+        let value = resolve_secret(reference, env)?;
+        // A setting may be in force as long as the process runs.
+        crate::telemetry::redact::keep(&value);
+        return Ok((value, true));
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

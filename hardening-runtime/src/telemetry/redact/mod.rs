@@ -5,69 +5,44 @@
 //! a private key); and the *values* that came by a reference to a secret ([`remember`]), wherever they stand.
 //! A text with nothing of these in it is handed back as it is, without an allocation.
 
+mod coded;
+#[cfg(test)]
+mod corpus;
+mod known;
+mod markup;
+mod named;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod value;
 mod words;
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+
+pub(crate) use known::Pin;
+use known::{Names, Values};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
 /// The shortest value that is looked for in texts: a shorter one would be found where it is not meant.
 const SHORTEST: usize = 6;
-/// How many values are looked for; the oldest is forgotten first.
-const MOST: usize = 64;
 
 /// Names of secrets besides the usual ones, lower case with `_` for `-`.
-static NAMES: Known = Known::new();
+static NAMES: Names = Names::new();
 /// Values of secrets.
-static VALUES: Known = Known::new();
-
-/// A list that is mostly empty, and read without a lock while it is.
-struct Known {
-    any: AtomicBool,
-    list: RwLock<Vec<Box<str>>>,
-}
-
-impl Known {
-    const fn new() -> Self {
-        Self { any: AtomicBool::new(false), list: RwLock::new(Vec::new()) }
-    }
-
-    fn add(&self, added: &str) {
-        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-        if list.iter().any(|known| **known == *added) {
-            return;
-        }
-        if list.len() == MOST {
-            list.remove(0);
-        }
-        list.push(added.into());
-        self.any.store(true, Ordering::Release);
-    }
-
-    fn with<R>(&self, none: R, look: impl FnOnce(&[Box<str>]) -> R) -> R {
-        if !self.any.load(Ordering::Acquire) {
-            return none;
-        }
-        look(&self.list.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+static VALUES: Values = Values::new();
 
 /// Whether a field, a header or a parameter of this name holds a secret: `password`, but also `db_password`,
 /// `X-Api-Key` and `clientSecret`; not `token_count`. Names of `[log] redact` count too.
 pub fn is_secret(name: &str) -> bool {
-    words::is_secret(name) || NAMES.with(false, |names| names.iter().any(|word| words::ends_with(name, word)))
+    words::is_secret(name) || NAMES.any(|word| words::ends_with(name, word))
 }
 
 /// `text` without what must not be told.
 pub fn text(text: &str) -> Cow<'_, str> {
     let told = scan::told(text, &is_secret);
-    VALUES.with(None, |values| without(&told, values)).map_or(told, Cow::Owned)
+    VALUES.without(&told).map_or(told, Cow::Owned)
 }
 
 /// The value of a field, a header or a parameter of this name, without what must not be told.
@@ -83,29 +58,54 @@ pub fn add_name(name: &str) {
     }
 }
 
-/// From now on `value` is not told, wherever it stands. Values of less than six bytes are left alone, since they would be
-/// found where they are not meant.
+/// From now on `value` is not told, wherever it stands, until many others came after it. Values of less than six bytes are left
+/// alone, since they would be found where they are not meant.
 pub fn remember(value: &str) {
-    let value = value.trim();
-    if value.len() < SHORTEST {
-        return;
-    }
-    VALUES.add(value);
-    // As JSON and Rust's `{:?}` write it.
-    let escaped: String = value.escape_debug().collect();
-    if escaped != value {
-        VALUES.add(&escaped);
+    for form in forms(value) {
+        VALUES.remember(&form);
     }
 }
 
-fn without(text: &str, values: &[Box<str>]) -> Option<String> {
-    let mut out: Option<String> = None;
-    let mut found: Vec<&str> =
-        values.iter().map(|value| &**value).filter(|value| text.contains(value)).collect();
-    // A longer one may hold a shorter one.
-    found.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
-    for value in found {
-        out = Some(out.as_deref().unwrap_or(text).replace(value, REDACTED));
+/// As [`remember`], and it is not forgotten before what is returned is dropped: for a secret that is in force.
+pub(crate) fn pin(value: &str) -> Pin {
+    Pin::new(&VALUES, forms(value))
+}
+
+/// Whether `value` is pinned.
+#[cfg(test)]
+pub(crate) fn is_pinned(value: &str) -> bool {
+    VALUES.is_pinned(value)
+}
+
+/// As [`remember`], and it is never forgotten.
+pub(crate) fn keep(value: &str) {
+    for form in forms(value) {
+        VALUES.keep(&form);
     }
-    out
+}
+
+/// `value` as it is looked for: as it is, as JSON and Rust's `{:?}` write it, and percent-encoded.
+fn forms(value: &str) -> Vec<Box<str>> {
+    let value = value.trim();
+    if value.len() < SHORTEST {
+        return Vec::new();
+    }
+    let mut forms: Vec<Box<str>> = vec![value.into()];
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
+            );
+        }
+    }
+    for form in [value.escape_debug().collect(), encoded] {
+        if !forms.contains(&Box::from(&*form)) {
+            forms.push(form.into());
+        }
+    }
+    forms
 }

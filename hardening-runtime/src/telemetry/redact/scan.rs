@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::REDACTED;
+use super::named::{named, option, pair};
+use super::{REDACTED, coded, markup};
 
-type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
+pub(super) type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
 
 /// `text` with each secret replaced, in a time that grows with its length alone.
 pub(super) fn told<'t>(text: &'t str, is_secret: IsSecret<'_>) -> Cow<'t, str> {
@@ -53,6 +54,9 @@ fn next(
             }
             b'e' if after == b'y' && starts_word(bytes, at) => words.web_token(text, at),
             b'-' if after == b'-' && text[at..].starts_with("-----BEGIN ") => private_key(text, at),
+            b'-' if after == b'-' => option(text, at, is_secret),
+            b'<' => markup::element(text, at, is_secret),
+            b'%' | b'\\' => coded::named(text, at, is_secret),
             _ => None,
         };
         if found.is_some() {
@@ -63,10 +67,11 @@ fn next(
 }
 
 /// The bytes at which a closer look begins.
-const BEGINS: [bool; 256] = among(b":=,bBe-");
+const BEGINS: [bool; 256] = among(b":=,bBe-<%\\");
 
-/// One of these stands in every secret of a known form: a web token has dots, a scheme and the head of a key have a space.
-const MAY_TELL: [bool; 256] = among(b":=, .");
+/// One of these stands in every secret of a known form: a web token has dots, an element brackets, and a scheme
+/// and the head of a key are followed by a blank.
+const MAY_TELL: [bool; 256] = among(b":=, .\t<%\\");
 
 const fn among(bytes: &[u8]) -> [bool; 256] {
     let mut among = [false; 256];
@@ -114,127 +119,16 @@ fn ends_url(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\')
 }
 
-const fn of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%')
-}
-
-/// The name that ends at `end`: `password`, `"password"` or `\"password\"`.
-fn name_before(text: &str, end: usize) -> &str {
-    let bytes = text.as_bytes();
-    let mut end = end;
-    let mut back = |skip: fn(u8) -> bool| {
-        while end > 0 && skip(bytes[end - 1]) {
-            end -= 1;
-        }
-        end
-    };
-    back(|byte| byte == b' ');
-    back(|byte| matches!(byte, b'"' | b'\'' | b'`' | b']'));
-    let end = back(|byte| byte == b'\\');
-    let start = bytes[..end].iter().rposition(|byte| !of_name(*byte)).map_or(0, |before| before + 1);
-    &text[start..end]
-}
-
-/// The value after `name=`, `name: ` and what is like them; the sign stands at `at`.
-fn named(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
-    let bytes = text.as_bytes();
-    // `secret::Error`, `secret://file/…`, `a == b`.
-    let next = bytes.get(at + 1).copied();
-    if next == Some(bytes[at]) || at > 0 && bytes[at - 1] == bytes[at] {
-        return None;
-    }
-    let name = name_before(text, at);
-    if name.is_empty() || !is_secret(name) {
-        return None;
-    }
-    let from = if next == Some(b'>') { at + 2 } else { at + 1 };
-    let whole_line = ["authorization", "cookie"].iter().any(|word| super::words::ends_with(name, word));
-    value(text, from, whole_line && bytes[at] == b':')
-}
-
-/// The second text of `("name", "value")`; the comma stands at `at`.
-fn pair(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
-    let rest = text[at + 1..].trim_start();
-    let name = name_before(text, at);
-    (rest.starts_with('"') && is_secret(name)).then(|| value(text, at + 1, false))?
-}
-
-/// A value that begins at or after `from`: quoted, in brackets, or a word. A `whole_line` holds several words.
-fn value(text: &str, from: usize, whole_line: bool) -> Option<Range<usize>> {
-    let bytes = text.as_bytes();
-    let start = from + bytes[from..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let slashes = bytes[start..].iter().take_while(|byte| **byte == b'\\').count();
-    let open = start + slashes;
-    match bytes.get(open).copied() {
-        None | Some(b'\n' | b'\r') => None,
-        Some(quote @ (b'"' | b'\'' | b'`')) => {
-            let end = quoted(bytes, open, quote, slashes);
-            Some(open + 1..end).filter(|inside| !inside.is_empty())
-        }
-        Some(_) if text[start..].starts_with(REDACTED) => Some(start..start + REDACTED.len()),
-        Some(b'(' | b'[' | b'{') => Some(start..bracketed(bytes, start)),
-        Some(_) => {
-            let rest = &text[start..];
-            let word = start + rest.find(ends_value).unwrap_or(rest.len());
-            let end = match bytes.get(word) {
-                // `Some("…")`.
-                Some(b'(' | b'{') => bracketed(bytes, word),
-                _ => word,
-            };
-            let end = if whole_line { end.max(start + line(rest)) } else { end };
-            Some(start..end).filter(|word| !word.is_empty())
-        }
-    }
-}
-
-fn line(text: &str) -> usize {
-    text.find(['\r', '\n', '"']).unwrap_or(text.len())
-}
-
-fn ends_value(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, '"' | '\'' | '`' | ',' | ';' | '&' | '(' | ')' | '{' | '}' | ']' | '<' | '>')
-}
-
-/// Where the quotation that opens at `open` ends, `slashes` being those before the quote; the end of the text if nowhere.
-fn quoted(bytes: &[u8], open: usize, quote: u8, slashes: usize) -> usize {
-    let mut before = 0;
-    for (at, byte) in bytes.iter().enumerate().skip(open + 1) {
-        if *byte == quote && before <= slashes {
-            return at - before;
-        }
-        before = if *byte == b'\\' { before + 1 } else { 0 };
-    }
-    bytes.len()
-}
-
-/// Where the bracket that opens at `open` is closed; the end of the text if nowhere.
-fn bracketed(bytes: &[u8], open: usize) -> usize {
-    let (mut depth, mut at) = (0_usize, open);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return at + 1;
-                }
-            }
-            b'"' => at = quoted(bytes, at, b'"', 0),
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// What follows `Bearer ` or `Basic `, where it looks like no word of a sentence.
+/// What follows `Bearer` or `Basic` and any number of blanks, where it looks like no word of a sentence.
 fn scheme(text: &str, at: usize) -> Option<Range<usize>> {
-    let rest = &text[at..];
-    let start = ["bearer ", "basic "].iter().find_map(|scheme| {
-        let head = rest.get(..scheme.len())?;
+    let after = ["bearer", "basic"].iter().find_map(|scheme| {
+        let head = text[at..].get(..scheme.len())?;
         head.eq_ignore_ascii_case(scheme).then_some(at + scheme.len())
     })?;
+    let start = after + coded::blanks(&text[after..]);
+    if start == after {
+        return None;
+    }
     let credential = credential(&text[start..]);
     // A sentence ends in dots.
     let word = credential.trim_end_matches('.');

@@ -162,6 +162,34 @@ fn values_that_were_referred_to_are_found_wherever_they_stand() {
 }
 
 #[test]
+fn a_value_that_is_in_force_outlives_any_number_of_others() {
+    // Of its own, since other tests remember values too.
+    static OWN: Values = Values::new();
+    let told = |text: &str| OWN.without(text).unwrap_or_else(|| text.to_owned());
+    let others = || (0..200).for_each(|other| OWN.remember(&format!("other-value-{other}")));
+    let pinned = || Pin::new(&OWN, vec!["pinned-value".into()]);
+    OWN.remember("forgotten-value");
+    OWN.keep("setting-of-a-start");
+    let (first, second) = (pinned(), pinned());
+    others();
+    drop(first);
+    others();
+    assert_eq!(told("forgotten-value"), "forgotten-value");
+    assert_eq!(told("pinned-value setting-of-a-start"), "[redacted] [redacted]");
+    drop(second);
+    assert_eq!(told("pinned-value"), "[redacted]", "it may still be on its way");
+    others();
+    assert_eq!(told("pinned-value"), "pinned-value");
+    assert_eq!(told("setting-of-a-start"), "[redacted]");
+}
+
+#[test]
+fn a_value_is_found_percent_encoded() {
+    remember("p/ss w=rd");
+    assert_eq!(text("to p%2Fss%20w%3Drd"), "to [redacted]");
+}
+
+#[test]
 fn any_text_is_survived_and_redacted_once_and_for_all() {
     let parts = [
         "password",
@@ -240,6 +268,28 @@ fn a_long_text_costs_time_in_proportion_to_its_length() {
         "-----BEGIN ",
         ":[",
         "password\\",
+        "<password ",
+        "<password><![CDATA[",
+        "password%3D",
+        "%3A%2F%2F",
+        "%3A%2F%2Fa%40",
+        "a%3D",
+        "token=%22",
+        "token=\\u0022",
+        "cookie=;    ",
+        "cookie=; ",
+        "Digest username=a, ",
+        "authorization=Digest, ",
+        "\\u0022",
+        "password\\u003d",
+        " --token",
+        "--",
+        "cookie: a=\"",
+        "cookie=;",
+        "bearer\t",
+        "token: ",
+        "response=\\",
+        "&quot;token&quot;:",
     ] {
         let long = part.repeat((512 << 10) / part.len());
         let began = crate::clock::now();

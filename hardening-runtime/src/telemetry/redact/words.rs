@@ -4,15 +4,18 @@
 /// one as a word of its own. Each field of each line is asked about, and its last letters tell most of them from a secret.
 const fn ending_with(last: [u8; 2]) -> &'static [&'static str] {
     match &last {
-        b"on" => &["authorization"],
+        b"on" => &["authorization", "client_assertion"],
         b"en" => &["token"],
         b"ie" => &["cookie"],
         b"se" => &["passphrase"],
+        b"er" => &["bearer"],
+        b"rf" => &["csrf", "xsrf"],
+        b"ss" => &["db_pass", "smtp_pass", "mail_pass", "ftp_pass", "user_pass"],
         b"de" => &["passcode"],
         b"re" => &["signature"],
         b"rd" => &["password"],
         b"wd" => &["passwd", "pwd"],
-        b"id" => &["session_id", "sessionid"],
+        b"id" => &["session_id", "sessionid", "sessid"],
         b"et" => &["secret"],
         b"wt" => &["jwt"],
         b"ey" => &[
@@ -30,6 +33,7 @@ const fn ending_with(last: [u8; 2]) -> &'static [&'static str] {
         b"ls" => &["credentials"],
         b"tp" => &["otp"],
         b"ig" => &["sig"],
+        b"56" => &["signature_256"],
         _ => &[],
     }
 }
@@ -37,7 +41,28 @@ const fn ending_with(last: [u8; 2]) -> &'static [&'static str] {
 pub(super) fn is_secret(name: &str) -> bool {
     let [.., before, last] = name.as_bytes() else { return false };
     let last = [before.to_ascii_lowercase(), last.to_ascii_lowercase()];
-    ending_with(last).iter().any(|word| ends_with(name, word))
+    ending_with(last).iter().any(|word| ends_with(name, word)) || glued(last, name)
+}
+
+/// Names whose words are not parted, such as `PGPASSWORD`, `JSESSIONID` and `authtoken`.
+fn glued(last: [u8; 2], name: &str) -> bool {
+    let words: &[&str] = match &last {
+        b"rd" => &["password"],
+        b"wd" => &["passwd", "pwd"],
+        b"se" => &["passphrase"],
+        b"id" => &["sessionid", "sessid"],
+        b"en" => &["authtoken", "accesstoken", "refreshtoken", "csrftoken", "sessiontoken", "bearertoken"],
+        b"et" => &["clientsecret", "appsecret", "sharedsecret"],
+        b"ey" => &["secretkey", "accesskey", "privatekey", "signingkey", "accountkey", "apikey"],
+        _ => return false,
+    };
+    words.iter().any(|word| {
+        let Some(start) = name.len().checked_sub(word.len()) else { return false };
+        // `NOPASSWD` and `nonpassword` say that there is none.
+        let spared =
+            ["no", "non"].iter().any(|no| name.as_bytes()[..start].eq_ignore_ascii_case(no.as_bytes()));
+        name.as_bytes()[start..].eq_ignore_ascii_case(word.as_bytes()) && !spared
+    })
 }
 
 /// Every word.
