@@ -38,6 +38,7 @@ mod overload;
 mod payments;
 mod planted;
 mod planted_app;
+mod planted_forms;
 mod private;
 mod probes;
 mod problems;

@@ -9,8 +9,9 @@ use super::REDACTED;
 /// How many values that nobody pinned are looked for; the one that was told the longest ago is forgotten first.
 const MOST: usize = 64;
 
-/// Pins of a value that is never forgotten: more than are ever dropped.
-const FOR_EVER: usize = usize::MAX / 2;
+/// How many values of settings are looked for. Each load tells all of its own again, so that those in force are the newest and
+/// only those of earlier loads are forgotten.
+const MOST_OF_SETTINGS: usize = 1024;
 
 /// A list that is mostly empty, and read without a lock while it is.
 struct List<T> {
@@ -54,10 +55,11 @@ impl Names {
     }
 }
 
-/// A value, and how many pins hold it.
+/// A value, how many pins hold it, and whether a setting is or was this.
 struct Value {
     text: Box<str>,
     pins: usize,
+    of_setting: bool,
 }
 
 /// Values of secrets.
@@ -69,12 +71,12 @@ impl Values {
     }
 
     pub(super) fn remember(&self, text: &str) {
-        self.change(text, |pins| pins);
+        self.change(text, |_| ());
     }
 
-    /// Each change of a setting adds one, so that there are few.
+    /// As [`Values::remember`], for what a setting is.
     pub(super) fn keep(&self, text: &str) {
-        self.change(text, |pins| pins.max(FOR_EVER));
+        self.change(text, |value| value.of_setting = true);
     }
 
     #[cfg(test)]
@@ -82,21 +84,23 @@ impl Values {
         self.0.read().is_some_and(|list| list.iter().any(|value| *value.text == *text && value.pins > 0))
     }
 
-    /// Makes `text` the newest, and changes its pins.
-    fn change(&self, text: &str, pins: impl FnOnce(usize) -> usize) {
+    /// Makes `text` the newest, and changes what is known of it.
+    fn change(&self, text: &str, change: impl FnOnce(&mut Value)) {
         let mut list = self.0.write();
         let known = list.iter().position(|value| *value.text == *text);
         let mut value = match known {
             Some(at) => list.remove(at),
-            None => Value { text: text.into(), pins: 0 },
+            None => Value { text: text.into(), pins: 0, of_setting: false },
         };
-        value.pins = pins(value.pins);
+        change(&mut value);
         list.push(value);
-        let unpinned = || list.iter().enumerate().filter(|(_, value)| value.pins == 0);
-        if unpinned().count() > MOST
-            && let Some((oldest, _)) = unpinned().next()
-        {
-            list.remove(oldest);
+        for (of_setting, most) in [(false, MOST), (true, MOST_OF_SETTINGS)] {
+            let unpinned = |value: &Value| value.pins == 0 && value.of_setting == of_setting;
+            if list.iter().filter(|value| unpinned(value)).count() > most
+                && let Some(oldest) = list.iter().position(unpinned)
+            {
+                list.remove(oldest);
+            }
         }
     }
 
@@ -115,7 +119,7 @@ impl Values {
     }
 }
 
-/// Keeps a value from being forgotten while it lives.
+/// Keeps a value from being forgotten while it lives. There are as many as handles of secrets, and those come from the settings.
 pub(crate) struct Pin {
     values: &'static Values,
     forms: Vec<Box<str>>,
@@ -124,7 +128,7 @@ pub(crate) struct Pin {
 impl Pin {
     pub(super) fn new(values: &'static Values, forms: Vec<Box<str>>) -> Self {
         for form in &forms {
-            values.change(form, |pins| pins + 1);
+            values.change(form, |value| value.pins += 1);
         }
         Self { values, forms }
     }
@@ -134,7 +138,7 @@ impl Drop for Pin {
     fn drop(&mut self) {
         // What is in force no longer may still stand in answers and errors that are on their way.
         for form in &self.forms {
-            self.values.change(form, |pins| pins.saturating_sub(1));
+            self.values.change(form, |value| value.pins = value.pins.saturating_sub(1));
         }
     }
 }

@@ -8,10 +8,18 @@
 mod coded;
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod cost;
 mod known;
+mod labelled;
 mod markup;
+mod name;
 mod named;
+mod prefixed;
+mod prose;
 mod scan;
+mod spared;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -77,35 +85,51 @@ pub(crate) fn is_pinned(value: &str) -> bool {
     VALUES.is_pinned(value)
 }
 
-/// As [`remember`], and it is never forgotten.
+/// As [`remember`], and it is not forgotten before many later settings came: for a setting, which each load tells again.
 pub(crate) fn keep(value: &str) {
     for form in forms(value) {
         VALUES.keep(&form);
     }
 }
 
-/// `value` as it is looked for: as it is, as JSON and Rust's `{:?}` write it, and percent-encoded.
+/// `value` as it is looked for: as it is, as Rust's `{:?}` and JSON write it, once and within another text, and
+/// percent-encoded, with digits of either case and as a form has it.
 fn forms(value: &str) -> Vec<Box<str>> {
     let value = value.trim();
     if value.len() < SHORTEST {
         return Vec::new();
     }
-    let mut forms: Vec<Box<str>> = vec![value.into()];
+    let unquoted = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
+    let debug = |value: &str| unquoted(format!("{value:?}"));
+    let json = |value: &str| unquoted(serde_json::Value::from(value).to_string());
+    let encoded = percent_encoded(value, b"0123456789ABCDEF");
+    let mut forms: Vec<Box<str>> = Vec::with_capacity(1);
+    for form in [
+        value.to_owned(),
+        debug(value),
+        json(value),
+        debug(&debug(value)),
+        json(&json(value)),
+        encoded.replace("%20", "+"),
+        percent_encoded(value, b"0123456789abcdef"),
+        encoded,
+    ] {
+        if !forms.iter().any(|known| **known == form) {
+            forms.push(form.into());
+        }
+    }
+    forms
+}
+
+fn percent_encoded(value: &str, digits: &[u8; 16]) -> String {
     let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             encoded.push('%');
-            encoded.extend(
-                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
-            );
+            encoded.extend([byte >> 4, byte & 15].map(|digit| char::from(digits[usize::from(digit)])));
         }
     }
-    for form in [value.escape_debug().collect(), encoded] {
-        if !forms.contains(&Box::from(&*form)) {
-            forms.push(form.into());
-        }
-    }
-    forms
+    encoded
 }

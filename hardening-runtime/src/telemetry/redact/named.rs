@@ -2,97 +2,121 @@
 
 use std::ops::Range;
 
+use super::labelled;
+use super::name::{Name, of_name};
 use super::scan::IsSecret;
 use super::value::{self, Extent};
-use super::{coded, words};
-
-/// The longest name that is looked at. Bounded, since an encoded sign does not end the name before it.
-const LONGEST_NAME: usize = 96;
-
-pub(super) const fn of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%')
-}
-
-/// Where the name stands that ends at `end`: `password`, `"password"`, `\"password\"` or `%22password%22`.
-pub(super) fn name_before(text: &str, end: usize) -> Range<usize> {
-    let bytes = text.as_bytes();
-    let mut end = end;
-    let mut back = |skip: fn(u8) -> bool| {
-        while end > 0 && skip(bytes[end - 1]) {
-            end -= 1;
-        }
-        end
-    };
-    back(|byte| matches!(byte, b' ' | b'\t'));
-    back(|byte| matches!(byte, b'"' | b'\'' | b'`' | b']'));
-    let end = coded::before_quotes(text, back(|byte| byte == b'\\'));
-    let from = end.saturating_sub(LONGEST_NAME);
-    let start = bytes[from..end].iter().rposition(|byte| !of_name(*byte)).map_or(from, |at| from + at + 1);
-    // `a%26password`: what is encoded is a sign.
-    let start = text[start..end].rfind('%').map_or(start, |at| (start + at + 3).min(end));
-    // `\u0022password`, whose backslash ended the name.
-    let quoted = start > 0 && bytes[start - 1] == b'\\' && coded::is_unicode(&bytes[start..end]);
-    if quoted { start + 5..end } else { start..end }
-}
+use super::{spared, steps, words};
 
 /// The value after `name=`, `name: ` and what is like them; the sign stands at `at`.
 pub(super) fn named(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    // `secret::Error`, `secret://file/…`, `a == b`.
     let next = bytes.get(at + 1).copied();
-    if next == Some(bytes[at]) || at > 0 && bytes[at - 1] == bytes[at] {
+    // The second sign of two is that which stands before the value; `::` is none.
+    if next == Some(b'=') || bytes[at] == b':' && (next == Some(b':') || at > 0 && bytes[at - 1] == b':') {
         return None;
     }
-    let name = name_before(text, at);
-    let from = if next == Some(b'>') { at + 2 } else { at + 1 };
-    if text[name.clone()].eq_ignore_ascii_case("response") {
+    let mut end = at;
+    while bytes[at] == b'='
+        && at - end < 2
+        && end > 0
+        && matches!(bytes[end - 1], b'=' | b'!' | b':' | b'?' | b'+')
+    {
+        end -= 1;
+    }
+    let compared = bytes[end..at].iter().any(|byte| matches!(byte, b'=' | b'!'));
+    let name = Name::before(text, end);
+    let from = if bytes[at] == b'=' && next == Some(b'>') { at + 2 } else { at + 1 };
+    if name.is("response") {
         return value::digest(text, from);
     }
-    if name.is_empty() || !is_secret(&text[name.clone()]) {
+    if !name.is_secret(text, is_secret) {
+        return labelled::after(text, &name, from, is_secret);
+    }
+    let before = name.at.start.checked_sub(1).map(|before| bytes[before]);
+    // `a == b` says nothing, `token == "abc"` does.
+    if compared && !is_quoted(&text[from..]) {
         return None;
     }
-    let before = name.start.checked_sub(1).map(|before| bytes[before]);
     // "`admin.token`: the environment has no …" is a message about the name.
-    let about = bytes[at] == b':' && before == Some(b'`') && bytes[name.end] == b'`';
-    if value::is_told(text, from, about) {
-        return None;
-    }
-    let ends = |word| words::ends_with(&text[name.clone()], word);
-    let extent = match (ends("cookie"), bytes[at]) {
-        (true, b':') => Extent::Line(before),
-        (true, _) => Extent::List(b';'),
-        (false, b':') if ends("authorization") => Extent::Line(before),
-        _ => Extent::Word,
-    };
-    value::after(text, from, extent)
+    let about = bytes[at] == b':' && before == Some(b'`') && bytes[name.at.end] == b'`';
+    let extent = Extent::after(&name.text, bytes[at] == b':', before);
+    spared::unless(text, from, value::after(text, from, extent)?, extent, about)
 }
 
-/// The second text of `("name", "value")` and of `"name","value":"…"`; the comma stands at `at`.
+/// The second text of `("name", "value")`; the comma stands at `at`.
 pub(super) fn pair(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
-    let rest = text[at + 1..].trim_start();
-    if !rest.starts_with('"') || !is_secret(&text[name_before(text, at)]) {
+    let blanks = steps::run(&text[at + 1..], char::is_whitespace);
+    let rest = &text[at + 1 + blanks..];
+    if !steps::unescaped(rest).starts_with('"') || !Name::before(text, at).is_secret(text, is_secret) {
         return None;
     }
-    let mut from = at + 1;
-    if let Some(named) = rest.strip_prefix("\"value\"") {
-        let named = named.trim_start().strip_prefix(':')?;
-        from = text.len() - named.len();
-    }
-    value::after(text, from, Extent::Word)
+    let value = value::after(text, at + 1 + blanks, Extent::Word)?;
+    // `"token_type":"Bearer","expires_in":3600`: the text is a name.
+    let after = steps::unescaped(&text[value.end..]).strip_prefix('"').unwrap_or_default();
+    (!after.trim_start_matches(' ').starts_with(':')).then_some(value)
 }
 
 /// The word after `--password`; the first dash stands at `at`.
 pub(super) fn option(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let apart = at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'`');
+    let apart = at == 0 || !(of_name(bytes[at - 1]) || bytes[at - 1] == b'<');
     if !apart {
         return None;
     }
-    let length = bytes[at + 2..].iter().take_while(|byte| of_name(**byte)).count();
-    let end = at + 2 + length;
-    let another = bytes.get(end) == Some(&b' ') && bytes.get(end + 1).is_some_and(|byte| *byte != b'-');
-    if !another || !is_secret(&text[at + 2..end]) || value::is_told(text, end, true) {
+    let end = at + 2 + steps::run(&text[at + 2..], |c| c.is_ascii() && of_name(c as u8));
+    let value = end + steps::run(&text[end..], |c| matches!(c, ' ' | '\t'));
+    let another = value > end && bytes.get(value).is_some_and(|byte| *byte != b'-');
+    if !another || !is_secret(&text[at + 2..end]) {
         return None;
     }
-    value::after(text, end, Extent::Word)
+    spared::unless(text, end, value::after(text, end, Extent::Word)?, Extent::Word, false)
+}
+
+/// The text of `Token("…")` and `.password("…")`; the bracket stands at `at`.
+pub(super) fn call(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
+    let quoted = is_quoted(&text[at + 1..]);
+    if !quoted || at == 0 || !of_name(text.as_bytes()[at - 1]) {
+        return None;
+    }
+    let name = Name::before(text, at);
+    // `secret("db_password")`, `cookie("theme")` and `get_token("a")` are asked for by a name.
+    let word = name.text.rsplit('.').next().unwrap_or_default();
+    let asks = ["secret", "cookie"].contains(&word)
+        || ["get", "is", "has", "find"].iter().any(|verb| word.starts_with(verb));
+    if asks || !name.is_secret(text, is_secret) {
+        return None;
+    }
+    value::after(text, at + 1, Extent::Word).filter(|value| value.len() >= SHORTEST_ARGUMENT)
+}
+
+/// `token("+")` is a sign of a language.
+const SHORTEST_ARGUMENT: usize = 4;
+
+/// The text in quotes after `password -> `; the dash stands at `at`.
+pub(super) fn arrow(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
+    let start = at + 2 + steps::run(&text[at + 2..], |c| c == ' ');
+    let quoted = is_quoted(text[start..].strip_prefix("Some(").unwrap_or(&text[start..]));
+    if !quoted || !Name::before(text, at).is_secret(text, is_secret) {
+        return None;
+    }
+    value::after(text, start, Extent::Word)
+}
+
+impl Extent {
+    /// How much belongs to the value of this name. `colon` says that `:` stands after it, `before` what stands before it.
+    pub(super) fn after(name: &str, colon: bool, before: Option<u8>) -> Self {
+        match (words::ends_with(name, "cookie"), colon) {
+            (true, true) => Self::Line(before),
+            (true, false) => Self::List(b';'),
+            (false, true) if words::ends_with(name, "authorization") => Self::Line(before),
+            _ => Self::Word,
+        }
+    }
+}
+
+/// Whether a text in quotes follows.
+fn is_quoted(text: &str) -> bool {
+    let blanks = steps::run(text, |c| c == ' ');
+    steps::unescaped(&text[blanks..]).starts_with(['"', '\''])
 }

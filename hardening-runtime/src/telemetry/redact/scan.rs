@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::named::{named, option, pair};
-use super::{REDACTED, coded, markup};
+use super::named::{arrow, call, named, option, pair};
+use super::{REDACTED, coded, markup, prefixed, prose, steps};
 
 pub(super) type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
 
@@ -43,20 +43,28 @@ fn next(
     let bytes = text.as_bytes();
     let mut at = from;
     loop {
-        at += bytes[at..].iter().position(|byte| BEGINS[usize::from(*byte)])?;
-        let after = bytes.get(at + 1).copied().unwrap_or_default();
+        let length = bytes[at..].iter().position(|byte| BEGINS[usize::from(*byte)]);
+        steps::look(length.unwrap_or(bytes.len() - at));
+        at += length?;
+        let after = bytes.get(at + 1).copied().unwrap_or_default().to_ascii_lowercase();
         let found = match bytes[at] {
             b':' if text[at..].starts_with("://") => urls.user_information(text, at + 3),
             b'=' | b':' => named(text, at, is_secret),
             b',' if at > 0 && bytes[at - 1] == b'"' => pair(text, at, is_secret),
-            b'b' | b'B' if matches!(after, b'e' | b'a' | b'E' | b'A') && starts_word(bytes, at) => {
-                scheme(text, at)
-            }
+            b'(' => call(text, at, is_secret),
+            b'b' | b'B' if matches!(after, b'e' | b'a') && starts_word(bytes, at) => scheme(text, at),
+            b'b' | b'B' if after == b'y' && starts_word(bytes, at) => prose::identified_by(text, at),
+            b'p' | b'P' if after == b'a' => prose::password(text, at),
+            b'A' if after == b'u' && starts_word(bytes, at) => prose::auth(text, at),
+            b'N' if matches!(after, b'e' | b't') => prose::negotiated(text, at),
             b'e' if after == b'y' && starts_word(bytes, at) => words.web_token(text, at),
             b'-' if after == b'-' && text[at..].starts_with("-----BEGIN ") => private_key(text, at),
-            b'-' if after == b'-' => option(text, at, is_secret),
+            b'-' if after == b'>' => arrow(text, at, is_secret),
+            b'-' => dash(text, at, is_secret),
+            b'_' => prefixed::credential(text, at),
             b'<' => markup::element(text, at, is_secret),
-            b'%' | b'\\' => coded::named(text, at, is_secret),
+            b'%' | b'\\' | b'&' => coded::named(text, at, is_secret),
+            b'@' => prose::before_host(text, at, from),
             _ => None,
         };
         if found.is_some() {
@@ -66,12 +74,18 @@ fn next(
     }
 }
 
+/// What follows an option, or the sign in `glpat-…`.
+fn dash(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
+    let long = text[at..].starts_with("--").then(|| option(text, at, is_secret)).flatten();
+    long.or_else(|| prose::user_option(text, at)).or_else(|| prefixed::credential(text, at))
+}
+
 /// The bytes at which a closer look begins.
-const BEGINS: [bool; 256] = among(b":=,bBe-<%\\");
+const BEGINS: [bool; 256] = among(b":=,(bBpPANe-_<%\\&@");
 
 /// One of these stands in every secret of a known form: a web token has dots, an element brackets, and a scheme
 /// and the head of a key are followed by a blank.
-const MAY_TELL: [bool; 256] = among(b":=, .\t<%\\");
+const MAY_TELL: [bool; 256] = among(b":=, .\t<%\\-_&(@");
 
 const fn among(bytes: &[u8]) -> [bool; 256] {
     let mut among = [false; 256];
@@ -83,7 +97,7 @@ const fn among(bytes: &[u8]) -> [bool; 256] {
     among
 }
 
-fn starts_word(bytes: &[u8], at: usize) -> bool {
+pub(super) fn starts_word(bytes: &[u8], at: usize) -> bool {
     at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
 }
 
@@ -99,12 +113,12 @@ impl Urls {
     fn user_information(&mut self, text: &str, from: usize) -> Option<Range<usize>> {
         if from >= self.end {
             let rest = &text[from..];
-            self.end = from + rest.find(ends_url).unwrap_or(rest.len());
+            self.end = from + steps::run(rest, |c| !ends_url(c));
             self.last_at = text[from..self.end].rfind('@').map(|at| from + at);
         }
         let last_at = self.last_at.filter(|at| *at >= from)?;
         let url = &text[from..self.end];
-        let authority = &url[..url.find(['/', '?', '#']).unwrap_or(url.len())];
+        let authority = &url[..steps::run(url, |c| !matches!(c, '/' | '?' | '#'))];
         if let Some(end) = authority.rfind('@') {
             return Some(from..from + end);
         }
@@ -127,6 +141,15 @@ fn scheme(text: &str, at: usize) -> Option<Range<usize>> {
     })?;
     let start = after + coded::blanks(&text[after..]);
     if start == after {
+        return None;
+    }
+    let quotes =
+        steps::run(&text[start..], |c| matches!(c, '"' | '\'' | '`' | '[' | '<' | '{' | '\\')).min(4);
+    let start = start + quotes;
+    // `Bearer realm="…"` asks for one. Bounded, since the next sign may begin a scheme again.
+    let parameter =
+        text[start..].bytes().take(16).take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
+    if steps::unescaped(text[start + parameter..].strip_prefix('=').unwrap_or_default()).starts_with('"') {
         return None;
     }
     let credential = credential(&text[start..]);
@@ -169,16 +192,17 @@ impl Words {
 
 fn credential(text: &str) -> &str {
     let of = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
-    &text[..text.find(|c| !of(c)).unwrap_or(text.len())]
+    &text[..steps::run(text, of)]
 }
 
 /// From `-----BEGIN … PRIVATE KEY-----` to the end of its last line.
 fn private_key(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = &text[at..];
-    let head = &rest[..rest[11..].find("-----").map(|end| end + 11)?];
+    let head = &rest[..steps::find(&rest[11..], "-----").map(|end| end + 11)?];
     if !head.ends_with("PRIVATE KEY") {
         return None;
     }
-    let end = rest.find("-----END ").and_then(|end| Some(end + 9 + rest[end + 9..].find("-----")? + 5));
+    let end = steps::find(rest, "-----END ")
+        .and_then(|end| Some(end + 9 + steps::find(&rest[end + 9..], "-----")? + 5));
     Some(at..at + end.unwrap_or(rest.len()))
 }

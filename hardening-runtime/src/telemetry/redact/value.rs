@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{REDACTED, coded};
+use super::{REDACTED, coded, steps};
 
 /// How much belongs to a value that is neither quoted nor in brackets.
 #[derive(Clone, Copy)]
@@ -29,120 +29,20 @@ const SCHEMES: [(&str, Option<u8>); 10] = [
     ("aws4-hmac-sha256", Some(b',')),
 ];
 
-/// Words that say something of a secret and are none: where a value is not quoted, only its first word would be replaced, and
-/// that would be one of these.
-const SAYING: &[&str] = &[
-    "a",
-    "absent",
-    "allowed",
-    "an",
-    "and",
-    "are",
-    "at",
-    "be",
-    "but",
-    "can",
-    "cannot",
-    "could",
-    "denied",
-    "does",
-    "each",
-    "empty",
-    "expected",
-    "expired",
-    "failed",
-    "for",
-    "found",
-    "from",
-    "has",
-    "in",
-    "invalid",
-    "is",
-    "it",
-    "its",
-    "malformed",
-    "may",
-    "missing",
-    "must",
-    "neither",
-    "no",
-    "not",
-    "of",
-    "on",
-    "only",
-    "optional",
-    "or",
-    "refused",
-    "required",
-    "set",
-    "should",
-    "the",
-    "there",
-    "to",
-    "too",
-    "two",
-    "unexpected",
-    "unknown",
-    "unset",
-    "unsupported",
-    "value",
-    "was",
-    "with",
-    "wrong",
-    "your",
-];
-
-/// More than any of these and of the next.
-const LONGEST_SAYING: usize = 20;
-
-/// What stands for a value that is not there, and types.
-const NOTHING: &[&str] =
-    &["null", "none", "nil", "true", "false", "undefined", "&str", "str", "string", "bool", "usize", "u64"];
-
-/// Whether what stands at or after `from` may be told: a reference to a secret, a word for no value, or a sentence. `about`
-/// says that the sentence follows a name in backticks or an option, where any two plain words are one.
-pub(super) fn is_told(text: &str, from: usize, about: bool) -> bool {
-    let rest = text[from..].trim_start_matches([' ', '\t']);
-    let bare = rest.trim_start_matches('\\');
-    let inside = bare.strip_prefix(['"', '\'', '`']).unwrap_or(bare);
-    if inside.starts_with("secret://") {
-        return true;
-    }
-    if let Some(name) = inside.strip_prefix("${") {
-        let length = name.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-        return length > 0 && name[length..].starts_with('}');
-    }
-    // Bounded, since the value itself may end earlier than its first word.
-    let length: usize =
-        rest.chars().take(LONGEST_SAYING).take_while(|c| !ends_value(*c)).map(char::len_utf8).sum();
-    let word = &rest[..length];
-    let after = &rest[word.len()..];
-    let is = |list: &[&str]| list.iter().any(|known| word.eq_ignore_ascii_case(known));
-    if is(NOTHING) && !after.starts_with(['"', '\'', '(', '{']) {
-        return true;
-    }
-    let blank = text[from..].len() > rest.len();
-    let word = word.trim_end_matches(['.', ':']);
-    let saying =
-        SAYING.contains(&word) && (after.is_empty() || after.starts_with([' ', ',', ';', ')', '\n']));
-    let next = after.strip_prefix(' ').and_then(|after| after.bytes().next());
-    let plain = (1..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
-    let sentence = plain && next.is_some_and(|next| next.is_ascii_lowercase() || next == b'`');
-    blank && (saying || about && sentence)
-}
-
 /// The response of HTTP's digest authentication: 32 or 64 hexadecimal digits.
 pub(super) fn digest(text: &str, from: usize) -> Option<Range<usize>> {
-    let start = from + text[from..].bytes().take_while(|byte| matches!(byte, b' ' | b'\\' | b'"')).count();
+    let blanks = steps::run(&text[from..], |c| matches!(c, ' ' | '\t' | '\\' | '"' | '\''));
+    let start = coded::within_quotes(text, from + blanks);
     let digits = text[start..].bytes().take(65).take_while(u8::is_ascii_hexdigit).count();
+    steps::look(digits);
     matches!(digits, 32 | 64).then_some(start..start + digits)
 }
 
 /// A value that begins at or after `from`: quoted, in brackets, or as much as `extent` says.
 pub(super) fn after(text: &str, from: usize, extent: Extent) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let start = from + bytes[from..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let slashes = bytes[start..].iter().take_while(|byte| **byte == b'\\').count();
+    let start = from + steps::run(&text[from..], |c| matches!(c, ' ' | '\t'));
+    let slashes = steps::run(&text[start..], |c| c == '\\');
     let open = start + slashes;
     if let Some(value) = coded::quotation(text, start) {
         return Some(value).filter(|inside| !inside.is_empty());
@@ -150,45 +50,108 @@ pub(super) fn after(text: &str, from: usize, extent: Extent) -> Option<Range<usi
     match bytes.get(open).copied() {
         None | Some(b'\n' | b'\r') => None,
         Some(quote @ (b'"' | b'\'' | b'`')) => inside(bytes, open, quote, slashes),
-        Some(_) if text[start..].starts_with(REDACTED) => Some(start..start + REDACTED.len()),
-        Some(b'(' | b'[' | b'{') => Some(start..bracketed(bytes, start)),
+        Some(_) if matches!(extent, Extent::Word) && text[start..].starts_with(REDACTED) => {
+            Some(start..start + REDACTED.len())
+        }
         Some(_) => {
-            let rest = &text[start..];
-            let word = start + rest.find(ends_value).unwrap_or(rest.len());
-            let end = match bytes.get(word) {
+            if let Some(block) = block(text, start) {
+                return Some(block);
+            }
+            let end = word(text, start);
+            let end = match bytes.get(end) {
                 // `b"…"`.
-                Some(quote @ (b'"' | b'\'')) if matches!(&text[start..word], "b" | "r" | "br" | "u") => {
-                    return inside(bytes, word, *quote, 0);
+                Some(quote @ (b'"' | b'\'')) if matches!(&text[start..end], "b" | "r" | "br" | "u") => {
+                    return inside(bytes, end, *quote, 0);
                 }
-                // `Some("…")`.
-                Some(b'(' | b'{') => bracketed(bytes, word),
-                _ => word,
+                // `Some("…")`, and `${NAME}` with more of a value after it.
+                Some(b'(' | b'{') => {
+                    let end = word(text, bracketed(bytes, end));
+                    // `string(7) "hunter2"` of PHP.
+                    let follows = bytes.get(end) == Some(&b' ') && bytes.get(end + 1) == Some(&b'"');
+                    if follows { quoted(bytes, end + 1, b'"', 0) } else { end }
+                }
+                _ if bytes[start] == b'[' => word(text, bracketed(bytes, start)),
+                // `HeaderValue { inner: … }`.
+                Some(b' ') if is_type(&text[start..end]) && bytes.get(end + 1) == Some(&b'{') => {
+                    bracketed(bytes, end + 1)
+                }
+                // `!vault hunter2` of YAML.
+                Some(b' ') if bytes[start] == b'!' => word(text, end + 1),
+                _ => end,
             };
             let end = match extent {
                 Extent::Word => end,
                 Extent::List(sign) => end.max(list(bytes, start, sign)),
                 Extent::Line(before) => end.max(line(bytes, start, before)),
             };
-            Some(start..end.max(credentials(text, start..word))).filter(|word| !word.is_empty())
+            let first = start..word(text, start);
+            Some(start..end.max(credentials(text, first))).filter(|word| !word.is_empty())
         }
     }
 }
 
+/// The end of the word at `start`. Backslashes before a quote belong to the quote.
+fn word(text: &str, start: usize) -> usize {
+    let end = start + steps::run(&text[start..], |c| !ends_value(c));
+    if !text[end..].starts_with(['"', '\'', '`']) {
+        return end;
+    }
+    start + text[start..end].trim_end_matches('\\').len()
+}
+
+fn is_type(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The lines below `|` or `>` of YAML that are indented as far as the first.
+fn block(text: &str, start: usize) -> Option<Range<usize>> {
+    if !text[start..].starts_with(['|', '>']) {
+        return None;
+    }
+    let head =
+        start + 1 + steps::run(&text[start + 1..], |c| matches!(c, '-' | '+' | '0'..='9' | ' ' | '\r'));
+    if text.as_bytes().get(head) != Some(&b'\n') {
+        return None;
+    }
+    let indent = steps::run(&text[head + 1..], |c| c == ' ');
+    if indent == 0 {
+        return None;
+    }
+    let (begin, mut end) = (head + 1 + indent, head);
+    while text.as_bytes().get(end) == Some(&b'\n') && steps::run(&text[end + 1..], |c| c == ' ') >= indent {
+        end += 1 + steps::run(&text[end + 1..], |c| c != '\n');
+    }
+    (end > begin).then_some(begin..end)
+}
+
+/// What stands between quotes. One that is doubled, or written as `'\\''` for a shell, does not end it.
 fn inside(bytes: &[u8], open: usize, quote: u8, slashes: usize) -> Option<Range<usize>> {
-    Some(open + 1..quoted(bytes, open, quote, slashes)).filter(|inside| !inside.is_empty())
+    let mut end = quoted(bytes, open, quote, slashes);
+    if end == open + 1 {
+        return None;
+    }
+    while slashes == 0 && quote != b'`' && end < bytes.len() {
+        end = match &bytes[end + 1..] {
+            [next, ..] if *next == quote => quoted(bytes, end + 1, quote, 0),
+            [b'\\', next, again, ..] if *next == quote && *again == quote => quoted(bytes, end + 3, quote, 0),
+            _ => break,
+        };
+    }
+    Some(open + 1..end)
 }
 
 /// The end of what follows a scheme that stands for a value.
 fn credentials(text: &str, scheme: Range<usize>) -> usize {
-    let word = &text[scheme.clone()];
-    let Some((_, sign)) = SCHEMES.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)) else {
+    let written = &text[scheme.clone()];
+    let Some((_, sign)) = SCHEMES.iter().find(|(known, _)| written.eq_ignore_ascii_case(known)) else {
         return scheme.end;
     };
     let start = scheme.end + coded::blanks(&text[scheme.end..]);
     match sign {
         _ if start == scheme.end => start,
         Some(sign) => list(text.as_bytes(), start, *sign),
-        None => start + text[start..].find(ends_value).unwrap_or(text.len() - start),
+        None => word(text, start),
     }
 }
 
@@ -208,6 +171,12 @@ fn list(bytes: &[u8], start: usize, sign: u8) -> usize {
 }
 
 fn ended(bytes: &[u8], start: usize, ends: impl Fn(usize) -> bool) -> usize {
+    let end = end_of(bytes, start, ends);
+    steps::look(end - start);
+    end
+}
+
+fn end_of(bytes: &[u8], start: usize, ends: impl Fn(usize) -> bool) -> usize {
     let mut at = start;
     while at < bytes.len() {
         match bytes[at] {
@@ -242,6 +211,7 @@ pub(super) fn ends_value(c: char) -> bool {
 fn quoted(bytes: &[u8], open: usize, quote: u8, slashes: usize) -> usize {
     let mut before = 0;
     for (at, byte) in bytes.iter().enumerate().skip(open + 1) {
+        steps::look(0);
         if *byte == quote && before <= slashes {
             return at - before;
         }
@@ -254,6 +224,7 @@ fn quoted(bytes: &[u8], open: usize, quote: u8, slashes: usize) -> usize {
 fn bracketed(bytes: &[u8], open: usize) -> usize {
     let (mut depth, mut at) = (0_usize, open);
     while at < bytes.len() {
+        steps::look(0);
         match bytes[at] {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => {

@@ -4,10 +4,13 @@
 /// one as a word of its own. Each field of each line is asked about, and its last letters tell most of them from a secret.
 const fn ending_with(last: [u8; 2]) -> &'static [&'static str] {
     match &last {
-        b"on" => &["authorization", "client_assertion"],
+        b"on" => &["authorization", "client_assertion", "password_confirmation"],
         b"en" => &["token"],
         b"ie" => &["cookie"],
-        b"se" => &["passphrase"],
+        b"se" => &["passphrase", "secret_key_base"],
+        b"sk" => &["psk"],
+        b"th" => &["bearer_auth"],
+        b"rm" => &["password_confirm"],
         b"er" => &["bearer"],
         b"rf" => &["csrf", "xsrf"],
         b"ss" => &["db_pass", "smtp_pass", "mail_pass", "ftp_pass", "user_pass"],
@@ -39,6 +42,11 @@ const fn ending_with(last: [u8; 2]) -> &'static [&'static str] {
 }
 
 pub(super) fn is_secret(name: &str) -> bool {
+    // `password2`.
+    let unnumbered = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    if unnumbered.len() < name.len() && is_secret(unnumbered.trim_end_matches(['_', '-'])) {
+        return true;
+    }
     let [.., before, last] = name.as_bytes() else { return false };
     let last = [before.to_ascii_lowercase(), last.to_ascii_lowercase()];
     ending_with(last).iter().any(|word| ends_with(name, word)) || glued(last, name)
