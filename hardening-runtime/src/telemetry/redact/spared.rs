@@ -27,6 +27,7 @@ const SAYING: &[&str] = &[
     "does",
     "each",
     "empty",
+    "everybody",
     "expected",
     "expired",
     "failed",
@@ -57,6 +58,7 @@ const SAYING: &[&str] = &[
     "or",
     "present",
     "provided",
+    "put",
     "reads",
     "refused",
     "rejected",
@@ -130,7 +132,9 @@ pub(super) fn unless(
 
 /// What a value is put into: `$1`, `?`, `%s`, `{}`, `{password}`, `<token>`, `$DB_PASSWORD`, `{{ .Values.password }}`.
 fn is_placeholder(value: &str) -> bool {
-    if ["?", "%s", "%v", "{}", "{:?}"].contains(&value) {
+    // `authorization: Bearer <token>`.
+    let value = ["Bearer ", "Basic "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
+    if ["?", "%s", "%v", "{}", "{:?}", "…"].contains(&value) {
         return true;
     }
     let (variable, name) = match value.strip_prefix('$') {
@@ -197,7 +201,12 @@ fn says(text: &str, from: usize, value: &str, extent: Extent, about: bool) -> bo
     let next = after.strip_prefix(' ').and_then(|after| after.bytes().next());
     let plain = (1..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
     let sentence = plain && next.is_some_and(|next| next.is_ascii_lowercase() || next == b'`');
-    saying || about && sentence
+    // "credentials: send a header field"
+    let article = plain
+        && ["a ", "an ", "the "]
+            .iter()
+            .any(|article| after.strip_prefix(' ').is_some_and(|after| after.starts_with(article)));
+    saying || article || about && sentence
 }
 
 #[cfg(test)]
