@@ -1,9 +1,11 @@
 //! Keys that are arguments of a type parameter, or of a type that shows that it borrows.
 
 use hardening_spec::keys;
-use syn::{Expr, FnArg, GenericArgument, Pat, PathArguments, Signature, Type};
+use quote::ToTokens;
+use syn::{Expr, ExprLit, FnArg, GenericArgument, Lit, Pat, PathArguments, Signature, Type};
 
 use super::shape::shown;
+use crate::arguments::bindings;
 use crate::bounds::Bounds;
 use crate::diagnostics::Errors;
 use crate::function::{Function, only_argument};
@@ -27,6 +29,28 @@ pub(super) fn members(policies: &[Policy], errors: &mut Errors) {
                 );
                 errors.at(further, message);
             }
+        }
+    }
+}
+
+/// Refuses a text where a name or a format string is meant: it is the same for every call.
+pub(super) fn texts(function: &Function, policies: &[Policy], errors: &mut Errors) {
+    let names = bindings(&function.sig);
+    for policy in policies {
+        for key in ["key", "fingerprint"] {
+            let Some(written) = policy.expression(key) else { continue };
+            each_member(written, &mut |member| {
+                let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = member else { return };
+                let value = text.value();
+                let instead = if names.iter().any(|name| *name == value) {
+                    value
+                } else if value.contains('{') {
+                    format!("format!({})", text.to_token_stream())
+                } else {
+                    return;
+                };
+                errors.at(member, format!("this text is the same for every call: write `{instead}`"));
+            });
         }
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
     replayed::used_once(function, form, &policies, errors);
     shape::side_by_side(function, form, &policies, errors);
     key::members(&policies, errors);
+    key::texts(function, &policies, errors);
     key::generic(function, &policies, errors);
     shape::instances(function, &policies, errors);
     shape::kept(function, &policies, errors);

@@ -67,9 +67,19 @@ fn instead(sig: &Signature, ty: &Type, policy: &str) -> Option<String> {
         let closure = if bounds.has("Fn") { "Fn" } else { "AsyncFn" };
         return Some(format!("{cloned}{}", lent("&", closure)));
     }
-    (bounds.has("Future") || bounds.has("IntoFuture")).then(|| {
-        "a future runs once: take a closure that makes one, such as `&impl AsyncFn() -> T`".to_owned()
-    })
+    if bounds.has("Future") || bounds.has("IntoFuture") {
+        return Some(
+            "a future runs once: take a closure that makes one, such as `&impl AsyncFn() -> T`".to_owned(),
+        );
+    }
+    // What the compiler would say of it names a trait of ours.
+    if bounds.has("Iterator") {
+        return Some(cloned);
+    }
+    Some(format!(
+        "{cloned}, or take `&{}`",
+        if written.contains(' ') { format!("({written})") } else { written }
+    ))
 }
 
 /// The closure in a `Box<dyn FnOnce()>`, as its bounds.

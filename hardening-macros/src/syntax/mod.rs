@@ -170,7 +170,10 @@ impl Reader<'_> {
     /// Reads every argument; a mistake skips to the next comma, so that the others are read too.
     fn arguments(&mut self, input: ParseStream) {
         while !input.is_empty() {
-            if let Err(error) = self.argument(input) {
+            if let Ok(comma) = input.parse::<Token![,]>() {
+                let message = "nothing stands in front of this comma: remove it";
+                self.errors.push(syn::Error::new_spanned(comma, message));
+            } else if let Err(error) = self.argument(input) {
                 self.errors.push(error);
                 while !input.is_empty() && !input.peek(Token![,]) {
                     let _: syn::Result<TokenTree> = input.parse();

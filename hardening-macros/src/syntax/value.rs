@@ -10,6 +10,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, LitStr, Path, Token};
 
+use super::spaced::spaced;
 use super::{Pattern, commas, growth, text};
 
 /// A length of time.
@@ -61,6 +62,18 @@ pub(super) fn read(label: &str, key: &Key, input: ParseStream) -> syn::Result<(T
     match key.kind {
         Kind::Expression | Kind::Key => {
             let expr: Expr = input.parse()?;
+            if let Expr::Closure(closure) = &expr {
+                let body = spaced(&closure.body.to_token_stream());
+                let failure = if matches!(key.name, "value" | "retry_after") {
+                    ", where the failure is `error`"
+                } else {
+                    ""
+                };
+                let message = format!(
+                    "`{label}` takes an expression, and this is a closure: write `{body}` alone{failure}"
+                );
+                return Err(syn::Error::new_spanned(expr, message));
+            }
             Ok((expr.to_token_stream(), Value::Expression(expr)))
         }
         Kind::Pattern => {

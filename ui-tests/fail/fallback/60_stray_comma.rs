@@ -1,0 +1,10 @@
+use hardening::{Rejected, fallback};
+
+#[fallback(, Ok(1))]
+async fn stock(sku: &str) -> Result<usize, Rejected> {
+    Ok(sku.len())
+}
+
+fn main() {
+    let _ = stock("A-1");
+}
