@@ -31,8 +31,9 @@ pub(crate) fn run(name: &str, seeds: &[&[u8]], words: &[&[u8]], mut property: im
         input.clone_into(&mut shown.input.borrow_mut());
         property(input);
     };
-    seeds.iter().for_each(|seed| look(seed));
-    look(b"");
+    for seed in seeds.iter().chain([&&b""[..]]) {
+        look(seed);
+    }
     for _ in 0..inputs {
         look(&maker.next());
     }
@@ -176,6 +177,6 @@ mod tests {
         assert!(share(|input| input.starts_with(b"for=")) > 20, "many are nearly right");
         assert!(share(|input| input.len() > 300) > 0, "some are long");
         assert!(share(|input| !input.is_ascii()) > 10, "some are no text");
-        assert!(share(|input| input.is_empty()) < 5, "few are empty");
+        assert!(share(<[u8]>::is_empty) < 5, "few are empty");
     }
 }

@@ -52,8 +52,8 @@ pub(crate) struct Account {
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
-    /// Whether the request shows a credential, or its connection does.
-    credential: bool,
+    /// What its head says.
+    said: Said,
     /// Who asks, and by which id.
     pub(crate) request: Arc<context::Request>,
     /// When its answer must be ready.
@@ -105,7 +105,7 @@ impl Account {
             holds: surface == Surface::Public,
             open: true,
             must_take: false,
-            credential: said.has(Said::CREDENTIAL) || conn.principal.is_some(),
+            said,
             request: Arc::new(context::Request {
                 id: request_id::of(&parts.headers, said, began),
                 trace: Some(trace_of(server, &parts.headers, said)),
@@ -173,8 +173,8 @@ impl Account {
     /// answers to `authorization` alone by themselves (RFC 9111, section 3.5), and know nothing of cookies, API keys and
     /// certificates. An answer that sets a cookie makes a session of its own.
     pub(crate) fn is_personal(&self, answer: &HeaderMap) -> bool {
-        (self.credential || answer.contains_key(header::SET_COOKIE))
-            && !answer.contains_key(header::CACHE_CONTROL)
+        let shown = self.said.has(Said::CREDENTIAL) || self.conn.principal.is_some();
+        (shown || answer.contains_key(header::SET_COOKIE)) && !answer.contains_key(header::CACHE_CONTROL)
     }
 
     /// Whether it is a call of gRPC.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::value::{Entry, Value, secret_file};
 use super::{Loaded, Settings};
 
-/// The widest networks that are private as a whole are 10.0.0.0/8 and fc00::/7.
+/// The widest networks that are private as a whole are 10.0.0.0/8 and `fc00::/7`.
 const WIDEST_IPV4: u8 = 8;
 const WIDEST_IPV6: u8 = 7;
 

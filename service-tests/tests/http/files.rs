@@ -154,7 +154,9 @@ async fn secrets_that_others_may_read_are_warned_of_at_the_start() {
         (0o604, Some("may be read by everybody on this machine")),
         (0o640, Some("may be read by the group of its owner")),
     ] {
-        settings.iter().for_each(|(_, path)| mode(path, bits));
+        for (_, path) in &settings {
+            mode(path, bits);
+        }
         let warned = warnings(&variables).await;
         let Some(part) = part else {
             assert_eq!(warned, Vec::<String>::new(), "{bits:o}");
@@ -168,7 +170,9 @@ async fn secrets_that_others_may_read_are_warned_of_at_the_start() {
         }
     }
     // Who may write a certificate's file decides whom clients speak with.
-    settings.iter().for_each(|(_, path)| mode(path, 0o600));
+    for (_, path) in &settings {
+        mode(path, 0o600);
+    }
     mode(&certificate, 0o646);
     let warned = warnings(&variables).await;
     assert_eq!(warned.len(), 1, "{warned:#?}");

@@ -162,7 +162,9 @@ fn roca() -> Value {
         }
     };
     let mut digits = vec![1];
-    PRIMES.into_iter().for_each(|prime| times(&mut digits, prime));
+    for prime in PRIMES {
+        times(&mut digits, prime);
+    }
     while digits.len() < 64 {
         times(&mut digits, 0xc3a5_c85d);
     }

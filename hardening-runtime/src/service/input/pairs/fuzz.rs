@@ -1,5 +1,7 @@
 //! Whatever stands in a query, a form or a path.
 
+use std::fmt::Write as _;
+
 use super::tests::Search;
 use super::*;
 use crate::fuzzing::run;
@@ -46,7 +48,12 @@ fn forms() {
         names.dedup();
         assert_eq!(names.len(), count, "each name once, with all of its values");
         // Written by the rules of forms, it is read as it was.
-        let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let escaped = |text: &str| {
+            text.bytes().fold(String::new(), |mut all, byte| {
+                let _ = write!(all, "%{byte:02X}");
+                all
+            })
+        };
         let each =
             pairs.pairs.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
         let written = each
