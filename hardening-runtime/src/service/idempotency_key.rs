@@ -89,6 +89,9 @@ fn after_parameter(text: &[u8]) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
