@@ -36,7 +36,7 @@ const CLIENT_WENT_AWAY: u16 = 499;
 pub(crate) struct Account {
     pub(crate) server: Arc<Server>,
     pub(crate) conn: Arc<Conn>,
-    surface: Surface,
+    pub(crate) surface: Surface,
     method: Method,
     uri: Uri,
     #[cfg(feature = "otlp")]
@@ -49,6 +49,8 @@ pub(crate) struct Account {
     grpc: Option<GrpcCall>,
     /// Whether a shutdown waits for it.
     holds: bool,
+    /// Whether its connection is idle all the same.
+    watches: bool,
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
     must_take: bool,
@@ -103,6 +105,7 @@ impl Account {
             probe: None,
             grpc: grpc::is(server, parts).then(GrpcCall::default),
             holds: surface == Surface::Public,
+            watches: false,
             open: true,
             must_take: false,
             said,
@@ -154,11 +157,14 @@ impl Account {
         self.probe = Some(path);
     }
 
-    /// No shutdown waits for it.
+    /// It asks for health: no shutdown waits for it, and its connection gives way as if nothing were asked on it.
     #[cfg(feature = "grpc")]
     pub(crate) fn let_go(&mut self) {
         if std::mem::take(&mut self.holds) {
             self.server.stats.ended();
+        }
+        if !std::mem::replace(&mut self.watches, true) {
+            self.conn.watching_began();
         }
     }
 
@@ -287,7 +293,7 @@ impl Account {
         if self.server.settings.log.access {
             self.write(route, status, code, took, bytes, whole);
         }
-        self.conn.request_ended(now);
+        self.conn.request_ended(now, self.watches);
     }
 
     /// The client's address as a line shows it, which is mostly its peer's.

@@ -157,7 +157,7 @@ async fn speak(
             }
             Happened::Stage => {}
             Happened::Timer => match limits.judge(conn, clock::now()) {
-                _ if displaced && conn.waiting().is_some() => return Spoken::Displaced,
+                _ if displaced && conn.idle().is_some() => return Spoken::Displaced,
                 Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
                 Judged::HeadLate => return Spoken::Over((!conn.is_http2()).then_some(408)),
                 Judged::Deaf => return Spoken::Deaf,

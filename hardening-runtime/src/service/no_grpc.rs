@@ -11,9 +11,21 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::account::Account;
+use super::client::Client;
 use super::problem::Problem;
 use super::route::Live;
 use super::server::Server;
+use crate::settings::Http;
+
+/// Nobody watches health.
+#[derive(Debug)]
+pub(super) struct Watchers;
+
+impl Watchers {
+    pub(super) const fn new(_: &Http) -> Self {
+        Self
+    }
+}
 
 pub(super) fn is(_: &Server, _: &Parts) -> bool {
     false
@@ -36,7 +48,7 @@ pub(super) fn prepared(routes: Router) -> (Router, usize) {
 }
 
 #[expect(clippy::unused_async, reason = "the signature of the one that is there")]
-pub(super) async fn health(_: &Arc<Server>, _: &Parts, _: Incoming, _: &mut Account) -> Response {
+pub(super) async fn health(_: &Arc<Server>, _: &Parts, _: Incoming, _: Client, _: &mut Account) -> Response {
     Response::default()
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn answer(
     let server = Arc::clone(server);
     let rare: Rare<(Response, Box<Account>)> = Box::pin(async move {
         let response = if health {
-            grpc::health(&server, &parts, body, &mut account).await
+            grpc::health(&server, &parts, body, client, &mut account).await
         } else if public {
             match identify(&server, &parts, client, &mut account).await {
                 Ok(caller) => {

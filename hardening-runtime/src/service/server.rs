@@ -47,6 +47,9 @@ pub(crate) struct Server {
     pub(crate) stats: HttpStats,
     pub(crate) limits: Limits,
     pub(crate) shed: Shed,
+    /// Who watches health over gRPC.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "nobody watches"))]
+    pub(crate) watchers: grpc::Watchers,
     pub(crate) connections: ConnectionStats,
     /// How many there may be.
     pub(crate) seats: Seats,
@@ -139,6 +142,7 @@ impl Server {
             limits: Limits::new(&settings.http),
             connections: ConnectionStats::default(),
             seats,
+            watchers: grpc::Watchers::new(&settings.http),
             shed: Shed::new(&settings.shed, priorities),
             fields: Fields::new(&headers),
             headers,

@@ -33,7 +33,7 @@ impl Slot {
     /// What it waits for and since when; `None` while it answers.
     pub(crate) fn idle(&self) -> Idle {
         match self.conn.get() {
-            Some(conn) => conn.waiting(),
+            Some(conn) => conn.idle(),
             None => Some((Waiting::First, self.since)),
         }
     }

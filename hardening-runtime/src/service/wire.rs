@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, O
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 use super::address::{Peer, Shown};
 use super::client;
@@ -45,6 +46,8 @@ pub(crate) struct Conn {
     pub(crate) principal: Option<Principal>,
     /// Requests between the end of their head and the end of their answer.
     in_flight: AtomicU32,
+    /// Those of them that only watch the service's health: they keep no place from anybody.
+    watching: AtomicU32,
     waiting: AtomicU8,
     since: AtomicU64,
     /// When the client stopped taking bytes; 0 while it takes them.
@@ -62,6 +65,7 @@ pub(crate) struct Conn {
     refused: AtomicU16,
     /// Whether the client is told that it ends.
     ends: AtomicBool,
+    ending: Notify,
 }
 
 impl Conn {
@@ -73,6 +77,7 @@ impl Conn {
             shown: Shown(peer.ip().map(|ip| ip.to_canonical())).to_string().into(),
             principal,
             in_flight: AtomicU32::new(0),
+            watching: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
             stalled: AtomicU64::new(0),
@@ -82,6 +87,7 @@ impl Conn {
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
             ends: AtomicBool::new(false),
+            ending: Notify::new(),
         }
     }
 
@@ -90,9 +96,25 @@ impl Conn {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A request's answer is complete.
-    pub(crate) fn request_ended(&self, now: Nanos) {
-        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+    /// One of the requests only watches the service's health.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn watching_began(&self) {
+        self.watching.fetch_add(1, Ordering::AcqRel);
+        self.may_idle(self.in_flight.load(Ordering::Acquire), clock::now());
+    }
+
+    /// A request's answer is complete; `watched` of one that only watched.
+    pub(crate) fn request_ended(&self, now: Nanos, watched: bool) {
+        if watched {
+            // Before it is one request less, so that there are never more who watch than requests.
+            self.watching.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.may_idle(self.in_flight.fetch_sub(1, Ordering::AcqRel) - 1, now);
+    }
+
+    /// If none of the requests does more than watch, it waits for the next one from now on.
+    fn may_idle(&self, in_flight: u32, now: Nanos) {
+        if in_flight <= self.watching.load(Ordering::Acquire) {
             self.waits_since(now, Waiting::Next);
         }
     }
@@ -108,15 +130,22 @@ impl Conn {
 
     /// What it waits for and since when; `None` while it answers.
     pub(crate) fn waiting(&self) -> Option<(Waiting, Nanos)> {
-        if self.in_flight.load(Ordering::Acquire) > 0 {
-            return None;
-        }
+        (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.waits())
+    }
+
+    /// The same, though some of its requests may watch the service's health: whether it can give way.
+    pub(crate) fn idle(&self) -> Option<(Waiting, Nanos)> {
+        let busy = self.in_flight.load(Ordering::Acquire) > self.watching.load(Ordering::Acquire);
+        (!busy).then(|| self.waits())
+    }
+
+    fn waits(&self) -> (Waiting, Nanos) {
         let waiting = match self.waiting.load(Ordering::Acquire) {
             0 => Waiting::First,
             1 => Waiting::Next,
             _ => Waiting::Head,
         };
-        Some((waiting, self.since.load(Ordering::Relaxed)))
+        (waiting, self.since.load(Ordering::Relaxed))
     }
 
     /// Since when the client has taken no byte that is ready for it.
@@ -144,6 +173,17 @@ impl Conn {
     /// The client is about to be told that it ends.
     pub(crate) fn ends(&self) {
         self.ends.store(self.is_http2(), Ordering::Release);
+        self.ending.notify_waiters();
+    }
+
+    /// Completes once the client of an HTTP/2 connection is told that it ends.
+    #[cfg(feature = "grpc")]
+    pub(crate) async fn is_ending(&self) {
+        // Made before the look, so that a word that comes in between is not missed.
+        let notified = self.ending.notified();
+        if !self.ends.load(Ordering::Acquire) {
+            notified.await;
+        }
     }
 
     pub(crate) fn is_http2(&self) -> bool {

@@ -156,6 +156,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "body_timeout", Form::Duration, "10s", "The longest a request's body may take to arrive; of gRPC, each message.", http.body_timeout, forms::duration, time),
     setting!("http", "request_timeout", Form::Duration, "15s", "A request's deadline; clients may lower it with `x-request-timeout-ms` or `grpc-timeout`.", http.request_timeout, forms::duration, time),
     setting!("http", "http2_streams", Form::Count, "128", "Concurrent requests on one HTTP/2 connection.", http.http2_streams, forms::count, plain),
+    setting!("http", "health_watchers", Form::Count, "1000", "Calls of `grpc.health.v1.Health/Watch` at once on each listener; beyond them the oldest one of the client that has most ends, or the new one is refused.", http.health_watchers, forms::count, plain),
+    setting!("http", "health_watchers_per_client", Form::Count, "100", "Of them, those of one client.", http.health_watchers_per_client, forms::count, plain),
     setting!("http", "rate_limit", Form::RateOrNone, "100/min", "The rate of each client's requests, IPv6 by /64; probes are never limited.", http.rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "rate_limit_burst", Form::Count, "", "How many requests one client may send at once; the rate's count unless set.", http.rate_limit_burst, forms::some_count, forms::show_some),
     setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered; further ones share one limit.", http.rate_limit_max_keys, forms::count, plain),

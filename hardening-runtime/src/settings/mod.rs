@@ -112,6 +112,10 @@ pub struct Http {
     pub request_timeout: Duration,
     /// Concurrent HTTP/2 streams of one connection.
     pub http2_streams: u32,
+    /// Those who watch health at once on each listener.
+    pub health_watchers: u32,
+    /// Of them, those of one client.
+    pub health_watchers_per_client: u32,
     /// The rate of each client.
     pub rate_limit: Option<Rate>,
     /// The burst of each client; `None` for the rate's count.

@@ -1,21 +1,18 @@
 //! More connections than places: who gives way, who is refused, and that one peer never keeps out the others.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use tokio::net::TcpSocket;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::support::start;
+use super::support::{self, start};
 use hardening::Running;
 use hardening_service_tests::certificates::{Authority, connect};
 use hardening_service_tests::client::{Client, Http2, get, request};
 use hardening_service_tests::service::{comes_again, problem, scrape, until, value};
 
-/// A connection from this address of the loopback network, all of which is this machine.
+/// A connection of this peer.
 async fn from(peer: u8, address: SocketAddr) -> Client {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((Ipv4Addr::new(127, 0, 0, peer), 0).into()).expect("an address");
-    Client::over(socket.connect(address).await.expect("a connection"))
+    Client::over(support::from(peer, address).await)
 }
 
 async fn hello(client: &mut Client) {

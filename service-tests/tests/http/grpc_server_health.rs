@@ -38,7 +38,8 @@ async fn next(stream: &mut Streaming<HealthCheckResponse>) -> Result<Option<Serv
 
 #[tokio::test]
 async fn each_service_and_the_whole_have_the_state_of_readiness_on_both_listeners() {
-    let (running, _) = start("[http]\nrate_limit = '1/h'").await;
+    // On the service's own listener watching costs what a request does, and checking nothing.
+    let (running, _) = start("[http]\nrate_limit = '2/h'").await;
     ready(&running).await;
     for address in [running.addr, running.admin_addr] {
         let mut client = HealthClient::new(channel(address));
@@ -99,7 +100,9 @@ async fn a_deadline_ends_watching() {
 
 #[tokio::test]
 async fn a_thousand_who_watch_see_the_drain_at_once_and_do_not_hold_it() {
-    let (running, _) = start("[shutdown]\npre_drain = '5s'\n[http]\nrate_limit = '1/h'").await;
+    let (running, _) =
+        start("[shutdown]\npre_drain = '5s'\n[http]\nrate_limit = 'none'\nhealth_watchers = 2000\nhealth_watchers_per_client = 2000")
+            .await;
     ready(&running).await;
     let mut watching = Vec::new();
     for _ in 0..10 {
@@ -121,7 +124,7 @@ async fn a_thousand_who_watch_see_the_drain_at_once_and_do_not_hold_it() {
     assert!(began.elapsed() < Duration::from_secs(5), "while it still serves: {:?}", began.elapsed());
     let mut prices = super::grpc_app::client(&running);
     let answer = prices.quote(Request::new(text("still"))).await.unwrap();
-    assert_eq!(answer.into_inner().service, "still", "who watches takes nothing of the limit either");
+    assert_eq!(answer.into_inner().service, "still");
     for one in &mut watching {
         assert_eq!(next(one).await.unwrap_err().code(), Code::Unavailable);
     }

@@ -23,6 +23,7 @@ mod grpc_server_drain;
 mod grpc_server_health;
 mod grpc_server_log;
 mod grpc_server_streams;
+mod grpc_watchers;
 mod hostile;
 mod hosts;
 mod idempotency;

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -18,12 +18,18 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::ends::{self, Ends};
+use super::watchers::Place;
 use super::{STATUS, is, methods, status};
 use crate::clock;
 use crate::service::account::Account;
+use crate::service::client::Client;
+use crate::service::limit;
+use crate::service::problem::Problem;
 use crate::service::request::{closing, late};
-use crate::service::server::Server;
+use crate::service::server::{Server, Surface};
 use crate::service::shutdown::Stage;
+use crate::service::wire::Conn;
+use crate::telemetry::recent;
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
@@ -66,11 +72,13 @@ pub(in crate::service) fn asked(server: &Server, parts: &Parts) -> bool {
     is_path(parts) && is(server, parts)
 }
 
-/// Answers who asks. No shutdown waits for it, and no limit of clients holds.
+/// Answers who asks. No shutdown waits for it and no place is held by it. Check is a probe, which no limit of clients holds; Watch lasts,
+/// so it is charged where strangers ask.
 pub(in crate::service) async fn answer(
     server: &Arc<Server>,
     parts: &Parts,
     body: Incoming,
+    client: Client,
     account: &mut Account,
 ) -> Response {
     account.let_go();
@@ -83,11 +91,20 @@ pub(in crate::service) async fn answer(
         }
     };
     account.probe(if watches { WATCH } else { CHECK });
+    if watches
+        && account.surface == Surface::Public
+        && let Some(wait) = server.limits.charge(client, account.began, &mut account.standing)
+    {
+        recent::refused("http client", "rate_limited");
+        return status::of_problem(&limit::refusal(wait)).into_http();
+    }
+    let conn = Arc::clone(&account.conn);
     let service = tokio::select! {
         biased;
         service = service(body) => service,
         () = clock::until(account.deadline) => return status::of_problem(&late()).into_http(),
         () = server.is_cut() => return status::of_problem(&closing()).into_http(),
+        () = conn.is_ending() => return status::of_problem(&ending()).into_http(),
     };
     let service = match service {
         Ok(service) => service,
@@ -96,7 +113,10 @@ pub(in crate::service) async fn answer(
     let known = service.is_empty() || service == SERVICE || serves(server, &service).await;
     let mut serving = server.health.serving();
     if watches {
-        let watcher = Watcher { known, told: None, serving, stages: server.stages() };
+        let Some(place) = server.watchers.admit(account.surface, client.key) else {
+            return Status::resource_exhausted("As many watch as may.").into_http();
+        };
+        let watcher = Watcher { known, told: None, serving, stages: server.stages(), place, conn };
         let watching = Body::new(Watching(Some(Box::pin(watcher.next()))));
         return answered(Body::new(Ends::new(watching, server, account.id().to_owned(), account.ends())));
     }
@@ -188,12 +208,15 @@ struct Watcher {
     told: Option<State>,
     serving: watch::Receiver<bool>,
     stages: watch::Receiver<Stage>,
+    place: Place,
+    conn: Arc<Conn>,
 }
 
 type Next = Pin<Box<dyn Future<Output = (Frame<Bytes>, Option<Watcher>)> + Send>>;
 
 impl Watcher {
-    /// Waits for the next change. When the service accepts no more, watching ends, so that its connection can.
+    /// Waits for the next change. When the service accepts no more, or the connection is another's place, watching ends, so that
+    /// the connection can.
     async fn next(mut self) -> (Frame<Bytes>, Option<Self>) {
         loop {
             let state = State::of(self.known, *self.serving.borrow_and_update());
@@ -205,12 +228,26 @@ impl Watcher {
                 return (ends::trailers(&closing()), None);
             }
             // The senders live as long as the server, which who watches holds.
+            // A drain says more than the end of the connection, which comes of it.
             tokio::select! {
-                _ = self.serving.changed() => {}
+                biased;
                 _ = self.stages.changed() => {}
+                _ = self.serving.changed() => {}
+                () = self.conn.is_ending() => return (ends::trailers(&ending()), None),
+                () = self.place.taken() => return (ends::trailers(&displaced()), None),
             }
         }
     }
+}
+
+/// What is said where the connection ends before the service does.
+fn ending() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE).detail("This connection ends; ask on another one.")
+}
+
+/// What is said to who loses its place to another.
+fn displaced() -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS).detail("Another client watches in its place.")
 }
 
 /// The answer to Watch.

@@ -6,6 +6,7 @@ mod messages;
 mod methods;
 mod spec;
 mod status;
+mod watchers;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use super::server::Server;
 
 pub(super) use health::{answer as health, asked as asks_health};
 pub(super) use methods::prepared;
+pub(super) use watchers::Watchers;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
