@@ -75,10 +75,15 @@ impl Authority {
 
     /// For a client: its common name, and other names.
     pub fn client(&self, common: &str, names: &[SanType]) -> Pair {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, common);
+        let mut params = of_client(common);
         params.subject_alt_names = names.to_vec();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(&params)
+    }
+
+    /// For a client, in this time alone.
+    pub fn client_within(&self, common: &str, begin: SystemTime, end: SystemTime) -> Pair {
+        let mut params = of_client(common);
+        (params.not_before, params.not_after) = (begin.into(), end.into());
         self.issue(&params)
     }
 
@@ -136,6 +141,13 @@ impl Authority {
     pub fn plain_config(&self) -> Arc<ClientConfig> {
         self.config(None, rustls::ALL_VERSIONS, &["http/1.1"])
     }
+}
+
+fn of_client(common: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, common);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 impl Drop for Authority {

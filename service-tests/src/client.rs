@@ -93,6 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Self(BufReader::new(stream))
     }
 
+    /// What it speaks over.
+    pub fn stream(&self) -> &S {
+        self.0.get_ref()
+    }
+
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         assert!(self.sent(bytes).await, "the connection was cut");
     }

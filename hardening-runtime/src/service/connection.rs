@@ -18,6 +18,7 @@ use super::request_id;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
+use super::tls::{Over, Validity};
 use super::wire::{Conn, Waiting, Wire};
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::retry_after;
@@ -54,9 +55,10 @@ pub(crate) async fn serve(
     builder: Arc<auto::Builder<TokioExecutor>>,
     conn: Arc<Conn>,
     slot: &Slot,
+    validity: Option<Validity>,
 ) {
     slot.speaks(&conn);
-    let linger = match speak(&server, surface, &builder, &conn, slot).await {
+    let linger = match speak(&server, surface, &builder, &conn, slot, validity).await {
         // Somebody waits for its place, and it has been told all there is.
         Spoken::Displaced => FIRST_WORD,
         Spoken::Dropped => return,
@@ -100,15 +102,18 @@ async fn speak(
     builder: &auto::Builder<TokioExecutor>,
     conn: &Arc<Conn>,
     slot: &Slot,
+    mut validity: Option<Validity>,
 ) -> Spoken {
     let answer = service_fn(|incoming| request::answer(server, conn, surface, incoming));
     let mut http = pin!(builder.serve_connection(TokioIo::new(Wire::new(Arc::clone(conn))), answer));
     let mut stages = server.stages();
     let (mut told, mut drains_since, mut displaced) = (false, None, false);
+    // Where it drains before the service does, when it is cut.
+    let mut cut: Option<Instant> = None;
     let limits = Limits::new(&server.settings.http);
     let mut timer = pin!(tokio::time::sleep(limits.look));
     loop {
-        if !told && *stages.borrow_and_update() >= Stage::Draining {
+        if !told && (cut.is_some() || *stages.borrow_and_update() >= Stage::Draining) {
             let since = *drains_since.get_or_insert_with(Instant::now);
             match conn.waiting() {
                 Some((Waiting::First, _)) if since.elapsed() >= FIRST_WORD => return Spoken::Over(None),
@@ -131,6 +136,8 @@ async fn speak(
                     // The sender lives as long as the server.
                     _ = stages.changed(), if drains_since.is_none() => Happened::Stage,
                     () = timer.as_mut() => Happened::Timer,
+                    over = over(&mut validity), if cut.is_none() => Happened::Over(over),
+                    () = reached(cut) => Happened::Cut,
                 }
             }));
             tokio::select! {
@@ -156,6 +163,13 @@ async fn speak(
                 timer.as_mut().reset(Instant::now() + FIRST_WORD);
             }
             Happened::Stage => {}
+            Happened::Over(over) => {
+                if over.is_of_the_client() {
+                    conn.distrust();
+                }
+                cut = Some(Instant::now() + server.settings.drain());
+            }
+            Happened::Cut => return Spoken::Over(None),
             Happened::Timer => match limits.judge(conn, clock::now()) {
                 _ if displaced && conn.idle().is_some() => return Spoken::Displaced,
                 Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
@@ -175,6 +189,25 @@ enum Happened {
     Stage,
     /// It is time to look at it.
     Timer,
+    /// It must end, and may end what it answers.
+    Over(Over),
+    /// It had time enough for that.
+    Cut,
+}
+
+/// Completes once the connection is too old or its client is no longer vouched for.
+async fn over(validity: &mut Option<Validity>) -> Over {
+    match validity {
+        Some(validity) => validity.over().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The times that a connection must keep.

@@ -313,21 +313,21 @@ fn one(
             (stream, peer)
         };
         let tls = server.tls.as_ref().filter(|_| surface == Surface::Public);
-        let (socket, principal) = match (stream, tls) {
+        let (socket, principal, validity) = match (stream, tls) {
             // The start refuses TLS at a Unix socket.
             #[cfg(unix)]
-            (Stream::Unix(stream), _) => (Socket::new(stream), None),
-            (Stream::Tcp(stream), None) => (Socket::new(stream), None),
+            (Stream::Unix(stream), _) => (Socket::new(stream), None, None),
+            (Stream::Tcp(stream), None) => (Socket::new(stream), None, None),
             (Stream::Tcp(stream), Some(tls)) => {
                 let patience = tls.handshake_timeout();
                 match first(&server, &slot, tls.shake(stream, patience)).await {
-                    Some(shaken) => shaken,
+                    Some((socket, principal, validity)) => (socket, principal, Some(validity)),
                     None => return,
                 }
             }
         };
         let conn = Arc::new(Conn::new(socket, peer, principal));
-        connection::serve(server, surface, builder, conn, &slot).await;
+        connection::serve(server, surface, builder, conn, &slot, validity).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! A binary that was built without TLS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -11,6 +12,27 @@ use crate::settings;
 /// Nobody has one.
 #[derive(Debug)]
 pub(crate) enum Tls {}
+
+/// No connection's.
+#[derive(Debug)]
+pub(crate) enum Validity {}
+
+/// For no reason.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Over {}
+
+impl Over {
+    pub(crate) const fn is_of_the_client(self) -> bool {
+        match self {}
+    }
+}
+
+impl Validity {
+    #[allow(clippy::unused_async, reason = "the signature of the one that is there")]
+    pub(crate) async fn over(&mut self) -> Over {
+        match *self {}
+    }
+}
 
 /// Of no file.
 pub(super) type Version = ();
@@ -47,8 +69,12 @@ impl Tls {
     }
 
     #[allow(clippy::unused_async, reason = "the signature of the one that is there")]
-    pub(super) async fn shake(&self, _: TcpStream, _: Duration) -> Option<(Socket, Option<Principal>)> {
-        match *self {}
+    pub(super) async fn shake(
+        self: &Arc<Self>,
+        _: TcpStream,
+        _: Duration,
+    ) -> Option<(Socket, Option<Principal>, Validity)> {
+        match **self {}
     }
 
     pub(super) fn render(&self, _: &mut String) {

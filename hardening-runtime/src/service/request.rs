@@ -175,6 +175,10 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     {
         return problem(&other, account);
     }
+    if !account.conn.is_trusted() {
+        let why = "The certificate of this connection's client is no longer valid.";
+        return problem(&Problem::new(StatusCode::MISDIRECTED_REQUEST).detail(why), account);
+    }
     if let Some((probe, path)) = probe_of(parts.uri.path()) {
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));

@@ -66,6 +66,8 @@ pub(crate) struct Conn {
     /// Whether the client is told that it ends.
     ends: AtomicBool,
     ending: Notify,
+    /// Whether the certificate of its client no longer counts.
+    distrusted: AtomicBool,
 }
 
 impl Conn {
@@ -88,6 +90,7 @@ impl Conn {
             refused: AtomicU16::new(0),
             ends: AtomicBool::new(false),
             ending: Notify::new(),
+            distrusted: AtomicBool::new(false),
         }
     }
 
@@ -184,6 +187,16 @@ impl Conn {
         if !self.ends.load(Ordering::Acquire) {
             notified.await;
         }
+    }
+
+    /// The certificate of its client no longer counts: what it began to ask before is answered, and nothing else.
+    pub(crate) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Release);
+    }
+
+    /// Whether its client may ask for more.
+    pub(crate) fn is_trusted(&self) -> bool {
+        !self.distrusted.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_http2(&self) -> bool {

@@ -182,6 +182,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("tls", "client_ca", Form::Text, "", "A PEM file with the roots that clients' certificates must lead to; no client is asked for one unless set.", tls.client_ca, forms::text, plain),
     setting!("tls", "client_auth", Form::Choice(&["required", "optional"]), "required", "Whether a client without a certificate is turned away, where `client_ca` is set.", tls.client_auth, ClientAuth::read, ClientAuth::show),
     setting!("tls", "handshake_timeout", Form::Duration, "10s", "The longest that a handshake may take.", tls.handshake_timeout, forms::duration, time),
+    setting!("tls", "max_connection_age", Form::Duration, "1h", "How old a connection may become, less up to a tenth of it; then it is drained, and cut after `shutdown.drain`.", tls.max_connection_age, forms::duration, time),
     setting!("tls", "hsts", Form::Text, "max-age=31536000", "The `strict-transport-security` of answers over TLS; none if empty.", tls.hsts, forms::header_text, plain),
     setting!("auth", "api_keys", Form::Text, "", "A TOML file with the digests of API keys, and what the holders of certificates may do.", auth.api_keys, forms::text, plain),
     setting!("auth", "required", Form::Flag, "false", "Whether nobody may call without a credential, save the routes of `public`.", auth.required, forms::flag, plain),

@@ -155,6 +155,8 @@ pub struct Tls {
     pub client_auth: ClientAuth,
     /// The longest that a handshake may take.
     pub handshake_timeout: Duration,
+    /// How old a connection may become.
+    pub max_connection_age: Duration,
     /// `strict-transport-security`; empty for none.
     pub hsts: String,
 }

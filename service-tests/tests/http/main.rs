@@ -53,6 +53,7 @@ mod smuggling;
 mod tls;
 mod tls_clients;
 mod tls_exchange;
+mod tls_validity;
 mod tools;
 mod traces;
 mod unix_sockets;

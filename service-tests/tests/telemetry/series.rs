@@ -12,7 +12,7 @@ use super::app::{LET_GO, held};
 use super::world::{KEY, Surroundings, World, series};
 
 /// Every family with labels that are known at the start, by the beginning of one of its series.
-const FAMILIES: [&str; 69] = [
+const FAMILIES: [&str; 70] = [
     "admin_actions_total{action=\"drain\",result=",
     "auth_jwks_age_seconds",
     "auth_jwks_fetches_total{result=\"fetched\"}",
@@ -76,6 +76,7 @@ const FAMILIES: [&str; 69] = [
     "shutdown_stage{stage=\"serving\"}",
     "tls_certificate_expiry_seconds",
     "tls_certificate_reloads_total{result=\"applied\"}",
+    "tls_connections_drained_total{cause=\"age\"}",
     "tls_handshakes_total{result=\"done\"}",
     "tokio_alive_tasks",
     "tokio_global_queue_depth",

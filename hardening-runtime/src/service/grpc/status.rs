@@ -52,7 +52,8 @@ pub(super) fn of_problem(problem: &Problem) -> Status {
 fn code(status: StatusCode) -> Code {
     match status.as_u16() {
         400 | 414 | 415 | 422 => Code::InvalidArgument,
-        401 => Code::Unauthenticated,
+        // The second one of a connection whose certificate no longer counts.
+        401 | 421 => Code::Unauthenticated,
         403 => Code::PermissionDenied,
         404 | 405 | 501 => Code::Unimplemented,
         408 | 504 => Code::DeadlineExceeded,

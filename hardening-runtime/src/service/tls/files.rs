@@ -10,6 +10,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::InForce;
 use crate::clock::wall_clock;
 use crate::files;
 use crate::settings::{self, ClientAuth};
@@ -21,7 +22,7 @@ pub(crate) type Version = [files::Version; 3];
 /// What files gave.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) config: ServerConfig,
+    pub(super) in_force: InForce,
     /// When the certificate expires, in seconds since 1970.
     pub(super) expires: u64,
 }
@@ -56,7 +57,7 @@ fn together(
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let builder = match clients {
+    let builder = match clients.clone() {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
@@ -68,7 +69,7 @@ fn together(
         error => format!("[tls] certificate = {:?}: {error}", tls.certificate),
     })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Loaded { config, expires })
+    Ok(Loaded { in_force: InForce { config: Arc::new(config), clients }, expires })
 }
 
 /// Refuses what is over or has not begun: nobody would speak with it.
