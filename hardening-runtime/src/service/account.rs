@@ -47,9 +47,7 @@ pub(crate) struct Account {
     probe: Option<&'static str>,
     /// What only a call of gRPC has.
     grpc: Option<GrpcCall>,
-    /// Whether a shutdown waits for it.
-    holds: bool,
-    /// Whether its connection is idle all the same.
+    /// Whether it asks for health: no shutdown waits for it, and its connection is idle all the same.
     watches: bool,
     open: bool,
     /// Whether the connection knows that the client must take some of the answer.
@@ -104,7 +102,6 @@ impl Account {
             status: None,
             probe: None,
             grpc: grpc::is(server, parts).then(GrpcCall::default),
-            holds: surface == Surface::Public,
             watches: false,
             open: true,
             must_take: false,
@@ -160,12 +157,13 @@ impl Account {
     /// It asks for health: no shutdown waits for it, and its connection gives way as if nothing were asked on it.
     #[cfg(feature = "grpc")]
     pub(crate) fn let_go(&mut self) {
-        if std::mem::take(&mut self.holds) {
+        if std::mem::replace(&mut self.watches, true) {
+            return;
+        }
+        if self.surface == Surface::Public {
             self.server.stats.ended();
         }
-        if !std::mem::replace(&mut self.watches, true) {
-            self.conn.watching_began();
-        }
+        self.conn.watching_began();
     }
 
     /// It is a call of gRPC that must have ended this long after its head came.
@@ -253,7 +251,7 @@ impl Account {
                 }
                 (None, None) => record(stats.unmatched()),
             }
-            if self.holds {
+            if !self.watches {
                 stats.ended();
             }
         }
