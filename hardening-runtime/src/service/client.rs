@@ -30,8 +30,8 @@ pub(crate) enum Claim {
     None,
     /// Another address, which changes nothing: the peer is the client.
     Ignored,
-    /// This client, by its key. The peer may be an unlisted proxy: it has a private address, and `http.trusted_proxies` is empty.
-    Of(u64),
+    /// This client. The peer may be an unlisted proxy: it has a private address, and `http.trusted_proxies` is empty.
+    Of(IpAddr),
 }
 
 impl Client {
@@ -50,7 +50,7 @@ impl Client {
             client.claim = match hops.next().flatten() {
                 None => Claim::None,
                 Some(ip) if http.trusted_proxies.is_empty() && peer.is_some_and(is_private) => {
-                    Claim::Of(self::key(Some(ip)))
+                    Claim::Of(ip.to_canonical())
                 }
                 Some(_) => Claim::Ignored,
             };
@@ -92,7 +92,7 @@ pub(crate) fn key(ip: Option<IpAddr>) -> u64 {
 }
 
 /// The address as one number, which is hashed faster than its parts.
-fn bits(ip: IpAddr) -> u128 {
+pub(super) fn bits(ip: IpAddr) -> u128 {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
         IpAddr::V6(ip) => ip.to_bits(),
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_claim_counts_where_the_peer_may_be_a_proxy_that_nobody_has_listed() {
-        let claimed = |claim: &str| Claim::Of(key(claim.parse().ok()));
+        let claimed = |claim: &str| Claim::Of(claim.parse().unwrap());
         for (peer, forwarded, claim) in [
             ("10.0.0.1", &["203.0.113.5"][..], claimed("203.0.113.5")),
             ("10.0.0.1", &["6.6.6.6, 203.0.113.5"], claimed("203.0.113.5")),

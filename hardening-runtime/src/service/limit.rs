@@ -1,13 +1,15 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hardening_spec::rules::{self, Severity};
 use hardening_spec::{CallSpec, Rate, RateLimitSpec};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::client::{Claim, Client};
+use super::client::{self, Claim, Client};
 use super::field_text::{Text, lasting};
+use super::lanes::lanes;
 use super::problem::{Problem, whole_seconds};
 use super::unlisted::UnlistedWarning;
 use crate::clock::{self, Nanos};
@@ -70,6 +72,7 @@ struct Limit {
     /// In header fields.
     name: &'static str,
     limiter: Limiter,
+    max_keys: u32,
     /// What a caller may do at once, as header text.
     shown: HeaderValue,
     policy: HeaderValue,
@@ -103,16 +106,38 @@ impl Limit {
         let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
         let policy = lasting(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
         let shown = lasting(burst.to_string()).unwrap_or_else(|_| HeaderValue::from(burst));
-        Some(Self { name, limiter: Limiter::new(name, spec), shown, policy })
+        Some(Self { name, limiter: Limiter::new(name, spec), max_keys, shown, policy })
     }
 
-    fn charge(&self, key: u64, now: Nanos) -> Verdict {
-        match self.limiter.check(key, 1, now) {
+    /// Charges one request of who is known by `key`: somebody with this address, or none.
+    fn charge(&self, ip: Option<IpAddr>, key: u64, now: Nanos) -> Verdict {
+        let decision = lanes(ip, key, self.max_keys).find_map(|lane| {
+            let decision = self.limiter.check_within(lane.key, lane.most, now)?;
+            if lane.is_shared(self.max_keys) {
+                self.limiter.count_overflow();
+            }
+            Some(decision)
+        });
+        match decision.unwrap_or_else(|| self.limiter.check(key, 1, now)) {
             Decision::Allowed { remaining, reset } => Verdict { remaining, reset, refused: None },
             Decision::Refused { retry_after, remaining, .. } => {
                 Verdict { remaining, reset: retry_after, refused: Some(retry_after) }
             }
         }
+    }
+}
+
+impl Limit {
+    /// Charges up to `cost` more units, as many as are left.
+    fn fine(&self, ip: Option<IpAddr>, key: u64, cost: u32, now: Nanos) {
+        let _ = lanes(ip, key, self.max_keys)
+            .find(|lane| self.limiter.fine_within(lane.key, lane.most, cost, now));
+    }
+
+    /// How long one more request has to wait, where nothing is left; charges nothing.
+    fn exhausted(&self, ip: Option<IpAddr>, key: u64, now: Nanos) -> Option<Duration> {
+        let lane = lanes(ip, key, self.max_keys).find(|lane| self.limiter.knows(lane.key))?;
+        self.limiter.exhausted(lane.key, now)
     }
 }
 
@@ -138,17 +163,17 @@ impl Limits {
     pub(crate) fn charge(&self, client: Client, now: Nanos, standing: &mut Standing) -> Option<Duration> {
         let peer = client.ip?;
         let Claim::Of(claimed) = client.claim else {
-            let verdict = self.client.as_ref()?.charge(client.key, now);
+            let verdict = self.client.as_ref()?.charge(client.ip, client.key, now);
             if verdict.refused.is_some() && client.claim == Claim::Ignored {
                 self.unlisted_warning.is_refused(peer, now);
             }
             standing.client = Some(verdict);
             return verdict.refused;
         };
-        let verdict = self.claimed.as_ref()?.charge(claimed, now);
+        let verdict = self.claimed.as_ref()?.charge(Some(claimed), client::key(Some(claimed)), now);
         self.unlisted_warning.is_believed(peer, now);
         let all = self.unlisted.as_ref().filter(|_| verdict.refused.is_none());
-        let all = all.and_then(|limit| limit.charge(client.key, now).refused);
+        let all = all.and_then(|limit| limit.charge(client.ip, client.key, now).refused);
         standing.client = Some(Verdict { refused: verdict.refused.or(all), ..verdict });
         verdict.refused.or(all)
     }
@@ -157,7 +182,7 @@ impl Limits {
     /// that nobody has listed makes no other client of who guesses.
     pub(crate) fn has_guessed(&self, client: Client) -> Option<Duration> {
         let limit = self.client.as_ref().filter(|_| matches!(client.claim, Claim::Of(_)))?;
-        limit.limiter.exhausted(client.key, clock::now())
+        limit.exhausted(client.ip, client.key, clock::now())
     }
 
     /// Charges a peer for a wrong credential, or the client that a trusted one names: who guesses has few guesses.
@@ -165,9 +190,9 @@ impl Limits {
         let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) else { return };
         if matches!(client.claim, Claim::Of(_)) {
             // The request itself was charged to the client that it claims to be.
-            limit.limiter.fine(client.key, FINE + 1, clock::now());
+            limit.fine(client.ip, client.key, FINE + 1, clock::now());
         } else {
-            limit.limiter.fine(client.key, FINE, clock::now());
+            limit.fine(client.ip, client.key, FINE, clock::now());
             verdict.remaining = verdict.remaining.saturating_sub(FINE);
         }
     }
@@ -180,12 +205,13 @@ impl Limits {
         standing: &mut Standing,
     ) -> Option<Duration> {
         let now = clock::now();
-        standing.principal = self.principal.as_ref().map(|limit| limit.charge(hash_key(principal), now));
+        standing.principal =
+            self.principal.as_ref().map(|limit| limit.charge(None, hash_key(principal), now));
         if let Some(wait) = standing.principal.and_then(|verdict| verdict.refused) {
             return Some(wait);
         }
         let tenant = self.tenant.as_ref().zip(tenant);
-        standing.tenant = tenant.map(|(limit, tenant)| limit.charge(hash_key(tenant), now));
+        standing.tenant = tenant.map(|(limit, tenant)| limit.charge(None, hash_key(tenant), now));
         standing.tenant.and_then(|verdict| verdict.refused)
     }
 
@@ -260,7 +286,7 @@ impl Limits {
                 "What the per-tenant rate limit decided.",
             ),
         ] {
-            // Those beyond the bound of keys share one limit.
+            // Those beyond the bound of keys share limits.
             let counts = limits.iter().filter_map(|limit| limit.as_ref()).map(|limit| limit.limiter.counts());
             let sum = counts.reduce(|one, other| (one.0 + other.0, one.1 + other.1, one.2 + other.2));
             let Some((allowed, refused, overflow)) = sum else { continue };
@@ -291,7 +317,6 @@ pub(crate) fn refusal(retry_after: Duration) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::client;
     use crate::settings::Settings;
 
     fn limits(rate: &str, burst: Option<u32>) -> Limits {
@@ -336,8 +361,8 @@ mod tests {
         assert_eq!(limits.charge(who, clock::now(), &mut standing), None);
     }
 
-    fn claiming(peer: &str, claimed: u64) -> Client {
-        Client { claim: Claim::Of(claimed), ..client(peer) }
+    fn claiming(peer: &str, claimed: u32) -> Client {
+        Client { claim: Claim::Of(std::net::Ipv4Addr::from(claimed).into()), ..client(peer) }
     }
 
     #[tokio::test(start_paused = true)]

@@ -36,6 +36,7 @@ mod host;
 mod idempotency_key;
 pub mod input;
 mod json;
+mod lanes;
 mod limit;
 mod listener;
 mod manifest;

@@ -160,7 +160,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "health_watchers_per_client", Form::Count, "100", "Of them, those of one client.", http.health_watchers_per_client, forms::count, plain),
     setting!("http", "rate_limit", Form::RateOrNone, "100/min", "The rate of each client's requests, IPv6 by /64; probes are never limited.", http.rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "rate_limit_burst", Form::Count, "", "How many requests one client may send at once; the rate's count unless set.", http.rate_limit_burst, forms::some_count, forms::show_some),
-    setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered; further ones share one limit.", http.rate_limit_max_keys, forms::count, plain),
+    setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered. From half of it on IPv6 counts by /56, from three quarters on by /48; further clients share limits with others of their /48, of IPv4 of their /16.", http.rate_limit_max_keys, forms::count, plain),
     setting!("http", "principal_rate_limit", Form::RateOrNone, "none", "The rate of each authenticated caller's requests, wherever they come from.", http.principal_rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "tenant_rate_limit", Form::RateOrNone, "none", "The rate of each tenant's requests, of all its callers together.", http.tenant_rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "trusted_proxies", Form::Networks, "", "Peers whose `client_header` is believed.", http.trusted_proxies, forms::networks, |nets: &Vec<ipnet::IpNet>| joined(nets)),

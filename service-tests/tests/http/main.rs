@@ -33,6 +33,7 @@ mod input;
 mod limits;
 mod log_pipe;
 mod metrics;
+mod newcomers;
 mod onwards;
 mod outgoing;
 mod overload;

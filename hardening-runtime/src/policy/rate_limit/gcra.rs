@@ -79,6 +79,16 @@ impl Gcra {
         }
     }
 
+    /// The same, charging what conforms.
+    #[inline(always)]
+    pub(super) fn charge_at(&self, tat: &mut Nanos, now: Nanos, cost: u32) -> Arrival {
+        let arrival = self.decide(*tat, now, cost);
+        if let Arrival::Conforms { tat: next } = arrival {
+            *tat = next;
+        }
+        arrival
+    }
+
     /// The new arrival time when one unit conforms at `now`: [`Gcra::decide`] for the most frequent case.
     #[inline(always)]
     pub const fn next_one(&self, tat: Nanos, now: Nanos) -> Option<Nanos> {

@@ -72,10 +72,21 @@ impl Keyed {
 
     /// Changes the arrival time of `key`, which is 0 for a new one; `None` when there is no room for it.
     pub fn update<R>(&self, key: u64, now: Nanos, change: impl FnOnce(&mut Nanos) -> R) -> Option<R> {
+        self.update_within(key, self.max.load(Ordering::Relaxed), now, change)
+    }
+
+    /// The same where there is room for a new key as long as there are fewer than `most`.
+    pub(super) fn update_within<R>(
+        &self,
+        key: u64,
+        most: usize,
+        now: Nanos,
+        change: impl FnOnce(&mut Nanos) -> R,
+    ) -> Option<R> {
         if let Some(tat) = self.shard(key).get_mut(&key) {
             return Some(change(tat));
         }
-        if !self.reserve(now) {
+        if !self.reserve(most, now) {
             return None;
         }
         let mut shard = self.shard(key);
@@ -150,9 +161,8 @@ impl Keyed {
         self.max.store(max as usize, Ordering::Relaxed);
     }
 
-    fn reserve(&self, now: Nanos) -> bool {
-        let max = self.max.load(Ordering::Relaxed);
-        let take = |len: usize| (len < max).then_some(len + 1);
+    fn reserve(&self, most: usize, now: Nanos) -> bool {
+        let take = |len: usize| (len < most).then_some(len + 1);
         if self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
             return true;
         }

@@ -238,7 +238,28 @@ impl Limiter {
 
     /// Charges `cost` units of the key with this hash at once or not at all, with what HTTP headers need.
     pub fn check(&self, key: u64, cost: u32, now: Nanos) -> Decision {
-        let arrival = self.arrive(Charge { key, cost }, now);
+        self.told(key, self.arrive(Charge { key, cost }, now), now)
+    }
+
+    /// The same for one unit, where the key is known or there are fewer than `most`; `None` where there is no room for it.
+    #[cfg(feature = "service")]
+    pub(crate) fn check_within(&self, key: u64, most: usize, now: Nanos) -> Option<Decision> {
+        let Some(keyed) = self.keyed.as_ref().filter(|_| !self.is_off()) else {
+            return Some(self.check(key, 1, now));
+        };
+        let arrival = keyed.update_within(key, most, now, |tat| self.gcra().charge_at(tat, now, 1))?;
+        let marked = matches!(arrival, Arrival::Exceeds { .. }) && self.needs_book(self.word(Some(key)), now);
+        Some(self.told(key, if marked { self.arrive_by_book(Some(key), 1, now) } else { arrival }, now))
+    }
+
+    /// Whether the table holds a key.
+    #[cfg(feature = "service")]
+    pub(crate) fn knows(&self, key: u64) -> bool {
+        self.keyed.as_ref().is_some_and(|keyed| keyed.peek(key).is_some())
+    }
+
+    /// Counts a decision, and says what HTTP headers need.
+    fn told(&self, key: u64, arrival: Arrival, now: Nanos) -> Decision {
         let counter = match arrival {
             Arrival::Conforms { .. } => &self.allowed,
             Arrival::Exceeds { .. } => &self.refused,
@@ -257,13 +278,15 @@ impl Limiter {
         }
     }
 
-    /// Charges up to `cost` more units of the key with this hash, as many as are left, for something that was no decision.
+    /// Charges up to `cost` more units of the key with this hash, as many as are left, for something that was no decision; false where
+    /// the key is not known and there are `most` or more.
     #[cfg(feature = "service")]
-    pub(crate) fn fine(&self, key: u64, cost: u32, now: Nanos) {
-        let cost = cost.min(self.remaining(key, now));
-        if cost > 0 {
-            let _ = self.arrive(Charge { key, cost }, now);
-        }
+    pub(crate) fn fine_within(&self, key: u64, most: usize, cost: u32, now: Nanos) -> bool {
+        let gcra = self.gcra();
+        let fine = |tat: &mut Nanos| gcra.charge_at(tat, now, cost.min(gcra.remaining(*tat, now)));
+        self.keyed
+            .as_ref()
+            .is_some_and(|keyed| gcra.is_off() || keyed.update_within(key, most, now, fine).is_some())
     }
 
     /// How long one unit of the key with this hash has to wait, where none is left; charges nothing.
@@ -333,13 +356,7 @@ impl Limiter {
     }
 
     fn arrive_keyed(&self, keyed: &Keyed, charge: Charge, now: Nanos, refusal: Refusal) -> (Lane, Arrival) {
-        let decided = keyed.update(charge.key, now, |tat| {
-            let arrival = self.gcra().decide(*tat, now, charge.cost);
-            if let Arrival::Conforms { tat: next } = arrival {
-                *tat = next;
-            }
-            arrival
-        });
+        let decided = keyed.update(charge.key, now, |tat| self.gcra().charge_at(tat, now, charge.cost));
         if let Some(arrival) = decided {
             return (Some(charge.key), arrival);
         }
@@ -352,13 +369,13 @@ impl Limiter {
 
     /// Counts a charge that found no room for its key, and says so once.
     #[cold]
-    fn count_overflow(&self) {
+    pub(crate) fn count_overflow(&self) {
         self.overflow.fetch_add(1, Ordering::Relaxed);
         if !self.overflowed.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 limiter = self.name,
                 keys = self.keys(),
-                "every key that a limiter may hold is in use; further keys share one limit"
+                "every key that a limiter may hold is in use; further keys share limits"
             );
         }
     }

@@ -1,0 +1,111 @@
+//! In which arrival time a client is charged: its own, or one that it shares with its network as the table of clients fills.
+//!
+//! | the table is | IPv6 counts by | IPv4 counts by |
+//! |---|---|---|
+//! | up to half full | its /64 | its address |
+//! | up to three quarters full | its /56 | its address |
+//! | nearly full | its /48 | its address |
+//! | full | one of the buckets of its /48 | one of the buckets of its /16 |
+//!
+//! Whoever is known stays where they are. So one /48, of which a customer may have the whole, takes little more than half of the
+//! table, and those who find no room share buckets with their neighbours alone, not with everybody.
+
+use std::net::IpAddr;
+
+use super::client::bits;
+use crate::policy::rate_limit::hash_key;
+
+/// Networks that share no bucket, as far as their hashes tell them apart.
+const NETWORKS: u64 = 1024;
+/// Buckets of each, so that newcomers of one network are not all in one.
+const OF_EACH: u64 = 64;
+/// Arrival times beyond the bound of clients.
+const BUCKETS: usize = (NETWORKS * OF_EACH) as usize;
+
+/// A lane, and with how many in the table there is room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lane {
+    pub(super) key: u64,
+    pub(super) most: usize,
+}
+
+impl Lane {
+    /// Whether it is one of those beyond the bound of clients.
+    pub(super) fn is_shared(self, max: u32) -> bool {
+        self.most > max as usize
+    }
+}
+
+/// The lanes of a client, or of anybody else who is known by `key`, from its own to that of everybody else, for a table of `max`.
+/// Each is worked out when the one before it had no room.
+pub(super) fn lanes(ip: Option<IpAddr>, key: u64, max: u32) -> impl Iterator<Item = Lane> {
+    let max = max as usize;
+    let ip = ip.map(|ip| ip.to_canonical());
+    let is_v6 = matches!(ip, Some(IpAddr::V6(_)));
+    (0..4).filter(move |step| is_v6 || matches!(step, 0 | 3)).map(move |step| match (step, ip) {
+        (0, _) => Lane { key, most: if is_v6 { max.div_ceil(2) } else { max } },
+        (1, Some(ip)) => Lane { key: network(ip, 56), most: max.div_ceil(4) * 3 },
+        (2, Some(ip)) => Lane { key: network(ip, 48), most: max },
+        _ => Lane { key: bucket(ip, key), most: max.saturating_add(BUCKETS) },
+    })
+}
+
+/// A network of IPv6, apart from a /64 of the same bits.
+fn network(ip: IpAddr, length: u32) -> u64 {
+    hash_key(&(length, bits(ip) >> (128 - length)))
+}
+
+/// One of the buckets that a client shares with others of its network.
+fn bucket(ip: Option<IpAddr>, key: u64) -> u64 {
+    let network = match ip {
+        // 96 bits stand before an address of IPv4.
+        Some(ip @ IpAddr::V4(_)) => network(ip, 96 + 16),
+        Some(ip @ IpAddr::V6(_)) => network(ip, 48),
+        None => key,
+    };
+    hash_key(&("bucket", network % NETWORKS, key % OF_EACH))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::client;
+    use super::*;
+
+    fn of(ip: &str) -> Vec<Lane> {
+        let ip: Option<IpAddr> = ip.parse().ok();
+        lanes(ip, client::key(ip), 10_000).collect()
+    }
+
+    #[test]
+    fn ipv6_counts_by_wider_networks_and_ipv4_by_itself() {
+        let (one, same_56, same_48) =
+            (of("2001:db8:1:201::1"), of("2001:db8:1:2ff::1"), of("2001:db8:1:301::1"));
+        assert_eq!([0, 1, 2, 3].map(|at: usize| one[at].most), [5_000, 7_500, 10_000, 75_536]);
+        assert_ne!(one[0], same_56[0]);
+        assert_eq!((one[1], one[2]), (same_56[1], same_56[2]));
+        assert_ne!(one[1], same_48[1]);
+        assert_eq!(one[2], same_48[2]);
+        assert_ne!(one[2], of("2001:db8:2:201::1")[2]);
+        let v4 = of("192.0.2.1");
+        assert_eq!(v4, of("::ffff:192.0.2.1"));
+        assert_eq!([0, 1].map(|at: usize| v4[at].most), [10_000, 75_536]);
+        assert_eq!((v4.len(), lanes(None, 7, 10).count()), (2, 2));
+        for max in [1, 2, 3, u32::MAX] {
+            assert!(lanes("2001:db8::1".parse().ok(), 7, max).all(|lane| lane.most > 0));
+        }
+    }
+
+    #[test]
+    fn a_network_has_some_of_the_buckets_and_all_networks_many() {
+        let buckets = |ips: &mut dyn Iterator<Item = String>| {
+            ips.map(|ip| of(&ip).pop().expect("a bucket").key).collect::<HashSet<_>>().len()
+        };
+        let of_one = buckets(&mut (0..65_536).map(|n| format!("2001:db8:1:{n:x}::1")));
+        assert_eq!(of_one, 64);
+        assert_eq!(buckets(&mut (0..10_000).map(|n| format!("10.1.{}.{}", n >> 8, n & 255))), 64);
+        let of_many = buckets(&mut (0..40_000).map(|n| format!("{}.{}.0.{}", n >> 8, n & 255, n % 251)));
+        assert!(of_many > 20_000, "{of_many}");
+    }
+}
