@@ -25,6 +25,12 @@ const SHARDS: usize = 16;
 const AFTER_DEADLINE: Nanos = 2_000_000_000;
 /// The lease of a run without a deadline: it goes on for as long as it likes, and this is what a stall may last.
 const WITHOUT_DEADLINE: Nanos = 30_000_000_000;
+/// Looking at very many keys to forget a few is not done again for so long: clients bring it about.
+const SWEEP_EVERY: Nanos = 10_000_000;
+/// So many keys are looked at in no time.
+const FEW: usize = 1_000;
+/// A look that frees one in so many was worth it.
+const WORTH: usize = 64;
 /// Signs of life in one lease: two may come late.
 const BEATS: Nanos = 3;
 
@@ -191,6 +197,7 @@ impl Memory {
         let ttl = self.ttl.get();
         // What comes in meanwhile lowers it again.
         self.first_over.store(NEVER, Ordering::Relaxed);
+        let (mut seen, mut freed) = (0, 0);
         for shard in &self.shards {
             let mut entries = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let before = entries.len();
@@ -204,6 +211,11 @@ impl Memory {
                 stays
             });
             self.held.fetch_sub((before - entries.len()) as u64, Ordering::Relaxed);
+            seen += before;
+            freed += before - entries.len();
+        }
+        if seen > FEW && freed * WORTH < seen {
+            self.first_over.fetch_max(now.saturating_add(SWEEP_EVERY), Ordering::Relaxed);
         }
     }
 

@@ -143,6 +143,20 @@ fn shares_are_given_back_with_what_they_were_taken_for() {
 }
 
 #[test]
+fn very_many_keys_are_not_looked_at_for_each_one_that_is_over() {
+    let memory = memory(2_000);
+    for at in 0..2_000 {
+        drop(run(memory.begin(ticket(at, 7), at as Nanos, NEVER)));
+    }
+    let first = LEASE + TTL;
+    run(memory.begin(ticket(1 << 64, 7), first, NEVER));
+    // The next are over by now, and are found with all others a little later.
+    assert!(matches!(memory.begin(ticket(2 << 64, 7), first + 5, NEVER), Begin::Full));
+    run(memory.begin(ticket(2 << 64, 7), first + SWEEP_EVERY, NEVER));
+    assert_eq!(memory.held.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn a_full_store_forgets_what_is_over_and_nothing_else() {
     // Wherever the keys fall, as many as are allowed are held and no more.
     for key in [|at: u128| at, |at| at << 124] {
