@@ -70,8 +70,11 @@ fn bucket(ip: Option<IpAddr>, key: u64) -> u64 {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::client;
+    use super::super::client::{self, Claim, Client};
+    use super::super::limit::{Limits, Standing};
     use super::*;
+    use crate::clock;
+    use crate::settings::Settings;
 
     fn of(ip: &str) -> Vec<Lane> {
         let ip: Option<IpAddr> = ip.parse().ok();
@@ -107,5 +110,23 @@ mod tests {
         assert_eq!(buckets(&mut (0..10_000).map(|n| format!("10.1.{}.{}", n >> 8, n & 255))), 64);
         let of_many = buckets(&mut (0..40_000).map(|n| format!("{}.{}.0.{}", n >> 8, n & 255, n % 251)));
         assert!(of_many > 20_000, "{of_many}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_48_becomes_one_client_and_leaves_room() {
+        let mut http = Settings::default().http;
+        http.rate_limit = Some(hardening_spec::units::rate("5/min").unwrap());
+        let limits = Limits::new(&http);
+        let served = |ip: String| {
+            let ip = ip.parse().ok();
+            let client = Client { ip, vouched: false, key: client::key(ip), claim: Claim::None };
+            limits.charge(client, clock::now(), &mut Standing::default()).is_none()
+        };
+        let all = (0..65_536).filter(|n| served(format!("2001:db8:7:{n:x}::1"))).count();
+        // Half of the table by themselves, and the others as one of 256 networks.
+        assert!((5_000..7_000).contains(&all), "{all}");
+        for n in 0..100 {
+            assert!(served(format!("192.0.2.{n}")) && served(format!("2001:db9:{n:x}::1")), "{n}");
+        }
     }
 }

@@ -61,9 +61,6 @@ async fn all_of_a_48_keeps_no_newcomer_out() {
     let attack: Vec<IpAddr> = (0..65_536).map(|n| of_v6(0x2001_0db8_0007_0000 | n, n)).collect();
     let served = served_under(&attack, running.addr).await;
     assert!(served >= 99, "{served} of 100");
-    // Their own /48 is one client by now.
-    let late = crowd(running.addr, (0..1_000).map(|n| of_v6(0x2001_0db8_0007_0000 | n << 3, 7))).await;
-    assert!(late < 1_000, "{late}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod replay;
 mod room;
 mod shares;
 mod store;
+mod stored;
 mod ticket;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,8 @@ pub use credentials::Credentials;
 #[cfg(feature = "service")]
 pub use replay::{AsJson, AsResponse};
 pub use replay::{Done, Never, NoContent, Replay};
-pub use store::{Begin, Claim, Memory, Stored};
+pub use store::{Begin, Claim, Memory};
+pub use stored::Stored;
 pub use ticket::{Digest, Ticket};
 
 /// What became of a request with a key.

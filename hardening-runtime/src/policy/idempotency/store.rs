@@ -15,6 +15,7 @@ use hardening_spec::{IdempotentSpec, OnTakeover};
 use super::credentials::Credentials;
 use super::room::{OF_KEY, Room};
 use super::shares::{Shares, share};
+use super::stored::Stored;
 use super::ticket::Ticket;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::tunable::Tunable;
@@ -33,36 +34,6 @@ const FEW: usize = 1_000;
 const WORTH: usize = 64;
 /// Signs of life in one lease: two may come late.
 const BEATS: Nanos = 3;
-
-/// An answer as it is kept.
-#[derive(Debug)]
-pub enum Stored {
-    /// A success, in the form that its type chose.
-    Success(Vec<u8>),
-    /// A success whose answer nobody asks for again.
-    Done,
-    /// An error that came of running the body.
-    Error(Vec<u8>),
-    /// It was given, and could not be kept: too large, or a stream.
-    Unkept,
-}
-
-impl Stored {
-    fn bytes(&self) -> u64 {
-        match self {
-            Self::Success(kept) | Self::Error(kept) => kept.len() as u64,
-            Self::Done | Self::Unkept => 0,
-        }
-    }
-
-    /// Without what was reserved while it was written: it is held for long.
-    fn shrunk(mut self) -> Self {
-        if let Self::Success(kept) | Self::Error(kept) = &mut self {
-            kept.shrink_to_fit();
-        }
-        self
-    }
-}
 
 /// What the store says to a request.
 #[derive(Debug)]
