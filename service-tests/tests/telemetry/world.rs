@@ -36,13 +36,15 @@ pub(crate) async fn asked_for_rules(settings: &str) -> End {
     Child::run(NAME, &[(SETTINGS, &file), ("HARDENING", "rules")]).await
 }
 
-/// Answers everything with what a receiver of traces, a webhook and an issuer without keys would.
+/// The public key of RFC 7517, appendix A.1.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+
+/// Answers everything with what a receiver of traces, a webhook and an issuer would.
 async fn others() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let routes = Router::new().fallback(|uri: axum::http::Uri| async move {
-        if uri.path() == "/keys" { r#"{"keys":[]}"# } else { "" }
-    });
+    let routes = Router::new()
+        .fallback(|uri: axum::http::Uri| async move { if uri.path() == "/keys" { KEYS } else { "" } });
     tokio::spawn(async move { axum::serve(listener, routes).await });
     addr
 }
