@@ -75,6 +75,7 @@ impl Values {
     }
 
     /// As [`Values::remember`], for what a setting is.
+    #[cfg(feature = "service")]
     pub(super) fn keep(&self, text: &str) {
         self.change(text, |value| value.of_setting = true);
     }
@@ -120,11 +121,13 @@ impl Values {
 }
 
 /// Keeps a value from being forgotten while it lives. There are as many as handles of secrets, and those come from the settings.
+#[cfg(feature = "service")]
 pub(crate) struct Pin {
     values: &'static Values,
     forms: Vec<Box<str>>,
 }
 
+#[cfg(feature = "service")]
 impl Pin {
     pub(super) fn new(values: &'static Values, forms: Vec<Box<str>>) -> Self {
         for form in &forms {
@@ -134,6 +137,7 @@ impl Pin {
     }
 }
 
+#[cfg(feature = "service")]
 impl Drop for Pin {
     fn drop(&mut self) {
         // What is in force no longer may still stand in answers and errors that are on their way.
@@ -143,6 +147,7 @@ impl Drop for Pin {
     }
 }
 
+#[cfg(feature = "service")]
 impl std::fmt::Debug for Pin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pin").finish_non_exhaustive()

@@ -26,7 +26,9 @@ mod value;
 mod words;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
+#[cfg(feature = "service")]
 pub(crate) use known::Pin;
 use known::{Names, Values};
 
@@ -75,17 +77,19 @@ pub fn remember(value: &str) {
 }
 
 /// As [`remember`], and it is not forgotten before what is returned is dropped: for a secret that is in force.
+#[cfg(feature = "service")]
 pub(crate) fn pin(value: &str) -> Pin {
     Pin::new(&VALUES, forms(value))
 }
 
 /// Whether `value` is pinned.
-#[cfg(test)]
+#[cfg(all(test, feature = "service"))]
 pub(crate) fn is_pinned(value: &str) -> bool {
     VALUES.is_pinned(value)
 }
 
 /// As [`remember`], and it is not forgotten before many later settings came: for a setting, which each load tells again.
+#[cfg(feature = "service")]
 pub(crate) fn keep(value: &str) {
     for form in forms(value) {
         VALUES.keep(&form);
@@ -99,9 +103,10 @@ fn forms(value: &str) -> Vec<Box<str>> {
     if value.len() < SHORTEST {
         return Vec::new();
     }
-    let unquoted = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
-    let debug = |value: &str| unquoted(format!("{value:?}"));
-    let json = |value: &str| unquoted(serde_json::Value::from(value).to_string());
+    let debug = |value: &str| {
+        let quoted = format!("{value:?}");
+        quoted[1..quoted.len() - 1].to_owned()
+    };
     let encoded = percent_encoded(value, b"0123456789ABCDEF");
     let mut forms: Vec<Box<str>> = Vec::with_capacity(1);
     for form in [
@@ -119,6 +124,27 @@ fn forms(value: &str) -> Vec<Box<str>> {
         }
     }
     forms
+}
+
+/// `value` as it stands between the quotes of a JSON string, with or without the feature that brings a writer of JSON.
+fn json(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for letter in value.chars() {
+        match letter {
+            '"' => escaped.push_str("\\\""),
+            '\\' => escaped.push_str("\\\\"),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            '\u{8}' => escaped.push_str("\\b"),
+            '\u{c}' => escaped.push_str("\\f"),
+            control @ ..' ' => {
+                let _ = write!(escaped, "\\u{:04x}", u32::from(control));
+            }
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 fn percent_encoded(value: &str, digits: &[u8; 16]) -> String {

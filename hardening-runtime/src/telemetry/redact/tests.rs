@@ -291,3 +291,10 @@ fn a_planted_value_never_survives_its_name() {
         }
     }
 }
+
+#[cfg(feature = "service")]
+#[test]
+fn a_value_is_escaped_as_a_writer_of_json_does_it() {
+    let every: String = ('\0'..='\u{a0}').chain("é\u{2028}\u{1f600}".chars()).collect();
+    assert_eq!(format!("\"{}\"", json(&every)), serde_json::Value::from(every).to_string());
+}
