@@ -16,10 +16,11 @@ async fn from(address: SocketAddr, path: &str, client: &str) -> Reply {
 
 #[tokio::test]
 async fn beyond_the_limit_is_429_and_the_fields_say_where_the_client_stands() {
-    let running = start("[http]\nrate_limit = '60/min'\nrate_limit_burst = 3").await;
+    // So slow that no unit comes back while a busy machine answers.
+    let running = start("[http]\nrate_limit = '3/h'\nrate_limit_burst = 3").await;
     for (path, left) in [("/hello", "2"), ("/missing", "1"), ("/panic", "0")] {
         let reply = get(running.addr, path).await;
-        assert_eq!(reply.header("ratelimit-policy"), Some("\"client\";q=3;w=3"), "{path}");
+        assert_eq!(reply.header("ratelimit-policy"), Some("\"client\";q=3;w=3600"), "{path}");
         assert!(
             reply.header("ratelimit").expect("a state").starts_with(&format!("\"client\";r={left};t=")),
             "{path}"
@@ -32,8 +33,10 @@ async fn beyond_the_limit_is_429_and_the_fields_say_where_the_client_stands() {
     let reply = get(running.addr, "/hello").await;
     let told = problem(&reply, 429);
     assert_eq!(told["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
-    comes_again(reply.header("retry-after"), 1, 8);
-    assert_eq!(reply.header("ratelimit"), Some("\"client\";r=0;t=1"));
+    let due = reply.header("ratelimit").and_then(|state| state.strip_prefix("\"client\";r=0;t="));
+    let due = due.expect("a state").parse().expect("seconds");
+    assert!((1_100..=1_200).contains(&due), "{due}");
+    comes_again(reply.header("retry-after"), due, 8);
     assert_eq!(reply.header("x-ratelimit-remaining"), Some("0"));
     problem(&Http2::connect(running.addr).await.ask("GET", "/hello", &[], "").await, 429);
     let metrics = scrape(&running).await;
@@ -41,8 +44,14 @@ async fn beyond_the_limit_is_429_and_the_fields_say_where_the_client_stands() {
         value(&metrics, &format!("http_client_rate_limit_decisions_total{{decision=\"{decision}\"}}"))
     };
     assert_eq!((decided("allowed"), decided("refused")), (Some(3.0), Some(2.0)));
+}
+
+#[tokio::test]
+async fn who_waits_as_told_is_served() {
+    let running = start("[http]\nrate_limit = '60/min'\nrate_limit_burst = 1").await;
+    get(running.addr, "/hello").await;
     sleep(Duration::from_millis(1050)).await;
-    assert_eq!(get(running.addr, "/hello").await.status, 200, "who waits as told is served");
+    assert_eq!(get(running.addr, "/hello").await.status, 200);
 }
 
 #[tokio::test]
