@@ -239,10 +239,10 @@ impl<W> Calendar<W> {
             .and_then(|next| self.waiting.get(next))
             .map_or(NEVER, |next| next.latest);
         let last = backwards.wrapping_add(1).min(self.waiting.len());
-        for (at, entry) in self.waiting.range_mut(..last).enumerate().rev() {
+        for entry in self.waiting.range_mut(..last).rev() {
             let least = latest.min(entry.turn.saturating_add(gcra.tolerance));
             let new = least.saturating_sub(gcra.charge(entry.cost));
-            if new == entry.latest && at != backwards {
+            if new == entry.latest {
                 break;
             }
             (entry.latest, latest) = (new, new);

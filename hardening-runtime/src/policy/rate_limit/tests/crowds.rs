@@ -97,6 +97,30 @@ fn a_calendar_is_a_list_of_charges_that_all_conform() {
     }
 }
 
+#[test]
+fn a_calendar_counts_from_a_turn_that_it_is_asked_for() {
+    let gcra = Gcra::new(Rate::new(1, Duration::from_nanos(10)), 1);
+    let mut calendar = Calendar::new(20);
+    for (who, turn) in [20, 30, 40].into_iter().enumerate() {
+        calendar.insert(&gcra, turn, turn + LATE, 1, who);
+    }
+    assert_eq!(calendar.from(30).collect::<Vec<_>>(), [&1, &2]);
+    assert_eq!([0, 1, 2, 3].map(|places| calendar.ahead(40, places)), [40, 30, 20, 0]);
+    assert_eq!([20, 30].map(|from| calendar.between(from, 40)), [2, 1]);
+    assert_eq!(calendar.between(20, 50), 3);
+}
+
+#[test]
+fn what_is_given_back_before_others_is_free_at_once() {
+    let gcra = Gcra::new(Rate::new(1, Duration::from_nanos(10)), 1);
+    let mut calendar = Calendar::new(20);
+    calendar.fold(&gcra, 10);
+    calendar.insert(&gcra, 20, 20 + LATE, 1, ());
+    assert_eq!(calendar.earliest(&gcra, 1, 10), Some(30));
+    calendar.refund(&gcra, 1);
+    assert_eq!((calendar.remaining(&gcra, 10), calendar.earliest(&gcra, 1, 10)), (1, Some(10)));
+}
+
 /// One caller: when it looks again, and what it is charged.
 struct Waiting {
     turn: Reservation,
