@@ -232,3 +232,30 @@ fn a_debt_is_an_old_one_where_clocks_cannot_explain_it() {
         assert_eq!(retry_after.as_secs(), if kept { 2 } else { 1 });
     }
 }
+
+#[test]
+fn a_debt_of_a_moment_is_one_burst_of_other_numbers_too() {
+    for limiter in [Limiter::new("plain", each_second(1)), keyed(1, 10)] {
+        assert!(limiter.admits(Charge { key: 7, cost: 1 }, NOW));
+        let spec =
+            RateLimitSpec { rate: Rate::per_secs(100, 1), ..each_second(1).with_key(limiter.is_keyed()) };
+        limiter.tune_at(Some(&spec), NOW);
+        let Decision::Refused { retry_after, .. } = limiter.check(7, 1, NOW) else { panic!("admitted") };
+        assert_eq!(retry_after, Duration::from_millis(10));
+    }
+}
+
+/// Somebody waits for another limit, and this one has admitted nothing yet.
+#[test]
+fn other_numbers_charge_nobody_who_waits() {
+    for limiter in [Limiter::new("plain", each_second(2)), keyed(2, 10)] {
+        let limiter = lasting(limiter);
+        let charge = Charge { key: 7, cost: 1 };
+        let waiting = reserve(&[(taken(), Charge::ONE), (limiter, charge)], NOW);
+        limiter.tune_at(Some(&each_second(3).with_key(limiter.is_keyed())), NOW);
+        assert_eq!((seconds(&waiting), limiter.remaining(7, NOW)), (1, 3));
+        assert!(matches!(limiter.check(7, 3, NOW), Decision::Allowed { .. }));
+        assert!(matches!(waiting.look(NOW + SECOND), Look::Passed));
+        assert_eq!(limiter.remaining(7, NOW + SECOND), 0);
+    }
+}
