@@ -62,8 +62,8 @@ fn seconds(turn: &Reservation) -> u64 {
 #[test]
 fn a_charge_knows_its_key_and_cost() {
     let (plain, keyed) = (Charge::plain(3), Charge::keyed("me", 2));
-    assert_eq!((plain.key(), plain.cost, Charge::ONE.cost), (0, 3, 1));
-    assert_eq!((keyed.key(), keyed.cost), (hash_key("me"), 2));
+    assert_eq!((plain.key(), plain.cost(), Charge::ONE.cost()), (0, 3, 1));
+    assert_eq!((keyed.key(), keyed.cost()), (hash_key("me"), 2));
     assert!(keyed.key() > 1, "a hash");
 }
 
