@@ -199,3 +199,105 @@ async fn an_optional_call_that_gave_up_does_not_hand_the_load_over() {
     assert_eq!(joined(asked).await, vec![Err(Error::Down); 20]);
     assert_eq!(BODIES.load(Ordering::SeqCst), 1);
 }
+
+policy! {
+    static OWN: Bulkhead = { max = 1, queue = 10 };
+}
+
+#[bulkhead(OWN)]
+async fn holds(k: u32) -> Result<u32, Error> {
+    sleep(ms(10)).await;
+    own(k).await
+}
+
+/// The load waits for a place before its body begins.
+#[cached(ttl = 10s, key = k)]
+#[bulkhead(OWN)]
+async fn own(k: u32) -> Result<u32, Error> {
+    sleep(ms(10)).await;
+    Ok(k)
+}
+
+/// Asks for the next one, and so on, through the places of its own.
+#[cached(ttl = 10s, key = k)]
+#[bulkhead(max = 1, queue = 10)]
+async fn one_of_many(k: u32, left: u32) -> Result<u32, Error> {
+    sleep(ms(1)).await;
+    if left == 0 { Ok(k) } else { Box::pin(one_of_many(k + 1, left - 1)).await }
+}
+
+/// A function with both: its load waits for the place in which the call runs that waits for the load.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_waits_for_a_place_of_its_own_function_is_no_dead_lock() {
+    let holder = tokio::spawn(holds(1));
+    yield_now().await;
+    let leader = tokio::spawn(own(1));
+    let followers = twenty(|| own(1));
+    let ended = tokio::time::timeout(ms(60_000), async {
+        assert_eq!(holder.await.unwrap(), Ok(1));
+        assert_eq!(leader.await.unwrap(), Ok(1));
+        assert_eq!(joined(followers).await, vec![Ok(1); 20]);
+    });
+    ended.await.expect("they wait for each other");
+    assert_eq!(one_of_many(100, 1).await, Ok(101));
+    let both = async { tokio::join!(one_of_many(1, 3), one_of_many(2, 3), one_of_many(3, 1)) };
+    let ended = tokio::time::timeout(ms(60_000), both).await.expect("they wait for each other");
+    assert_eq!(ended, (Ok(4), Ok(4), Ok(4)));
+}
+
+policy! {
+    static CIRCLE: Bulkhead = { max = 1, queue = 10 };
+}
+
+#[bulkhead(CIRCLE)]
+async fn waits_for_the_second() -> Result<u32, Error> {
+    sleep(ms(20)).await;
+    second().await
+}
+
+#[cached(ttl = 10s, key = ())]
+async fn second() -> Result<u32, Error> {
+    first().await
+}
+
+#[cached(ttl = 10s, key = ())]
+#[bulkhead(CIRCLE)]
+async fn first() -> Result<u32, Error> {
+    sleep(ms(10)).await;
+    Ok(1)
+}
+
+#[cached(ttl = 10s, key = k)]
+#[bulkhead(max = 1, queue = 10, key = k % 2)]
+async fn in_places_of_keys(k: u32, left: u32) -> Result<u32, Error> {
+    sleep(ms(1)).await;
+    if left == 0 { Ok(k) } else { Box::pin(in_places_of_keys(k + 2, left - 1)).await }
+}
+
+#[cached(ttl = 10s, key = k)]
+#[bulkhead(adaptive, initial = 1, max = 1, queue = 10)]
+async fn in_learnt_places(k: u32, left: u32) -> Result<u32, Error> {
+    sleep(ms(1)).await;
+    if left == 0 { Ok(k) } else { Box::pin(in_learnt_places(k + 2, left - 1)).await }
+}
+
+/// The call in the place waits for one load, that for another, and that for the place; or each of several does so.
+#[tokio::test(start_paused = true)]
+async fn longer_circles_of_loads_and_places_are_no_dead_lock() {
+    let holder = tokio::spawn(waits_for_the_second());
+    yield_now().await;
+    let inner = tokio::spawn(first());
+    yield_now().await;
+    let calls = vec![holder, inner, tokio::spawn(second())];
+    let ends = tokio::time::timeout(ms(60_000), joined(calls)).await.expect("they wait for each other");
+    assert_eq!(ends, vec![Ok(1); 3]);
+    macro_rules! ends {
+        ($call:ident) => {
+            let calls = [(1, 3), (3, 2), (5, 1), (2, 2)].map(|(k, left)| tokio::spawn($call(k, left)));
+            let ended = tokio::time::timeout(ms(60_000), joined(calls.into())).await;
+            assert_eq!(ended.expect(stringify!($call)), [Ok(7), Ok(7), Ok(7), Ok(6)]);
+        };
+    }
+    ends!(in_places_of_keys);
+    ends!(in_learnt_places);
+}

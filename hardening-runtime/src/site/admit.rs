@@ -325,7 +325,8 @@ impl Call<'_> {
         let until = patience.min(max_wait);
         // A permit of an enclosing call that another call inside it gives back will do as well.
         let mut loan = None;
-        let _wants = loading::want(Policy::of(bulkhead));
+        let own_load = self.attached.as_ref().and_then(|attached| attached.load.clone());
+        let _wants = loading::want(Policy::of(bulkhead), own_load);
         let _waits = self.wait_holding(bulkhead);
         let mut place = pin!(bulkhead.queue_until(until));
         let entered = Self::until_of(

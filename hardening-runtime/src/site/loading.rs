@@ -54,9 +54,10 @@ pub(super) struct Wants {
     place: usize,
 }
 
-/// Begins to wait for a place; `None` outside of loads.
-pub(super) fn want(place: Policy) -> Option<Wants> {
-    let loads = LOADING.with_borrow(Clone::clone);
+/// Begins to wait for a place; `own` is the load of the call that waits. `None` outside of loads.
+pub(super) fn want(place: Policy, own: Option<Arc<Mark>>) -> Option<Wants> {
+    let mut loads = LOADING.with_borrow(Clone::clone);
+    loads.extend(own);
     let place = place.state();
     for load in &loads {
         load.begin_to_want(place);
