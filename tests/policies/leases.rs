@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use hardening::{Rejected, bulkhead, cached, idempotent, telemetry, timeout};
+use hardening::{
+    CircuitState, Rejected, bulkhead, cached, circuit, circuit_breaker, idempotent, telemetry, timeout,
+};
 use tokio::time::{advance, sleep};
 
 /// What a body shows of itself.
@@ -256,4 +258,38 @@ async fn a_result_is_loaded_anew_without_the_key_of_a_request() {
     assert_eq!(joined(12, 6).await, Ok(11));
     sleep(Duration::from_secs(11)).await;
     assert_eq!((joined(13, 6).await, joined(12, 6).await), (Ok(12), Ok(11)));
+}
+
+/// Panics when it is dropped while it waits.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "a destructor");
+    }
+}
+
+#[idempotent(key = number, fingerprint = (), lease = 3s)]
+#[circuit_breaker(consecutive = 1, open_for = 5s)]
+async fn armed(number: u32, first: bool) -> Result<u32, Rejected> {
+    let _bomb = first.then(|| Bomb);
+    sleep(Duration::from_secs(if first { 60 } else { 0 })).await;
+    Ok(number)
+}
+
+/// The body of a run that has lost its key is dropped as part of the call: a panic of its destructors is the call's.
+#[tokio::test(start_paused = true)]
+async fn a_destructor_that_panics_when_a_key_is_lost_is_a_panic_and_a_failure() {
+    let mut held_up = Box::pin(armed(1, true));
+    assert!(poll_once(&mut held_up).await.is_none());
+    advance(Duration::from_secs(4)).await;
+    assert_eq!(armed(1, false).await, Ok(1));
+    assert!(tokio::spawn(held_up).await.unwrap_err().is_panic());
+    let mut text = String::new();
+    telemetry::calls::render(&mut text);
+    for (outcome, count) in [("panicked", 1), ("cancelled", 0), ("success", 1)] {
+        let line = format!("hardening_calls_total{{call=\"leases::armed\",outcome=\"{outcome}\"}} {count}\n");
+        assert!(text.contains(&line), "{line}");
+    }
+    assert_eq!(circuit("leases::armed").unwrap().state(), CircuitState::Open);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hardening::{Rejected, cached, circuit_breaker, deadline, fallback, timeout};
+use hardening::{Rejected, cached, circuit_breaker, deadline, fallback, hedged, retry, timeout};
 use tokio::time::{Instant, sleep};
 
 use super::handover::{Error, joined, twenty};
@@ -216,4 +216,56 @@ async fn an_error_of_the_impl_s_parameters_needs_no_more_bounds_than_without_the
     let (leader, follower) = tokio::join!(shelf.price(0), shelf.price(0));
     assert_eq!(leader, Err(Error::Down));
     assert!(matches!(follower, Err(Error::Rejected(Rejected::LoadFailed { .. }))), "{follower:?}");
+}
+
+/// Panics when it is dropped while it waits.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "a destructor");
+    }
+}
+
+/// What the function's own time cuts is the function's, and so is a panic in what the cut body leaves behind.
+#[tokio::test(start_paused = true)]
+async fn a_destructor_that_panics_in_a_load_that_was_cut_ends_the_flight_for_all() {
+    static LOADS: AtomicU32 = AtomicU32::new(0);
+    async fn armed() -> Result<u32, Error> {
+        LOADS.fetch_add(1, Ordering::SeqCst);
+        let _bomb = Bomb;
+        std::future::pending().await
+    }
+    #[cached(ttl = 10s, key = ())]
+    #[timeout(50ms)]
+    async fn under_timeout() -> Result<u32, Error> {
+        armed().await
+    }
+    #[cached(ttl = 10s, key = ())]
+    #[deadline(50ms)]
+    #[retry(attempts = 3, backoff = 1ms, idempotent)]
+    async fn under_deadline() -> Result<u32, Error> {
+        armed().await
+    }
+    #[cached(ttl = 10s, key = ())]
+    #[timeout(50ms)]
+    #[hedged(after = 20ms, idempotent)]
+    async fn hedged_load() -> Result<u32, Error> {
+        armed().await
+    }
+    macro_rules! ends_for_all {
+        ($($load:ident)+) => {$(
+            let leader = tokio::spawn($load());
+            tokio::task::yield_now().await;
+            let followers = twenty($load);
+            assert!(leader.await.unwrap_err().is_panic(), stringify!($load));
+            let ends = joined(followers).await;
+            let failed = |end: &Result<u32, Error>| matches!(end, Err(Error::Rejected(Rejected::LoadFailed { .. })));
+            assert!(ends.iter().all(failed), "{}: {ends:?}", stringify!($load));
+        )+};
+    }
+    ends_for_all! { under_timeout under_deadline }
+    assert_eq!(LOADS.swap(0, Ordering::SeqCst), 2, "one each");
+    ends_for_all! { hedged_load }
+    assert!(LOADS.load(Ordering::SeqCst) <= 2);
 }

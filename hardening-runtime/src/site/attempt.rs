@@ -64,6 +64,16 @@ impl<'c> Call<'c> {
         }
         polled
     }
+
+    /// Says that a body which was cut is dropped before anything else happens: what its destructors do is done by the user's code,
+    /// and a panic of theirs is one of the call and of its load.
+    #[cold]
+    pub(super) fn drops_body(&mut self, cx: &Context<'_>) {
+        self.phase = Phase::Polling;
+        if let Some(load) = self.attached.as_ref().and_then(|attached| attached.load.as_ref()) {
+            load.begin_poll(cx);
+        }
+    }
 }
 
 #[cfg(feature = "testing")]
@@ -125,8 +135,7 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         }
         call.refuse(call.cut());
         call.refusal.ran = true;
-        // The body is dropped before anything else happens: what its destructors do is done by the user's code.
-        call.phase = Phase::Polling;
+        call.drops_body(cx);
         Poll::Ready(Outcome::Refused(Cut(())))
     }
 }

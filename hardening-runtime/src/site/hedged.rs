@@ -9,7 +9,6 @@ use tokio::time::Sleep;
 
 use super::Call;
 use super::Outcome;
-use super::call::Phase;
 use super::execution::{End, Failed, MayFail, Other, Place, Race};
 use super::held::OfCall;
 use super::refusal::Refusal;
@@ -225,8 +224,7 @@ impl<'c> Call<'c> {
             other.timer = clock::timer(other.limit, self.state.name).map(Box::pin);
         }
         other.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx)).map(|()| {
-            // It is dropped next, and its destructors are the user's code.
-            self.phase = Phase::Polling;
+            self.drops_body(cx);
             End::Cut
         })
     }
@@ -252,9 +250,8 @@ where
         }
         let Some(begin) = this.begin else { return Poll::Pending };
         if this.first.is_none() {
-            // Its caller drops it before another is begun; what its destructors do is done by the user's code.
-            call.suspend();
-            call.phase = Phase::Polling;
+            // Its caller drops it before another is begun.
+            call.drops_body(cx);
             let race = std::mem::replace(race, Race::new());
             let rest = this.begin.take().map_or(Rest::Over, |begin| Rest::Open(begin, race));
             return Poll::Ready((Outcome::Refused(Cut(())), rest));

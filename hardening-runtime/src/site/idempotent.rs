@@ -256,6 +256,10 @@ impl Call<'_> {
     #[cold]
     pub(super) fn lose_key(&mut self) {
         self.refusal = Refusal::because(Reason::IdempotencyConflict);
+        // A body in hand is dropped next, and its destructors are the user's code.
+        if self.phase == Phase::InHand {
+            self.phase = Phase::Polling;
+        }
     }
 
     /// Whether [`Call::lose_key`] ended the attempt. A request that is refused for another's sake has none.
