@@ -16,6 +16,7 @@ mod load_failed;
 mod nested;
 mod nested_told;
 mod overload;
+mod probes;
 mod recursion;
 mod refresh;
 mod requires;

@@ -120,8 +120,9 @@ impl CircuitBreaker {
         }
     }
 
+    /// When a probe has failed whose body runs still. One that is slow cannot close the circuit, whatever it answers.
     pub(super) fn time_of_probe_ends(&self, began: Nanos) -> Nanos {
-        began.saturating_add(self.rules.probe_timeout.get())
+        began.saturating_add(self.rules.probe_timeout.get().min(self.rules.slow_call.get()))
     }
 
     /// Whether calls in flight that are slow by now open the circuit, together with what the window holds. Each is counted there
@@ -172,9 +173,10 @@ impl CircuitBreaker {
     /// long before.
     fn next_answer(&self, generation: u32, now: Nanos) -> Nanos {
         let whole = self.rules.probe_timeout.get();
-        let first = self.flights.first(generation);
-        let left = first.map_or(whole, |began| self.time_of_probe_ends(began).saturating_sub(now));
-        left.min(ASK_AGAIN)
+        let (running, waiting) = self.flights.first(generation);
+        let ends = running.map(|began| self.time_of_probe_ends(began)).into_iter();
+        let first = ends.chain(waiting.map(|since| since.saturating_add(whole))).min();
+        first.map_or(whole, |over| over.saturating_sub(now)).min(ASK_AGAIN)
     }
 
     /// Whether an attempt that waited since it was admitted may begin: nobody has opened or closed the circuit meanwhile.

@@ -164,12 +164,14 @@ impl Flights {
         }
     }
 
-    /// When the attempt whose time is over first began to wait or to run.
-    pub(super) fn first(&self, generation: u32) -> Option<Nanos> {
+    /// When the oldest running body began, and the attempt that has waited longest began to wait.
+    pub(super) fn first(&self, generation: u32) -> (Option<Nanos>, Option<Nanos>) {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_generation = inner.generation == generation;
-        let first = inner.running.first().into_iter().chain(inner.waiting.first()).map(|(began, _)| *began);
-        first.min().filter(|_| of_generation)
+        if inner.generation != generation {
+            return (None, None);
+        }
+        let since = |set: &BTreeSet<(Nanos, u32)>| set.first().map(|(began, _)| *began);
+        (since(&inner.running), since(&inner.waiting))
     }
 
     /// When the oldest running body began.
@@ -229,7 +231,7 @@ mod tests {
         flights.wait(1, token, 12);
         assert_eq!((flights.oldest(1), flights.running_since(1, 100)), (None, 0));
         assert!(!flights.is_empty(1));
-        assert_eq!(flights.first(1), Some(12));
+        assert_eq!(flights.first(1), (None, Some(12)));
         assert!(flights.run(1, token, 50));
         assert_eq!((flights.oldest(1), flights.running_since(1, 49)), (Some(50), 0));
         flights.wait(1, token, 55);
@@ -243,7 +245,7 @@ mod tests {
         let tokens = [(); 3].map(|()| flights.begin(1, 0));
         flights.wait(1, tokens[0], 10);
         flights.wait(1, tokens[1], 20);
-        assert_eq!((flights.first(1), flights.first(2)), (Some(0), None));
+        assert_eq!((flights.first(1), flights.first(2)), ((Some(0), Some(10)), (None, None)));
         assert_eq!([9, 10, 10].map(|latest| flights.lapse(1, latest)), [0, 1, 0]);
         assert_eq!(flights.lapse(2, 100), 0, "of another generation");
         assert!(!flights.run(1, tokens[0], 30) && flights.run(1, tokens[1], 30));
@@ -251,7 +253,7 @@ mod tests {
         assert_eq!(flights.lapse(1, 100), 0, "those that run are none that wait");
         assert_eq!(tokens.map(|token| flights.end(1, token)), [Ended::Lapsed, Ended::Ran(30), Ended::Ran(0)]);
         assert_eq!(flights.end(1, tokens[0]), Ended::Unknown);
-        assert_eq!(flights.first(1), Some(40));
+        assert_eq!(flights.first(1), (Some(40), None));
     }
 
     #[test]

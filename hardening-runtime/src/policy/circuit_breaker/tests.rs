@@ -250,11 +250,30 @@ fn a_slow_success_of_a_probe_opens_again() {
 }
 
 #[test]
+fn a_probe_is_late_from_the_moment_on_at_which_it_is_slow() {
+    let breaker = breaker(CircuitBreakerSpec { slow_call: Some(Duration::from_secs(1)), ..SPEC });
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    let slow = admitted(&breaker, 2 * SECOND);
+    assert_eq!(breaker.admit(3 * SECOND - 5), refused(5));
+    assert_eq!(breaker.state(3 * SECOND - 1), CircuitState::HalfOpen);
+    assert_eq!(breaker.state(3 * SECOND), CircuitState::Open);
+    assert_eq!(breaker.admit(3 * SECOND), refused(2 * SECOND));
+    breaker.record(slow, 4 * SECOND, Verdict::Success, 2 * SECOND);
+    // One that waits has the whole time of a probe to begin.
+    let probe = admitted(&breaker, 5 * SECOND);
+    let waiting = breaker.waits(probe, 5 * SECOND).expect("a probe is known");
+    assert_eq!(breaker.admit(9 * SECOND + 5), refused(SECOND - 5));
+    assert!(waiting.begins(9 * SECOND + 5));
+    assert_eq!(breaker.state(10 * SECOND + 4), CircuitState::HalfOpen);
+    assert_eq!(breaker.state(10 * SECOND + 5), CircuitState::Open);
+}
+
+#[test]
 fn other_numbers_are_in_force_at_once_and_the_state_stays() {
     let (breaker, probe) = probing(2);
     let other = CircuitBreakerSpec {
         consecutive: Some(3),
-        slow_call: Some(Duration::from_secs(1)),
+        slow_call: Some(Duration::from_secs(5)),
         open_for: DurationRange::secs(7, 7),
         probes: 2,
         ..SPEC
@@ -264,7 +283,7 @@ fn other_numbers_are_in_force_at_once_and_the_state_stays() {
     let second = admitted(&breaker, 3 * SECOND);
     assert_eq!(breaker.admit(6 * SECOND - 5), refused(5), "the attempt's timeout bounds a probe");
     for probe in [probe, second] {
-        breaker.record(probe, 4 * SECOND, Verdict::Success, SECOND - 1);
+        breaker.record(probe, 4 * SECOND, Verdict::Success, 5 * SECOND - 1);
     }
     for failure in 1..=3 {
         assert_eq!(breaker.state(4 * SECOND), CircuitState::Closed, "before failure {failure}");
