@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hardening::{ByteSize, Rejected, cache, cached};
+use hardening_spec::settings::{Raw, set};
 use tokio::time::sleep;
 
 static LOADS: AtomicU32 = AtomicU32::new(0);
@@ -120,6 +121,93 @@ async fn errors_that_are_kept_and_refreshed_results_count_too() {
         (len, bytes),
         "the result of a refresh takes the place of the old one"
     );
+}
+
+/// Puts a number in force, as a settings file does.
+fn put(call: &str, key: &str, value: i64) {
+    let site = hardening::catalogue::site(call).unwrap();
+    let mut spec = site.own();
+    set(&mut spec, "cached", key, Raw::Int(value)).unwrap();
+    site.configure(&spec);
+}
+
+#[cached(ttl = 1h, key = k, max_bytes = 10KiB)]
+async fn of_type<T: ByteSize + Clone + Send + Sync + 'static>(k: u32, value: T) -> Result<T, Rejected> {
+    LOADS_OF_TYPES.fetch_add(k, Ordering::SeqCst);
+    Ok(value)
+}
+
+static LOADS_OF_TYPES: AtomicU32 = AtomicU32::new(0);
+
+/// A generic function's results are in one store for each type, under one bound.
+#[tokio::test(start_paused = true)]
+async fn the_types_of_a_generic_function_share_the_bound() {
+    let kept = cache("bytes::of_type").unwrap();
+    for k in 0..50 {
+        of_type(k, "x".repeat(500)).await.unwrap();
+        of_type(k, vec![1_u8; 500]).await.unwrap();
+        of_type(k, vec![Some(1_u64); 60]).await.unwrap();
+        assert!(kept.bytes().unwrap() <= 10 * 1024, "{:?}", kept.bytes());
+    }
+    assert!(kept.len() >= 10, "{}", kept.len());
+    // What came last is kept, however large the others are and it is.
+    of_type(1000, "x".repeat(9_000)).await.unwrap();
+    let loads = LOADS_OF_TYPES.load(Ordering::SeqCst);
+    of_type(1000, "x".repeat(9_000)).await.unwrap();
+    assert_eq!((kept.bytes().unwrap() <= 10 * 1024, LOADS_OF_TYPES.load(Ordering::SeqCst)), (true, loads));
+    of_type(1, vec![1_u8; 3_000]).await.unwrap();
+    assert!((3_000..7_000).contains(&kept.bytes().unwrap()), "the largest one gave way: {:?}", kept.bytes());
+    of_type(2, "x".repeat(3_000)).await.unwrap();
+    put("bytes::of_type", "max_bytes", 4_000);
+    assert!((3_000..4_000).contains(&kept.bytes().unwrap()), "{:?}", kept.bytes());
+}
+
+static GROWN: AtomicU32 = AtomicU32::new(100);
+
+#[cached(ttl = 1s, jitter = 1%, key = k, max_bytes = 4KiB, stale_while_revalidate = 1h, stale_if_error = 1h)]
+async fn grows(k: u32) -> Result<String, Rejected> {
+    let _ = k;
+    Ok("x".repeat(GROWN.load(Ordering::SeqCst) as usize))
+}
+
+/// A refresh in the background brings what has no room: the old result is not served in its place.
+#[tokio::test(start_paused = true)]
+async fn what_a_refresh_makes_larger_than_the_bound_replaces_the_old_result_nevertheless() {
+    for k in 0..5 {
+        assert_eq!(grows(k).await.unwrap().len(), 100);
+    }
+    GROWN.store(10_000, Ordering::SeqCst);
+    sleep(Duration::from_secs(2)).await;
+    for k in 0..5 {
+        assert_eq!(grows(k).await.unwrap().len(), 100, "stale, and refreshed");
+    }
+    sleep(Duration::from_millis(1)).await;
+    let kept = cache("bytes::grows").unwrap();
+    assert_eq!((kept.len(), kept.bytes()), (0, Some(0)));
+    assert_eq!(grows(0).await.unwrap().len(), 10_000);
+}
+
+#[cached(ttl = 1h, key = k, max_bytes = 100KiB)]
+async fn tuned(k: u32) -> Result<(Arc<str>, Option<Vec<u8>>), Rejected> {
+    Ok((k.to_string().into(), Some(vec![0; 1000])))
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_that_settings_lower_hold_at_once() {
+    let kept = cache("bytes::tuned").unwrap();
+    for k in 0..80 {
+        tuned(k).await.unwrap();
+    }
+    assert!(kept.len() >= 60, "{}", kept.len());
+    put("bytes::tuned", "max_bytes", 5_000);
+    assert!(kept.bytes().unwrap() <= 5_000 && !kept.is_empty(), "{:?}", kept.bytes());
+    put("bytes::tuned", "max_bytes", 100_000);
+    for k in 0..50 {
+        tuned(k).await.unwrap();
+    }
+    assert!(kept.len() >= 50, "{}", kept.len());
+    put("bytes::tuned", "max_entries", 3);
+    assert_eq!(kept.len(), 3);
 }
 
 #[cfg(feature = "service")]

@@ -324,6 +324,7 @@ impl Call<'_> {
         self.leave_load();
         if let Outcome::Returned(Ok(value)) = &settled {
             stores.of::<K, T>().keep(leader, value.clone(), bytes, self.now, random());
+            stores.share_room::<K, T>();
             return settled;
         }
         let stands_in = self.close_load(stores, (leader, spare), &settled, handed);
@@ -357,10 +358,12 @@ impl Call<'_> {
         match &settled {
             Outcome::Returned(result @ Ok(_)) => {
                 store.keep(leader, result.clone(), bytes, self.now, random());
+                stores.share_room::<K, Result<T, E>>();
                 return settled;
             }
             Outcome::Returned(result @ Err(_)) if negative => {
                 store.keep_error(leader, spare, result.clone(), bytes, self.now);
+                stores.share_room::<K, Result<T, E>>();
                 return settled;
             }
             _ => {}

@@ -19,6 +19,7 @@ trait Untyped: Send + Sync {
     fn clear(&self);
     fn len(&self) -> usize;
     fn bytes(&self) -> Option<u64>;
+    fn evict(&self, spares_newest: bool) -> bool;
     fn tune(&self, spec: &CacheSpec);
 }
 
@@ -51,6 +52,10 @@ where
 
     fn bytes(&self) -> Option<u64> {
         Self::bytes(self)
+    }
+
+    fn evict(&self, spares_newest: bool) -> bool {
+        Self::evict(self, spares_newest)
     }
 
     fn tune(&self, spec: &CacheSpec) {
@@ -95,6 +100,8 @@ pub struct Stores {
     first: OnceLock<Box<dyn Untyped>>,
     /// The others. They live as long as the site, as the types do.
     others: RwLock<Vec<&'static dyn Untyped>>,
+    /// Whether there are others.
+    has_others: AtomicBool,
     requests: [AtomicU64; Request::ALL.len()],
     /// Whether a load has asked for its own key.
     recursed: AtomicBool,
@@ -108,6 +115,7 @@ impl Stores {
             off: Tunable::default(),
             first: OnceLock::new(),
             others: RwLock::default(),
+            has_others: AtomicBool::new(false),
             requests: Default::default(),
             recursed: AtomicBool::new(false),
         }
@@ -134,6 +142,32 @@ impl Stores {
         let Some(spec) = spec else { return };
         *self.spec.write().unwrap_or_else(PoisonError::into_inner) = *spec;
         self.each(|store| store.tune(spec));
+        if self.has_others.load(Ordering::Relaxed) {
+            self.give_way(|_| false);
+        }
+    }
+
+    /// After a result of these types was kept: the stores of a generic function have one bound on their size together.
+    #[inline]
+    pub(crate) fn share_room<K: 'static, V: 'static>(&self) {
+        if self.has_others.load(Ordering::Relaxed) {
+            self.give_way(|store| store.store().is::<Store<K, V>>());
+        }
+    }
+
+    /// Evicts from the largest store until the bound on their size holds, the newest result of one that `spares_newest` excepted.
+    #[cold]
+    fn give_way(&self, spares_newest: impl Fn(&dyn Untyped) -> bool) {
+        let Some(bound) = self.spec().max_bytes else { return };
+        let mut stores: Vec<&dyn Untyped> = self.first.get().map(|store| &**store).into_iter().collect();
+        // Not under the lock: what goes has destructors of the user's.
+        stores.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
+        while stores.iter().filter_map(|store| store.bytes()).sum::<u64>() > bound {
+            stores.sort_by_key(|store| std::cmp::Reverse(store.bytes()));
+            if !stores.iter().any(|store| store.evict(spares_newest(*store))) {
+                return;
+            }
+        }
     }
 
     /// Forgets every result.
@@ -162,6 +196,7 @@ impl Stores {
             find(&others).unwrap_or_else(|| {
                 let store: &'static Store<K, V> = Box::leak(Box::new(Store::new(&self.spec())));
                 others.push(store);
+                self.has_others.store(true, Ordering::Relaxed);
                 store
             })
         })

@@ -238,6 +238,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         self.weighed.as_ref().map(Weighed::bytes)
     }
 
+    /// Evicts one result to make room in another store under the same bound, other than the newest one if that is spared. False
+    /// when there is none, or no bound on their size.
+    pub(super) fn evict(&self, spares_newest: bool) -> bool {
+        self.weighed.as_ref().is_some_and(|weighed| weighed.evict(spares_newest))
+    }
+
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -21,6 +21,8 @@ struct Ring<K, V> {
     entries: Vec<Option<Entry<K, V>>>,
     free: Vec<usize>,
     hand: usize,
+    /// Where the newest entry stands, unless it is gone.
+    newest: usize,
     bytes: u64,
     max_bytes: u64,
     max_entries: usize,
@@ -42,6 +44,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
             entries: Vec::new(),
             free: Vec::new(),
             hand: 0,
+            newest: 0,
             bytes: 0,
             max_bytes: spec.max_bytes?,
             max_entries: spec.max_entries as usize,
@@ -78,6 +81,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
             ring.entries.len() - 1
         });
         ring.entries[at] = entry;
+        ring.newest = at;
         ring.places.insert(key, at);
         ring.bytes += bytes;
         drop(ring);
@@ -96,6 +100,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
         let gone = std::mem::take(&mut ring.entries);
         drop(ring);
         drop(gone);
+    }
+
+    /// Evicts one entry to make room elsewhere, other than the newest one if that is spared. False when there is none.
+    pub(super) fn evict(&self, spares_newest: bool) -> bool {
+        let mut ring = self.ring();
+        let spared = spares_newest.then_some(ring.newest);
+        let gone = ring.evict(spared);
+        drop(ring);
+        gone.is_some()
     }
 
     /// Puts other bounds in force.
@@ -133,12 +146,24 @@ impl<K: Hash + Eq + Clone, V> Ring<K, V> {
             && (self.places.len() + entries > self.max_entries
                 || self.bytes.saturating_add(bytes) > self.max_bytes)
         {
+            gone.extend(self.evict(None));
+        }
+    }
+
+    /// Takes out the next entry that was not used since the hand came by last, and that is not at `spared`.
+    fn evict(&mut self, spared: Option<usize>) -> Option<Entry<K, V>> {
+        let is_kept = spared.is_some_and(|at| self.entries.get(at).is_some_and(Option::is_some));
+        if self.places.len() == usize::from(is_kept) {
+            return None;
+        }
+        loop {
             self.hand = if self.hand + 1 < self.entries.len() { self.hand + 1 } else { 0 };
             match &mut self.entries[self.hand] {
+                Some(_) if Some(self.hand) == spared => {}
                 Some(entry) if entry.used => entry.used = false,
                 Some(entry) => {
                     let key = entry.key.clone();
-                    gone.extend(self.remove(&key));
+                    return self.remove(&key);
                 }
                 None => {}
             }
@@ -186,6 +211,23 @@ mod tests {
             assert!(bytes <= 10_000 && ring.places.len() <= 20 && ring.entries.len() <= 20);
             assert!(ring.entries.iter().flatten().all(|entry| model[&entry.key] == entry.bytes));
         }
+    }
+
+    #[test]
+    fn one_goes_for_another_store_and_the_newest_may_stay() {
+        let held = weighed(10, 1_000_000);
+        assert!(!held.evict(false) && !held.evict(true));
+        for key in 0..3 {
+            held.insert(key, key, 1);
+        }
+        assert!(held.get(&0).is_some() && held.get(&1).is_some());
+        assert!(held.evict(true) && held.evict(true), "they were used, but there is nothing else");
+        assert!(!held.evict(true) && held.get(&2).is_some());
+        held.remove(&2);
+        assert!(!held.evict(true));
+        held.insert(3, 3, 1);
+        assert!(!held.evict(true) && held.evict(false));
+        assert_eq!((held.len(), held.bytes()), (0, 0));
     }
 
     #[test]
