@@ -175,3 +175,126 @@ async fn a_refusal_names_the_limit_as_settings_and_metrics_do() {
     assert_eq!(refused(limited_thrice(4).await), ("told::limited_thrice", 5));
     assert_eq!(["", ".rate_limited_2", ".rate_limited_3"].map(decided), [1, 1, 4]);
 }
+
+#[retry(attempts = 2, backoff = 1ms, budget = none, idempotent)]
+async fn outer_attempt() -> Result<u32, Rejected> {
+    let _ = tokio::join!(hedged_inside(), plain_inside());
+    see("after both");
+    let _ = answered_inside().await;
+    tokio::spawn(plain_inside()).await.unwrap()?;
+    Err(Rejected::ShuttingDown)
+}
+
+#[hedged(after = 5ms, max = 2, budget = 100%, idempotent)]
+async fn hedged_inside() -> Result<u32, Rejected> {
+    let number = timed_inside().await?;
+    sleep(Duration::from_millis(if number == 3 { 1 } else { 100 })).await;
+    assert_eq!(context::attempt(), number);
+    Ok(number)
+}
+
+#[timeout(1s)]
+#[bulkhead(max = 50)]
+async fn timed_inside() -> Result<u32, Rejected> {
+    tokio::task::yield_now().await;
+    see("timed");
+    Ok(context::attempt())
+}
+
+async fn plain_inside() -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(2)).await;
+    see("plain");
+    Ok(0)
+}
+
+#[fallback({ see("fallback"); Ok(0) })]
+#[retry(attempts = 2, backoff = 1ms, budget = none, idempotent)]
+async fn answered_inside() -> Result<u32, Rejected> {
+    Err(Rejected::ShuttingDown)
+}
+
+#[cached(ttl = 1s, jitter = 1%, key = k, stale_while_revalidate = 1m)]
+async fn load_in_attempt(k: u32) -> Result<u32, Rejected> {
+    sleep(Duration::from_millis(50)).await;
+    let _ = k;
+    Ok(context::attempt())
+}
+
+#[retry(attempts = 3, backoff = 1ms, budget = none, idempotent)]
+async fn loads_in_its_third(k: u32) -> Result<u32, Rejected> {
+    if context::attempt() < 3 { Err(Rejected::ShuttingDown) } else { load_in_attempt(k).await }
+}
+
+/// Executions side by side, a fallback, a spawned task and loads inside attempts.
+#[tokio::test(start_paused = true)]
+async fn numbers_are_those_of_the_nearest_attempt_around_the_code() {
+    let _ = outer_attempt().await;
+    assert_eq!(seen("after both"), [1, 2]);
+    assert_eq!(seen("timed"), [1, 2, 3, 1, 2], "the budget pays for three extra executions");
+    assert_eq!(seen("plain"), [1, 1, 2, 1], "beside the executions, and in a task");
+    assert_eq!(seen("fallback"), [1, 2], "of the attempt around the call");
+
+    assert_eq!(loads_in_its_third(1).await, Ok(3));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(loads_in_its_third(1).await, Ok(3), "stale");
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(load_in_attempt(1).await, Ok(1), "a refresh is nobody's attempt");
+    let leader = tokio::spawn(tokio::time::timeout(Duration::from_millis(20), loads_in_its_third(2)));
+    sleep(Duration::from_millis(10)).await;
+    let follower = tokio::spawn(load_in_attempt(2));
+    assert!(leader.await.unwrap().is_err());
+    assert_eq!(follower.await.unwrap(), Ok(1), "it leads now, and repeats nothing");
+}
+
+#[rate_limited(1/h, burst = 1)]
+async fn floods() -> Result<u32, Rejected> {
+    Ok(1)
+}
+
+/// A reader with room for one, readers that come and go on another thread, and one whose `next` is dropped again and again.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_loses_events_counts_them_and_harms_no_other() {
+    let (mut tiny, mut whole) =
+        (events::subscribe_with_capacity(0), events::subscribe_with_capacity(1 << 20));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let ours = |event: &events::Event| event.call == "told::floods";
+    floods().await.unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                drop(events::subscribe_with_capacity(3));
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let flood = async {
+            for _ in 0..1000 {
+                floods().await.unwrap_err();
+            }
+        };
+        scope.spawn(move || runtime.block_on(flood)).join().unwrap();
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    assert!(tiny.lost() >= 999 && tiny.try_next().is_some() && tiny.try_next().is_none());
+    let mut found = 0;
+    while let Some(event) = whole.try_next() {
+        found += u32::from(ours(&event));
+    }
+    assert_eq!((found, whole.lost()), (1000, 0));
+
+    let flood = tokio::spawn(async {
+        for _ in 0..50 {
+            let _ = floods().await;
+            sleep(Duration::from_millis(3)).await;
+        }
+    });
+    let until = tokio::time::Instant::now() + Duration::from_millis(400);
+    let mut found = 0;
+    while tokio::time::Instant::now() < until {
+        tokio::select! {
+            Some(event) = whole.next() => found += u32::from(ours(&event)),
+            () = sleep(Duration::from_millis(2)) => {}
+        }
+    }
+    flood.await.unwrap();
+    assert_eq!(found, 50);
+}
