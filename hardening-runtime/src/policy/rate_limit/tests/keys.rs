@@ -10,10 +10,12 @@ fn admits(limiter: &Limiter, key: u64, now: Nanos) -> (bool, u64) {
 #[test]
 fn another_bound_of_keys_holds_at_once() {
     let limiter = keyed(1, 1);
+    assert!(limiter.keyed.as_ref().unwrap().is_empty());
     let tune = |max_keys| {
         limiter.tune_at(Some(&each_second(1).with_key(true).with_max_keys(max_keys)), NOW);
     };
     assert_eq!(admits(&limiter, 1, NOW), (true, 0));
+    assert!(!limiter.keyed.as_ref().unwrap().is_empty());
     assert_eq!(admits(&limiter, 2, NOW), (true, 1), "in the limit of all that have no room");
     tune(2);
     assert_eq!((admits(&limiter, 3, NOW), limiter.keys()), ((true, 1), 2));
