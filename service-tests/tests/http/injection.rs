@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::app::Dependencies;
 use hardening_service_tests::child::{Child, main_of};
-use hardening_service_tests::client::{Http2, ask, get, request};
+use hardening_service_tests::client::{Client, Http2, ask, get, request};
 use hardening_service_tests::service::problem;
 
 const NAME: &str = "injection::child_main";
@@ -105,6 +105,23 @@ async fn what_clients_send_is_text_in_the_log_and_no_line_of_its_own() {
             assert!(!end.said.lines().any(begins), "{}", end.said);
         }
     }
+}
+
+#[tokio::test]
+async fn frames_of_which_a_library_warns_write_no_line() {
+    let child = Child::start(NAME, &[]).await;
+    let mut client = Client::connect(child.addr).await;
+    // Acknowledges nothing that was asked, 17 bytes for each line.
+    let ping = b"\0\0\x08\x06\x01\0\0\0\0unasked!".repeat(1000);
+    // The preface with empty settings, and at last more acknowledged settings than there were, which ends the connection.
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let acknowledged = b"\0\0\0\x04\x01\0\0\0\0".repeat(2);
+    client.send([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &ping, &acknowledged].concat()).await;
+    client.rest().await;
+    child.terminate().await;
+    let end = child.ended().await;
+    let of_library = |line: &&Value| line["target"].as_str().is_some_and(|target| target.starts_with("h2"));
+    assert_eq!(end.log.iter().filter(of_library).count(), 0, "{}", &end.said[..1000.min(end.said.len())]);
 }
 
 #[tokio::test]

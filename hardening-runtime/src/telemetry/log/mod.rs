@@ -26,13 +26,17 @@ use super::{escape, redact};
 use crate::service::panics;
 use crate::settings::{Log, LogFormat};
 
+/// Lines of libraries that a stranger can have written as often as it sends a frame, unless the level names them: h2 warns of each
+/// PING that acknowledges none of ours.
+const WHAT_STRANGERS_WRITE: &str = "h2::proto::ping_pong=error";
+
 /// Starts logging to standard output, and recording spans for `traces`, unless the program has a subscriber already.
 /// `RUST_LOG` wins over the settings' level.
 pub(crate) fn install(log: &Log, traces: Option<&Arc<Traces>>) {
     log.redact.iter().for_each(|name| redact::add_name(name));
     let level =
         std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| log.level.clone());
-    let filter = EnvFilter::builder().parse_lossy(level);
+    let filter = EnvFilter::builder().parse_lossy(format!("{WHAT_STRANGERS_WRITE},{level}"));
     let installed = match traces {
         // One filter for all is the cheapest.
         None => registry().with(filter).with(layer(log)).try_init(),
