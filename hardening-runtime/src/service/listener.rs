@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
@@ -19,8 +19,8 @@ use super::address::{Bound, Peer, unix_path};
 use super::client;
 use super::connection;
 use super::descriptors::{self, Backoff, Spare};
+use super::entrance::{Introduction, one};
 use super::places::{Places, Verdict};
-use super::proxy;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
@@ -40,7 +40,7 @@ pub(crate) enum Listener {
 }
 
 /// An accepted connection.
-enum Stream {
+pub(super) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
@@ -147,9 +147,11 @@ async fn accept_with(server: Arc<Server>, surface: Surface, listener: Listener, 
         let accepted = tokio::select! {
             biased;
             () = reached(&mut stages, last) => break,
-            () = hall.one_left(), if !hall.tasks.is_empty() => {
-                // Its descriptor is free.
-                pause = None;
+            left = hall.one_left(), if !hall.tasks.is_empty() => {
+                if left {
+                    // Its descriptor is free.
+                    pause = None;
+                }
                 continue;
             }
             accepted = spare.kept_full(after(pause, listener.accept())) => accepted,
@@ -183,12 +185,18 @@ struct Hall {
     places: Places<Id>,
     slots: HashMap<Id, Arc<Slot>>,
     turned_away: Arc<Semaphore>,
+    /// Connections of proxies that have said for whom they are; at most one of each.
+    introductions: mpsc::UnboundedReceiver<Introduction>,
+    introduces: mpsc::UnboundedSender<Introduction>,
 }
 
 impl Hall {
     fn new(server: Arc<Server>, surface: Surface) -> Self {
         let most = if surface == Surface::Admin { server.seats.admin } else { server.seats.public };
+        let (introduces, introductions) = mpsc::unbounded_channel();
         Self {
+            introductions,
+            introduces,
             surface,
             builder: Arc::new(connection::builder(&server.settings.http)),
             tasks: JoinSet::new(),
@@ -227,10 +235,22 @@ impl Hall {
 
     fn enters(&mut self, stream: Stream, peer: Peer) -> (Id, Arc<Slot>) {
         let slot = Slot::new();
-        let serving = one(&self.server, self.surface, &self.builder, stream, peer, Arc::clone(&slot));
+        let introduces = self.introduces.clone();
+        let serving =
+            one(&self.server, self.surface, &self.builder, stream, peer, Arc::clone(&slot), introduces);
         let id = self.tasks.spawn(serving).id();
         self.server.connections.of(self.surface).accepted.fetch_add(1, Ordering::Relaxed);
         (id, slot)
+    }
+
+    /// A proxy's connection counts for whom it is made, who has no more places through proxies than without.
+    fn is_introduced(&mut self, (id, peer, answer): Introduction) {
+        // Who came at the very end has no place, and nobody who could want it.
+        let keeps = !self.slots.contains_key(&id) || self.places.introduce(id, self.who(peer));
+        if !keeps {
+            self.server.connections.of(self.surface).refused.fetch_add(1, Ordering::Relaxed);
+        }
+        let _ = answer.send(keeps);
     }
 
     /// By whom places are counted: `None` for a proxy, behind which many are.
@@ -257,16 +277,25 @@ impl Hall {
         });
     }
 
-    /// Waits for the next connection to end.
-    async fn one_left(&mut self) {
-        let id = match self.tasks.join_next_with_id().await {
+    /// Waits for the next connection to end, or to be introduced; answers whether one has ended.
+    async fn one_left(&mut self) -> bool {
+        let left = tokio::select! {
+            biased;
+            left = self.tasks.join_next_with_id() => left,
+            Some(introduction) = self.introductions.recv() => {
+                self.is_introduced(introduction);
+                return false;
+            }
+        };
+        let id = match left {
             Some(Ok((id, ()))) => id,
             Some(Err(error)) => error.id(),
-            None => return,
+            None => return false,
         };
         self.places.leave(id);
         self.slots.remove(&id);
         self.tell();
+        true
     }
 
     fn tell(&self) {
@@ -274,7 +303,7 @@ impl Hall {
     }
 }
 
-async fn reached(stages: &mut watch::Receiver<Stage>, last: Stage) {
+pub(super) async fn reached(stages: &mut watch::Receiver<Stage>, last: Stage) {
     // The sender lives as long as the server.
     let _ = stages.wait_for(|stage| *stage >= last).await;
 }
@@ -289,84 +318,6 @@ fn backlog(listener: TcpListener) -> Vec<(Stream, Peer)> {
             Some((Stream::Tcp(TcpStream::from_std(stream).ok()?), Peer::Address(peer)))
         })
         .collect()
-}
-
-fn one(
-    server: &Arc<Server>,
-    surface: Surface,
-    builder: &Arc<auto::Builder<TokioExecutor>>,
-    stream: Stream,
-    peer: Peer,
-    slot: Arc<Slot>,
-) -> impl Future<Output = ()> + Send + 'static {
-    let (server, builder) = (Arc::clone(server), Arc::clone(builder));
-    async move {
-        let proxied =
-            surface == Surface::Public && server.settings.http.proxy_protocol == ProxyProtocol::Required;
-        let (stream, peer) = if proxied {
-            let Some(introduced) = first(&server, &slot, introduced(&server, stream, peer)).await else {
-                server.connections.of(surface).not_proxied.fetch_add(1, Ordering::Relaxed);
-                return;
-            };
-            introduced
-        } else {
-            (stream, peer)
-        };
-        let tls = server.tls.as_ref().filter(|_| surface == Surface::Public);
-        let (socket, principal, validity) = match (stream, tls) {
-            // The start refuses TLS at a Unix socket.
-            #[cfg(unix)]
-            (Stream::Unix(stream), _) => (Socket::new(stream), None, None),
-            (Stream::Tcp(stream), None) => (Socket::new(stream), None, None),
-            (Stream::Tcp(stream), Some(tls)) => {
-                let patience = tls.handshake_timeout();
-                match first(&server, &slot, tls.shake(stream, patience)).await {
-                    Some((socket, principal, validity)) => (socket, principal, Some(validity)),
-                    None => return,
-                }
-            }
-        };
-        let conn = Arc::new(Conn::new(socket, peer, principal));
-        connection::serve(server, surface, builder, conn, &slot, validity).await;
-    }
-}
-
-/// Waits for what comes before a connection's first request; once the service drains, a client has a moment left for it.
-async fn first<T>(server: &Server, slot: &Slot, coming: impl Future<Output = Option<T>>) -> Option<T> {
-    let mut stages = server.stages();
-    let drained = async {
-        reached(&mut stages, Stage::Draining).await;
-        tokio::time::sleep(connection::FIRST_WORD).await;
-    };
-    tokio::select! {
-        biased;
-        come = coming => come,
-        () = drained => None,
-        () = slot.displaced() => None,
-    }
-}
-
-/// Has a trusted proxy say for whom it connects; `None` for any other peer, and for what is no header, or none in time.
-async fn introduced(server: &Server, mut stream: Stream, peer: Peer) -> Option<(Stream, Peer)> {
-    let http = &server.settings.http;
-    if !peer.ip().is_none_or(|ip| client::is_proxy(ip, http)) {
-        tracing::debug!(%peer, "a connection from outside `http.trusted_proxies` was ended");
-        return None;
-    }
-    let read = async {
-        match &mut stream {
-            Stream::Tcp(stream) => proxy::read(stream).await,
-            #[cfg(unix)]
-            Stream::Unix(stream) => proxy::read(stream).await,
-        }
-    };
-    match tokio::time::timeout(http.header_timeout, read).await.ok()? {
-        Ok(client) => Some((stream, client.map_or(peer, Peer::Address))),
-        Err(error) => {
-            tracing::debug!(%peer, %error, "a connection without a header of the PROXY protocol was ended");
-            None
-        }
-    }
 }
 
 /// A connection that broke before it was accepted is nothing; running out of descriptors needs a pause.

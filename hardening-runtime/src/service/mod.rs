@@ -20,6 +20,7 @@ mod deadline;
 mod descriptors;
 mod drain;
 mod ending;
+mod entrance;
 mod errors;
 mod farewell;
 mod field_text;

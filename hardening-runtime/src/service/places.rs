@@ -82,8 +82,7 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         now: Nanos,
     ) -> Verdict<Id> {
         let has = self.of(peer);
-        // All but an eighth; of few places, all.
-        let share = self.most - self.most / FOR_OTHERS;
+        let share = self.share();
         if self.held.len() - self.leaving < self.most && (has < share || peer.is_none()) {
             return Verdict::Enter;
         }
@@ -138,6 +137,23 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         if let Some(peer) = peer {
             *self.peers.entry(peer).or_default() += 1;
         }
+    }
+
+    /// A proxy says that the connection is this peer's. Answers whether it keeps its place: not beyond its peer's share.
+    pub(crate) fn introduce(&mut self, id: Id, peer: Option<IpAddr>) -> bool {
+        let share = self.share();
+        let Some(held) = self.held.get_mut(&id).filter(|held| !held.leaving) else { return false };
+        let before = std::mem::replace(&mut held.peer, peer);
+        self.one_less(before);
+        let Some(peer) = peer else { return true };
+        let has = self.peers.entry(peer).or_default();
+        *has += 1;
+        *has <= share
+    }
+
+    /// How many places one peer may have: all but an eighth; of few places, all.
+    const fn share(&self) -> usize {
+        self.most - self.most / FOR_OTHERS
     }
 
     /// A connection has ended.
@@ -292,6 +308,36 @@ mod tests {
             story.comes(None, Some((Waiting::Next, since * S)), 20 * S).unwrap();
         }
         assert_eq!(story.comes(None, None, 20 * S), Ok(vec![0, 1]), "the longest idle of all");
+    }
+
+    #[test]
+    fn whom_a_proxy_introduces_has_the_share_of_one_peer() {
+        let mut places = Places::new(16);
+        let peer = |last| Some(IpAddr::from([203, 0, 113, last]));
+        let mut kept = 0;
+        for id in 0..200 {
+            if places.judge(None, |_| None, S) == Verdict::Enter {
+                places.enter(id, None);
+                if places.introduce(id, peer(1)) {
+                    kept += 1;
+                } else {
+                    places.leave(id);
+                }
+            }
+        }
+        assert_eq!((kept, places.of(peer(1))), (14, 14), "all but an eighth");
+        places.enter(200, None);
+        assert!(
+            places.introduce(200, peer(2)) && places.introduce(200, None),
+            "the proxy itself has no share"
+        );
+        // Its idle connections give way first, since it has most.
+        places.enter(201, None);
+        let Verdict::Displace(gone) = places.judge(None, |id| Some((Waiting::Next, id)), 300) else {
+            panic!()
+        };
+        assert!(gone.iter().all(|id| *id < 200), "{gone:?}");
+        assert!(!places.introduce(gone[0], peer(1)), "it is on its way out");
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
         }
         header.push(stream.read_u8().await?);
     }
+    // The parser takes Rust's numbers, which may have a sign.
+    if header.starts_with(b"PROXY TCP") && header.contains(&b'+') {
+        return Err(garbage("its port is no number"));
+    }
     client(&header)
 }
 
@@ -128,6 +132,8 @@ mod tests {
             b"PROXY TCP4 2001:db8::7 fd00::1 4711 80\r\n".to_vec(),
             b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 80 81\r\n".to_vec(),
             b"PROXY TCP4 203.0.113.7 10.0.0.1 65536 80\r\n".to_vec(),
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 +4711 80\r\n".to_vec(),
+            b"PROXY TCP6 2001:db8::7 fd00::1 4711 +80\r\n".to_vec(),
             b"PROXY UDP4 203.0.113.7 10.0.0.1 4711 80\r\n".to_vec(),
             b"PROXY TCP4\xff 203.0.113.7 10.0.0.1 4711 80\r\n".to_vec(),
             long.into_bytes(),

@@ -88,6 +88,25 @@ async fn it_comes_before_the_handshake_of_tls() {
 }
 
 #[tokio::test]
+async fn a_client_behind_a_proxy_has_the_share_of_one_peer() {
+    let running = start(&format!("{REQUIRED}connections = 16\nrate_limit = 'none'")).await;
+    let holds =
+        [&binary("203.0.113.7:4711".parse().unwrap())[..], b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        held.push(after(running.addr, &holds).await);
+    }
+    let series = r#"http_connections_total{listener="public",result="refused"}"#;
+    until("it has all it may have", || async { value(&scrape(&running).await, series) == Some(18.0) }).await;
+    // Others find the eighth that is left.
+    for client in ["203.0.113.8:1", "203.0.113.9:1", "203.0.113.8:2"] {
+        let mut http = Client::over(after(running.addr, &binary(client.parse().unwrap())).await);
+        http.send(request("GET", "/hello", &[], "")).await;
+        assert_eq!(http.reply().await.status, 200, "{client}");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_begin_with_it_is_ended_unanswered_and_counted() {
     let running = start(&format!("{REQUIRED}header_timeout = '1s'")).await;
     let plain = request("GET", "/about", &[], "");
@@ -95,6 +114,7 @@ async fn what_does_not_begin_with_it_is_ended_unanswered_and_counted() {
         plain.as_bytes(),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
         b"PROXY TCP4 203.0.113.7 10.0.0.1 4711\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"PROXY TCP4 203.0.113.7 10.0.0.1 +4711 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
         b"PROXY TCP4 203.0.113.7\0 10.0.0.1 4711 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff",
         b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0caaaabbbbccdd",
@@ -109,7 +129,7 @@ async fn what_does_not_begin_with_it_is_ended_unanswered_and_counted() {
         assert!(began.elapsed() >= Duration::from_millis(900), "{short:?}: {:?}", began.elapsed());
     }
     let series = r#"http_connections_total{listener="public",result="not_proxied"}"#;
-    until("all are counted", || async { value(&scrape(&running).await, series) == Some(9.0) }).await;
+    until("all are counted", || async { value(&scrape(&running).await, series) == Some(10.0) }).await;
 }
 
 #[tokio::test]
