@@ -325,7 +325,7 @@ impl Account {
         }
         if quiet {
             line!(debug);
-        } else if code.map_or(status >= 500 && status != 503 && status != 504, is_fault) {
+        } else if code.map_or(status >= 500 && !matches!(status, 503..=505), is_fault) {
             line!(error);
         } else {
             line!(info);

@@ -183,14 +183,12 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));
     }
-    if let Some(old) = said.has(Said::KIND).then(|| grpc::over_old_http(server, parts)).flatten() {
-        return problem(&old, account);
-    }
     if grpc::asks_health(server, parts) {
         return expired(asked, http.request_timeout, account);
     }
+    let old = said.has(Said::KIND).then(|| grpc::over_old_http(server, parts)).flatten();
     if surface == Surface::Admin {
-        return None;
+        return old.and_then(|old| problem(&old, account));
     }
     if server.headers.is_preflight(&parts.method, &parts.headers) {
         let mut response = Response::new(Body::empty());
@@ -201,6 +199,9 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     if let Some(wait) = server.limits.charge(client, account.began, &mut account.standing) {
         recent::refused("http client", "rate_limited");
         return problem(&limit::refusal(wait), account);
+    }
+    if let Some(old) = old {
+        return problem(&old, account);
     }
     // What a call of gRPC goes to is not known yet: of a service each message has a limit of its own.
     if !account.is_grpc() && body.size_hint().lower() > http.body_limit {

@@ -300,10 +300,11 @@ pub(crate) fn is_fault(code: u8) -> bool {
     matches!(code, 2 | 13 | 15)
 }
 
-/// Whether a status says that the service failed. 503 says that it refused, as it should when it is full or ends.
+/// Whether a status says that the service failed. 503 says that it refused, as it should when it is full or ends; 505 that the
+/// client speaks another version of HTTP.
 #[cfg(feature = "alerts")]
 pub(crate) fn is_error(status: u16) -> bool {
-    (500..600).contains(&status) && status != 503
+    (500..600).contains(&status) && !matches!(status, 503 | 505)
 }
 
 impl RouteStats {

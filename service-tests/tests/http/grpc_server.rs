@@ -237,6 +237,23 @@ async fn grpc_over_http1_is_told_what_it_needs() {
 }
 
 #[tokio::test]
+async fn grpc_over_http1_is_limited_like_every_request_whatever_it_is_for() {
+    let (running, _) = start("[http]\nrate_limit = '3/min'").await;
+    let mut statuses = Vec::new();
+    for path in [
+        "/shop.v1.Prices/Quote",
+        "/grpc.health.v1.Health/Check",
+        "/hello",
+        "/hello",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        let asked = request("POST", path, &[GRPC], "x");
+        statuses.push(hardening_service_tests::client::ask(running.addr, asked).await.status);
+    }
+    assert_eq!(statuses, [505, 505, 505, 429, 429]);
+}
+
+#[tokio::test]
 async fn the_admin_listener_serves_no_services() {
     let (running, _) = start("").await;
     ready(&running).await;

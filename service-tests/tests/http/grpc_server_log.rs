@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
+use hardening_service_tests::client::{ask, request};
 use hardening_service_tests::prices::text;
 use hardening_service_tests::service::until;
 use tonic::Request;
@@ -101,4 +102,10 @@ async fn a_line_says_what_the_call_ended_with_and_only_a_fault_is_an_error() {
     let http = || lines.0.lock().unwrap().iter().find(|line| line["route"] == "/hello").cloned();
     until("the line of HTTP", || async { http().is_some() }).await;
     assert!(!http().unwrap().contains_key("grpc_status"));
+    // Nobody's fault but the client's.
+    let old = request("POST", "/shop.v1.Prices/Quote", &[("content-type", "application/grpc")], "x");
+    ask(running.addr, old).await;
+    let http = || lines.0.lock().unwrap().iter().find(|line| line["status"] == "505").cloned();
+    until("the line of HTTP/1", || async { http().is_some() }).await;
+    assert_eq!(http().unwrap()["level"], Level::INFO.as_str());
 }
