@@ -81,7 +81,7 @@ mod http {
     use axum::body::Body;
     use axum::response::Response;
     use bytes::Bytes;
-    use http::header::SET_COOKIE;
+    use http::header::{CONNECTION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
     use http::{HeaderName, HeaderValue, StatusCode};
     use http_body::{Body as _, Frame};
     use serde::Serialize;
@@ -157,8 +157,7 @@ mod http {
             }
             let mut kept = Vec::with_capacity(body.len() + 256);
             kept.extend(parts.status.as_u16().to_be_bytes());
-            // A cookie is one browser's own: a session would go to whoever sends the request again.
-            let lasting = || parts.headers.iter().filter(|(name, _)| *name != SET_COOKIE);
+            let lasting = || parts.headers.iter().filter(|(name, _)| lasts(name));
             kept.extend((lasting().count() as u32).to_be_bytes());
             for (name, value) in lasting() {
                 for text in [name.as_str().as_bytes(), value.as_bytes()] {
@@ -182,6 +181,17 @@ mod http {
             *response.body_mut() = Body::from(left.to_vec());
             Some(response)
         }
+    }
+
+    /// Whether a field of an answer is given again. A cookie is one browser's own: a session would go to whoever sends the request
+    /// again. Others speak of the connection on which the first answer went (RFC 9110, section 7.6.1).
+    fn lasts(name: &HeaderName) -> bool {
+        const OF_THE_CONNECTION: [HeaderName; 6] =
+            [CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+        *name != SET_COOKIE
+            && !OF_THE_CONNECTION.contains(name)
+            && name != "keep-alive"
+            && name != "set-cookie2"
     }
 
     /// What had come of a body, and then its error.
@@ -230,6 +240,10 @@ mod http {
             for value in ["sid=1", "seen=1"] {
                 response.headers_mut().append(SET_COOKIE, HeaderValue::from_static(value));
             }
+            for name in ["connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "set-cookie2"]
+            {
+                response.headers_mut().insert(name, HeaderValue::from_static("close"));
+            }
             let (given, kept) = response.keep().await;
             assert_eq!(given.status(), 201);
             assert_eq!(given.headers().get_all(SET_COOKIE).iter().count(), 2);
@@ -238,6 +252,8 @@ mod http {
             assert_eq!(again.headers().get_all("x-twice").iter().collect::<Vec<_>>(), ["a", "b"]);
             assert_eq!(again.headers()["idempotent-replayed"], "true");
             assert!(!again.headers().contains_key(SET_COOKIE), "cookies are of one browser");
+            let names: Vec<_> = again.headers().keys().map(HeaderName::as_str).collect();
+            assert_eq!(names, ["x-twice", "idempotent-replayed"], "and others of one connection");
             assert_eq!(axum::body::to_bytes(again.into_body(), 10).await.unwrap(), [0, 1, 255].as_slice());
             assert!(Response::give_again(&[0, 200, 0, 0, 0, 9, 1]).is_none());
         }

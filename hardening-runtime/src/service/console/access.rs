@@ -59,9 +59,13 @@ fn is_same_site(headers: &HeaderMap, own: &str) -> bool {
     site && origin
 }
 
-/// The token that a request carries; `None` where it carries none.
+/// The token that a request carries; `None` where it carries none. Two are a wrong one.
 pub(super) fn token(headers: &HeaderMap) -> Option<&[u8]> {
-    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let given = all.next()?.as_bytes();
+    if all.next().is_some() {
+        return Some(b"");
+    }
     Some(match given.split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
         // Another scheme's is a wrong one.
@@ -147,6 +151,10 @@ mod tests {
         assert_eq!(given("Basic YTpi"), Some(Vec::new()));
         assert_eq!(given("x"), Some(Vec::new()));
         assert_eq!(token(&HeaderMap::new()), None);
+        let mut two = HeaderMap::new();
+        two.append(header::AUTHORIZATION, "Bearer abc".parse().unwrap());
+        two.append(header::AUTHORIZATION, "Bearer abd".parse().unwrap());
+        assert_eq!(token(&two), Some(&b""[..]));
     }
 
     #[test]
