@@ -18,7 +18,7 @@ pub(crate) mod log;
 #[cfg(feature = "service")]
 pub(crate) mod recent;
 #[cfg(feature = "service")]
-mod recorded;
+pub(crate) mod recorded;
 pub mod redact;
 #[cfg(feature = "service")]
 pub(crate) mod runtime;

@@ -130,9 +130,8 @@ impl Error {
     /// who can mend that.
     #[cfg(feature = "jwt")]
     pub(crate) fn with_causes(&self) -> String {
-        let causes = std::iter::successors(self.source(), |cause| StdError::source(*cause));
         let mut text = self.to_string();
-        for cause in causes.map(ToString::to_string) {
+        for cause in crate::telemetry::recorded::causes(self) {
             // Some errors say the text of their cause themselves.
             if !text.ends_with(&cause) {
                 text.push_str(": ");
