@@ -127,8 +127,14 @@ fn no_timer(call: &str) -> ! {
 /// Completes at a moment.
 #[cfg(feature = "service")]
 pub(crate) async fn until(at: Nanos) {
-    match instant(at) {
-        Some(at) => tokio::time::sleep_until(at).await,
+    reached(instant(at)).await;
+}
+
+/// Completes at a moment of tokio's clock, never where there is none.
+#[cfg(feature = "service")]
+pub(crate) async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

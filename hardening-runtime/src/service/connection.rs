@@ -137,7 +137,7 @@ async fn speak(
                     _ = stages.changed(), if drains_since.is_none() => Happened::Stage,
                     () = timer.as_mut() => Happened::Timer,
                     over = over(&mut validity), if cut.is_none() => Happened::Over(over),
-                    () = reached(cut) => Happened::Cut,
+                    () = clock::reached(cut) => Happened::Cut,
                 }
             }));
             tokio::select! {
@@ -199,13 +199,6 @@ enum Happened {
 async fn over(validity: &mut Option<Validity>) -> Over {
     match validity {
         Some(validity) => validity.over().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn reached(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -12,6 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::status;
+use crate::clock;
 use crate::service::panics;
 use crate::service::problem::Problem;
 use crate::service::request::{closing, late};
@@ -44,16 +45,10 @@ impl Ends {
         let end = self.end.get_or_insert_with(|| {
             let server = Arc::clone(server);
             Box::pin(async move {
-                let late_at = async {
-                    match deadline {
-                        Some(deadline) => tokio::time::sleep_until(deadline).await,
-                        None => std::future::pending().await,
-                    }
-                };
                 tokio::select! {
                     biased;
                     () = server.is_cut() => closing(),
-                    () = late_at => late(),
+                    () = clock::reached(deadline) => late(),
                 }
             })
         });

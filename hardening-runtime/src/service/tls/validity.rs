@@ -6,11 +6,11 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{CertificateError, Error};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{InForce, Tls};
-use crate::clock::since_1970;
+use crate::clock::{reached, since_1970};
 
 /// Connections that began together do not end together: each may be younger by up to this share.
 const SPREAD: f64 = 0.1;
@@ -99,13 +99,6 @@ impl Validity {
         };
         self.tls.drained[over as usize].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         over
-    }
-}
-
-async fn reached(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 
