@@ -18,6 +18,7 @@ mod key;
 pub mod layer;
 pub mod lifecycle;
 mod names;
+mod once_a_minute;
 pub mod policy;
 mod rejected;
 mod replay;

@@ -8,13 +8,13 @@ const MINUTE: Nanos = 60_000_000_000;
 
 /// When it may be said again.
 #[derive(Debug, Default)]
-pub(super) struct OnceAMinute {
+pub(crate) struct OnceAMinute {
     due: AtomicU64,
 }
 
 impl OnceAMinute {
     /// Whether it is to be said now, by whoever asks first.
-    pub(super) fn is_due(&self, now: Nanos) -> bool {
+    pub(crate) fn is_due(&self, now: Nanos) -> bool {
         let (due, next) = (self.due.load(Ordering::Relaxed), now.saturating_add(MINUTE));
         now >= due && self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }

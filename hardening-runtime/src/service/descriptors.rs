@@ -9,8 +9,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use super::once_a_minute::OnceAMinute;
 use crate::clock;
+use crate::once_a_minute::OnceAMinute;
 
 /// One descriptor in so many is for connections to elsewhere and for files, but never fewer than [`FEWEST_OTHERS`].
 const FOR_OTHERS: u64 = 4;

@@ -42,7 +42,6 @@ mod limit;
 mod listener;
 mod manifest;
 mod objects;
-mod once_a_minute;
 mod operate;
 pub(crate) mod panics;
 mod places;

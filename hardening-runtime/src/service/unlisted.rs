@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use http::HeaderName;
 
-use super::once_a_minute::OnceAMinute;
 use crate::clock::Nanos;
+use crate::once_a_minute::OnceAMinute;
 
 /// Says which settings to write, once a minute, whatever comes.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What a client showed to be known by.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::Hash;
 
-use super::ticket::SEEDS;
+use super::ticket::wide;
 
 /// A digest of a client's credentials, under seeds of the process: nothing can be read back from it, and nobody outside can aim
 /// at one.
@@ -15,15 +15,7 @@ impl Credentials {
 
     /// Those that a client shows.
     pub fn of(shown: impl IntoIterator<Item = impl Hash>) -> Self {
-        let mut hashers = SEEDS.each_ref().map(BuildHasher::build_hasher);
-        let mut any = false;
-        for credential in shown {
-            any = true;
-            for hasher in &mut hashers {
-                credential.hash(hasher);
-            }
-        }
-        let [high, low] = hashers.map(|hasher| hasher.finish());
-        if any { Self(u128::from(high) << 64 | u128::from(low)) } else { Self::NONE }
+        let shown: Vec<_> = shown.into_iter().collect();
+        if shown.is_empty() { Self::NONE } else { Self(wide(&shown)) }
     }
 }

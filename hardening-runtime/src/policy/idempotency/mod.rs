@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hardening_spec::IdempotentSpec;
 
 use crate::clock::Nanos;
+use crate::once_a_minute::OnceAMinute;
 
 pub use credentials::Credentials;
 #[cfg(feature = "service")]
@@ -83,20 +84,19 @@ pub struct Idempotency {
     /// Where they are kept.
     pub store: Memory,
     fates: [AtomicU64; Fate::ALL.len()],
-    /// When it may be said again that there is no room.
-    warns: AtomicU64,
+    /// That there is no room, which clients bring about.
+    no_room: OnceAMinute,
 }
 
 impl Idempotency {
     /// No answer yet.
     pub fn new(spec: &IdempotentSpec) -> Self {
-        Self { store: Memory::new(spec), fates: Default::default(), warns: AtomicU64::new(0) }
+        Self { store: Memory::new(spec), fates: Default::default(), no_room: OnceAMinute::default() }
     }
 
-    /// Whether it is to be said that there is no room: once a minute, since clients bring it about.
+    /// Whether it is to be said that there is no room.
     pub fn warns(&self, now: Nanos) -> bool {
-        let (due, next) = (self.warns.load(Ordering::Relaxed), now.saturating_add(60_000_000_000));
-        now >= due && self.warns.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.no_room.is_due(now)
     }
 
     /// Counts a request.

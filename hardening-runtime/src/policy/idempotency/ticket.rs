@@ -21,10 +21,9 @@ pub struct Ticket {
     is_known: bool,
 }
 
-pub(super) static SEEDS: LazyLock<[RandomState; 2]> =
-    LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
 
-fn wide(value: &impl Hash) -> u128 {
+pub(super) fn wide(value: &impl Hash) -> u128 {
     let [high, low] = &*SEEDS;
     u128::from(high.hash_one(value)) << 64 | u128::from(low.hash_one(value))
 }

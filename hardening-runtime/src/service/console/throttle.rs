@@ -11,10 +11,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
 use crate::clock;
+use crate::once_a_minute::OnceAMinute;
 use crate::policy::rate_limit::{Charge, Decision, Limiter};
 use crate::service::address::Peer;
 use crate::service::client::Client;
-use crate::service::once_a_minute::OnceAMinute;
 
 /// How long a wrong token waits for its answer, and every token of an address whose wrong ones are used up.
 pub(super) const WRONG_TOKEN_WAITS: Duration = Duration::from_millis(250);
