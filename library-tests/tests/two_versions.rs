@@ -113,6 +113,7 @@ fn the_start_names_the_other_version_and_who_uses_it() {
         .args(["run", "--quiet", "--offline", "--package", "program"])
         .current_dir(&folder)
         .env("CARGO_TARGET_DIR", temporary.parent().unwrap())
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("HARDENING_HTTP__LISTEN", "127.0.0.1:0")
         .env("HARDENING_HTTP__ADMIN", "127.0.0.1:0")
         .output()

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Done, Step, root, target};
 
 /// What is changed, below [`POLICIES`]. `handle.rs`, an operator's view of a static, is tested by whole calls.
-const SCOPE: [&str; 29] = [
+const SCOPE: [&str; 33] = [
     "budget.rs",
     "bulkhead/adaptive.rs",
     "bulkhead/keyed.rs",
@@ -23,7 +23,11 @@ const SCOPE: [&str; 29] = [
     "circuit_breaker/word.rs",
     "hedge/latency.rs",
     "hedge/mod.rs",
-    "keyed.rs",
+    "keyed/accounts.rs",
+    "keyed/hash.rs",
+    "keyed/owner.rs",
+    "keyed/states.rs",
+    "keyed/table.rs",
     "rate_limit/book.rs",
     "rate_limit/books.rs",
     "rate_limit/calendar.rs",
@@ -39,7 +43,7 @@ const SCOPE: [&str; 29] = [
 ];
 const POLICIES: &str = "hardening-runtime/src/policy/";
 /// What is compiled with the feature `testing` alone, which the cores do not have.
-const NOT_COMPILED: &str = "(replace|in) ((Budget|Hedge|Latencies|Limiter|Throttle|CircuitBreaker|KeyedBreakers|KeyedBulkheads)::reset|Window::restart|Keyed::clear|Book::clear|KeyedBulkheads::places)";
+const NOT_COMPILED: &str = "(replace|in) ((Budget|Hedge|Latencies|Limiter|Throttle|CircuitBreaker|KeyedBreakers|KeyedBulkheads)::reset|Window::restart|Keyed::clear|Table::clear|Book::clear|KeyedBulkheads::places)";
 /// The survivors that are explained.
 const EXPLAINED: &str = "models/cores/survivors.txt";
 

@@ -1,5 +1,6 @@
 //! The policies. Each knows its own state and nothing of the others; `site` puts them in order.
 
+pub(crate) mod account;
 pub mod budget;
 pub mod bulkhead;
 pub mod cache;

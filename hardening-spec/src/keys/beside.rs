@@ -16,12 +16,7 @@ pub const RATE_LIMITER: Attribute = Attribute {
             "off",
             "Each function that uses it gives a `key`, and each key has a limit of its own.",
         ),
-        setting(
-            "max_keys",
-            Kind::Count,
-            "10000",
-            "The bound on keys held; further ones share one overflow limiter.",
-        ),
+        setting("max_keys", Kind::Count, "10000", "The bound on keys held; further ones share limits."),
         setting("wait", Kind::Duration, "0s", "How long a call may wait for its turn."),
     ],
     example: "static API: RateLimiter = { rate = 100/s, burst = 20 };",

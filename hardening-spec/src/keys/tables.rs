@@ -168,7 +168,7 @@ pub const CIRCUIT_BREAKER: Attribute = Attribute {
             "Whether a timeout that cut the body is a failure.",
         ),
         key("key", Kind::Key, "none", "Each value has a circuit of its own."),
-        setting("max_keys", Kind::Count, "10000", "The bound on circuits; further keys share one."),
+        setting("max_keys", Kind::Count, "10000", "The bound on circuits; further keys share circuits."),
         setting(
             "mode",
             Kind::Choice(&["automatic", "forced_open", "disabled", "metrics_only"]),
@@ -199,12 +199,7 @@ pub const RATE_LIMITED: Attribute = Attribute {
         setting("rate", Kind::Rate, "required", "The sustained rate."),
         setting("burst", Kind::Count, "one second's worth, at least 1", "How many may come at once."),
         key("key", Kind::Key, "none", "Each value has a limit of its own."),
-        setting(
-            "max_keys",
-            Kind::Count,
-            "10000",
-            "The bound on keys held; further ones share one overflow limiter.",
-        ),
+        setting("max_keys", Kind::Count, "10000", "The bound on keys held; further ones share limits."),
         key("cost", Kind::Expression, "1", "What one call costs, a `u32` from the arguments."),
         setting("wait", Kind::Duration, "0s", "How long a call may wait for its turn."),
         key(
@@ -235,7 +230,7 @@ pub const BULKHEAD: Attribute = Attribute {
         setting("min", Kind::Count, "1", "With `adaptive`: the lowest limit."),
         setting("initial", Kind::Count, "20", "With `adaptive`: the limit before anything is known."),
         key("key", Kind::Key, "none", "Each value has a bulkhead of its own."),
-        setting("max_keys", Kind::Count, "10000", "The bound on bulkheads; further keys share one."),
+        setting("max_keys", Kind::Count, "10000", "The bound on bulkheads; further keys share bulkheads."),
     ],
     example: "#[bulkhead(max = 10)]",
 };

@@ -167,11 +167,11 @@ pub fn i_41_one_key_takes_one_place() {
         let keys = Arc::new(Keyed::new(2));
         let bring = |key: u64| -> Action<bool> {
             let keys = Arc::clone(&keys);
-            Box::new(move || keys.update(key, 1, |tat| *tat = 5).is_some())
+            Box::new(move || keys.update_within(key, 2, 1, |tat| *tat = 5).is_some())
         };
         let brought = together([bring(1), bring(1)]);
         assert_eq!(brought, [true, true]);
         assert_eq!(keys.len(), 1);
-        assert!(keys.update(2, 1, |tat| *tat = 5).is_some(), "a place was lost");
+        assert!(keys.update_within(2, 2, 1, |tat| *tat = 5).is_some(), "a place was lost");
     });
 }

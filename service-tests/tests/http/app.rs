@@ -83,6 +83,7 @@ fn routes() -> Router {
         .route("/breaker", get(broken))
         .route("/bulkhead", get(narrow))
         .route("/limited", get(limited))
+        .route("/of-each", get(of_each))
         .route("/retried", get(|| async { retried().await.map(|()| "done") }))
 }
 
@@ -181,6 +182,11 @@ async fn narrow() -> Result<&'static str, Rejected> {
 
 #[rate_limited(2/min, burst = 2, key = client_ip)]
 async fn limited() -> Result<&'static str, Rejected> {
+    Ok("within")
+}
+
+#[rate_limited(5/min, burst = 5, key = client_ip)]
+async fn of_each() -> Result<&'static str, Rejected> {
     Ok("within")
 }
 

@@ -8,6 +8,10 @@ use hardening_service_tests::client::{Client, request};
 const SETTINGS: &str =
     "[http]\nrate_limit = '5/min'\ntrusted_proxies = ['127.0.0.0/8']\n[log]\naccess = false";
 
+/// Limits of functions alone.
+const OF_FUNCTIONS: &str =
+    "[http]\nrate_limit = 'off'\ntrusted_proxies = ['127.0.0.0/8']\n[log]\naccess = false";
+
 fn of_v4(network: [u8; 2], host: u16) -> IpAddr {
     let [a, b] = host.to_be_bytes();
     Ipv4Addr::new(network[0], network[1], a, b).into()
@@ -26,13 +30,24 @@ fn newcomers() -> impl Iterator<Item = IpAddr> {
     })
 }
 
+/// Every /64 of a /48.
+fn all_of_a_48() -> Vec<IpAddr> {
+    (0..65_536).map(|n| of_v6(0x2001_0db8_0007_0000 | n, n)).collect()
+}
+
+/// A few more than the clients that are remembered, of one network or of very many.
+fn ten_thousand(spread: bool) -> Vec<IpAddr> {
+    let of = |n: u16| if spread { of_v4([(n >> 8) as u8, n as u8], n) } else { of_v4([10, 0], n) };
+    (0..10_050).map(of).collect()
+}
+
 /// Sends a request from each of these addresses, and answers how many of them were served.
-async fn crowd(service: SocketAddr, from: impl Iterator<Item = IpAddr>) -> usize {
+async fn crowd(service: SocketAddr, path: &str, from: impl Iterator<Item = IpAddr>) -> usize {
     let mut client = Client::connect(service).await;
     let from: Vec<IpAddr> = from.collect();
     let mut served = 0;
     for some in from.chunks(1_000) {
-        let ask = |ip: &IpAddr| request("GET", "/hello", &[("x-forwarded-for", &ip.to_string())], "");
+        let ask = |ip: &IpAddr| request("GET", path, &[("x-forwarded-for", &ip.to_string())], "");
         client.send(some.iter().map(ask).collect::<String>()).await;
         for _ in some {
             let reply = client.reply().await;
@@ -44,12 +59,12 @@ async fn crowd(service: SocketAddr, from: impl Iterator<Item = IpAddr>) -> usize
 }
 
 /// How many of the hundred are served while the attack goes on.
-async fn served_under(attack: &[IpAddr], service: SocketAddr) -> usize {
-    crowd(service, attack.iter().copied()).await;
+async fn served_under(attack: &[IpAddr], service: SocketAddr, path: &str) -> usize {
+    crowd(service, path, attack.iter().copied()).await;
     let (mut served, mut newcomers) = (0, newcomers());
     for (again, newcomer) in attack[attack.len() - 10_000..].chunks(100).zip(newcomers.by_ref()) {
-        crowd(service, again.iter().copied()).await;
-        served += crowd(service, [newcomer].into_iter()).await;
+        crowd(service, path, again.iter().copied()).await;
+        served += crowd(service, path, [newcomer].into_iter()).await;
     }
     assert_eq!(newcomers.next(), None, "all have asked");
     served
@@ -58,8 +73,7 @@ async fn served_under(attack: &[IpAddr], service: SocketAddr) -> usize {
 #[tokio::test]
 async fn all_of_a_48_keeps_no_newcomer_out() {
     let running = start(SETTINGS).await;
-    let attack: Vec<IpAddr> = (0..65_536).map(|n| of_v6(0x2001_0db8_0007_0000 | n, n)).collect();
-    let served = served_under(&attack, running.addr).await;
+    let served = served_under(&all_of_a_48(), running.addr, "/hello").await;
     assert!(served >= 99, "{served} of 100");
 }
 
@@ -67,10 +81,16 @@ async fn all_of_a_48_keeps_no_newcomer_out() {
 async fn ten_thousand_addresses_keep_no_newcomer_out() {
     for spread in [false, true] {
         let running = start(SETTINGS).await;
-        let of = |n: u16| if spread { of_v4([(n >> 8) as u8, n as u8], n) } else { of_v4([10, 0], n) };
-        // A few more than the clients that are remembered.
-        let attack: Vec<IpAddr> = (0..10_050).map(of).collect();
-        let served = served_under(&attack, running.addr).await;
+        let served = served_under(&ten_thousand(spread), running.addr, "/hello").await;
         assert!(served >= 97, "{served} of 100, spread: {spread}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_s_limit_of_each_client_keeps_no_newcomer_out() {
+    for attack in [all_of_a_48(), ten_thousand(false), ten_thousand(true)] {
+        let running = start(OF_FUNCTIONS).await;
+        let served = served_under(&attack, running.addr, "/of-each").await;
+        assert!(served >= 97, "{served} of 100 beside {} and others", attack[0]);
     }
 }

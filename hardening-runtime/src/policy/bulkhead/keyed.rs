@@ -6,12 +6,13 @@ use hardening_spec::BulkheadSpec;
 
 use super::{Bulkhead, Entry};
 use crate::clock::Nanos;
-use crate::policy::keyed::{Keyed, Reusable};
+use crate::policy::account;
+use crate::policy::keyed::{Reusable, States};
 use crate::sync::Mutex;
 
 /// The bulkheads of one call's keys.
 pub(crate) struct KeyedBulkheads {
-    bulkheads: Keyed<Bulkhead>,
+    bulkheads: States<Bulkhead>,
     /// What those that are made from now on are made of, `None` for no bound.
     spec: Arc<Mutex<Option<BulkheadSpec>>>,
     queues: bool,
@@ -27,17 +28,17 @@ impl KeyedBulkheads {
             bulkhead.tune(current.as_ref());
             bulkhead
         };
-        Self { bulkheads: Keyed::new(name, spec.max_keys, make), spec: current, queues: spec.queue > 0 }
+        Self { bulkheads: States::new(name, spec.max_keys, make), spec: current, queues: spec.queue > 0 }
     }
 
     /// Asks the bulkhead of a key for a place.
     pub(crate) fn enter(&self, key: u64, now: Nanos) -> (&'static Bulkhead, Entry) {
-        self.bulkheads.with(key, now, |bulkhead| (bulkhead, bulkhead.enter()))
+        self.bulkheads.with(key, account::current, now, |bulkhead| (bulkhead, bulkhead.enter()))
     }
 
     /// The bulkhead of a key.
     pub(crate) fn bulkhead(&self, key: u64, now: Nanos) -> &'static Bulkhead {
-        self.bulkheads.with(key, now, |bulkhead| bulkhead)
+        self.bulkheads.with(key, account::current, now, |bulkhead| bulkhead)
     }
 
     pub(crate) fn tune(&self, spec: Option<&BulkheadSpec>) {
@@ -61,7 +62,7 @@ impl KeyedBulkheads {
     /// Places of one key.
     #[cfg(feature = "testing")]
     pub(crate) fn places(&self, key: u64, now: Nanos) -> u32 {
-        self.bulkheads.with(key, now, Bulkhead::max)
+        self.bulkheads.with(key, account::current, now, Bulkhead::max)
     }
 
     /// Places of one, callers inside and callers in the queue of all.
@@ -103,8 +104,8 @@ mod tests {
         assert_eq!([1, 1, 1, 1].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue, Entry::Full]);
         assert_eq!([2, 2].map(enter), [Entry::Entered, Entry::Entered]);
         assert_eq!(keyed.occupancy(), (2, 4, 1));
-        // Neither is idle, so a third key gets what is shared.
-        assert_eq!([3, 4, 5].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue]);
+        // Neither is idle, so further keys get what is shared: one of two, by their hash.
+        assert_eq!([3, 5, 7].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue]);
         assert_eq!(keyed.occupancy(), (2, 6, 2));
     }
 
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(max(1), 2);
         keyed.tune(Some(&BulkheadSpec { max_keys: 3, ..spec(5, 0) }));
         assert_eq!(([1, 2].map(max), keyed.occupancy()), ([5, 5], (5, 3, 0)));
-        assert_eq!(keyed.bulkheads.with(3, SECOND, Bulkhead::max), 5);
+        assert_eq!(keyed.bulkheads.with(3, account::current, SECOND, Bulkhead::max), 5);
         keyed.tune(None);
         assert!([1, 3, 4].map(max).iter().all(|max| *max > 1_000_000), "switched off for all of them");
         assert_eq!(keyed.occupancy().0, 0);

@@ -10,13 +10,14 @@ use super::rules::Rules;
 use super::word::{Mode, Phase, Word};
 use super::{Admission, CircuitBreaker, CircuitState};
 use crate::clock::Nanos;
-use crate::policy::keyed::{Keyed, Reusable};
+use crate::policy::account;
+use crate::policy::keyed::{Reusable, States};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 
 /// The circuits of one call's keys.
 pub(crate) struct KeyedBreakers {
-    circuits: Keyed<CircuitBreaker>,
+    circuits: States<CircuitBreaker>,
     rules: Arc<Rules>,
     window: Arc<Mutex<Window>>,
 }
@@ -33,17 +34,17 @@ impl KeyedBreakers {
             circuit.update(|word| Some(Word { mode: circuit.rules.mode(), ..word }));
             circuit
         };
-        Self { circuits: Keyed::new(name, spec.max_keys, make), rules, window }
+        Self { circuits: States::new(name, spec.max_keys, make), rules, window }
     }
 
     /// Asks the circuit of a key for leave.
     pub(crate) fn admit(&self, key: u64, now: Nanos) -> (&'static CircuitBreaker, Admission) {
-        self.circuits.with(key, now, |circuit| (circuit, circuit.admit(now)))
+        self.circuits.with(key, account::current, now, |circuit| (circuit, circuit.admit(now)))
     }
 
     /// The circuit of a key; one that was never asked for begins here.
     pub(crate) fn circuit(&self, key: u64, now: Nanos) -> &'static CircuitBreaker {
-        self.circuits.with(key, now, |circuit| circuit)
+        self.circuits.with(key, account::current, now, |circuit| circuit)
     }
 
     /// Puts other numbers in force.

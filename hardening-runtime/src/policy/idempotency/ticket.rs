@@ -1,11 +1,11 @@
 //! What a request is known by.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::net::IpAddr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::credentials::Credentials;
 use crate::context;
+use crate::policy::account;
 
 /// A key and what was asked under it, as hashes under seeds of the process: two of 64 bits each, so that among a
 /// million keys the odds of any collision are below 1 in 10^26.
@@ -72,9 +72,7 @@ impl Ticket {
     pub(super) fn new(request: Option<&context::Request>, key: u128, fingerprint: u128) -> Self {
         let is_known = request.is_some_and(|request| request.principal.is_some());
         let credentials = request.filter(|_| !is_known).and_then(|request| request.credentials);
-        let of = request.and_then(|request| {
-            if is_known { Some(SEEDS[0].hash_one(owner(request))) } else { request.client_ip.map(network) }
-        });
+        let of = request.and_then(account::of).map(|owner| owner.id);
         Self { key, fingerprint, credentials, owner: of, is_known }
     }
 
@@ -84,15 +82,6 @@ impl Ticket {
         self.fingerprint ^= wide(&std::any::type_name::<T>());
         self
     }
-}
-
-/// The network of a client whom nothing else tells from others: of IPv6 the /48, since that is what one customer may have.
-fn network(ip: IpAddr) -> u64 {
-    let bits = match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(ip) => ip.to_bits() >> 80 << 80,
-    };
-    SEEDS[0].hash_one(bits)
 }
 
 /// One caller's key is not another's.

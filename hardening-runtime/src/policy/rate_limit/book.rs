@@ -15,7 +15,7 @@ use crate::clock::Nanos;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
 
-/// The arrival time that is charged: that of a key, or the one without.
+/// The arrival time that is charged: that of a key or of its bucket, or the one of a limit without keys.
 pub(super) type Lane = Option<u64>;
 
 /// The calendars in use.
@@ -59,13 +59,11 @@ impl Book {
         if self.calendars.contains_key(&lane) {
             return (lane, false);
         }
-        match keyed.open(charge.key, now) {
-            Some(tat) => {
-                self.calendars.insert(lane, Calendar::new(limiter.without_old_debt(tat, now)));
-                (lane, false)
-            }
-            None => (None, true),
-        }
+        let (place, tat) = keyed.open(charge.key, now);
+        let lane = Some(place.key);
+        let made = || Calendar::new(limiter.without_old_debt(tat, now));
+        self.calendars.entry(lane).or_insert_with(made);
+        (lane, place.is_bucket)
     }
 
     /// Everybody who waits.
@@ -101,14 +99,14 @@ impl Limiter {
 
     fn mark(&self, lane: Lane, now: Nanos) -> Nanos {
         match (&self.keyed, lane) {
-            (Some(keyed), Some(key)) => keyed.open(key, now).unwrap_or(0),
+            (Some(keyed), Some(lane)) => keyed.reopen(lane, now),
             _ => self.shared.fetch_or(WAITING, Ordering::AcqRel) & !WAITING,
         }
     }
 
     fn unmark(&self, lane: Lane, tat: Nanos) {
         match (&self.keyed, lane) {
-            (Some(keyed), Some(key)) => keyed.close(key, tat),
+            (Some(keyed), Some(lane)) => keyed.close(lane, tat),
             _ => self.shared.store(tat, Ordering::Release),
         }
     }

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::time::Duration;
 
-use super::keyed::hash_key;
+use super::hash_key;
 
 /// What one call is charged: the hash of its key, and its cost.
 #[derive(Clone, Copy, Debug)]

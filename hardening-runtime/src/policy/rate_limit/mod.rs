@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use hardening_spec::RateLimitSpec;
 
+pub use crate::policy::keyed::hash_key;
 pub use charge::{Charge, Decision};
 pub use gcra::{Arrival, Gcra};
 pub(crate) use joint::{Asked, Entered, enter};
-pub use keyed::{Keyed, hash_key};
+pub use keyed::Keyed;
 pub(crate) use reservation::{Look, Reservation};
 
 use self::book::{Book, Lane};
@@ -62,8 +63,7 @@ pub struct Limiter {
     tolerance: Tunable,
     burst: Tunable,
     patience: Tunable,
-    /// The state of a limiter without keys; of a keyed one, what the keys without room share. With [`WAITING`] in it the
-    /// book has the state, as for each key.
+    /// The state of a limiter without keys. With [`WAITING`] in it the book has the state, as for each key.
     shared: AtomicU64,
     keyed: Option<Keyed>,
     overflowed: AtomicBool,
@@ -230,10 +230,15 @@ impl Limiter {
     pub(crate) fn refund(&self, charge: Charge, now: Nanos) {
         let amount = self.gcra().charge(charge.cost);
         let give_back = |tat: Nanos| (tat < WAITING).then(|| tat.saturating_sub(amount));
-        let own = self.keyed.as_ref().and_then(|keyed| keyed.change(charge.key, give_back));
-        let lane = own.map(|_| charge.key);
-        let shared = || self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back);
-        if own.unwrap_or_else(shared).is_err() {
+        let (lane, given) = match &self.keyed {
+            // A place that is forgotten has nothing to give back.
+            Some(keyed) => match keyed.place(charge.key) {
+                Some(place) => (Some(place.key), keyed.change(place.key, give_back).unwrap_or(Ok(0))),
+                None => return,
+            },
+            None => (None, self.shared.fetch_update(Ordering::AcqRel, Ordering::Acquire, give_back)),
+        };
+        if given.is_err() {
             self.refund_by_book(lane, charge.cost, now);
         }
     }
@@ -318,15 +323,12 @@ impl Limiter {
     }
 
     fn arrive_keyed(&self, keyed: &Keyed, charge: Charge, now: Nanos, refusal: Refusal) -> (Lane, Arrival) {
-        let decided = keyed.update(charge.key, now, |tat| self.gcra().charge_at(tat, now, charge.cost));
-        if let Some(arrival) = decided {
-            return (Some(charge.key), arrival);
-        }
-        let arrival = self.arrive_shared(charge.cost, now);
-        if refusal == Refusal::Final || matches!(arrival, Arrival::Conforms { .. }) {
+        let charge_at = |tat: &mut Nanos| self.gcra().charge_at(tat, now, charge.cost);
+        let (place, arrival) = keyed.update(charge.key, now, charge_at);
+        if place.is_bucket && (refusal == Refusal::Final || matches!(arrival, Arrival::Conforms { .. })) {
             self.count_overflow();
         }
-        (None, arrival)
+        (Some(place.key), arrival)
     }
 
     /// Counts a charge that found no room for its key, and says so once.
@@ -344,15 +346,17 @@ impl Limiter {
 
     /// The arrival time of a lane, which may be marked.
     fn word(&self, lane: Lane) -> Nanos {
-        let own = lane.and_then(|key| self.keyed.as_ref()?.peek(key));
-        own.unwrap_or_else(|| self.shared.load(Ordering::Acquire))
+        match (&self.keyed, lane) {
+            (Some(keyed), Some(lane)) => keyed.peek(lane).unwrap_or(0),
+            _ => self.shared.load(Ordering::Acquire),
+        }
     }
 
     fn remaining(&self, key: u64, now: Nanos) -> u32 {
-        let own = self.keyed.as_ref().and_then(|keyed| keyed.peek(key));
-        let tat = own.unwrap_or_else(|| self.shared.load(Ordering::Acquire));
+        let lane = self.keyed.as_ref().map(|keyed| keyed.place(key).map_or(key, |place| place.key));
+        let tat = self.word(lane);
         if tat >= WAITING {
-            return self.remaining_by_book(own.map(|_| key), now);
+            return self.remaining_by_book(lane, now);
         }
         self.gcra().remaining(tat, now)
     }
