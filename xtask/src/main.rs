@@ -23,8 +23,9 @@ cargo xtask test --repeat N [NAME]   build once, then run the tests with NAME in
                                      (all without it) N times in shuffled order, and say
                                      which of them failed how often
 cargo xtask lint                     formatting, clippy, documentation, dependencies
-cargo xtask mutants [GLOB]           change the policies' cores in every small way: each
-                                     change fails a test, or is explained
+cargo xtask mutants [GLOB [TESTS …]] change the policies' cores in every small way: each
+                                     change fails a test, or is explained; tests with one
+                                     of TESTS in their name alone take less time
 cargo xtask fuzz [NAME] [--inputs N] every parser of what strangers send (those with NAME in
                                      their name) under N inputs each, ten million without N
 cargo xtask docs [--check]           rewrite the generated tables in docs/ and README.md
@@ -36,8 +37,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test", rest @ ..] => test::run(rest),
         ["lint"] => lint::run(),
-        ["mutants"] => mutants::run("*"),
-        ["mutants", glob] => mutants::run(glob),
+        ["mutants"] => mutants::run("*", &[]),
+        ["mutants", glob, tests @ ..] => mutants::run(glob, tests),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["docs"] => docs::run(docs::Mode::Write),
         ["docs", "--check"] => docs::run(docs::Mode::Check),

@@ -1,4 +1,4 @@
-//! `cargo xtask mutants [GLOB]`: whatever is changed in the core of a policy, a test notices it, or it is explained why none can.
+//! `cargo xtask mutants [GLOB [TESTS …]]`: whatever is changed in the core of a policy, a test notices it, or it is explained why none can.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,8 +50,8 @@ const EXPLAINED: &str = "models/cores/survivors.txt";
 /// Mutants, by their file and what was changed; lines move, so they are left out, and the same change may be there twice.
 type Mutants = BTreeMap<String, usize>;
 
-/// Runs the mutants of the files in scope that `glob` finds.
-pub(crate) fn run(glob: &str) -> Done {
+/// Runs the mutants of the files in scope that `glob` finds, against the tests whose names hold one of `tests`, or against all.
+pub(crate) fn run(glob: &str, tests: &[&str]) -> Done {
     if !Step::cargo("mutants --version").succeeds() {
         return Err(String::from("install what changes the code: cargo install cargo-mutants --locked"));
     }
@@ -76,6 +76,9 @@ pub(crate) fn run(glob: &str) -> Done {
         .variable("CARGO_PROFILE_DEV_DEBUG", "0");
     for file in &files {
         step = step.argument("--file").argument(format!("**/policy/{file}"));
+    }
+    if !tests.is_empty() {
+        step = tests.iter().fold(step.argument("--").argument("--"), |step, test| step.argument(*test));
     }
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let code = step.code()?;
