@@ -10,7 +10,7 @@ const SETTINGS: &str =
 
 /// Limits of functions alone.
 const OF_FUNCTIONS: &str =
-    "[http]\nrate_limit = 'off'\ntrusted_proxies = ['127.0.0.0/8']\n[log]\naccess = false";
+    "[http]\nrate_limit = 'none'\ntrusted_proxies = ['127.0.0.0/8']\n[log]\naccess = false";
 
 fn of_v4(network: [u8; 2], host: u16) -> IpAddr {
     let [a, b] = host.to_be_bytes();

@@ -150,6 +150,8 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -159,5 +161,13 @@ mod tests {
         assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));
         let mean = numbers.iter().sum::<f64>() / 1000.0;
         assert!((0.45..0.55).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn a_call_may_go_on_as_long_as_it_may_last() {
+        let bounded = RetrySpec { max_duration: Some(Duration::from_secs(3)), ..RetrySpec::DEFAULT };
+        let retry = Retry::new(&bounded, 0);
+        assert_eq!(retry.until(5), 3_000_000_005);
+        assert_eq!(retry.until(Nanos::MAX), Nanos::MAX);
     }
 }

@@ -158,6 +158,17 @@ fn i_25_each_jitter_is_spread_as_it_is_written() {
     assert_eq!(backoff(base, cap, f64::INFINITY, Jitter::None).delay(1, 0, 0.0), base);
 }
 
+#[test]
+fn what_the_other_side_asks_for_is_spread_by_the_backoff_s_own_delay() {
+    for jitter in JITTERS {
+        let backoff = backoff(SECOND, 10 * SECOND, 2.0, jitter);
+        let spread =
+            [(1, 0.0), (1, 0.5), (3, 0.25), (9, 0.5)].map(|(retry, random)| backoff.spread(retry, random));
+        let expected = if jitter == Jitter::None { [0; 4] } else { [0, SECOND / 2, SECOND, 5 * SECOND] };
+        assert_eq!(spread, expected, "{jitter:?}");
+    }
+}
+
 fn failed(attempts: u32, now: Nanos) -> Progress {
     Progress { attempts, started: 0, now, deadline: NEVER, last_delay: 0, asked_for: None }
 }
