@@ -312,6 +312,13 @@ mod tests {
         let hedges = Budget::of_hedges(Ratio::percent(50), 0);
         drop(hedges.reserve(0).expect("the gift"));
         assert_eq!((hedges.left(0), hedges.withdraw(0), hedges.left(0)), (Some(1), true, Some(0)));
+        // What was free once was not paid for, so nothing that was paid for comes back with it.
+        let hedges = Budget::of_hedges(Ratio::percent(100), 0);
+        (0..3).for_each(|_| hedges.deposit(0));
+        let gift = hedges.reserve(0).expect("the gift");
+        assert!(hedges.withdraw(0) && hedges.withdraw(0));
+        drop(gift);
+        assert_eq!(hedges.left(0), Some(2));
         let unbounded = Budget::new(None, 0);
         assert!((0..100).all(|_| unbounded.has(0) && unbounded.reserve(0).is_some()));
     }
