@@ -231,3 +231,6 @@ impl Bulkhead {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

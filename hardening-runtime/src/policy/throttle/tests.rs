@@ -148,3 +148,14 @@ fn a_lap_is_never_that_of_an_empty_word() {
     laps.dedup();
     assert_eq!((laps[0], laps.len()), (1, 4095));
 }
+
+#[test]
+fn buckets_of_another_width_are_not_those_of_now() {
+    let throttle = throttle(2.0);
+    // The first bucket is the first one whatever its width.
+    assert!(throttle.admit(0, 0.0));
+    assert_eq!(throttle.counts(0), (1, 0));
+    let wider = CircuitBreakerSpec::ADAPTIVE.with_window(Window::Time(Duration::from_secs(20)));
+    throttle.tune(Some(&wider));
+    assert_eq!(throttle.counts(0), (0, 0));
+}

@@ -170,6 +170,8 @@ fn i_18_a_window_moves_the_limit_by_its_gradient() {
         (64.0, false, 44.0, 64, 64.0 - 30.0 * 0.2),
         (64.0, false, 12.0, 64, 64.0 + (64.0 * 11.0 / 12.0 + 2.0 - 64.0) * 0.2),
         (2.0, false, 44.0, 2, 2.0),
+        // A little more than is tolerated.
+        (64.0, true, 11.05, 64, 64.0 + (64.0 * 11.0 / 11.05 + 2.0 - 64.0) * 0.2),
         // Half used is used.
         (20.0, true, 10.0, 10, 40.0),
         (20.0, true, 10.0, 9, 20.0),
@@ -180,6 +182,10 @@ fn i_18_a_window_moves_the_limit_by_its_gradient() {
         assert!((core.limit - wanted).abs() < 1e-9, "{limit} with {average}: {}, not {wanted}", core.limit);
         assert_eq!((core.begins, core.probe.is_some()), (begins && average < 11.0, false));
     }
+    // What takes no time at all waits for nobody.
+    let mut instant = core(64.0, 0.0, false);
+    instant.judge(seen(0.0, 0.0, 64), SECOND);
+    assert!((instant.limit - 64.4).abs() < 1e-9, "{}", instant.limit);
     let mut cut = core(20.0, 10.0, true);
     cut.judge(Window { cut: true, ..seen(10.0, 10.0, 20) }, SECOND);
     assert_eq!((cut.limit, cut.begins), (18.0, false));
