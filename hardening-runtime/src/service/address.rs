@@ -47,23 +47,37 @@ pub(crate) enum Peer {
     Address(SocketAddr),
     /// A process of this machine that may open the socket's file: it has no address, and is believed like a trusted proxy.
     Local,
+    /// Somebody behind the proxy at this address, or at the socket's file, which connects without saying for whom (`UNKNOWN` and
+    /// `LOCAL` of the PROXY protocol, and kinds of addresses that are none here): the proxy itself, or anybody. What this peer
+    /// says is not the proxy's word.
+    Unnamed(Option<SocketAddr>),
 }
 
 impl Peer {
-    /// Its address.
+    /// Its address, or that of the proxy before it.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
+        self.address().map(|address| address.ip())
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Address(address) => Some(address.ip()),
+            Self::Address(address) => Some(*address),
             Self::Local => None,
+            Self::Unnamed(proxy) => *proxy,
         }
+    }
+
+    /// Somebody whom this peer, a proxy, does not name.
+    pub(crate) fn names_nobody(self) -> Self {
+        Self::Unnamed(self.address())
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Local => f.write_str("unix"),
+        match self.address() {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unix"),
         }
     }
 }

@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use super::address::Peer;
 use super::forwarded::hops;
+use super::lanes::Counted;
 use super::said::Said;
 use crate::policy::rate_limit::hash_key;
 use crate::settings::Http;
@@ -36,10 +37,11 @@ pub(crate) enum Claim {
 
 impl Client {
     /// The peer itself, unless it is trusted; then the rightmost address of `http.client_header` that is not. A process that
-    /// may open the service's Unix socket is trusted like a proxy. `key` is the peer's own.
+    /// may open the service's Unix socket is trusted like a proxy; who stands behind a proxy that does not name them is not.
+    /// `key` is the peer's own.
     pub(crate) fn of(headers: &HeaderMap, said: Said, peer: Peer, key: u64, http: &Http) -> Self {
+        let vouched = is_trusted(peer, http);
         let peer = peer.ip().map(|ip| ip.to_canonical());
-        let vouched = peer.is_none_or(|peer| is_proxy(peer, http));
         let mut client = Self { ip: peer, vouched, key, claim: Claim::None };
         if http.client_header.is_usual() && !said.has(Said::FORWARDED) {
             return client;
@@ -65,6 +67,20 @@ impl Client {
         }
         client.key = self::key(client.ip);
         client
+    }
+
+    /// Who is counted where clients are told apart, whatever it claims.
+    pub(super) fn counted(&self) -> Counted {
+        Counted::known(self.ip, self.key)
+    }
+}
+
+/// Whether what a peer says of its client is believed.
+pub(crate) fn is_trusted(peer: Peer, http: &Http) -> bool {
+    match peer {
+        Peer::Address(peer) => is_proxy(peer.ip(), http),
+        Peer::Local => true,
+        Peer::Unnamed(_) => false,
     }
 }
 
@@ -122,7 +138,11 @@ mod tests {
         http.trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let peer = match peer {
             "unix" => Peer::Local,
-            peer => Peer::Address(std::net::SocketAddr::new(peer.parse().unwrap(), 4711)),
+            "unix unnamed" => Peer::Unnamed(None),
+            peer => match peer.strip_suffix(" unnamed") {
+                Some(proxy) => Peer::Unnamed(Some(std::net::SocketAddr::new(proxy.parse().unwrap(), 4711))),
+                None => Peer::Address(std::net::SocketAddr::new(peer.parse().unwrap(), 4711)),
+            },
         };
         Client::of(&headers, Said::of(&headers), peer, key(peer.ip()), &http)
     }
@@ -143,6 +163,9 @@ mod tests {
             ("unix", &["203.0.113.5, 10.0.0.2"], "203.0.113.5", false),
             ("unix", &["unix:"], "nobody", false),
             ("unix", &[], "nobody", false),
+            ("10.0.0.1 unnamed", &["203.0.113.5"], "10.0.0.1", true),
+            ("10.0.0.1 unnamed", &[], "10.0.0.1", false),
+            ("unix unnamed", &["203.0.113.5"], "nobody", true),
         ] {
             let got = client(peer, forwarded, &PROXIES);
             assert_eq!(
@@ -150,6 +173,7 @@ mod tests {
                 (ip.parse().ok(), stranger),
                 "{peer} {forwarded:?}"
             );
+            assert!(!(got.vouched && peer.ends_with("unnamed")), "{peer}");
         }
     }
 

@@ -21,6 +21,20 @@ use crate::settings::ProxyProtocol;
 /// A connection, the peer for which a proxy has made it, and who waits to hear whether it keeps its place.
 pub(super) type Introduction = (Id, Peer, oneshot::Sender<bool>);
 
+/// Whether a proxy must say for whom it connects.
+pub(super) fn is_introduced(server: &Server, surface: Surface) -> bool {
+    surface == Surface::Public && server.settings.http.proxy_protocol == ProxyProtocol::Required
+}
+
+/// Whether a peer may say for whom it connects.
+pub(super) fn may_introduce(server: &Server, peer: Peer) -> bool {
+    let may = client::is_trusted(peer, &server.settings.http);
+    if !may {
+        tracing::debug!(%peer, "a connection from outside `http.trusted_proxies` was ended");
+    }
+    may
+}
+
 /// Serves a connection from its acceptance to its end.
 pub(super) fn one(
     server: &Arc<Server>,
@@ -33,9 +47,7 @@ pub(super) fn one(
 ) -> impl Future<Output = ()> + Send + 'static {
     let (server, builder) = (Arc::clone(server), Arc::clone(builder));
     async move {
-        let proxied =
-            surface == Surface::Public && server.settings.http.proxy_protocol == ProxyProtocol::Required;
-        let (stream, peer) = if proxied {
+        let (stream, peer) = if is_introduced(&server, surface) {
             let Some(introduced) = first(&server, &slot, introduced(&server, stream, peer)).await else {
                 server.connections.of(surface).not_proxied.fetch_add(1, Ordering::Relaxed);
                 return;
@@ -85,9 +97,7 @@ async fn first<T>(server: &Server, slot: &Slot, coming: impl Future<Output = Opt
 
 /// Has a trusted proxy say for whom it connects; `None` for any other peer, and for what is no header, or none in time.
 async fn introduced(server: &Server, mut stream: Stream, peer: Peer) -> Option<(Stream, Peer)> {
-    let http = &server.settings.http;
-    if !peer.ip().is_none_or(|ip| client::is_proxy(ip, http)) {
-        tracing::debug!(%peer, "a connection from outside `http.trusted_proxies` was ended");
+    if !may_introduce(server, peer) {
         return None;
     }
     let read = async {
@@ -97,8 +107,8 @@ async fn introduced(server: &Server, mut stream: Stream, peer: Peer) -> Option<(
             Stream::Unix(stream) => proxy::read(stream).await,
         }
     };
-    match tokio::time::timeout(http.header_timeout, read).await.ok()? {
-        Ok(client) => Some((stream, client.map_or(peer, Peer::Address))),
+    match tokio::time::timeout(server.settings.http.header_timeout, read).await.ok()? {
+        Ok(client) => Some((stream, client.map_or_else(|| peer.names_nobody(), Peer::Address))),
         Err(error) => {
             tracing::debug!(%peer, %error, "a connection without a header of the PROXY protocol was ended");
             None

@@ -36,31 +36,55 @@ impl Lane {
     }
 }
 
-/// The lanes of a client, or of anybody else who is known by `key`, from its own to that of everybody else, for a table of `max`.
+/// Who is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// The address, if there is one.
+    pub(super) ip: Option<IpAddr>,
+    /// What it is known by.
+    pub(super) key: u64,
+    /// The peer that says so and need not be believed, 0 for nobody: what one peer says of others is counted apart from what
+    /// another one says, in every lane.
+    pub(super) through: u64,
+}
+
+impl Counted {
+    /// Somebody whose address, or name, is known.
+    pub(super) fn known(ip: Option<IpAddr>, key: u64) -> Self {
+        Self { ip, key, through: 0 }
+    }
+
+    /// Whom a peer claims to ask for, by the key of its address; `peer` is the peer's.
+    pub(super) fn claimed(ip: IpAddr, key: u64, peer: u64) -> Self {
+        Self { ip: Some(ip), key: hash_key(&("claimed", peer, key)), through: peer }
+    }
+}
+
+/// The lanes of a client, or of anybody else who is known by a key, from its own to that of everybody else, for a table of `max`.
 /// Each is worked out when the one before it had no room.
-pub(super) fn lanes(ip: Option<IpAddr>, key: u64, max: u32) -> impl Iterator<Item = Lane> {
+pub(super) fn lanes(who: Counted, max: u32) -> impl Iterator<Item = Lane> {
     let max = max as usize;
-    let ip = ip.map(|ip| ip.to_canonical());
-    let is_v6 = matches!(ip, Some(IpAddr::V6(_)));
-    (0..4).filter(move |step| is_v6 || matches!(step, 0 | 3)).map(move |step| match (step, ip) {
-        (0, _) => Lane { key, most: if is_v6 { max.div_ceil(2) } else { max } },
-        (1, Some(ip)) => Lane { key: network(ip, 56), most: max.div_ceil(4) * 3 },
-        (2, Some(ip)) => Lane { key: network(ip, 48), most: max },
-        _ => Lane { key: bucket(ip, key), most: max.saturating_add(BUCKETS) },
+    let who = Counted { ip: who.ip.map(|ip| ip.to_canonical()), ..who };
+    let is_v6 = matches!(who.ip, Some(IpAddr::V6(_)));
+    (0..4).filter(move |step| is_v6 || matches!(step, 0 | 3)).map(move |step| match (step, who.ip) {
+        (0, _) => Lane { key: who.key, most: if is_v6 { max.div_ceil(2) } else { max } },
+        (1, Some(ip)) => Lane { key: network(who.through, ip, 56), most: max.div_ceil(4) * 3 },
+        (2, Some(ip)) => Lane { key: network(who.through, ip, 48), most: max },
+        _ => Lane { key: bucket(who), most: max.saturating_add(BUCKETS) },
     })
 }
 
 /// A network of IPv6, apart from a /64 of the same bits.
-fn network(ip: IpAddr, length: u32) -> u64 {
-    hash_key(&(length, bits(ip) >> (128 - length)))
+fn network(through: u64, ip: IpAddr, length: u32) -> u64 {
+    hash_key(&(through, length, bits(ip) >> (128 - length)))
 }
 
 /// One of the buckets that a client shares with others of its network.
-fn bucket(ip: Option<IpAddr>, key: u64) -> u64 {
+fn bucket(Counted { ip, key, through }: Counted) -> u64 {
     let network = match ip {
         // 96 bits stand before an address of IPv4.
-        Some(ip @ IpAddr::V4(_)) => network(ip, 96 + 16),
-        Some(ip @ IpAddr::V6(_)) => network(ip, 48),
+        Some(ip @ IpAddr::V4(_)) => network(through, ip, 96 + 16),
+        Some(ip @ IpAddr::V6(_)) => network(through, ip, 48),
         None => key,
     };
     hash_key(&("bucket", network % NETWORKS, key % OF_EACH))
@@ -78,7 +102,7 @@ mod tests {
 
     fn of(ip: &str) -> Vec<Lane> {
         let ip: Option<IpAddr> = ip.parse().ok();
-        lanes(ip, client::key(ip), 10_000).collect()
+        lanes(Counted::known(ip, client::key(ip)), 10_000).collect()
     }
 
     #[test]
@@ -94,9 +118,23 @@ mod tests {
         let v4 = of("192.0.2.1");
         assert_eq!(v4, of("::ffff:192.0.2.1"));
         assert_eq!([0, 1].map(|at: usize| v4[at].most), [10_000, 75_536]);
-        assert_eq!((v4.len(), lanes(None, 7, 10).count()), (2, 2));
+        assert_eq!((v4.len(), lanes(Counted::known(None, 7), 10).count()), (2, 2));
         for max in [1, 2, 3, u32::MAX] {
-            assert!(lanes("2001:db8::1".parse().ok(), 7, max).all(|lane| lane.most > 0));
+            assert!(lanes(Counted::known("2001:db8::1".parse().ok(), 7), max).all(|lane| lane.most > 0));
+        }
+    }
+
+    #[test]
+    fn what_two_peers_claim_shares_no_lane() {
+        for ip in ["192.0.2.1", "2001:db8:1:201::1"] {
+            let ip: IpAddr = ip.parse().expect("an address");
+            let of = |peer: &str| {
+                let peer = client::key(peer.parse().ok());
+                let claimed = Counted::claimed(ip, client::key(Some(ip)), peer);
+                lanes(claimed, 10_000).map(|lane| lane.key).collect::<HashSet<_>>()
+            };
+            assert_eq!(of("10.0.0.1"), of("10.0.0.1"));
+            assert!(of("10.0.0.1").is_disjoint(&of("10.0.0.2")), "{ip}");
         }
     }
 

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
@@ -19,7 +22,7 @@ use super::address::{Bound, Peer, unix_path};
 use super::client;
 use super::connection;
 use super::descriptors::{self, Backoff, Spare};
-use super::entrance::{Introduction, one};
+use super::entrance::{self, Introduction, one};
 use super::places::{Places, Verdict};
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
@@ -44,6 +47,22 @@ pub(super) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Has the system reset the connection once the client has taken nothing of what was written for so long. An answer that
+    /// fits the system's buffers is out of the service's sight: all of it was written, whether the client takes it or not.
+    fn gives_up_after(&self, untaken: Duration) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Self::Tcp(stream) = self {
+            // A socket that cannot is watched by the service alone, as on systems without this option. Zero is no time but the
+            // system's own, and longer than the option holds is as long as it holds.
+            let untaken = untaken.clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX as u64));
+            let _ = SockRef::from(stream).set_tcp_user_timeout(Some(untaken));
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = untaken;
+    }
 }
 
 impl Listener {
@@ -207,25 +226,22 @@ impl Hall {
         }
     }
 
-    /// A newcomer gets a place, somebody else's if need be, or is turned away.
+    /// A newcomer gets a place, somebody else's if need be, or is turned away. Where a proxy must say whose it is, that comes
+    /// first.
     fn comes(&mut self, stream: Stream, peer: Peer) {
-        let stats = self.server.connections.of(self.surface);
+        if entrance::is_introduced(&self.server, self.surface) {
+            self.asks(stream, peer);
+            return;
+        }
         let who = self.who(peer);
-        let slots = &self.slots;
-        let idle = |id| slots.get(&id).and_then(|slot| slot.idle());
-        match self.places.judge(who, idle, clock::now()) {
-            Verdict::Enter => {}
-            Verdict::Displace(gone) => {
-                stats.displaced.fetch_add(gone.len() as u64, Ordering::Relaxed);
-                for slot in gone.iter().filter_map(|id| self.slots.get(id)) {
-                    slot.displace();
-                }
-            }
-            Verdict::Refuse => {
-                stats.refused.fetch_add(1, Ordering::Relaxed);
-                self.turn_away(stream, peer);
-                return;
-            }
+        let verdict = {
+            let slots = &self.slots;
+            let idle = |id| slots.get(&id).and_then(|slot| slot.idle());
+            self.places.judge(who, idle, clock::now())
+        };
+        if !self.makes_room(&verdict) {
+            self.turn_away(stream, peer);
+            return;
         }
         let (id, slot) = self.enters(stream, peer);
         self.places.enter(id, who);
@@ -233,7 +249,45 @@ impl Hall {
         self.tell();
     }
 
+    /// A connection of a proxy, which has no place until it is known whose it is.
+    fn asks(&mut self, stream: Stream, peer: Peer) {
+        let stats = self.server.connections.of(self.surface);
+        if !entrance::may_introduce(&self.server, peer) {
+            stats.not_proxied.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if !self.places.may_ask() {
+            stats.refused.fetch_add(1, Ordering::Relaxed);
+            self.turn_away(stream, peer);
+            return;
+        }
+        let (id, slot) = self.enters(stream, peer);
+        self.places.asks(id);
+        self.slots.insert(id, slot);
+        self.tell();
+    }
+
+    /// Tells those that give way; answers whether there is a place.
+    fn makes_room(&self, verdict: &Verdict<Id>) -> bool {
+        let stats = self.server.connections.of(self.surface);
+        match verdict {
+            Verdict::Enter => true,
+            Verdict::Displace(gone) => {
+                stats.displaced.fetch_add(gone.len() as u64, Ordering::Relaxed);
+                for slot in gone.iter().filter_map(|id| self.slots.get(id)) {
+                    slot.displace();
+                }
+                true
+            }
+            Verdict::Refuse => {
+                stats.refused.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
     fn enters(&mut self, stream: Stream, peer: Peer) -> (Id, Arc<Slot>) {
+        stream.gives_up_after(self.server.settings.http.write_timeout);
         let slot = Slot::new();
         let introduces = self.introduces.clone();
         let serving =
@@ -246,17 +300,25 @@ impl Hall {
     /// A proxy's connection counts for whom it is made, who has no more places through proxies than without.
     fn is_introduced(&mut self, (id, peer, answer): Introduction) {
         // Who came at the very end has no place, and nobody who could want it.
-        let keeps = !self.slots.contains_key(&id) || self.places.introduce(id, self.who(peer));
-        if !keeps {
-            self.server.connections.of(self.surface).refused.fetch_add(1, Ordering::Relaxed);
-        }
+        let keeps = !self.slots.contains_key(&id) || {
+            let (who, slots) = (self.who(peer), &self.slots);
+            let idle = |id| slots.get(&id).and_then(|slot| slot.idle());
+            let verdict = self.places.introduce(id, who, idle, clock::now());
+            self.makes_room(&verdict)
+        };
         let _ = answer.send(keeps);
     }
 
-    /// By whom places are counted: `None` for a proxy, behind which many are.
+    /// By whom places are counted: `None` for a proxy, behind which many are. All those whom a proxy does not name are one.
     fn who(&self, peer: Peer) -> Option<IpAddr> {
-        let ip = peer.ip()?;
-        (!client::is_proxy(ip, &self.server.settings.http)).then(|| client::bucket(ip.to_canonical()))
+        let http = &self.server.settings.http;
+        let ip = match peer {
+            Peer::Address(address) => Some(address.ip()).filter(|ip| !client::is_proxy(*ip, http))?,
+            Peer::Local => return None,
+            // At the socket's file the proxy has no address.
+            Peer::Unnamed(proxy) => proxy.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |proxy| proxy.ip()),
+        };
+        Some(client::bucket(ip.to_canonical()))
     }
 
     fn turn_away(&mut self, stream: Stream, peer: Peer) {

@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 107;
 const LONGEST_BINARY: usize = 4096;
 
 /// Reads the header, and not a byte of what comes behind it. Answers the address that the proxy speaks for, `None` where it
-/// speaks for itself.
+/// names none: it speaks for itself, or for somebody whom it does not know.
 ///
 /// # Errors
 /// When the connection ends, or begins with anything else.

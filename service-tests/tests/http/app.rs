@@ -29,6 +29,8 @@ tokio::task_local! {
 
 /// More bytes than any buffer on the way takes.
 pub(crate) const LARGE: usize = 64 << 20;
+/// What the system's send buffer of a loopback connection holds, and a small receive buffer does not.
+pub(crate) const MEDIUM: usize = 600_000;
 
 /// More than the buffers of one socket take, in memory once for all.
 static LONG: &[u8] = &[b'x'; 16 << 20];
@@ -71,6 +73,7 @@ fn routes() -> Router {
         .route("/slow", get(slow))
         .route("/long", get(|| async { LONG }))
         .route("/large", get(|| async { vec![b'x'; LARGE] }))
+        .route("/medium", get(|| async { vec![b'x'; MEDIUM] }))
         .route("/drips", get(|| async { Body::new(Drips { left: 5, pause: None }) }))
         .route("/panic", get(panics))
         .route("/panic/late", get(|| async { Body::new(PanicsLate(false)) }))

@@ -176,6 +176,24 @@ async fn behind_a_proxy_that_nobody_named_each_client_is_limited_and_all_of_them
 }
 
 #[tokio::test]
+async fn what_one_unlisted_peer_claims_uses_up_no_client_of_another() {
+    let running = start("[http]\nrate_limit = '2/h'").await;
+    let ask = async |peer: u8, claim: &str| {
+        let mut client = Client::over(super::support::from(peer, running.addr).await);
+        client.send(request("GET", "/hello", &[("x-forwarded-for", claim)], "")).await;
+        client.reply().await.status
+    };
+    for claim in ["203.0.113.1", "2001:db8::1"] {
+        for expected in [200, 200, 429, 429] {
+            assert_eq!(ask(2, claim).await, expected, "{claim}");
+        }
+        for expected in [200, 200, 429] {
+            assert_eq!(ask(3, claim).await, expected, "{claim} through another peer");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_field_that_the_proxy_writes_is_read_and_no_other() {
     for (setting, field, value) in [
         ("forwarded", "forwarded", "for=6.6.6.6, for=\"203.0.113.7:4711\";proto=https"),

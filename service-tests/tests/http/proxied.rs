@@ -51,28 +51,127 @@ async fn the_client_is_whom_the_proxy_connects_for() {
         (b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\n".to_vec(), "203.0.113.7"),
         (b"PROXY TCP6 2001:db8::7 fd00::1 4711 80\r\n".to_vec(), "2001:db8::7"),
         (binary("203.0.113.8:4711".parse().unwrap()), "203.0.113.8"),
-        // The proxy itself asks.
-        (b"PROXY UNKNOWN\r\n".to_vec(), "127.0.0.1"),
-        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0".to_vec(), "127.0.0.1"),
     ] {
         // In pieces, as a network may deliver it.
         let mut stream = after(running.addr, &header[..header.len() / 2]).await;
         stream.write_all(&header[header.len() / 2..]).await.unwrap();
         let mut http = Client::over(stream);
         // What the client writes of itself is not the proxy's word.
-        let fields = if client == "127.0.0.1" { &[][..] } else { &[("x-forwarded-for", "6.6.6.6")] };
         for left in ["3", "2"] {
-            http.send(request("GET", "/about", fields, "")).await;
+            http.send(request("GET", "/about", &[("x-forwarded-for", "6.6.6.6")], "")).await;
             let reply = http.reply().await;
             assert_eq!(reply.json()["client"], client);
-            if client != "127.0.0.1" {
-                assert_eq!(reply.header("x-ratelimit-remaining"), Some(left), "{client}");
-            }
+            assert_eq!(reply.header("x-ratelimit-remaining"), Some(left), "{client}");
         }
     }
     let new = Http2::over(after(running.addr, &binary("203.0.113.9:1".parse().unwrap())).await).await;
     assert_eq!(new.ask("GET", "/about", &[], "").await.json()["client"], "203.0.113.9");
     assert_eq!(get(running.admin_addr, "/livez").await.status, 200, "the admin listener asks for none");
+}
+
+/// Headers that name nobody: `UNKNOWN` with and without addresses, `LOCAL`, a family that is unspecified, and a Unix socket's.
+fn unnamed() -> Vec<Vec<u8>> {
+    let v2 = |command: u8, family: u8, length: u8| {
+        [&b"\r\n\r\n\0\r\nQUIT\n"[..], &[0x20 | command, family, 0, length], &vec![b'a'; length.into()]]
+            .concat()
+    };
+    vec![
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n".to_vec(),
+        v2(0, 0, 0),
+        v2(0, 0x11, 12),
+        v2(1, 0, 0),
+        v2(1, 0x31, 216),
+    ]
+}
+
+#[tokio::test]
+async fn whom_the_proxy_does_not_name_is_believed_nothing() {
+    let running = start(&format!("{REQUIRED}rate_limit = '7/h'")).await;
+    for (header, left) in unnamed().into_iter().zip((1..7).rev()) {
+        let mut http = Client::over(after(running.addr, &header).await);
+        http.send(request("GET", "/about", &[("x-forwarded-for", &format!("6.6.6.{left}"))], "")).await;
+        let reply = http.reply().await;
+        assert_eq!(reply.json()["client"], "127.0.0.1", "{header:?}");
+        let remaining = reply.header("x-ratelimit-remaining").map(str::to_owned);
+        assert_eq!(remaining, Some(left.to_string()), "all of them are one client: {header:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn whom_a_proxy_at_a_unix_socket_does_not_name_is_nobody() {
+    let path = std::env::temp_dir().join(format!("hardening-{:016x}.sock", fastrand::u64(..)));
+    let settings = format!(
+        "[http]\nproxy_protocol = 'required'\nlisten = 'unix:{}'\nrate_limit = '7/h'",
+        path.display()
+    );
+    let _running = start(&settings).await;
+    let ask = async |header: &[u8]| {
+        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+        stream.write_all(header).await.unwrap();
+        let mut http = Client::over(stream);
+        http.send(request("GET", "/about", &[("x-forwarded-for", "6.6.6.6")], "")).await;
+        http.reply().await
+    };
+    for (header, left) in unnamed().into_iter().zip((1..7).rev()) {
+        let reply = ask(&header).await;
+        assert!(reply.json()["client"].is_null(), "{header:?}: {reply:?}");
+        let remaining = reply.header("x-ratelimit-remaining").map(str::to_owned);
+        assert_eq!(remaining, Some(left.to_string()), "all of them are one client: {header:?}");
+    }
+    assert_eq!(ask(b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\n").await.json()["client"], "203.0.113.7");
+}
+
+#[tokio::test]
+async fn who_is_over_its_share_behind_a_proxy_displaces_nobody_else() {
+    let running = start(&format!("{REQUIRED}connections = 16\nrate_limit = 'none'")).await;
+    let open = async |client: &str| {
+        let mut http = Client::over(after(running.addr, &binary(client.parse().unwrap())).await);
+        http.send(request("GET", "/hello", &[], "")).await;
+        assert_eq!(http.reply().await.status, 200, "{client}");
+        http
+    };
+    let mut neighbours = [open("203.0.113.8:1").await, open("203.0.113.9:1").await];
+    let holds =
+        [&binary("203.0.113.7:4711".parse().unwrap())[..], b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
+    let mut held = Vec::new();
+    for _ in 0..14 {
+        held.push(after(running.addr, &holds).await);
+    }
+    let count = async |result: &str| {
+        let series = format!("http_connections_total{{listener=\"public\",result=\"{result}\"}}");
+        value(&scrape(&running).await, &series)
+    };
+    until("it has all it may have", || async {
+        value(&scrape(&running).await, "http_requests_in_flight") == Some(14.0)
+    })
+    .await;
+    for _ in 0..20 {
+        let over = after(running.addr, &holds).await;
+        assert_eq!(rest(over).await, b"", "it ends unanswered");
+    }
+    assert_eq!((count("refused").await, count("displaced").await), (Some(20.0), Some(0.0)));
+    for http in &mut neighbours {
+        http.send(request("GET", "/hello", &[], "")).await;
+        assert_eq!(http.reply().await.status, 200, "it kept its place");
+    }
+    // Strangers, who may not speak for anybody, take no place either.
+    let running = start(&format!("{}connections = 2", REQUIRED.replace("0.0/8", "0.1/32"))).await;
+    let mut kept = Vec::new();
+    for client in ["203.0.113.8:1", "203.0.113.9:1"] {
+        let mut http = Client::over(after(running.addr, &binary(client.parse().unwrap())).await);
+        http.send(request("GET", "/hello", &[], "")).await;
+        assert_eq!(http.reply().await.status, 200);
+        kept.push(http);
+    }
+    for _ in 0..10 {
+        assert_eq!(rest(super::support::from(2, running.addr).await).await, b"");
+    }
+    for http in &mut kept {
+        http.send(request("GET", "/hello", &[], "")).await;
+        assert_eq!(http.reply().await.status, 200, "it kept its place");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Clients that take an answer slowly, or not at all.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use super::app::LARGE;
+use super::app::{LARGE, MEDIUM};
 use super::support::start;
 use hardening_service_tests::client::{Client, Http2, get, request};
 use hardening_service_tests::service::{scrape, until, value};
@@ -22,6 +24,37 @@ async fn a_client_that_takes_no_answer_loses_its_place() {
     deaf.send(request("GET", "/large", &[], "")).await;
     until("the place is free again", || async { get(running.addr, "/hello").await.status == 200 }).await;
     until("nothing in flight", || async { in_flight(&running).await == 0.0 }).await;
+}
+
+/// A connection whose system takes next to nothing that is not read.
+async fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    socket.connect(address).await.expect("a connection")
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_answer_that_the_system_holds_is_given_up_in_time_too() {
+    let running = start("[http]\nwrite_timeout = '500ms'\nidle_timeout = '1h'").await;
+    let deaf = [narrow(running.addr).await, narrow(running.addr).await];
+    let mut held = Vec::new();
+    for (stream, closes) in deaf.into_iter().zip(["", "connection: close\r\n"]) {
+        let mut client = Client::over(stream);
+        client.send(format!("GET /medium HTTP/1.1\r\nhost: a\r\n{closes}\r\n")).await;
+        held.push(client);
+    }
+    let answered = "http_requests_total{method=\"GET\",route=\"/medium\",status=\"200\"}";
+    until("the system has both answers", || async {
+        value(&scrape(&running).await, answered) == Some(2.0) && in_flight(&running).await == 0.0
+    })
+    .await;
+    let open = "http_connections{listener=\"public\"}";
+    until("both have ended", || async { value(&scrape(&running).await, open) == Some(0.0) }).await;
+    for client in &mut held {
+        // The end of the connection, and not of the answer.
+        assert!(client.rest().await.len() < MEDIUM);
+    }
 }
 
 #[tokio::test]
@@ -68,6 +101,21 @@ async fn who_takes_an_answer_slowly_over_http2_gets_all_of_it() {
         }
     }
     assert_eq!(taken, LARGE);
+}
+
+#[tokio::test]
+async fn who_takes_what_the_system_holds_slowly_gets_all_of_it() {
+    let running = start("[http]\nwrite_timeout = '2s'").await;
+    let mut client = Client::over(narrow(running.addr).await);
+    client.send(request("GET", "/medium", &[], "")).await;
+    assert_eq!(client.reply_to_head().await.status, 200);
+    let (mut taken, began) = (0, Instant::now());
+    while taken < MEDIUM {
+        taken += client.some(MEDIUM / 40).await;
+        sleep(Duration::from_millis(75)).await;
+    }
+    assert_eq!(taken, MEDIUM);
+    assert!(began.elapsed() > Duration::from_secs(2), "longer than one wait");
 }
 
 #[tokio::test]

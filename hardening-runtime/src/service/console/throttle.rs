@@ -108,7 +108,8 @@ impl Throttle {
         let connection = match peer {
             Peer::Address(address) if !self.waiting().insert(address) => return None,
             Peer::Address(address) => Some(Waiting { throttle: self, address }),
-            Peer::Local => None,
+            // The admin listener asks no proxy for a name.
+            Peer::Local | Peer::Unnamed(_) => None,
         };
         let permit = self.looks.acquire().await.ok()?;
         sleep(WRONG_TOKEN_WAITS).await;
