@@ -62,6 +62,18 @@ const FORMS: &[&str] = &[
     "password: \"secret://planted-h2 && rm\"",
     "token: \"secret://env/X planted-h3\"",
     "CREATE USER a IDENTIFIED BY 'planted-h4'",
+    "password:\n planted-i1",
+    "password=\nplanted-i2",
+    "password == planted-i3",
+    "secret[]=planted-i4",
+    "/x?secret%5B%5D=planted-i5",
+    "password\u{a0}=\u{a0}planted-i6",
+    "Digest username=\"m\", nonce=\"n\", response=\"planted-i7\"",
+    "https://hooks.slack.com/services/T/B/planted-i8",
+    "https://discord.com/api/webhooks/1/planted-i9",
+    "https://a.webhook.office.com/webhookb2/a@b/IncomingWebhook/planted-i10/c",
+    "fetch //a:planted-i11@h/",
+    "mysql -pplanted-i12 shop",
 ];
 
 /// Answers another value each time.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::name::Name;
 use super::scan::IsSecret;
 use super::value::{self, Extent, ends_value};
-use super::{spared, steps};
+use super::{spared, steps, urls};
 
 const QUOTES: [&str; 10] =
     ["%22", "%27", "%2522", "\\u0022", "\\u0027", "\\x22", "&quot;", "&#34;", "&#39;", "&apos;"];
@@ -37,6 +37,10 @@ pub(super) fn blanks(text: &str) -> usize {
             Some(b' ' | b'\t' | b'+') => 1,
             Some(b'%' | b'\\') => match CODED.iter().find(|blank| begins(rest, blank)) {
                 Some(blank) => blank.len(),
+                None => return length,
+            },
+            Some(byte) if !byte.is_ascii() => match rest.chars().next().filter(|c| steps::is_blank(*c)) {
+                Some(blank) => blank.len_utf8(),
                 None => return length,
             },
             _ => return length,
@@ -84,7 +88,7 @@ pub(super) fn named(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Ra
     }
     let name = Name::before(text, at);
     if name.is("response") {
-        return value::digest(text, from);
+        return value::response(text, from);
     }
     if !name.is_secret(text, is_secret) {
         return None;
@@ -141,7 +145,7 @@ fn user_information(text: &str, from: usize) -> Option<Range<usize>> {
         .map_or(rest.len(), |(at, _)| at);
     steps::look(length);
     let end = rest[..length].rfind("%40")?;
-    Some(from..from + end)
+    (!urls::is_user(&rest[..end])).then_some(from..from + end)
 }
 
 /// The text of `&lt;password&gt;…&lt;/password&gt;`.

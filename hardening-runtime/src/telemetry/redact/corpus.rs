@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{scan, words};
 
 /// Texts with a secret that stays, and texts without one that are changed. `docs/security.md` names them.
-const MISSED: usize = 16;
+const MISSED: usize = 12;
 const CHANGED: usize = 6;
 
 #[test]

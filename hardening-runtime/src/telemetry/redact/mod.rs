@@ -5,6 +5,7 @@
 //! a private key); and the *values* that came by a reference to a secret ([`remember`]), wherever they stand.
 //! A text with nothing of these in it is handed back as it is, without an allocation.
 
+mod below;
 mod coded;
 #[cfg(test)]
 mod corpus;
@@ -18,10 +19,13 @@ mod named;
 mod prefixed;
 mod prose;
 mod scan;
+mod sentence;
+mod short;
 mod spared;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod urls;
 mod value;
 mod words;
 

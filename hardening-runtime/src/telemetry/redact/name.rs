@@ -41,7 +41,9 @@ impl<'t> Name<'t> {
             return Self { at: start..end, text: Cow::Borrowed(raw), escaped: None };
         }
         let decoded = decoded(raw);
-        let named = decoded.trim_end_matches(|c: char| !c.is_ascii() || !of_name(c as u8));
+        let place = place(decoded.as_bytes()).unwrap_or_default();
+        let named =
+            decoded[..decoded.len() - place].trim_end_matches(|c: char| !c.is_ascii() || !of_name(c as u8));
         let from = named.rfind(|c: char| !c.is_ascii() || !of_name(c as u8));
         let escaped = from.and_then(|at| match named[at..].chars().next() {
             Some('\n') => Some('n'),
@@ -81,9 +83,15 @@ impl<'t> Name<'t> {
     }
 }
 
-/// `end` without blanks, quotes and brackets before it.
-fn without_quotes(text: &str, mut end: usize) -> usize {
+/// `end` without blanks, quotes and brackets before it, and without the places of a list: `secret[]`, `secret[0]`.
+fn without_quotes(text: &str, end: usize) -> usize {
     let bytes = text.as_bytes();
+    let mut end = steps::without_blanks(text, end);
+    // A name in a name in a name is as deep as forms go.
+    for _ in 0..3 {
+        let Some(place) = place(&bytes[..end]) else { break };
+        end -= place;
+    }
     let mut back = |skip: fn(u8) -> bool| {
         while end > 0 && skip(bytes[end - 1]) {
             steps::look(1);
@@ -91,7 +99,6 @@ fn without_quotes(text: &str, mut end: usize) -> usize {
         }
         end
     };
-    back(|byte| matches!(byte, b' ' | b'\t'));
     back(|byte| matches!(byte, b'"' | b'\'' | b'`' | b']'));
     let end = back(|byte| byte == b'\\');
     if end == 0 || bytes[end - 1] != b';' {
@@ -99,6 +106,14 @@ fn without_quotes(text: &str, mut end: usize) -> usize {
     }
     let entity = ENTITIES.iter().find(|entity| bytes[..end].ends_with(entity.as_bytes()));
     entity.map_or(end, |entity| end - entity.len())
+}
+
+/// The length of `[]` or `[12]` that `name` ends with.
+fn place(name: &[u8]) -> Option<usize> {
+    let inside = name.strip_suffix(b"]")?;
+    let digits = inside.iter().rev().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    steps::look(digits);
+    inside[..inside.len() - digits].ends_with(b"[").then_some(digits + 2)
 }
 
 /// `raw` without the escapes of URLs and of texts in code.

@@ -6,7 +6,7 @@ use super::labelled;
 use super::name::{Name, of_name};
 use super::scan::IsSecret;
 use super::value::{self, Extent};
-use super::{spared, steps, words};
+use super::{below, prose, spared, steps, words};
 
 /// The value after `name=`, `name: ` and what is like them; the sign stands at `at`.
 pub(super) fn named(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
@@ -28,20 +28,30 @@ pub(super) fn named(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Ra
     let name = Name::before(text, end);
     let from = if bytes[at] == b'=' && next == Some(b'>') { at + 2 } else { at + 1 };
     if name.is("response") {
-        return value::digest(text, from);
+        return value::response(text, from);
     }
     if !name.is_secret(text, is_secret) {
         return labelled::after(text, &name, from, is_secret);
     }
     let before = name.at.start.checked_sub(1).map(|before| bytes[before]);
-    // `a == b` says nothing, `token == "abc"` does.
-    if compared && !is_quoted(&text[from..]) {
+    // `a == b` says nothing, `token == "abc"` and `token == abc123` do.
+    if compared && !is_quoted(&text[from..]) && !is_literal(text, from, is_secret) {
         return None;
     }
     // "`admin.token`: the environment has no …" is a message about the name.
     let about = bytes[at] == b':' && before == Some(b'`') && bytes[name.at.end] == b'`';
     let extent = Extent::after(&name.text, bytes[at] == b':', before);
+    if let Some(below) = below::value(text, from, is_secret) {
+        return below;
+    }
     spared::unless(text, from, value::after(text, from, extent)?, extent, about)
+}
+
+/// Whether what a name is compared with is none itself, nor a call: letters and digits as no language has them.
+fn is_literal(text: &str, from: usize, is_secret: IsSecret<'_>) -> bool {
+    let word = prose::word(text, from + steps::run(&text[from..], steps::is_blank));
+    let called = text[from..].trim_start_matches(steps::is_blank)[word.len()..].starts_with(['(', '{']);
+    prose::is_odd(word) && !called && !is_secret(word)
 }
 
 /// The second text of `("name", "value")`; the comma stands at `at`.
@@ -65,7 +75,7 @@ pub(super) fn option(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<R
         return None;
     }
     let end = at + 2 + steps::run(&text[at + 2..], |c| c.is_ascii() && of_name(c as u8));
-    let value = end + steps::run(&text[end..], |c| matches!(c, ' ' | '\t'));
+    let value = end + steps::run(&text[end..], steps::is_blank);
     let another = value > end && bytes.get(value).is_some_and(|byte| *byte != b'-');
     if !another || !is_secret(&text[at + 2..end]) {
         return None;
@@ -95,7 +105,7 @@ const SHORTEST_ARGUMENT: usize = 4;
 
 /// The text in quotes after `password -> `; the dash stands at `at`.
 pub(super) fn arrow(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
-    let start = at + 2 + steps::run(&text[at + 2..], |c| c == ' ');
+    let start = at + 2 + steps::run(&text[at + 2..], steps::is_blank);
     let quoted = is_quoted(text[start..].strip_prefix("Some(").unwrap_or(&text[start..]));
     if !quoted || !Name::before(text, at).is_secret(text, is_secret) {
         return None;
@@ -117,6 +127,6 @@ impl Extent {
 
 /// Whether a text in quotes follows.
 fn is_quoted(text: &str) -> bool {
-    let blanks = steps::run(text, |c| c == ' ');
+    let blanks = steps::run(text, steps::is_blank);
     steps::unescaped(&text[blanks..]).starts_with(['"', '\''])
 }

@@ -40,6 +40,11 @@ const PREFIXES: [(&str, usize); 29] = [
 /// How much of one tells whether it is one. Bounded, since what is none is looked at again from the next sign on.
 const ENOUGH: usize = 64;
 
+/// Whether a text begins as a credential does.
+pub(super) fn begins(text: &str) -> bool {
+    PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix))
+}
+
 /// The credential whose prefix ends with the sign at `at`.
 pub(super) fn credential(text: &str, at: usize) -> Option<Range<usize>> {
     let head = &text.as_bytes()[..=at];

@@ -19,14 +19,14 @@ fn begins(text: &str, with: &str) -> bool {
 }
 
 /// The word at `start`, with what it is followed by.
-fn word(text: &str, start: usize) -> &str {
+pub(super) fn word(text: &str, start: usize) -> &str {
     let length = text[start..].chars().take(64).take_while(|c| !ends_value(*c)).map(char::len_utf8).sum();
     steps::look(length);
     &text[start..start + length]
 }
 
 /// Whether a word is none of a language: it has letters and digits, and is the name of nothing known.
-fn is_odd(word: &str) -> bool {
+pub(super) fn is_odd(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ':']);
     let digits = word.bytes().any(|byte| byte.is_ascii_digit());
     let letters = word.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -38,7 +38,7 @@ fn is_odd(word: &str) -> bool {
 }
 
 fn blanks(text: &str, from: usize) -> usize {
-    from + steps::run(&text[from..], |c| matches!(c, ' ' | '\t'))
+    from + steps::run(&text[from..], steps::is_blank)
 }
 
 /// A text in quotes that opens at `start`.
@@ -140,7 +140,7 @@ pub(super) fn before_host(text: &str, at: usize, least: usize) -> Option<Range<u
     let port = after.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
     let connects = named == 0 && after.starts_with("//");
     // `nginx:1.25@sha256:…` is an image.
-    if host.starts_with("sha") || !(connects || named > 0 && (port || after.starts_with(['/', '(']))) {
+    if host.starts_with("sha") || !(connects || named > 0) {
         return None;
     }
     let window = steps::window(text, at, LONGEST);
@@ -150,6 +150,12 @@ pub(super) fn before_host(text: &str, at: usize, least: usize) -> Option<Range<u
     };
     let word = text[window.clone()].rfind(parts).map_or(window.start, |before| window.start + before);
     let begin = word + text[word..at].chars().next().filter(|c| parts(*c)).map_or(0, char::len_utf8);
+    // `//user:password@host/`, of a URL without its scheme.
+    let slashes = text[begin..at].starts_with("//");
+    let begin = if slashes { begin + 2 } else { begin };
+    if !(connects || slashes || port || after.starts_with(['/', '('])) {
+        return None;
+    }
     // `sqlplus app/password@//db`.
     let (user, password) = text[begin..at].split_once(if connects { '/' } else { ':' })?;
     let is_user =

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::named::{arrow, call, named, option, pair};
-use super::{REDACTED, coded, markup, prefixed, prose, steps};
+use super::urls::{self, Urls};
+use super::{REDACTED, coded, markup, prefixed, prose, short, steps};
 
 pub(super) type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
 
@@ -65,6 +66,7 @@ fn next(
             b'<' => markup::element(text, at, is_secret),
             b'%' | b'\\' | b'&' => coded::named(text, at, is_secret),
             b'@' => prose::before_host(text, at, from),
+            b'/' => urls::webhook(text, at),
             _ => None,
         };
         if found.is_some() {
@@ -77,15 +79,16 @@ fn next(
 /// What follows an option, or the sign in `glpat-…`.
 fn dash(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
     let long = text[at..].starts_with("--").then(|| option(text, at, is_secret)).flatten();
-    long.or_else(|| prose::user_option(text, at)).or_else(|| prefixed::credential(text, at))
+    let option = long.or_else(|| prose::user_option(text, at)).or_else(|| short::option(text, at));
+    option.or_else(|| prefixed::credential(text, at))
 }
 
 /// The bytes at which a closer look begins.
-const BEGINS: [bool; 256] = among(b":=,(bBpPANe-_<%\\&@");
+const BEGINS: [bool; 256] = among(b":=,(bBpPANe-_<%\\&@/");
 
 /// One of these stands in every secret of a known form: a web token has dots, an element brackets, and a scheme
-/// and the head of a key are followed by a blank.
-const MAY_TELL: [bool; 256] = among(b":=, .\t<%\\-_&(@");
+/// and the head of a key are followed by a blank, of which those beyond ASCII begin with one of three bytes.
+const MAY_TELL: [bool; 256] = among(b":=, .\t<%\\-_&(@\xc2\xe2\xe3");
 
 const fn among(bytes: &[u8]) -> [bool; 256] {
     let mut among = [false; 256];
@@ -99,38 +102,6 @@ const fn among(bytes: &[u8]) -> [bool; 256] {
 
 pub(super) fn starts_word(bytes: &[u8], at: usize) -> bool {
     at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_')
-}
-
-/// What is known of the word without a space that URLs stand in, so that it is looked through once.
-#[derive(Default)]
-struct Urls {
-    end: usize,
-    last_at: Option<usize>,
-}
-
-impl Urls {
-    /// `user:password@` of what follows a URL's `://`.
-    fn user_information(&mut self, text: &str, from: usize) -> Option<Range<usize>> {
-        if from >= self.end {
-            let rest = &text[from..];
-            self.end = from + steps::run(rest, |c| !ends_url(c));
-            self.last_at = text[from..self.end].rfind('@').map(|at| from + at);
-        }
-        let last_at = self.last_at.filter(|at| *at >= from)?;
-        let url = &text[from..self.end];
-        let authority = &url[..steps::run(url, |c| !matches!(c, '/' | '?' | '#'))];
-        if let Some(end) = authority.rfind('@') {
-            return Some(from..from + end);
-        }
-        // `user:pass/word@host`, which should have been escaped: what stands for the port is no number.
-        let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-        let odd = !authority.starts_with('[') && !port.bytes().all(|byte| byte.is_ascii_digit());
-        odd.then_some(from..last_at)
-    }
-}
-
-fn ends_url(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\')
 }
 
 /// What follows `Bearer` or `Basic` and any number of blanks, where it looks like no word of a sentence.

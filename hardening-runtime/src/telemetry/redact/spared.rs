@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::value::{Extent, ends_value};
-use super::{steps, words};
+use super::{sentence, steps, words};
 
 /// Words that say something of a secret and are none: where a value is not quoted, only its first word would be replaced, and
 /// that would be one of these. In their order.
@@ -126,6 +126,7 @@ pub(super) fn unless(
         || is_variable(written)
         || is_mask(written)
         || is_placeholder(written)
+        || sentence::is_one(written)
         || says(text, from, written, extent, about);
     (!told).then_some(value)
 }
@@ -165,6 +166,12 @@ fn is_variable(value: &str) -> bool {
     })
 }
 
+/// Whether a word says something of a secret, or that there is none.
+pub(super) fn is_saying(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ':', ',']);
+    SAYING.binary_search(&word).is_ok() || NOTHING.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
 fn is_mask(value: &str) -> bool {
     let word = value.trim_matches(['[', ']', '(', ')', '{', '}']);
     MASKS.iter().any(|mask| word.eq_ignore_ascii_case(mask)) || value.bytes().all(|byte| byte == b'*')
@@ -172,7 +179,7 @@ fn is_mask(value: &str) -> bool {
 
 /// Whether a sentence stands there, or a word for no value.
 fn says(text: &str, from: usize, value: &str, extent: Extent, about: bool) -> bool {
-    let blanks = steps::run(&text[from..], |c| matches!(c, ' ' | '\t'));
+    let blanks = steps::blanks(&text[from..]);
     let rest = &text[from + blanks..];
     // Bounded, since the value itself may end earlier than its first word.
     let length: usize = rest.chars().take(LONGEST).take_while(|c| !ends_value(*c)).map(char::len_utf8).sum();

@@ -30,6 +30,51 @@ pub(super) fn run(text: &str, of: impl Fn(char) -> bool) -> usize {
     length
 }
 
+/// A blank within a line, be it one that does not break, or one that nobody sees.
+pub(super) fn is_blank(c: char) -> bool {
+    c == ' ' || c == '\t' || !c.is_ascii() && is_odd_blank(c)
+}
+
+fn is_odd_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200d}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}' | '\u{feff}'
+    )
+}
+
+/// Blanks that do not break as other formats write them.
+const ESCAPED: [&str; 7] = ["\\u{a0}", "\\u00a0", "\\u00A0", "\\xa0", "%C2%A0", "&nbsp;", "&#160;"];
+
+/// The length of the blanks that `text` begins with, also as other formats write them.
+pub(super) fn blanks(text: &str) -> usize {
+    let mut length = run(text, is_blank);
+    while text[length..].starts_with(['\\', '%', '&']) {
+        look(8);
+        let Some(blank) = ESCAPED.iter().find(|blank| text[length..].starts_with(**blank)) else { break };
+        length += blank.len();
+        length += run(&text[length..], is_blank);
+    }
+    length
+}
+
+/// `end` without the blanks before it, also as other formats write them.
+pub(super) fn without_blanks(text: &str, mut end: usize) -> usize {
+    loop {
+        look(1);
+        let before = &text[..end];
+        let escaped = |blank: &&&str| before.ends_with(**blank);
+        match before.chars().next_back() {
+            Some(c) if is_blank(c) => end -= c.len_utf8(),
+            Some('}' | '0' | ';') => match ESCAPED.iter().find(escaped) {
+                Some(blank) => end -= blank.len(),
+                None => return end,
+            },
+            _ => return end,
+        }
+    }
+}
+
 /// Where `what` stands in `text`.
 pub(super) fn find(text: &str, what: &str) -> Option<usize> {
     let found = text.find(what);

@@ -29,9 +29,24 @@ const SCHEMES: [(&str, Option<u8>); 10] = [
     ("aws4-hmac-sha256", Some(b',')),
 ];
 
-/// The response of HTTP's digest authentication: 32 or 64 hexadecimal digits.
-pub(super) fn digest(text: &str, from: usize) -> Option<Range<usize>> {
-    let blanks = steps::run(&text[from..], |c| matches!(c, ' ' | '\t' | '\\' | '"' | '\''));
+/// How far before a response what it answers is looked for: a nonce, a realm and a path may be long.
+const CHALLENGE: usize = 512;
+
+/// The response of HTTP's digest authentication: whatever stands there after a nonce, and 32 or 64 hexadecimal digits anywhere.
+pub(super) fn response(text: &str, from: usize) -> Option<Range<usize>> {
+    let before = &text[steps::window(text, from, CHALLENGE)];
+    let answers =
+        ["nonce=", "nonce%3D", "nonce\\u003d", "Digest username"].iter().any(|sign| before.contains(sign));
+    let start = coded::within_quotes(text, from);
+    match digest(text, from) {
+        None if answers && start > from + coded::blanks(&text[from..]) => coded::quotation(text, from),
+        None if answers => after(text, from, Extent::Word),
+        digest => digest,
+    }
+}
+
+fn digest(text: &str, from: usize) -> Option<Range<usize>> {
+    let blanks = steps::run(&text[from..], |c| steps::is_blank(c) || matches!(c, '\\' | '"' | '\''));
     let start = coded::within_quotes(text, from + blanks);
     let digits = text[start..].bytes().take(65).take_while(u8::is_ascii_hexdigit).count();
     steps::look(digits);
@@ -41,7 +56,7 @@ pub(super) fn digest(text: &str, from: usize) -> Option<Range<usize>> {
 /// A value that begins at or after `from`: quoted, in brackets, or as much as `extent` says.
 pub(super) fn after(text: &str, from: usize, extent: Extent) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let start = from + steps::run(&text[from..], |c| matches!(c, ' ' | '\t'));
+    let start = from + steps::blanks(&text[from..]);
     let slashes = steps::run(&text[start..], |c| c == '\\');
     let open = start + slashes;
     if let Some(value) = coded::quotation(text, start) {
@@ -142,7 +157,7 @@ fn inside(bytes: &[u8], open: usize, quote: u8, slashes: usize) -> Option<Range<
 }
 
 /// The end of what follows a scheme that stands for a value.
-fn credentials(text: &str, scheme: Range<usize>) -> usize {
+pub(super) fn credentials(text: &str, scheme: Range<usize>) -> usize {
     let written = &text[scheme.clone()];
     let Some((_, sign)) = SCHEMES.iter().find(|(known, _)| written.eq_ignore_ascii_case(known)) else {
         return scheme.end;
