@@ -24,7 +24,11 @@ fn child_main() {
 #[hardened_service(name = "chatty")]
 async fn chatty(setup: &mut Setup) -> Router {
     setup.provide(Dependencies::default());
-    Router::new().route("/say", post(say)).route("/orders", post(async |_: Json<Value>| "ordered"))
+    let panics = async |body: String| -> () { panic!("{body}") };
+    Router::new()
+        .route("/say", post(say))
+        .route("/panic", post(panics))
+        .route("/orders", post(async |_: Json<Value>| "ordered"))
 }
 
 async fn say(body: Bytes) -> Problem {
@@ -36,23 +40,36 @@ async fn say(body: Bytes) -> Problem {
 }
 
 /// What breaks out of a line, a text or an escape where nobody looks after it, as a path may hold it.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 7] = [
     "/forged%0A%7B%22message%22:%22forged%22,%22level%22:%22ERROR%22%7D",
     "/forged%0D%0Aserving%20listen=1.2.3.4:5%20admin=1.2.3.4:6",
     "/forged%1B[31mred%1B[0m",
     "/forged\"},{\"message\":\"forged",
     "/forged%E2%80%A8%C2%85%E2%80%AE",
     "/forged%FF%FE%00",
+    "/forged%E2%80%8B%EF%BB%BF%F3%A0%81%A1",
 ];
 
 /// The same in a body, which a handler logs.
-const TEXTS: [&str; 5] = [
+const TEXTS: [&str; 7] = [
     "a\n{\"message\":\"forged\",\"level\":\"ERROR\"}",
     "a\r\nserving listen=1.2.3.4:5 admin=1.2.3.4:6",
     "a\u{1b}[31mred\u{1b}]0;title\u{7}",
     "a\"},{\"message\":\"forged",
     "a\u{85}\u{2028}\u{202e}\u{9b}31m\u{0}\u{7f}",
+    "a\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2060}\u{2061}\u{2064}\u{2066}\u{2069}\u{feff}b",
+    "a\u{e0001}\u{e0066}\u{e006f}\u{e0072}\u{e0067}\u{e0065}\u{e0064}\u{e007f}\u{ad}\u{61c}\u{206a}b",
 ];
+
+/// Whether a character may act on a terminal or a reader, or is not seen at all.
+fn is_raw(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
 
 /// Every byte that a field of HTTP/1 may hold and that means something to somebody.
 const FIELD: &str = "a\t\"},{\"message\":\"forged\"} level=ERROR \u{1}\u{2028}\u{202e}\u{9b}31m";
@@ -83,11 +100,7 @@ async fn what_clients_send_is_text_in_the_log_and_no_line_of_its_own() {
         child.terminate().await;
         let end = child.ended().await;
         assert!(end.said.contains("forged"), "{format}: the access log tells of them: {}", end.said);
-        let raw = |c: char| {
-            c.is_control() && !matches!(c, '\n' | '\t')
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}')
-        };
-        if let Some(line) = end.said.lines().find(|line| line.contains(raw)) {
+        if let Some(line) = end.said.lines().find(|line| line.contains(is_raw)) {
             panic!("{format}: {line:?}");
         }
         if format == "json" {
@@ -103,6 +116,23 @@ async fn what_clients_send_is_text_in_the_log_and_no_line_of_its_own() {
                 line.starts_with("forged") || line.starts_with("serving ") || line.starts_with('{')
             };
             assert!(!end.said.lines().any(begins), "{}", end.said);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_tells_what_clients_send_as_text_too() {
+    for level in ["hardening_runtime::service::panics=off,info", "info"] {
+        let child = Child::start(NAME, &[("HARDENING_LOG__LEVEL", level)]).await;
+        for text in TEXTS {
+            problem(&ask(child.addr, request("POST", "/panic", &[], text)).await, 500);
+        }
+        child.terminate().await;
+        let end = child.ended().await;
+        let told = if level.contains("off") { &end.complained } else { &end.said };
+        assert!(told.contains("a\\u"), "{level}: {told}");
+        for line in end.said.lines().chain(end.complained.lines()) {
+            assert!(!line.contains(is_raw) && !line.starts_with("serving "), "{level}: {line:?}");
         }
     }
 }

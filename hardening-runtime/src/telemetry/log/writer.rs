@@ -9,6 +9,7 @@ use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::queue::{self, Dropped, Queue, Weight};
+use crate::telemetry::escape;
 use crate::telemetry::text::Family;
 
 /// How much is written at once, in bytes, unless one line is longer: as much as becomes free in the queue at once.
@@ -41,7 +42,7 @@ pub(super) fn line(meta: &Metadata<'_>, line: &[u8]) {
     To(Weight::of(meta)).hand_over(line);
 }
 
-/// Says a line on standard error without waiting for its reader.
+/// Says a line on standard error without waiting for its reader. It may have a stranger's text in it, as a panic has.
 pub(crate) fn complain(text: &str) {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
@@ -51,7 +52,7 @@ pub(crate) fn complain(text: &str) {
         };
         spawn("stderr", &COMPLAINING, COMPLAINTS, |lines| whole(&mut io::stderr().lock(), lines), tell);
     });
-    let text = format!("{text}\n");
+    let text = format!("{}\n", escape::plain(text));
     if !COMPLAINING.push(Weight::Grave, text.as_bytes()) {
         // Nobody reads it any more.
         let _ = io::stderr().write_all(text.as_bytes());
