@@ -12,6 +12,8 @@ use tokio::time::Instant;
 use super::address::Shown;
 use super::auth::Caller;
 use super::body::Ending;
+#[cfg(feature = "alerts")]
+use super::excuse;
 use super::grpc;
 use super::idempotency_key;
 use super::limit::Standing;
@@ -58,6 +60,11 @@ pub(crate) struct Account {
     pub(crate) request: Arc<context::Request>,
     /// When its answer must be ready.
     pub(crate) deadline: Nanos,
+    /// Whether that is sooner than the service asks for itself.
+    lowered: bool,
+    /// Whether its client brought about itself that the time was over: it counts for no budget.
+    #[cfg(feature = "alerts")]
+    excused: bool,
     /// Where its caller stands with limits.
     pub(crate) standing: Standing,
     /// The origin of a page that may read the answer.
@@ -114,6 +121,9 @@ impl Account {
                 ..context::Request::default()
             }),
             deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
+            lowered: false,
+            #[cfg(feature = "alerts")]
+            excused: false,
             standing: Standing::default(),
             // No page of another origin reads what the admin listener answers.
             origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
@@ -191,9 +201,11 @@ impl Account {
         self.grpc.as_ref()?.ends
     }
 
-    /// Its answer must be ready this long after its head came.
-    pub(crate) fn allow(&mut self, time: Duration) {
-        self.deadline = self.began.saturating_add(nanos(time));
+    /// Its client asks for an answer this long after its head came, be it sooner than the service does or not.
+    pub(crate) fn is_asked_within(&mut self, time: Duration) {
+        let deadline = self.began.saturating_add(nanos(time));
+        self.lowered = deadline < self.deadline;
+        self.deadline = self.deadline.min(deadline);
     }
 
     /// Whether the client must take some of the answer before there is more.
@@ -208,6 +220,13 @@ impl Account {
     /// Its answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
+        #[cfg(feature = "alerts")]
+        if status == StatusCode::GATEWAY_TIMEOUT {
+            let (began, deadline, lowered) = (self.began, self.deadline, self.lowered);
+            let times = excuse::Times { began, deadline, lowered, now: clock::now() };
+            let body = self.live.as_ref().map(|live| &live.fate);
+            self.excused = excuse::is_the_clients(status, times, body);
+        }
         self.told(headers);
     }
 
@@ -256,16 +275,18 @@ impl Account {
             }
         }
         #[cfg(feature = "alerts")]
-        if self.server.alerts.is_some()
-            && self.surface == Surface::Public
-            && (is_error(status) || code.is_some_and(is_fault))
-        {
-            let trace = self.request.trace.as_ref();
-            let failed =
-                |route: &RouteStats| route.failed(self.id(), trace.map(Trace::id).unwrap_or_default());
+        if self.server.alerts.is_some() && self.surface == Surface::Public && !self.excused {
+            let failed = is_error(status) || code.is_some_and(is_fault);
+            let count = |route: &RouteStats| {
+                route.counts(status);
+                if failed {
+                    let trace = self.request.trace.as_ref();
+                    route.failed(self.id(), trace.map(Trace::id).unwrap_or_default());
+                }
+            };
             match (self.probe, noted) {
-                (Some(path), _) => failed(&stats.route(path)),
-                (None, route) => failed(route.unwrap_or(stats.unmatched())),
+                (Some(path), _) => count(&stats.route(path)),
+                (None, route) => count(route.unwrap_or(stats.unmatched())),
             }
         }
         #[cfg(feature = "otlp")]

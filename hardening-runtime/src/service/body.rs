@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::panics::{self, Place};
 use super::spec::BoxError;
+use crate::clock::{self, NEVER, Nanos};
 use crate::context;
 use crate::policy::idempotency::Digest;
 
@@ -44,16 +45,37 @@ impl std::error::Error for Unread {}
 
 /// What became of a request's body; shared with what answers the request.
 #[derive(Debug, Default)]
-pub(crate) struct BodyFate(AtomicU8);
+pub(crate) struct BodyFate {
+    unread: AtomicU8,
+    /// When what somebody waited for had come: 0 where nobody did, [`NEVER`] where somebody does.
+    awaited: AtomicU64,
+}
 
 impl BodyFate {
     fn set(&self, unread: Unread) {
-        self.0.store(unread as u8 + 1, Ordering::Release);
+        self.unread.store(unread as u8 + 1, Ordering::Release);
+    }
+
+    /// Somebody waits for more of it.
+    pub(super) fn awaits(&self) {
+        self.awaited.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// More of it has come, or its end.
+    pub(super) fn came(&self, now: Nanos) {
+        if self.awaited.load(Ordering::Relaxed) == NEVER {
+            self.awaited.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Until when somebody waited for it last.
+    pub(super) fn awaited_until(&self, now: Nanos) -> Option<Nanos> {
+        Some(self.awaited.load(Ordering::Relaxed).min(now)).filter(|until| *until > 0)
     }
 
     /// Why it was not read to its end, if something kept it from that.
     pub(crate) fn get(&self) -> Option<Unread> {
-        match self.0.load(Ordering::Acquire) {
+        match self.unread.load(Ordering::Acquire) {
             0 => None,
             1 => Some(Unread::TooLarge),
             2 => Some(Unread::TooSlow),
@@ -118,7 +140,13 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        let fate = self.live.fate();
+        match polled {
+            Poll::Pending => fate.awaits(),
+            Poll::Ready(_) => fate.came(clock::now()),
+        }
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let size = frame.data_ref().map_or(0, |data| data.len() as u64);
                 match self.left.checked_sub(size) {

@@ -22,6 +22,8 @@ mod drain;
 mod ending;
 mod entrance;
 mod errors;
+#[cfg(feature = "alerts")]
+mod excuse;
 mod farewell;
 mod field_text;
 mod fields;

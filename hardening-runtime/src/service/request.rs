@@ -184,7 +184,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         return Some(probed(server, surface, probe, parts, account.id()));
     }
     if grpc::asks_health(server, parts) {
-        return expired(asked, http.request_timeout, account);
+        return expired(asked, account);
     }
     let old = said.has(Said::KIND).then(|| grpc::over_old_http(server, parts)).flatten();
     if surface == Surface::Admin {
@@ -207,15 +207,18 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     if !account.is_grpc() && body.size_hint().lower() > http.body_limit {
         return problem(&too_large(http.body_limit), account);
     }
-    expired(asked, http.request_timeout, account)
+    expired(asked, account)
 }
 
 /// Notes how much time there is; answers a request that has none.
-fn expired(asked: Asked<'_>, longest: Duration, account: &mut Account) -> Option<Response> {
+fn expired(asked: Asked<'_>, account: &mut Account) -> Option<Response> {
     let problem = match deadline::of(&asked.parts.headers, asked.said, Duration::MAX) {
-        Ok(asked) if asked.is_zero() => late(),
+        Ok(asked) if asked.is_zero() => {
+            account.is_asked_within(asked);
+            late()
+        }
         Ok(asked) => {
-            account.allow(asked.min(longest));
+            account.is_asked_within(asked);
             account.ends_within((asked < Duration::MAX).then_some(asked));
             return None;
         }

@@ -68,6 +68,12 @@ pub struct RouteStats {
     /// Requests that were answered with an error.
     #[cfg(feature = "alerts")]
     failures: AtomicU64,
+    /// Requests that count for an error budget, and those of them that were answered with 504: not those whose clients brought
+    /// that about themselves.
+    #[cfg(feature = "alerts")]
+    counted: AtomicU64,
+    #[cfg(feature = "alerts")]
+    late: AtomicU64,
     methods: [OnceLock<Box<Series>>; METHODS.len()],
     /// How its calls of gRPC ended, by status.
     calls: OnceLock<Box<[AtomicU64; GRPC_CODES.len()]>>,
@@ -217,6 +223,9 @@ impl HttpStats {
             let series: Vec<&Series> =
                 route.methods.iter().filter_map(|series| Some(&**series.get()?)).collect();
             let count = |status: u16| {
+                if status == LATE {
+                    return (status, route.late.load(Ordering::Relaxed));
+                }
                 let at = usize::from(status) - 100;
                 let count = series.iter().map(|series| series.statuses[at].load(Ordering::Relaxed)).sum();
                 (status, count)
@@ -234,16 +243,14 @@ impl HttpStats {
         routes.iter().map(of_route).collect()
     }
 
-    /// Of each route the requests that were answered, and those of them that were answered with an error.
+    /// Of each route the requests that count for an error budget, and those of them that were answered with an error.
     #[cfg(feature = "alerts")]
     pub(crate) fn answered(&self) -> Vec<(String, u64, u64)> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_route = |route: &Arc<RouteStats>| {
             // Before the requests, so that one that is being counted is never an error of no request.
             let failures = route.failures.load(Ordering::Acquire);
-            let series = route.methods.iter().filter_map(OnceLock::get);
-            let answered = series.map(|series| series.durations.count()).sum();
-            (route.route.to_string(), answered, failures)
+            (route.route.to_string(), route.counted.load(Ordering::Acquire), failures)
         };
         routes.iter().map(of_route).collect()
     }
@@ -307,7 +314,20 @@ pub(crate) fn is_error(status: u16) -> bool {
     (500..600).contains(&status) && !matches!(status, 503 | 505)
 }
 
+/// The status of an answer that was not ready in time.
+#[cfg(feature = "alerts")]
+const LATE: u16 = 504;
+
 impl RouteStats {
+    /// Counts a request that was answered with this status for the error budget.
+    #[cfg(feature = "alerts")]
+    pub(crate) fn counts(&self, status: u16) {
+        self.counted.fetch_add(1, Ordering::Release);
+        if status == LATE {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Counts a request that was answered with an error, once however many ways say so, and keeps which was the last.
     #[cfg(feature = "alerts")]
     pub(crate) fn failed(&self, request: &str, trace: String) {
@@ -324,6 +344,10 @@ impl RouteStats {
             failed: Mutex::default(),
             #[cfg(feature = "alerts")]
             failures: AtomicU64::new(0),
+            #[cfg(feature = "alerts")]
+            counted: AtomicU64::new(0),
+            #[cfg(feature = "alerts")]
+            late: AtomicU64::new(0),
             methods: [const { OnceLock::new() }; METHODS.len()],
             calls: OnceLock::new(),
         }

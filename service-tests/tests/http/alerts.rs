@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hardening::{BoxError, Running, Setup, circuit_breaker, hardened_service};
@@ -35,6 +35,8 @@ pub(crate) async fn alerting(setup: &mut Setup) -> Router {
         .route("/upstream", status(502))
         .route("/refusing", status(503))
         .route("/missing", status(404))
+        .route("/hangs", get(std::future::pending::<()>))
+        .route("/reads", post(async |_: Bytes| std::future::pending::<()>().await))
         .route(
             "/caught",
             get(|| async { if caught().await.is_err() { "an answer all the same" } else { "" } }),

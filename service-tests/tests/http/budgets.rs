@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hardening_service_tests::client::{Client, get_with};
 use hardening_service_tests::service::{scrape, until, value};
 
 use super::alerts::{Listener, SECRET, alerting, start, times};
@@ -84,6 +85,54 @@ async fn a_budget_that_is_spent_too_fast_is_told_of_once_and_once_when_it_is_ove
     minutes_pass(60).await;
     assert_eq!((told.of("/broken").len(), moody.of("/broken").len()), (4, 5));
     assert!(told.of("/refusing").is_empty() && told.of("/fine").is_empty());
+}
+
+#[tokio::test]
+async fn what_a_client_brings_about_itself_spends_no_budget_and_is_no_error() {
+    let told = Listener::start(&[]).await;
+    let settings = format!(
+        "[http]\nrate_limit = 'none'\nrequest_timeout = '400ms'\n[alerts]\nobjective = '99.9%'\nerrors = 1\n\
+         slack = ['http://{}/slack']",
+        told.addr
+    );
+    let running = alerting().with_settings(settings).start().await.unwrap_or_else(|error| panic!("{error}"));
+    let series =
+        |name: &str, route: &str| format!("hardening_slo_{name}_total{{slo=\"alerting\",route=\"{route}\"}}");
+    let counted = async |route: &str| {
+        let metrics = scrape(&running).await;
+        [series("requests", route), series("errors", route)]
+            .map(|series| value(&metrics, &series).unwrap_or_default())
+    };
+    // Deadlines that the client lowered, one of them to nothing.
+    for timeout in ["1", "20", "0", "-1", "20"] {
+        let reply = get_with(running.addr, "/hangs", &[("x-request-timeout-ms", timeout)]).await;
+        assert_eq!(reply.status, 504, "{timeout}");
+    }
+    // Bodies that trickle until the time is over, or nearly so long.
+    let head = "POST /reads HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\na";
+    let mut trickles = [Client::connect(running.addr).await, Client::connect(running.addr).await];
+    for client in &mut trickles {
+        client.send(head).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    trickles[1].send("bcdefghi").await;
+    for client in &mut trickles {
+        assert_eq!(client.reply().await.status, 504);
+    }
+    assert_eq!((counted("/hangs").await, counted("/reads").await), ([0.0, 0.0], [0.0, 0.0]));
+    assert_eq!(counted("unmatched").await[1], 0.0);
+    // What the service does not answer in its own time is its own error, whatever longer time a client offers.
+    for fields in [&[][..], &[("x-request-timeout-ms", "60000")]] {
+        assert_eq!(get_with(running.addr, "/hangs", fields).await.status, 504);
+    }
+    let mut client = Client::connect(running.addr).await;
+    client.send(format!("{head}bcdefghi")).await;
+    assert_eq!(client.reply().await.status, 504);
+    assert_eq!((counted("/hangs").await, counted("/reads").await), ([2.0, 2.0], [1.0, 1.0]));
+    let lines = told.hears("/hangs", 1).await;
+    assert!(String::from_utf8_lossy(&lines[0].body).contains("(504 "), "{lines:?}");
+    let all = "http_requests_total{method=\"GET\",route=\"/hangs\",status=\"504\"}";
+    assert_eq!(value(&scrape(&running).await, all), Some(5.0), "all that reached the route are requests");
 }
 
 #[tokio::test]

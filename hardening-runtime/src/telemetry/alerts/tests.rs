@@ -11,6 +11,7 @@ use super::*;
 fn answer(stats: &HttpStats, status: StatusCode) {
     let route = stats.route("/orders");
     route.record(&Method::GET, status, 1);
+    route.counts(status.as_u16());
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         route.failed("r", "t".to_owned());
     }
