@@ -25,7 +25,7 @@ pub use outgoing::{Outgoing, outgoing};
 pub use trace::Trace;
 
 use crate::clock::{self, NEVER, Nanos};
-use crate::policy::idempotency::{Credentials, Digest};
+use crate::policy::idempotency::{Digest, Presented};
 
 /// The HTTP request that the current task answers.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ pub struct Request {
     /// The key that its `Idempotency-Key` holds.
     pub idempotency_key: Option<String>,
     /// What its client showed to be known by, where the request came over HTTP.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<Presented>,
     /// What was asked, where the key says that it may be asked again.
     pub digest: Option<Arc<Digest>>,
 }

@@ -25,7 +25,7 @@ use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
 use crate::context::trace::hex;
 use crate::context::{self, Trace};
-use crate::policy::idempotency::{Credentials, Digest};
+use crate::policy::idempotency::{Digest, Presented, REPLAYED};
 #[cfg(feature = "alerts")]
 use crate::telemetry::http::is_error;
 use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED, is_fault};
@@ -117,7 +117,7 @@ impl Account {
                 id: request_id::of(&parts.headers, said, began),
                 trace: Some(trace_of(server, &parts.headers, said)),
                 client_ip: client,
-                credentials: Some(Credentials::NONE),
+                credentials: Some(Presented::NOTHING),
                 ..context::Request::default()
             }),
             deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
@@ -149,7 +149,7 @@ impl Account {
             (request.principal, request.tenant) = (Some(principal), tenant);
         }
         if shown {
-            request.credentials = Some(idempotency_key::credentials(&parts.headers));
+            request.credentials = Some(idempotency_key::shown(&parts.headers));
         }
         if has_key {
             let bare = self.server.settings.http.bare_idempotency_keys;
@@ -185,10 +185,12 @@ impl Account {
 
     /// Whether its answer may be for this client alone while nothing in its head says which caches may keep it. Caches leave
     /// answers to `authorization` alone by themselves (RFC 9111, section 3.5), and know nothing of cookies, API keys and
-    /// certificates. An answer that sets a cookie makes a session of its own.
+    /// certificates. An answer that sets a cookie makes a session of its own. What an idempotency key brings, now or again, is
+    /// its caller's, whatever else this request shows: the first one may have had more.
     pub(crate) fn is_personal(&self, answer: &HeaderMap) -> bool {
-        let shown = self.said.has(Said::CREDENTIAL) || self.conn.principal.is_some();
-        (shown || answer.contains_key(header::SET_COOKIE)) && !answer.contains_key(header::CACHE_CONTROL)
+        let shown = self.said.has(Said::CREDENTIAL | Said::IDEMPOTENT) || self.conn.principal.is_some();
+        let own = shown || answer.contains_key(header::SET_COOKIE) || answer.contains_key(REPLAYED);
+        own && !answer.contains_key(header::CACHE_CONTROL)
     }
 
     /// Whether it is a call of gRPC.

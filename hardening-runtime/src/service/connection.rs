@@ -11,10 +11,13 @@ use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
 use super::address::Shown;
+use super::client::Client;
+use super::limit::Standing;
 use super::problem::{PROBLEM_JSON, Problem, whole_seconds};
 use super::rarely::Rarely;
 use super::request;
 use super::request_id;
+use super::said::Said;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
@@ -302,11 +305,19 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     if surface == Surface::Public {
         server.stats.unmatched().record(&http::Method::TRACE, status, 0);
     }
-    if server.settings.log.access {
+    let now = clock::now();
+    if surface == Surface::Public && status != StatusCode::SERVICE_UNAVAILABLE {
+        // Behind a trusted proxy nobody knows whose it was.
+        let peer = Client::of(&HeaderMap::new(), Said::default(), conn.peer, conn.key, &server.settings.http);
+        let charge = |client| server.limits.charge(client, now, &mut Standing::default());
+        let _ = Some(peer).filter(|peer| !peer.vouched).and_then(charge);
+    }
+    if let Some(unsaid) = server.settings.log.access.then(|| server.unreadable.line(now)).flatten() {
+        let unsaid = (unsaid > 0).then_some(unsaid);
         tracing::info!(
             target: "hardening::access",
             route = crate::telemetry::http::UNMATCHED, status = status.as_u16(), request_id = id,
-            client = %Shown(conn.peer.ip()), "unreadable request"
+            client = %Shown(conn.peer.ip()), unsaid, "unreadable request"
         );
     }
     let _ = tokio::time::timeout(LINGER, conn.socket().say(&answer)).await;

@@ -4,9 +4,9 @@
 //! nothing is said of.
 
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::policy::idempotency::Credentials;
+use crate::policy::idempotency::{Credentials, Presented};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -28,17 +28,29 @@ pub(super) fn read(headers: &HeaderMap, bare: bool) -> Option<String> {
     (!key.is_empty() && are_parameters(rest)).then_some(key)
 }
 
-/// A digest of what the client of a request without a principal shows. Cookies are told apart one by one: HTTP/2 may send each in a
-/// field of its own, and nothing orders them.
-pub(super) fn credentials(headers: &HeaderMap) -> Credentials {
-    let whole = |name: &HeaderName| headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
-    let cookies = whole(&COOKIE).flat_map(|field| field.split(|byte| *byte == b';'));
+/// What the client of a request without a principal shows. Its fields are kept, and their digest is made once somebody asks.
+pub(super) fn shown(headers: &HeaderMap) -> Presented {
+    let of =
+        |kind: u8, name: &HeaderName| headers.get_all(name).iter().map(move |value| (kind, value.clone()));
+    let fields = of(AS_TOKEN, &AUTHORIZATION).chain(of(AS_KEY, &API_KEY)).chain(of(AS_COOKIE, &COOKIE));
+    let fields: Vec<(u8, HeaderValue)> = fields.collect();
+    if fields.is_empty() { Presented::NOTHING } else { Presented::new(move || credentials(&fields)) }
+}
+
+/// What a field is, in digests.
+const AS_TOKEN: u8 = 0;
+const AS_KEY: u8 = 1;
+const AS_COOKIE: u8 = 2;
+
+/// A digest of fields. Cookies are told apart one by one: HTTP/2 may send each in a field of its own, and nothing orders them.
+fn credentials(fields: &[(u8, HeaderValue)]) -> Credentials {
+    let (cookies, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(kind, _)| *kind == AS_COOKIE);
+    let cookies = cookies.iter().flat_map(|(_, field)| field.as_bytes().split(|byte| *byte == b';'));
     let mut cookies: Vec<&[u8]> = cookies.map(<[u8]>::trim_ascii).collect();
     cookies.retain(|cookie| !cookie.is_empty());
     cookies.sort_unstable();
-    let shown = whole(&AUTHORIZATION).map(|text| (0_u8, text));
-    let shown = shown.chain(whole(&API_KEY).map(|text| (1, text)));
-    Credentials::of(shown.chain(cookies.into_iter().map(|text| (2, text))))
+    let shown = others.iter().map(|(kind, field)| (*kind, field.as_bytes()));
+    Credentials::of(shown.chain(cookies.into_iter().map(|text| (AS_COOKIE, text))))
 }
 
 /// What stands in quotes of which the first has been taken, and what comes behind the last.
@@ -185,18 +197,18 @@ mod tests {
     fn credentials_are_the_same_whatever_version_of_http_sends_them() {
         let cookie = |fields: &[&'static str]| {
             let fields: Vec<_> = fields.iter().map(|field| ("cookie", field.as_bytes())).collect();
-            credentials(&of(&fields))
+            super::shown(&of(&fields)).digest()
         };
         let both = cookie(&["a=1; b=2"]);
         assert_eq!(both, cookie(&["a=1", "b=2"]));
         assert_eq!(both, cookie(&["b=2;a=1;"]));
         assert_ne!(both, cookie(&["a=1; b=3"]));
         assert_ne!(both, cookie(&["a=1b=2"]));
-        let shown = |name, text: &'static str| credentials(&of(&[(name, text.as_bytes())]));
+        let shown = |name, text: &'static str| super::shown(&of(&[(name, text.as_bytes())])).digest();
         assert_ne!(shown("authorization", "a"), shown("cookie", "a"));
         assert_ne!(shown("authorization", "a"), shown("x-api-key", "a"));
         assert_ne!(shown("authorization", ""), Credentials::NONE);
-        assert_eq!(credentials(&HeaderMap::new()), Credentials::NONE);
+        assert_eq!(super::shown(&HeaderMap::new()).digest(), Credentials::NONE);
         assert_eq!(cookie(&["; "]), Credentials::NONE);
     }
 }

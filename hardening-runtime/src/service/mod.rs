@@ -81,6 +81,7 @@ mod tls;
 #[cfg(unix)]
 pub(crate) mod unix;
 mod unlisted;
+mod unreadable;
 mod whole;
 mod wire;
 mod words;

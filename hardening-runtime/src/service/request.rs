@@ -30,6 +30,7 @@ use super::server::{Server, Surface};
 use super::wire::Conn;
 use super::{admin, deadline, grpc, host};
 use crate::clock;
+use crate::settings::Http;
 use crate::telemetry::recent;
 
 /// Answers one request.
@@ -162,11 +163,10 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     let Asked { parts, said, client, surface } = asked;
     let http = &server.settings.http;
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(account.id())));
-    if let Some(too_large) = oversized(parts, said, http.uri_limit, http.header_limit) {
-        return problem(&too_large, account);
-    }
-    if let Err(why) = host::check(parts) {
-        return problem(&Problem::new(StatusCode::BAD_REQUEST).detail(why), account);
+    if let Some(unfit) = unfit(asked, http) {
+        // Whoever sends what is refused in any case has no more of it than of other requests.
+        let charged = (surface == Surface::Public).then(|| charged(server, client, account)).flatten();
+        return problem(&charged.unwrap_or(unfit), account);
     }
     // No page of a browser reaches a Unix socket.
     if surface == Surface::Admin
@@ -177,7 +177,9 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     }
     if !account.conn.is_trusted() {
         let why = "The certificate of this connection's client is no longer valid.";
-        return problem(&Problem::new(StatusCode::MISDIRECTED_REQUEST).detail(why), account);
+        let charged = (surface == Surface::Public).then(|| charged(server, client, account)).flatten();
+        let distrusted = || Problem::new(StatusCode::MISDIRECTED_REQUEST).detail(why);
+        return problem(&charged.unwrap_or_else(distrusted), account);
     }
     if let Some((probe, path)) = probe_of(parts.uri.path()) {
         account.probe(path);
@@ -196,9 +198,8 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         Headers::preflight(&parts.headers, response.headers_mut());
         return Some(response);
     }
-    if let Some(wait) = server.limits.charge(client, account.began, &mut account.standing) {
-        recent::refused("http client", "rate_limited");
-        return problem(&limit::refusal(wait), account);
+    if let Some(refusal) = charged(server, client, account) {
+        return problem(&refusal, account);
     }
     if let Some(old) = old {
         return problem(&old, account);
@@ -208,6 +209,21 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         return problem(&too_large(http.body_limit), account);
     }
     expired(asked, account)
+}
+
+/// What no client may send, whatever it is for.
+fn unfit(asked: Asked<'_>, http: &Http) -> Option<Problem> {
+    oversized(asked.parts, asked.said, http.uri_limit, http.header_limit).or_else(|| {
+        let why = host::check(asked.parts).err()?;
+        Some(Problem::new(StatusCode::BAD_REQUEST).detail(why))
+    })
+}
+
+/// Charges the client for a request; what it is told where it has none left.
+fn charged(server: &Server, client: Client, account: &mut Account) -> Option<Problem> {
+    let wait = server.limits.charge(client, account.began, &mut account.standing)?;
+    recent::refused("http client", "rate_limited");
+    Some(limit::refusal(wait))
 }
 
 /// Notes how much time there is; answers a request that has none.

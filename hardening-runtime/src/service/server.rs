@@ -23,6 +23,7 @@ use super::slot::ConnectionStats;
 use super::spec::App;
 use super::tasks::{Tasks, tasks};
 use super::tls::Tls;
+use super::unreadable::Unreadable;
 use crate::secret::Known;
 use crate::settings::Settings;
 use crate::telemetry::alerts::Alerts;
@@ -46,6 +47,7 @@ pub(crate) struct Server {
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
     pub(crate) limits: Limits,
+    pub(crate) unreadable: Unreadable,
     pub(crate) shed: Shed,
     /// Who watches health over gRPC.
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "nobody watches"))]
@@ -140,6 +142,7 @@ impl Server {
             health,
             stats,
             limits: Limits::new(&settings.http),
+            unreadable: Unreadable::default(),
             connections: ConnectionStats::default(),
             seats,
             watchers: grpc::Watchers::new(&settings.http),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::time::{Duration, sleep};
 
 use super::support::start;
-use hardening_service_tests::client::{Client, Http2, Reply, get, get_with, request};
+use hardening_service_tests::client::{Client, Http2, Reply, ask, get, get_with, request};
 use hardening_service_tests::service::{comes_again, problem, scrape, value};
 
 const BEHIND_A_PROXY: &str = "[http]\nrate_limit = '2/min'\ntrusted_proxies = ['127.0.0.0/8']";
@@ -44,6 +44,42 @@ async fn beyond_the_limit_is_429_and_the_fields_say_where_the_client_stands() {
         value(&metrics, &format!("http_client_rate_limit_decisions_total{{decision=\"{decision}\"}}"))
     };
     assert_eq!((decided("allowed"), decided("refused")), (Some(3.0), Some(2.0)));
+}
+
+#[tokio::test]
+async fn what_is_refused_in_any_case_and_what_is_no_request_is_charged_too() {
+    let long = "a".repeat(9_000);
+    let large = ("x-large", &*"a".repeat(20_000));
+    let two_hosts = "GET /hello HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned();
+    let with_user = "GET http://a@b/hello HTTP/1.1\r\nhost: b\r\n\r\n".to_owned();
+    for (bad, status) in [
+        (two_hosts, 400),
+        (with_user, 400),
+        (request("GET", &format!("/{long}"), &[], ""), 414),
+        (request("GET", "/hello", &[large], ""), 431),
+    ] {
+        let running = start("[http]\nrate_limit = '3/h'").await;
+        for expected in [status, status, status, 429, 429] {
+            let reply = ask(running.addr, &bad).await;
+            assert_eq!(reply.status, expected, "{reply:?}");
+        }
+        assert_eq!(get(running.addr, "/hello").await.status, 429);
+        assert_eq!(get(running.addr, "/livez").await.status, 200, "probes are not charged");
+        assert_eq!(get(running.admin_addr, "/metrics").await.status, 200);
+    }
+    for garbage in ["GARBAGE\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "\x16\x03\x01\r\n\r\n"] {
+        let running = start("[http]\nrate_limit = '3/h'").await;
+        for _ in 0..3 {
+            assert_eq!(ask(running.addr, garbage).await.status, 400);
+        }
+        assert_eq!(get(running.addr, "/hello").await.status, 429, "{garbage:?}");
+        // Behind a trusted proxy nobody knows whose it was.
+        let running = start(BEHIND_A_PROXY).await;
+        for _ in 0..5 {
+            assert_eq!(ask(running.addr, garbage).await.status, 400);
+        }
+        assert_eq!(from(running.addr, "/hello", "203.0.113.1").await.status, 200);
+    }
 }
 
 #[tokio::test]
@@ -178,17 +214,17 @@ async fn behind_a_proxy_that_nobody_named_each_client_is_limited_and_all_of_them
 #[tokio::test]
 async fn what_one_unlisted_peer_claims_uses_up_no_client_of_another() {
     let running = start("[http]\nrate_limit = '2/h'").await;
-    let ask = async |peer: u8, claim: &str| {
+    let claims = async |peer: u8, claim: &str| {
         let mut client = Client::over(super::support::from(peer, running.addr).await);
         client.send(request("GET", "/hello", &[("x-forwarded-for", claim)], "")).await;
         client.reply().await.status
     };
     for claim in ["203.0.113.1", "2001:db8::1"] {
         for expected in [200, 200, 429, 429] {
-            assert_eq!(ask(2, claim).await, expected, "{claim}");
+            assert_eq!(claims(2, claim).await, expected, "{claim}");
         }
         for expected in [200, 200, 429] {
-            assert_eq!(ask(3, claim).await, expected, "{claim} through another peer");
+            assert_eq!(claims(3, claim).await, expected, "{claim} through another peer");
         }
     }
 }

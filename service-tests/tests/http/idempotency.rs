@@ -112,6 +112,22 @@ async fn other_credentials_learn_nothing_of_a_request_that_runs_and_http2_may_sp
 }
 
 #[tokio::test]
+async fn what_is_given_again_is_for_its_client_alone() {
+    let running = start("[http]\nrate_limit = 'none'").await;
+    let fields = |key| [("idempotency-key", key), ("x-user", "ann"), ("cookie", "sid=1")];
+    for (path, key) in [("/orders-of", "\"p-1\""), ("/sessions", "\"p-2\"")] {
+        // The owner is known without the cookie, and a session begins without one.
+        let fields = fields(key);
+        let first =
+            post(running.addr, path, if path == "/sessions" { &fields[..2] } else { &fields }, "").await;
+        assert_eq!((first.status, first.header("cache-control")), (201, Some("private")), "{path}");
+        let again = post(running.addr, path, &fields[..2], "").await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")), "{path}");
+        assert_eq!(again.header("cache-control"), Some("private"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_owner_of_the_service_s_own_tells_its_users_apart() {
     let running = start("[http]\nrate_limit = 'none'").await;
     let ordered = async |user: &str, cookie: &str| {

@@ -121,6 +121,18 @@ async fn what_clients_send_is_text_in_the_log_and_no_line_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_is_no_request_fills_no_log() {
+    let child = Child::start(NAME, &[]).await;
+    for _ in 0..150 {
+        assert_eq!(ask(child.addr, "GARBAGE\r\n\r\n").await.status, 400);
+    }
+    child.terminate().await;
+    let end = child.ended().await;
+    let lines = end.log.iter().filter(|line| line["message"] == "unreadable request").count();
+    assert!((10..20).contains(&lines), "{lines} lines of 150");
+}
+
+#[tokio::test]
 async fn a_panic_tells_what_clients_send_as_text_too() {
     for level in ["hardening_runtime::service::panics=off,info", "info"] {
         let child = Child::start(NAME, &[("HARDENING_LOG__LEVEL", level)]).await;

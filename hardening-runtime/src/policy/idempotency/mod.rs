@@ -17,7 +17,9 @@ use hardening_spec::IdempotentSpec;
 use crate::clock::Nanos;
 use crate::once_a_minute::OnceAMinute;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Presented};
+#[cfg(feature = "service")]
+pub(crate) use replay::REPLAYED;
 #[cfg(feature = "service")]
 pub use replay::{AsJson, AsResponse};
 pub use replay::{Done, Never, NoContent, Replay};

@@ -70,6 +70,8 @@ impl Replay<Never> for crate::Rejected {
 }
 
 #[cfg(feature = "service")]
+pub(crate) use http::REPLAYED;
+#[cfg(feature = "service")]
 pub use http::{AsJson, AsResponse};
 
 #[cfg(feature = "service")]
@@ -89,7 +91,8 @@ mod http {
 
     use super::{Done, NoContent, Replay};
 
-    const REPLAYED: &str = "idempotent-replayed";
+    /// What an answer carries that is given again.
+    pub(crate) const REPLAYED: &str = "idempotent-replayed";
 
     impl NoContent for Response {
         fn is_success(&self) -> bool {

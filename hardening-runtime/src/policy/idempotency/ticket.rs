@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Presented};
 use crate::context;
 use crate::policy::account;
 
@@ -71,7 +71,8 @@ impl Ticket {
 
     pub(super) fn new(request: Option<&context::Request>, key: u128, fingerprint: u128) -> Self {
         let is_known = request.is_some_and(|request| request.principal.is_some());
-        let credentials = request.filter(|_| !is_known).and_then(|request| request.credentials);
+        let shown = request.filter(|_| !is_known).and_then(|request| request.credentials.as_ref());
+        let credentials = shown.map(Presented::digest);
         let of = request.and_then(account::of).map(|owner| owner.id);
         Self { key, fingerprint, credentials, owner: of, is_known }
     }

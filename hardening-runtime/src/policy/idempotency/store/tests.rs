@@ -30,7 +30,8 @@ fn run(begin: Begin) -> Claim {
 fn other_credentials_learn_nothing_and_run_nothing_whatever_became_of_the_key() {
     let memory = memory(100);
     let of = |shown: &str| {
-        let credentials = Some(Credentials::of([shown]));
+        let digest = Credentials::of([shown]);
+        let credentials = Some(super::super::Presented::new(move || digest));
         let request = crate::context::Request { credentials, ..crate::context::Request::default() };
         Ticket::new(Some(&request), 1, 7)
     };
