@@ -1,6 +1,7 @@
 //! What a request adds up to: its metrics, its line in the access log, and its place among those in flight.
 
-use std::borrow::Cow;
+mod line;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
-use super::address::Shown;
 use super::auth::Caller;
 use super::body::Ending;
 #[cfg(feature = "alerts")]
@@ -23,12 +23,11 @@ use super::said::Said;
 use super::server::{Server, Surface};
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
-use crate::context::trace::hex;
 use crate::context::{self, Trace};
 use crate::policy::idempotency::{Digest, Presented, REPLAYED};
 #[cfg(feature = "alerts")]
 use crate::telemetry::http::is_error;
-use crate::telemetry::http::{GRPC_CODES, RouteStats, UNMATCHED, is_fault};
+use crate::telemetry::http::{RouteStats, UNMATCHED, is_fault};
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -49,6 +48,8 @@ pub(crate) struct Account {
     probe: Option<&'static str>,
     /// What only a call of gRPC has.
     grpc: Option<GrpcCall>,
+    /// Whether its line is written at `debug` alone: what no limit charges is told of by nobody's leave.
+    quiet: bool,
     /// Whether it asks for health: no shutdown waits for it, and its connection is idle all the same.
     watches: bool,
     open: bool,
@@ -108,6 +109,7 @@ impl Account {
             began,
             status: None,
             probe: None,
+            quiet: surface == Surface::Admin,
             grpc: grpc::is(server, parts).then(GrpcCall::default),
             watches: false,
             open: true,
@@ -162,6 +164,12 @@ impl Account {
     /// It is a probe.
     pub(crate) fn probe(&mut self, path: &'static str) {
         self.probe = Some(path);
+        self.quiet = true;
+    }
+
+    /// No limit charges it, so its line is written at `debug` alone.
+    pub(crate) fn is_free(&mut self) {
+        self.quiet = true;
     }
 
     /// It asks for health: no shutdown waits for it, and its connection gives way as if nothing were asked on it.
@@ -315,44 +323,6 @@ impl Account {
             self.write(route, status, code, took, bytes, whole);
         }
         self.conn.request_ended(now, self.watches);
-    }
-
-    /// The client's address as a line shows it, which is mostly its peer's.
-    fn client_shown(&self) -> Cow<'_, str> {
-        let client = self.request.client_ip;
-        if client == self.conn.peer.ip().map(|ip| ip.to_canonical()) {
-            Cow::Borrowed(&self.conn.shown)
-        } else {
-            Cow::Owned(Shown(client).to_string())
-        }
-    }
-
-    fn write(&self, route: &str, status: u16, code: Option<u8>, took: Duration, bytes: u64, whole: bool) {
-        let quiet = self.probe.is_some() || self.surface == Surface::Admin;
-        let (method, path) = (self.method.as_str(), self.uri.path());
-        // Whole microseconds, so that the last digits mean something.
-        let duration_ms = took.as_micros() as f64 / 1e3;
-        let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
-        let request = &*self.request;
-        let trace_id = request.trace.as_ref().map_or(0, |trace| trace.id);
-        let request_id = request.id.as_str();
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    target: "hardening::access",
-                    method, route, path, status, grpc_status, duration_ms, bytes, request_id,
-                    trace_id = str::from_utf8(&hex(trace_id)).unwrap_or_default(), client = &*self.client_shown(),
-                    aborted = !whole, "request"
-                )
-            };
-        }
-        if quiet {
-            line!(debug);
-        } else if code.map_or(status >= 500 && !matches!(status, 503..=505), is_fault) {
-            line!(error);
-        } else {
-            line!(info);
-        }
     }
 }
 

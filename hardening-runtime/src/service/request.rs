@@ -186,6 +186,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         return Some(probed(server, surface, probe, parts, account.id()));
     }
     if grpc::asks_health(server, parts) {
+        account.is_free();
         return expired(asked, account);
     }
     let old = said.has(Said::KIND).then(|| grpc::over_old_http(server, parts)).flatten();
@@ -193,6 +194,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         return old.and_then(|old| problem(&old, account));
     }
     if server.headers.is_preflight(&parts.method, &parts.headers) {
+        account.is_free();
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         Headers::preflight(&parts.headers, response.headers_mut());

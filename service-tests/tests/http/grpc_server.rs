@@ -124,7 +124,7 @@ async fn attributes_hold_on_the_handlers_of_a_service_and_on_what_they_call() {
 
 #[tokio::test]
 async fn what_the_server_refuses_is_a_status() {
-    let (running, _) = start("[http]\nrate_limit = '4/h'\nbody_limit = 1000\nheader_limit = 2000").await;
+    let (running, _) = start("[http]\nrate_limit = '5/h'\nbody_limit = 1000\nheader_limit = 2000").await;
     let mut client = client(&running);
     let status = quote(&mut client, "panic").await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
@@ -150,7 +150,7 @@ async fn what_the_server_refuses_is_a_status() {
     assert_eq!(status.code(), Code::ResourceExhausted);
     let wait: u64 =
         status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap().parse().unwrap();
-    assert!((1..=900_000 + 900_000 / 5).contains(&wait), "{wait}");
+    assert!((1..=720_000 + 720_000 / 5).contains(&wait), "{wait}");
     assert!(!status.details().is_empty() && status.metadata().contains_key("x-request-id"));
 }
 

@@ -133,6 +133,26 @@ async fn what_is_no_request_fills_no_log() {
 }
 
 #[tokio::test]
+async fn what_no_limit_charges_writes_no_line() {
+    let child = Child::start(NAME, &[("HARDENING_HTTP__CORS_ORIGINS", "https://a.example")]).await;
+    let fields = [("origin", "https://a.example"), ("access-control-request-method", "POST")];
+    let http2 = Http2::connect(child.addr).await;
+    for _ in 0..150 {
+        assert_eq!(ask(child.addr, request("OPTIONS", "/say", &fields, "")).await.status, 204);
+        assert_eq!(get(child.addr, "/livez").await.status, 200);
+        let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
+        http2.ask("POST", "/grpc.health.v1.Health/Check", &grpc, "\0\0\0\0\0").await;
+    }
+    child.terminate().await;
+    let end = child.ended().await;
+    let of = |method: &str| end.log.iter().filter(|line| line["method"] == method).count();
+    assert_eq!((of("OPTIONS"), of("GET")), (0, 0), "{}", end.said);
+    // Where no service of gRPC is registered, the call is a request as any other, and charged.
+    let health = end.log.iter().filter(|line| line["path"] == "/grpc.health.v1.Health/Check");
+    assert!(health.clone().all(|line| line["status"] != 200), "{:?}", health.last());
+}
+
+#[tokio::test]
 async fn a_panic_tells_what_clients_send_as_text_too() {
     for level in ["hardening_runtime::service::panics=off,info", "info"] {
         let child = Child::start(NAME, &[("HARDENING_LOG__LEVEL", level)]).await;
