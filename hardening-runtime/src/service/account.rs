@@ -27,7 +27,9 @@ use crate::context::{self, Trace};
 use crate::policy::idempotency::{Digest, Presented, REPLAYED};
 #[cfg(feature = "alerts")]
 use crate::telemetry::http::is_error;
-use crate::telemetry::http::{RouteStats, UNMATCHED, is_fault};
+#[cfg(any(feature = "alerts", feature = "otlp"))]
+use crate::telemetry::http::is_fault;
+use crate::telemetry::http::{RouteStats, UNMATCHED};
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -48,8 +50,8 @@ pub(crate) struct Account {
     probe: Option<&'static str>,
     /// What only a call of gRPC has.
     grpc: Option<GrpcCall>,
-    /// Whether its line is written at `debug` alone: what no limit charges is told of by nobody's leave.
-    quiet: bool,
+    /// At which level its line is written, unless it failed.
+    line: line::At,
     /// Whether it asks for health: no shutdown waits for it, and its connection is idle all the same.
     watches: bool,
     open: bool,
@@ -61,17 +63,26 @@ pub(crate) struct Account {
     pub(crate) request: Arc<context::Request>,
     /// When its answer must be ready.
     pub(crate) deadline: Nanos,
-    /// Whether that is sooner than the service asks for itself.
-    lowered: bool,
-    /// Whether its client brought about itself that the time was over: it counts for no budget.
-    #[cfg(feature = "alerts")]
-    excused: bool,
+    /// Whose time that is.
+    time: Time,
     /// Where its caller stands with limits.
     pub(crate) standing: Standing,
     /// The origin of a page that may read the answer.
     pub(crate) origin: Option<HeaderValue>,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
+}
+
+/// Whose time a request has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// As much as the service gives.
+    Ours,
+    /// Less, as its client asks.
+    Lowered,
+    /// It is over, and its client brought that about itself: it counts for no budget.
+    #[cfg(feature = "alerts")]
+    Excused,
 }
 
 /// What only a call of gRPC has.
@@ -109,7 +120,7 @@ impl Account {
             began,
             status: None,
             probe: None,
-            quiet: surface == Surface::Admin,
+            line: if surface == Surface::Admin { line::At::Debug } else { line::At::Info },
             grpc: grpc::is(server, parts).then(GrpcCall::default),
             watches: false,
             open: true,
@@ -123,9 +134,7 @@ impl Account {
                 ..context::Request::default()
             }),
             deadline: began.saturating_add(nanos(server.settings.http.request_timeout)),
-            lowered: false,
-            #[cfg(feature = "alerts")]
-            excused: false,
+            time: Time::Ours,
             standing: Standing::default(),
             // No page of another origin reads what the admin listener answers.
             origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
@@ -164,12 +173,12 @@ impl Account {
     /// It is a probe.
     pub(crate) fn probe(&mut self, path: &'static str) {
         self.probe = Some(path);
-        self.quiet = true;
+        self.line = line::At::Debug;
     }
 
     /// No limit charges it, so its line is written at `debug` alone.
     pub(crate) fn is_free(&mut self) {
-        self.quiet = true;
+        self.line = line::At::Debug;
     }
 
     /// It asks for health: no shutdown waits for it, and its connection gives way as if nothing were asked on it.
@@ -214,8 +223,9 @@ impl Account {
     /// Its client asks for an answer this long after its head came, be it sooner than the service does or not.
     pub(crate) fn is_asked_within(&mut self, time: Duration) {
         let deadline = self.began.saturating_add(nanos(time));
-        self.lowered = deadline < self.deadline;
-        self.deadline = self.deadline.min(deadline);
+        if deadline < self.deadline {
+            (self.time, self.deadline) = (Time::Lowered, deadline);
+        }
     }
 
     /// Whether the client must take some of the answer before there is more.
@@ -232,10 +242,12 @@ impl Account {
         self.status = Some(status);
         #[cfg(feature = "alerts")]
         if status == StatusCode::GATEWAY_TIMEOUT {
-            let (began, deadline, lowered) = (self.began, self.deadline, self.lowered);
-            let times = excuse::Times { began, deadline, lowered, now: clock::now() };
+            let lowered = self.time == Time::Lowered;
+            let (began, deadline, now) = (self.began, self.deadline, clock::now());
             let body = self.live.as_ref().map(|live| &live.fate);
-            self.excused = excuse::is_the_clients(status, times, body);
+            if excuse::is_the_clients(status, excuse::Times { began, deadline, lowered, now }, body) {
+                self.time = Time::Excused;
+            }
         }
         self.told(headers);
     }
@@ -285,7 +297,7 @@ impl Account {
             }
         }
         #[cfg(feature = "alerts")]
-        if self.server.alerts.is_some() && self.surface == Surface::Public && !self.excused {
+        if self.server.alerts.is_some() && self.surface == Surface::Public && self.time != Time::Excused {
             let failed = is_error(status) || code.is_some_and(is_fault);
             let count = |route: &RouteStats| {
                 route.counts(status);

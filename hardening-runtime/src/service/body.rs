@@ -69,6 +69,7 @@ impl BodyFate {
     }
 
     /// Until when somebody waited for it last.
+    #[cfg(feature = "alerts")]
     pub(super) fn awaited_until(&self, now: Nanos) -> Option<Nanos> {
         Some(self.awaited.load(Ordering::Relaxed).min(now)).filter(|until| *until > 0)
     }

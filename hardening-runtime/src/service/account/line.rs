@@ -8,6 +8,15 @@ use super::Account;
 use crate::context::trace::hex;
 use crate::telemetry::http::{GRPC_CODES, is_fault};
 
+/// The level of a line that tells of no failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    /// Of what clients ask.
+    Info,
+    /// Of what no limit charges: nobody's requests of that kind are bounded.
+    Debug,
+}
+
 impl Account {
     /// The client's address as a line shows it, which is mostly its peer's.
     fn client_shown(&self) -> Cow<'_, str> {
@@ -45,7 +54,7 @@ impl Account {
                 )
             };
         }
-        if self.quiet {
+        if self.line == At::Debug {
             line!(debug);
         } else if code.map_or(status >= 500 && !matches!(status, 503..=505), is_fault) {
             line!(error);

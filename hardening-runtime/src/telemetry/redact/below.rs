@@ -15,9 +15,8 @@ const APART: usize = 2;
 /// The longest text in quotes that may be something else.
 const LONGEST: usize = 256;
 
-/// The value below a name whose sign ends at `from`: `None` where something else stands behind the sign, and `Some(None)` where
-/// nothing below is a value.
-pub(super) fn value(text: &str, from: usize, is_secret: IsSecret<'_>) -> Option<Option<Range<usize>>> {
+/// Where the line below begins, behind a sign that ends at `from` and its own line; `None` where something else stands there.
+pub(super) fn begins(text: &str, from: usize) -> Option<usize> {
     let blanks = |from: usize| from + steps::blanks(&text[from..]);
     let mut start = blanks(from);
     let mut ends = 0;
@@ -29,11 +28,13 @@ pub(super) fn value(text: &str, from: usize, is_secret: IsSecret<'_>) -> Option<
         ends += 1;
         start = blanks(start + end.len());
     }
-    if ends == 0 {
-        return None;
-    }
-    let value = whole(text, start).filter(|value| is_value(text, start, value, is_secret));
-    Some(value.and_then(|value| spared::unless(text, start, value, Extent::Word, false)))
+    (ends > 0).then_some(start)
+}
+
+/// The value that begins the line at `start`, if anything there is one.
+pub(super) fn value(text: &str, start: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> {
+    let value = whole(text, start).filter(|value| is_value(text, start, value, is_secret))?;
+    spared::unless(text, start, value, Extent::Word, false)
 }
 
 /// A text in quotes, or a word, with what follows it if it is a scheme.

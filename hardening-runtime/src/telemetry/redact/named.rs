@@ -41,8 +41,8 @@ pub(super) fn named(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Ra
     // "`admin.token`: the environment has no …" is a message about the name.
     let about = bytes[at] == b':' && before == Some(b'`') && bytes[name.at.end] == b'`';
     let extent = Extent::after(&name.text, bytes[at] == b':', before);
-    if let Some(below) = below::value(text, from, is_secret) {
-        return below;
+    if let Some(below) = below::begins(text, from) {
+        return below::value(text, below, is_secret);
     }
     spared::unless(text, from, value::after(text, from, extent)?, extent, about)
 }
