@@ -22,7 +22,7 @@ const LINES: [&str; 6] = ["%0A", "%0D", "%26", "\\u0026", "\\n", "\\r"];
 /// How the signs around a name are written in markup that went through another format.
 const TAGS: [(&str, &str); 3] = [("&lt;", "&gt;"), ("%3C", "%3E"), ("\\u003c", "\\u003e")];
 
-fn begins(text: &str, with: &str) -> bool {
+pub(super) fn begins(text: &str, with: &str) -> bool {
     text.as_bytes().get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()))
 }
 

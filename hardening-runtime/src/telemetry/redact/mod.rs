@@ -27,6 +27,7 @@ mod steps;
 mod tests;
 mod urls;
 mod value;
+mod webhooks;
 mod words;
 
 use std::borrow::Cow;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::named::{arrow, call, named, option, pair};
-use super::urls::{self, Urls};
-use super::{REDACTED, coded, markup, prefixed, prose, short, steps};
+use super::urls::Urls;
+use super::{REDACTED, coded, markup, prefixed, prose, short, steps, webhooks};
 
 pub(super) type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
 
@@ -64,9 +64,9 @@ fn next(
             b'-' => dash(text, at, is_secret),
             b'_' => prefixed::credential(text, at),
             b'<' => markup::element(text, at, is_secret),
-            b'%' | b'\\' | b'&' => coded::named(text, at, is_secret),
+            b'%' | b'\\' | b'&' => coded::named(text, at, is_secret).or_else(|| webhooks::address(text, at)),
             b'@' => prose::before_host(text, at, from),
-            b'/' => urls::webhook(text, at),
+            b'/' => webhooks::address(text, at),
             _ => None,
         };
         if found.is_some() {

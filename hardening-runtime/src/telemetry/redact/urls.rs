@@ -1,8 +1,8 @@
-//! Secrets in URLs: `user:password@`, and the addresses of webhooks, which whoever knows them may post to.
+//! `user:password@` of URLs.
 
 use std::ops::Range;
 
-use super::{REDACTED, prefixed, steps};
+use super::{prefixed, steps};
 
 /// What is known of the word without a space that URLs stand in, so that it is looked through once.
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Urls {
     }
 }
 
-fn ends_url(c: char) -> bool {
+pub(super) fn ends_url(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\')
 }
 
@@ -51,45 +51,4 @@ pub(super) fn is_user(text: &str) -> bool {
         && !mixed
         && !(digits && text.len() >= 12)
         && !prefixed::begins(text)
-}
-
-/// Paths of webhooks, with what stands before it in the URL. What follows the path is the secret.
-const WEBHOOKS: [(&str, &str); 10] = [
-    ("/services/", "hooks.slack"),
-    ("/workflows/", "hooks.slack"),
-    ("/triggers/", "hooks.slack"),
-    // Also `discord.com/api/v10/webhooks/`.
-    ("/webhooks/", "discord"),
-    ("/webhookb2/", "webhook.office"),
-    ("/webhook/", "outlook.office"),
-    ("/hooks/catch/", "zapier"),
-    ("/trigger/", "ifttt"),
-    ("/hooks/", "mattermost"),
-    ("/bot", "api.telegram"),
-];
-
-/// The longest host that is looked at.
-const LONGEST_HOST: usize = 80;
-
-/// What follows the path of a webhook, which begins at `at`.
-pub(super) fn webhook(text: &str, at: usize) -> Option<Range<usize>> {
-    let (path, _) = WEBHOOKS.iter().find(|(path, known)| {
-        text[at..].starts_with(path) && {
-            let before = &text[steps::window(text, at, LONGEST_HOST)];
-            before.rsplit(ends_url).next().unwrap_or_default().contains(known)
-        }
-    })?;
-    let start = at + path.len();
-    if text[start..].starts_with(REDACTED) {
-        return Some(start..start + REDACTED.len());
-    }
-    // `api.telegram.org/bottom` is a page.
-    let digits = text[start..].bytes().take(20).take_while(u8::is_ascii_digit).count();
-    if *path == "/bot" && (digits == 0 || text.as_bytes().get(start + digits) != Some(&b':')) {
-        return None;
-    }
-    let end =
-        start + steps::run(&text[start..], |c| !ends_url(c) && !matches!(c, '?' | '#' | ',' | ')' | ']'));
-    let secret = text[start..end].trim_end_matches(['.', ':', ';', '!', '/']);
-    (!secret.is_empty()).then(|| start..start + secret.len())
 }
