@@ -51,7 +51,7 @@ fn is_line(after: &str) -> bool {
     after.starts_with(steps::is_blank)
 }
 
-/// Whether a word or a text in quotes is all that stands on its line, and neither a name with its own value nor what says that
+/// Whether a word or a text in quotes is all that stands on its line, or a word is none of a language, and neither a name with its own value nor what says that
 /// there is none.
 fn is_value(text: &str, start: usize, value: &Range<usize>, is_secret: IsSecret<'_>) -> bool {
     let written = &text[value.clone()];
@@ -76,5 +76,8 @@ fn is_value(text: &str, start: usize, value: &Range<usize>, is_secret: IsSecret<
         && (!after.is_empty() && !after.bytes().all(|byte| byte == b'=')
             || written.len() < 16 && !prose::is_odd(name));
     let says = spared::is_saying(written) || is_secret(written);
-    alone && !assigns && !says && !written.starts_with(['[', '{', '(', '<', '-', '#', '/', '|', '>'])
+    (alone || prose::is_odd(written))
+        && !assigns
+        && !says
+        && !written.starts_with(['[', '{', '(', '<', '-', '#', '/', '|', '>'])
 }
