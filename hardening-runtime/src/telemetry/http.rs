@@ -1,11 +1,14 @@
 //! What each route counts: atomics of its own, found once by the route and kept.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+mod series;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::{Method, StatusCode};
 
-use super::histogram::{BOUNDS, Histogram};
+use self::series::{STATUSES, Series};
+use super::histogram::BOUNDS;
 use super::text::{Family, label};
 use crate::clock::Nanos;
 
@@ -14,9 +17,6 @@ pub const UNMATCHED: &str = "unmatched";
 
 /// The route label of those that there is no more room for.
 const OTHER: &str = "other";
-
-/// Statuses of one method of one route with series of their own; all further ones share one.
-const STATUSES: u32 = 24;
 
 /// The statuses of gRPC, by number.
 pub const GRPC_CODES: [&str; 17] = [
@@ -77,50 +77,6 @@ pub struct RouteStats {
     methods: [OnceLock<Box<Series>>; METHODS.len()],
     /// How its calls of gRPC ended, by status.
     calls: OnceLock<Box<[AtomicU64; GRPC_CODES.len()]>>,
-}
-
-/// One method of one route.
-#[derive(Debug)]
-struct Series {
-    /// By status, from 100.
-    statuses: [AtomicU64; 500],
-    /// How many of them are not zero.
-    kinds: AtomicU32,
-    /// Answers with a status that there was no room for.
-    others: AtomicU64,
-    durations: Histogram,
-}
-
-impl Default for Series {
-    fn default() -> Self {
-        Self {
-            statuses: [const { AtomicU64::new(0) }; 500],
-            kinds: AtomicU32::new(0),
-            others: AtomicU64::new(0),
-            durations: Histogram::default(),
-        }
-    }
-}
-
-impl Series {
-    /// Counts one answer under its status, or with others once there are [`STATUSES`].
-    fn count(&self, status: StatusCode) {
-        let Some(count) = self.statuses.get(usize::from(status.as_u16()).saturating_sub(100)) else {
-            self.others.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
-        if count.load(Ordering::Relaxed) > 0 {
-            count.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let room = |kinds: u32| (kinds < STATUSES).then_some(kinds + 1);
-        if self.kinds.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
-            self.others.fetch_add(1, Ordering::Relaxed);
-        } else if count.fetch_add(1, Ordering::Relaxed) > 0 {
-            // Another thread has taken a place for the same status.
-            self.kinds.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
 }
 
 impl Default for HttpStats {
