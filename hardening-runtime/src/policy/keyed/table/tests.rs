@@ -19,12 +19,13 @@ fn table(max: u32) -> Table<Until> {
 }
 
 /// Holds a key until that moment, and says where it is.
-fn hold(table: &Table<Until>, key: u64, owner: Option<Owner>, now: Nanos, until: Nanos) -> Place {
+fn hold(table: &Table<Until>, key: u64, owner: impl Into<Option<Owner>>, now: Nanos, until: Nanos) -> Place {
+    let owner = owner.into();
     table.with(key, || owner, now, || (until, key), |_| {}, |_| {}).0
 }
 
-fn owner(id: u64) -> Option<Owner> {
-    Some(Owner { id, network: id })
+fn owner(id: u64) -> Owner {
+    Owner { id, network: id }
 }
 
 /// Keys as far apart as hashes are.
