@@ -78,8 +78,6 @@ pub(crate) fn run(glob: &str, tests: &[&str]) -> Done {
         step = step.argument("--file").argument(format!("**/policy/{file}"));
     }
     if !tests.is_empty() {
-        // Few tests take less time than it takes to build them fast.
-        step = step.argument("--cargo-arg=--config=profile.dev.package.hardening-cores.opt-level=0");
         step = tests.iter().fold(step.argument("--").argument("--"), |step, test| step.argument(*test));
     }
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
