@@ -57,6 +57,38 @@ fn leave_of_a_moment_is_told_from_that_of_a_word() {
 }
 
 #[test]
+fn a_closed_circuit_that_nobody_has_forced_is_entered_by_one_look() {
+    let breaker = breaker(SPEC);
+    let permit = breaker.admit_plainly().expect("closed");
+    assert!(!CircuitBreaker::is_probe(permit) && !CircuitBreaker::is_probe(Permit::NONE));
+    breaker.record(permit, 0, Verdict::Success, 0);
+    assert_eq!(breaker.window_counts(0), (1, 0, 0));
+    breaker.give_mode(Mode::MetricsOnly);
+    assert_eq!(breaker.admit_plainly(), None);
+    breaker.give_mode(Mode::Automatic);
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    assert_eq!(breaker.admit_plainly(), None, "open");
+    let (half_open, probe) = probing(2);
+    assert!(CircuitBreaker::is_probe(probe));
+    assert_eq!(half_open.admit_plainly(), None);
+}
+
+#[test]
+fn where_calls_may_be_slow_each_is_looked_at_from_then_on() {
+    let breaker = breaker(SPEC);
+    let slow = CircuitBreakerSpec { slow_call: Some(Duration::from_secs(1)), ..SPEC };
+    for _ in 0..2 {
+        assert!(breaker.admit_plainly().is_some());
+        breaker.tune(&slow, None);
+        assert_eq!(breaker.admit_plainly(), None);
+        breaker.tune(&slow, None);
+        assert_eq!(breaker.admit_plainly(), None);
+        breaker.tune(&SPEC, None);
+    }
+    assert!(breaker.admit_plainly().is_some());
+}
+
+#[test]
 fn an_operator_decides_what_the_machine_would() {
     for (mode, named) in [
         (CircuitMode::Automatic, Mode::Automatic),
