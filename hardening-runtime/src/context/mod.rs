@@ -2,6 +2,8 @@
 //!
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
+#[cfg(feature = "service")]
+mod lifetime;
 mod outgoing;
 pub(crate) mod permits;
 pub(crate) mod trace;
@@ -19,6 +21,10 @@ use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tokio::time::Instant;
 
+#[cfg(feature = "service")]
+pub(crate) use lifetime::Lifetime;
+#[cfg(feature = "service")]
+pub use lifetime::draining;
 #[cfg(feature = "tower")]
 pub(crate) use outgoing::is_longer;
 pub use outgoing::{Outgoing, outgoing};
@@ -42,6 +48,8 @@ pub struct Request {
     pub principal: Option<Principal>,
     /// On whose behalf.
     pub tenant: Option<String>,
+    /// The number of the service that answers it; 0 for none.
+    pub service: u32,
     /// The key that its `Idempotency-Key` holds.
     pub idempotency_key: Option<String>,
     /// What its client showed to be known by, where the request came over HTTP.
@@ -115,15 +123,18 @@ pub(crate) fn scoped<F: Future>(request: Arc<Request>, deadline: Nanos, future: 
 }
 
 /// Spawns `future` as part of the current request, where there is one: its lines in the log carry the request's id, a panic's
-/// too. The request's deadline does not bind it, since it may outlive the answer.
+/// too. The request's deadline does not bind it, since it may outlive the answer. A service that stops waits for it as long as for
+/// requests (`shutdown.drain`), and names the route that spawned it if it is cut.
 #[cfg(feature = "service")]
 pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     let request = current();
+    let spawned = lifetime::Spawned::by(request.as_deref());
     let future = crate::service::panics::at(crate::service::panics::Place::Spawned, future);
     tokio::spawn(async move {
+        let _spawned = spawned;
         match request {
             Some(request) => REQUEST.scope(request, future).await,
             None => future.await,

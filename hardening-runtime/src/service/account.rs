@@ -21,6 +21,7 @@ use super::request_id;
 use super::route::Live;
 use super::said::Said;
 use super::server::{Server, Surface};
+use super::upgrade::Asked;
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
 use crate::context::{self, Trace};
@@ -71,6 +72,8 @@ pub(crate) struct Account {
     pub(crate) origin: Option<HeaderValue>,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
+    /// What it needs where it asks for another protocol.
+    pub(crate) upgrade: Option<Box<Asked>>,
 }
 
 /// Whose time a request has.
@@ -130,6 +133,7 @@ impl Account {
                 id: request_id::of(&parts.headers, said, began),
                 trace: Some(trace_of(server, &parts.headers, said)),
                 client_ip: client,
+                service: server.lifetime.number(),
                 credentials: Some(Presented::NOTHING),
                 ..context::Request::default()
             }),
@@ -139,6 +143,7 @@ impl Account {
             // No page of another origin reads what the admin listener answers.
             origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
             live: None,
+            upgrade: None,
         })
     }
 
@@ -168,6 +173,11 @@ impl Account {
             let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
             request.digest = Some(Arc::new(Digest::new(parts.method.as_str(), target)));
         }
+    }
+
+    /// The pattern of its route.
+    pub(crate) fn route_name(&self) -> Arc<str> {
+        self.request.matched.get().map_or_else(|| UNMATCHED.into(), Arc::clone)
     }
 
     /// It is a probe.

@@ -59,6 +59,7 @@ pub(crate) fn metrics(server: &Server) -> String {
         auth.render(&mut out);
     }
     server.connections.render(&mut out);
+    server.upgrades.render(&mut out);
     server.shed.render(&mut out);
     server.limits.render(&mut out);
     server.health.render(&mut out);

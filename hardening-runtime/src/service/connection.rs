@@ -22,6 +22,7 @@ use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
 use super::tls::{Over, Validity};
+use super::upgrade::End;
 use super::wire::{Conn, Waiting, Wire};
 use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::retry_after;
@@ -48,6 +49,9 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
+    if http.http2_websockets {
+        builder.http2().enable_connect_protocol();
+    }
     builder
 }
 
@@ -58,10 +62,19 @@ pub(crate) async fn serve(
     builder: Arc<auto::Builder<TokioExecutor>>,
     conn: Arc<Conn>,
     slot: &Slot,
-    validity: Option<Validity>,
+    mut validity: Option<Validity>,
 ) {
     slot.speaks(&conn);
-    let linger = match speak(&server, surface, &builder, &conn, slot, validity).await {
+    let mut spoken = speak(&server, surface, &builder, &conn, slot, &mut validity).await;
+    if let Some(upgraded) = conn.upgraded() {
+        let over = async {
+            over(&mut validity).await;
+        };
+        if upgraded.run(&server, over).await == End::Stalled {
+            spoken = Spoken::Deaf;
+        }
+    }
+    let linger = match spoken {
         // Somebody waits for its place, and it has been told all there is.
         Spoken::Displaced => FIRST_WORD,
         Spoken::Dropped => return,
@@ -105,10 +118,11 @@ async fn speak(
     builder: &auto::Builder<TokioExecutor>,
     conn: &Arc<Conn>,
     slot: &Slot,
-    mut validity: Option<Validity>,
+    validity: &mut Option<Validity>,
 ) -> Spoken {
     let answer = service_fn(|incoming| request::answer(server, conn, surface, incoming));
-    let mut http = pin!(builder.serve_connection(TokioIo::new(Wire::new(Arc::clone(conn))), answer));
+    let mut http =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(Wire::new(Arc::clone(conn))), answer));
     let mut stages = server.stages();
     let (mut told, mut drains_since, mut displaced) = (false, None, false);
     // Where it drains before the service does, when it is cut.
@@ -139,7 +153,7 @@ async fn speak(
                     // The sender lives as long as the server.
                     _ = stages.changed(), if drains_since.is_none() => Happened::Stage,
                     () = timer.as_mut() => Happened::Timer,
-                    over = over(&mut validity), if cut.is_none() => Happened::Over(over),
+                    over = over(validity), if cut.is_none() => Happened::Over(over),
                     () = clock::reached(cut) => Happened::Cut,
                 }
             }));

@@ -9,6 +9,7 @@ use crate::telemetry::text::Family;
 /// What is still running, and how often.
 fn what(server: &Server) -> Vec<(String, u64)> {
     let mut all = requests(server);
+    all.extend(server.lingering());
     all.extend(calls());
     let (tasks, hooks) = (server.tasks.unfinished(), server.hooks.unfinished());
     all.extend(tasks.into_iter().chain(hooks).map(|name| (name, 1)));
@@ -38,7 +39,7 @@ fn counted((name, count): (String, u64)) -> String {
 
 /// Requests and calls that have not ended.
 pub(super) fn in_flight(server: &Server) -> Vec<String> {
-    requests(server).into_iter().chain(calls()).map(counted).collect()
+    requests(server).into_iter().chain(server.lingering()).chain(calls()).map(counted).collect()
 }
 
 /// What a process that is ended by force was still doing.

@@ -82,6 +82,7 @@ mod tls;
 pub(crate) mod unix;
 mod unlisted;
 mod unreadable;
+mod upgrade;
 mod whole;
 mod wire;
 mod words;

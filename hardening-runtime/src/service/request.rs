@@ -27,8 +27,9 @@ use super::problem::{Methods, Problem};
 use super::routed::{Rare, Routed};
 use super::said::Said;
 use super::server::{Server, Surface};
+use super::shed::Overloaded;
 use super::wire::Conn;
-use super::{admin, deadline, grpc, host};
+use super::{admin, deadline, grpc, host, upgrade};
 use crate::clock;
 use crate::settings::Http;
 use crate::telemetry::recent;
@@ -41,13 +42,16 @@ pub(crate) fn answer(
     surface: Surface,
     request: http::Request<Incoming>,
 ) -> Answering {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let said = Said::of(&parts.headers);
     let client = Client::of(&parts.headers, said, conn.peer, conn.key, &server.settings.http);
     let mut account = Account::open(server, conn, surface, &parts, said, client.ip);
     let asked = Asked { parts: &parts, said, client, surface };
     if let Some(response) = refuse(server, asked, &body, &mut account) {
         return Answering { account: Some(account), going: Going::Told { response } };
+    }
+    if surface == Surface::Public {
+        account.upgrade = upgrade::Asked::of(&mut parts).map(Box::new);
     }
     let health = grpc::asks_health(server, &parts);
     let public = surface == Surface::Public && !health;
@@ -125,6 +129,12 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     let grpc = account.is_grpc();
     if grpc {
         response = grpc::as_status(response);
+    }
+    if let Some(asked) = account.upgrade.take()
+        && asked.is_agreed(response.status(), response.headers())
+        && !asked.begin(&account.server, &account.conn, account.route_name())
+    {
+        response = Overloaded::answer(account.id());
     }
     let server = &*account.server;
     let unknown = response.status() == StatusCode::UNAUTHORIZED;

@@ -24,6 +24,8 @@ use super::spec::App;
 use super::tasks::{Tasks, tasks};
 use super::tls::Tls;
 use super::unreadable::Unreadable;
+use super::upgrade::Upgrades;
+use crate::context::Lifetime;
 use crate::secret::Known;
 use crate::settings::Settings;
 use crate::telemetry::alerts::Alerts;
@@ -52,6 +54,8 @@ pub(crate) struct Server {
     /// Who watches health over gRPC.
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "nobody watches"))]
     pub(crate) watchers: grpc::Watchers,
+    pub(crate) upgrades: Arc<Upgrades>,
+    pub(crate) lifetime: Lifetime,
     pub(crate) connections: ConnectionStats,
     /// How many there may be.
     pub(crate) seats: Seats,
@@ -146,6 +150,8 @@ impl Server {
             connections: ConnectionStats::default(),
             seats,
             watchers: grpc::Watchers::new(&settings.http),
+            upgrades: Arc::new(Upgrades::new(&settings.http)),
+            lifetime: Lifetime::begin(),
             shed: Shed::new(&settings.shed, priorities),
             fields: Fields::new(&headers),
             headers,
@@ -170,10 +176,23 @@ impl Server {
     pub(crate) fn enter(&self, stage: Stage) {
         if stage > Stage::Serving {
             self.closing.store(true, Ordering::Release);
+            self.lifetime.drain();
             self.health.drain();
             self.tasks.drain();
         }
         self.stage.send_replace(stage);
+    }
+
+    /// Whether something goes on that no request stands for any more: upgraded connections, and what requests have spawned.
+    pub(crate) fn lingers(&self) -> bool {
+        self.upgrades.open() > 0 || !self.lifetime.spawned().is_empty()
+    }
+
+    /// The same by what it is called, and how often.
+    pub(crate) fn lingering(&self) -> Vec<(String, u64)> {
+        let spawned = self.lifetime.spawned().into_iter();
+        let spawned = spawned.map(|(route, count)| (format!("spawned by {route}"), count));
+        self.upgrades.busy().into_iter().chain(spawned).collect()
     }
 
     /// The stage now.

@@ -2,8 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,6 +13,7 @@ use super::address::{Peer, Shown};
 use super::client;
 use super::farewell::Farewell;
 use super::socket::Socket;
+use super::upgrade::Upgraded;
 use crate::clock::{self, Nanos};
 use crate::context::Principal;
 
@@ -68,6 +69,8 @@ pub(crate) struct Conn {
     ending: Notify,
     /// Whether the certificate of its client no longer counts.
     distrusted: AtomicBool,
+    /// What is spoken on it once HTTP has ended.
+    upgraded: Mutex<Option<Box<Upgraded>>>,
 }
 
 impl Conn {
@@ -91,7 +94,19 @@ impl Conn {
             ends: AtomicBool::new(false),
             ending: Notify::new(),
             distrusted: AtomicBool::new(false),
+            upgraded: Mutex::default(),
         }
+    }
+
+    /// Another protocol is spoken on it once the answer's head is out. It counts as busy from now on.
+    pub(crate) fn upgrade(&self, upgraded: Upgraded) {
+        self.request_began();
+        *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(upgraded));
+    }
+
+    /// What is spoken on it, once HTTP has ended.
+    pub(crate) fn upgraded(&self) -> Option<Box<Upgraded>> {
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A request's head is complete.

@@ -112,6 +112,14 @@ pub struct Http {
     pub request_timeout: Duration,
     /// Concurrent HTTP/2 streams of one connection.
     pub http2_streams: u32,
+    /// Whether WebSockets may be opened over HTTP/2.
+    pub http2_websockets: bool,
+    /// Upgraded connections at once.
+    pub upgraded_connections: u32,
+    /// The longest that nothing may pass on one of them.
+    pub upgraded_idle_timeout: Duration,
+    /// The longest that one of them may last.
+    pub upgraded_max_age: Duration,
     /// Those who watch health at once on each listener.
     pub health_watchers: u32,
     /// Of them, those of one client.

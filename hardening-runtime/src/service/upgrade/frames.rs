@@ -1,0 +1,154 @@
+//! Where one who writes WebSocket frames stands among them (RFC 6455, section 5.2).
+
+/// The opcode of a frame that closes.
+const CLOSE: u8 = 8;
+/// The longest head: two bytes, a length of eight, a mask of four.
+const LONGEST: usize = 14;
+
+/// The frames of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// The head that is on its way, and how much of it has come.
+    head: [u8; LONGEST],
+    came: usize,
+    /// What is to come of the payload.
+    rest: u64,
+    /// Whether the frame on its way closes, and whether one has closed.
+    closes: bool,
+    closed: bool,
+}
+
+impl Frames {
+    /// Whether the last frame has ended.
+    pub(super) fn is_between(&self) -> bool {
+        self.came == 0 && self.rest == 0
+    }
+
+    /// Whether a frame has closed.
+    pub(super) fn has_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Follows all of these bytes.
+    pub(super) fn pass(&mut self, bytes: &[u8]) {
+        let mut passed = 0;
+        while passed < bytes.len() {
+            passed += self.pass_one(&bytes[passed..]);
+        }
+    }
+
+    /// Follows these bytes to the end of the frame on its way, or of the next one, and answers how many they were.
+    pub(super) fn pass_one(&mut self, bytes: &[u8]) -> usize {
+        let mut passed = 0;
+        while self.rest == 0 {
+            let Some(byte) = bytes.get(passed) else { return passed };
+            self.head[self.came] = *byte;
+            (self.came, passed) = (self.came + 1, passed + 1);
+            if let Some(length) = length(&self.head[..self.came]) {
+                self.closes = self.head[0] & 0x0F == CLOSE;
+                (self.came, self.rest) = (0, length);
+                if length == 0 {
+                    self.ended();
+                    return passed;
+                }
+            }
+        }
+        let more = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len() - passed);
+        self.rest -= more as u64;
+        if self.rest == 0 {
+            self.ended();
+        }
+        passed + more
+    }
+
+    fn ended(&mut self) {
+        self.closed |= std::mem::take(&mut self.closes);
+    }
+}
+
+/// The length of the payload, once all of the head has come.
+fn length(head: &[u8]) -> Option<u64> {
+    let [_, second, rest @ ..] = head else { return None };
+    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    let extended = match second & 0x7F {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    if rest.len() < extended + mask {
+        return None;
+    }
+    Some(match extended {
+        0 => u64::from(second & 0x7F),
+        _ => rest[..extended].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(opcode: u8, length: usize, masked: bool) -> Vec<u8> {
+        let mask = if masked { 0x80 } else { 0 };
+        let mut frame = vec![0x80 | opcode];
+        match length {
+            0..126 => frame.push(mask | length as u8),
+            126..65_536 => {
+                frame.push(mask | 126);
+                frame.extend((length as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(mask | 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.extend(std::iter::repeat_n(0x88, length + if masked { 4 } else { 0 }));
+        frame
+    }
+
+    #[test]
+    fn frames_of_every_length_end_where_they_end() {
+        for masked in [false, true] {
+            for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+                let one = frame(2, length, masked);
+                let two = [one.clone(), frame(1, 3, masked)].concat();
+                // However the bytes are cut.
+                for piece in [1, 2, 3, 7, 1000, two.len()] {
+                    let (mut frames, mut ends, mut at) = (Frames::default(), Vec::new(), 0);
+                    for bytes in two.chunks(piece) {
+                        let mut passed = 0;
+                        while passed < bytes.len() {
+                            let more = frames.pass_one(&bytes[passed..]);
+                            assert!(more > 0);
+                            passed += more;
+                            if frames.is_between() {
+                                ends.push(at + passed);
+                            }
+                        }
+                        at += bytes.len();
+                    }
+                    assert_eq!(
+                        ends,
+                        [one.len(), two.len()],
+                        "{length} in pieces of {piece}, masked: {masked}"
+                    );
+                    assert!(!frames.has_closed());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_closes_has_closed_when_it_has_ended() {
+        let close = frame(CLOSE, 2, false);
+        let mut frames = Frames::default();
+        frames.pass(&frame(1, 10, false));
+        frames.pass(&close[..3]);
+        assert!(!frames.has_closed() && !frames.is_between());
+        frames.pass(&close[3..]);
+        assert!(frames.has_closed() && frames.is_between());
+        let mut empty = Frames::default();
+        empty.pass(&frame(CLOSE, 0, false));
+        assert!(empty.has_closed());
+    }
+}

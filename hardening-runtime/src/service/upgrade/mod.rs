@@ -1,0 +1,302 @@
+//! Upgraded connections: WebSockets, and whatever else a handler speaks on its client's connection.
+//!
+//! A request that asks for another protocol is handed to its handler with an upgrade of our own making. Once the handler has
+//! agreed, bytes are passed on between the two, so that we know when nothing passes, where a frame ends, and what still
+//! runs. Plain requests pay one look for it.
+
+mod frames;
+mod made;
+mod pump;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::DuplexStream;
+
+use super::server::Server;
+use super::shutdown::Stage;
+use super::wire::Conn;
+use crate::clock;
+use crate::settings::Http;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::telemetry::text::Family;
+
+/// What is spoken once a connection is upgraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Protocol {
+    WebSocket,
+    Other,
+}
+
+impl Protocol {
+    const ALL: [Self; 2] = [Self::WebSocket, Self::Other];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// How an upgraded connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By its client or its handler.
+    Ended,
+    /// With the service.
+    Drained,
+    /// Nothing had passed for too long.
+    Idle,
+    /// It had lasted for too long.
+    Old,
+    /// Its client took nothing.
+    Stalled,
+    /// By force, since it did not end when it was asked to.
+    Cut,
+    /// It never began: there were too many.
+    Refused,
+}
+
+impl End {
+    const ALL: [Self; 7] =
+        [Self::Ended, Self::Drained, Self::Idle, Self::Old, Self::Stalled, Self::Cut, Self::Refused];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Drained => "drained",
+            Self::Idle => "idle",
+            Self::Old => "too_old",
+            Self::Stalled => "stalled",
+            Self::Cut => "cut",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// What a WebSocket is told.
+    const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Drained => Some("the service stops"),
+            Self::Idle => Some("idle for too long"),
+            Self::Old => Some("open for too long"),
+            Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
+        }
+    }
+}
+
+/// The upgraded connections of the service.
+#[derive(Debug)]
+pub(crate) struct Upgrades {
+    most: u64,
+    open: AtomicU64,
+    ends: [[AtomicU64; End::ALL.len()]; Protocol::ALL.len()],
+    routes: Mutex<BTreeMap<(Protocol, Arc<str>), u64>>,
+}
+
+impl Upgrades {
+    pub(crate) fn new(http: &Http) -> Self {
+        Self {
+            most: http.upgraded_connections.into(),
+            open: AtomicU64::new(0),
+            ends: Default::default(),
+            routes: Mutex::default(),
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn open(&self) -> u64 {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// How many there are of each protocol and route.
+    pub(crate) fn by_route(&self) -> Vec<(Protocol, Arc<str>, u64)> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().map(|((protocol, route), count)| (*protocol, Arc::clone(route), *count)).collect()
+    }
+
+    /// The same by what they are called while the service waits for them.
+    pub(crate) fn busy(&self) -> Vec<(String, u64)> {
+        let named = |(protocol, route, count): (Protocol, Arc<str>, u64)| {
+            (format!("{} {route}", protocol.name()), count)
+        };
+        self.by_route().into_iter().map(named).collect()
+    }
+
+    fn enter(self: &Arc<Self>, protocol: Protocol, route: Arc<str>) -> Option<Held> {
+        let more = |open: u64| (open < self.most).then_some(open + 1);
+        if self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
+            self.count(protocol, End::Refused);
+            return None;
+        }
+        let key = (protocol, route);
+        *self.routes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default() += 1;
+        Some(Held { all: Arc::clone(self), key, end: End::Ended })
+    }
+
+    fn count(&self, protocol: Protocol, end: End) {
+        self.ends[protocol as usize][end as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes them.
+    pub(crate) fn render(&self, out: &mut String) {
+        let open = self.by_route();
+        let told = "Connections on which another protocol is spoken now, by that and by the route that agreed to it.";
+        let mut family = Family::gauge(out, "http_upgraded_connections", told);
+        for (protocol, route, count) in &open {
+            family.sample(&[("protocol", protocol.name()), ("route", route)], count);
+        }
+        let told = "Upgraded connections by how they ended.";
+        let mut family = Family::counter(out, "http_upgraded_connections_ended_total", told);
+        for protocol in Protocol::ALL {
+            for end in End::ALL {
+                let count = self.ends[protocol as usize][end as usize].load(Ordering::Relaxed);
+                family.sample(&[("protocol", protocol.name()), ("end", end.name())], count);
+            }
+        }
+    }
+}
+
+/// One of the upgraded connections, until it is dropped.
+#[derive(Debug)]
+struct Held {
+    all: Arc<Upgrades>,
+    key: (Protocol, Arc<str>),
+    end: End,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut routes = self.all.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = routes.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                routes.remove(&self.key);
+            }
+        }
+        drop(routes);
+        self.all.count(self.key.0, self.end);
+        self.all.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A request that asks for another protocol.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    client: OnUpgrade,
+    handler: DuplexStream,
+    protocol: Protocol,
+    /// `CONNECT` instead of `Upgrade`.
+    connects: bool,
+    /// Over HTTP/2 a stream is upgraded and not the connection.
+    stream: bool,
+}
+
+impl Asked {
+    /// Takes what the client's upgrade is made of from a request, and puts ours in its place.
+    pub(crate) fn of(parts: &mut Parts) -> Option<Self> {
+        // Few requests have any extension yet.
+        if parts.extensions.is_empty() {
+            return None;
+        }
+        let client = parts.extensions.remove::<OnUpgrade>()?;
+        let Some((handler, upgrade)) = made::made() else {
+            parts.extensions.insert(client);
+            return None;
+        };
+        parts.extensions.insert(upgrade);
+        let connects = parts.method == Method::CONNECT;
+        let named = if connects {
+            parts.extensions.get::<hyper::ext::Protocol>().map(AsRef::as_ref)
+        } else {
+            parts.headers.get(header::UPGRADE).map(HeaderValue::as_bytes)
+        };
+        let websocket = named.is_some_and(|named: &[u8]| named.eq_ignore_ascii_case(b"websocket"));
+        let protocol = if websocket { Protocol::WebSocket } else { Protocol::Other };
+        let stream = parts.version == Version::HTTP_2;
+        Some(Self { client, handler, protocol, connects, stream })
+    }
+
+    /// Whether an answer agrees to it.
+    pub(crate) fn is_agreed(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        if self.connects {
+            status.is_success()
+        } else {
+            status == StatusCode::SWITCHING_PROTOCOLS && headers.contains_key(header::UPGRADE)
+        }
+    }
+
+    /// Its handler has agreed. False where there are too many.
+    pub(crate) fn begin(self, server: &Arc<Server>, conn: &Arc<Conn>, route: Arc<str>) -> bool {
+        let Some(held) = server.upgrades.enter(self.protocol, route) else { return false };
+        let stream = self.stream;
+        let upgraded = Upgraded { asked: self, held };
+        if stream {
+            let server = Arc::clone(server);
+            // Its connection is busy until that has ended.
+            let busy = Busy::of(conn);
+            tokio::spawn(async move {
+                upgraded.run(&server, std::future::pending()).await;
+                drop(busy);
+            });
+        } else {
+            conn.upgrade(upgraded);
+        }
+        true
+    }
+}
+
+/// A connection or a stream on which another protocol is spoken.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    asked: Asked,
+    held: Held,
+}
+
+/// A connection on which something is done.
+struct Busy(Arc<Conn>);
+
+impl Busy {
+    fn of(conn: &Arc<Conn>) -> Self {
+        conn.request_began();
+        Self(Arc::clone(conn))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.request_ended(clock::now(), false);
+    }
+}
+
+impl Upgraded {
+    /// Speaks until it has ended. `over` completes when its connection must end.
+    pub(crate) async fn run(mut self, server: &Server, over: impl Future<Output = ()>) -> End {
+        let http = &server.settings.http;
+        let times = pump::Times {
+            idle: http.upgraded_idle_timeout,
+            age: http.upgraded_max_age,
+            write: http.write_timeout,
+        };
+        let Asked { client, handler, protocol, .. } = self.asked;
+        let Ok(client) = client.await else { return End::Ended };
+        let mut stages = server.stages();
+        let asked = async {
+            tokio::select! {
+                // The sender lives as long as the server.
+                _ = stages.wait_for(|stage| *stage >= Stage::Draining) => End::Drained,
+                () = over => End::Old,
+            }
+        };
+        let spoken = pump::run(protocol, TokioIo::new(client), handler, times, asked);
+        self.held.end = tokio::select! {
+            end = spoken => end,
+            () = server.is_cut() => End::Cut,
+        };
+        self.held.end
+    }
+}

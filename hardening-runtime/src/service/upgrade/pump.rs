@@ -1,0 +1,194 @@
+//! What passes between a client and the handler of its upgraded connection.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::frames::Frames;
+use super::{End, Protocol};
+use crate::clock::{self, nanos};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// How long one that is asked to end may take.
+pub(super) const PARTING: Duration = Duration::from_secs(5);
+/// How long a handler may take once both sides of its WebSocket have closed.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+/// What is read at once.
+const PIECE: usize = 16 * 1024;
+
+/// The times that an upgraded connection must keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// How long nothing may pass.
+    pub(super) idle: Duration,
+    /// How long it may last.
+    pub(super) age: Duration,
+    /// How long a client may take none of what is there for it.
+    pub(super) write: Duration,
+}
+
+/// Passes on what either side says until one of them has ended, or its time is over. `asked` completes when it must end.
+pub(super) async fn run<C, H>(
+    protocol: Protocol,
+    client: C,
+    handler: H,
+    times: Times,
+    asked: impl Future<Output = End>,
+) -> End
+where
+    C: AsyncRead + AsyncWrite,
+    H: AsyncRead + AsyncWrite,
+{
+    let (from_client, to_client) = tokio::io::split(client);
+    let (from_handler, to_handler) = tokio::io::split(handler);
+    let moved = AtomicU64::new(clock::now());
+    let (ask, is_asked) = watch::channel(None);
+    let closed = Notify::new();
+    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed));
+    let mut down = pin!(answer(protocol, from_handler, to_client, &moved, times.write, is_asked));
+    let mut asked = pin!(asked);
+    let old = Instant::now() + times.age;
+    // Why it ends, and by when it must have ended.
+    let (mut end, mut ends): (Option<End>, Option<Instant>) = (None, None);
+    let (mut gone, mut answered) = (false, false);
+    loop {
+        let due = clock::instant(moved.load(Ordering::Relaxed).saturating_add(nanos(times.idle)));
+        let why = tokio::select! {
+            biased;
+            over = &mut down => {
+                let stalled = over.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
+                return if stalled { End::Stalled } else { end.unwrap_or(End::Ended) };
+            }
+            _ = &mut up, if !gone => {
+                gone = true;
+                // No WebSocket goes on in one direction.
+                if protocol == Protocol::WebSocket && end.is_none() {
+                    ends = Some(Instant::now() + PARTING);
+                }
+                continue;
+            }
+            // The client has answered our close.
+            () = closed.notified(), if end.is_some() => {
+                (answered, ends) = (true, Some(Instant::now() + LAST_LOOK));
+                continue;
+            }
+            why = &mut asked, if end.is_none() => why,
+            () = tokio::time::sleep_until(old), if end.is_none() => End::Old,
+            () = clock::reached(due), if end.is_none() => {
+                let moved = moved.load(Ordering::Relaxed);
+                if clock::now() < moved.saturating_add(nanos(times.idle)) {
+                    continue;
+                }
+                End::Idle
+            }
+            () = clock::reached(ends) => return match end {
+                Some(End::Drained) if !answered => End::Cut,
+                Some(end) => end,
+                None => End::Ended,
+            },
+        };
+        end = Some(why);
+        ends = Some(Instant::now() + PARTING);
+        // Its receiver lives as long as `down`.
+        let _ = ask.send(why.reason());
+    }
+}
+
+/// What the client says; `closed` hears when it has closed its WebSocket.
+async fn copy(
+    protocol: Protocol,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    moved: &AtomicU64,
+    closed: &Notify,
+) -> io::Result<()> {
+    let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
+    loop {
+        // A client that is gone has said all there is.
+        let read = from.read(&mut piece).await.unwrap_or(0);
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        moved.store(clock::now(), Ordering::Relaxed);
+        to.write_all(&piece[..read]).await?;
+        if protocol == Protocol::WebSocket {
+            frames.pass(&piece[..read]);
+            if frames.has_closed() {
+                closed.notify_one();
+            }
+        }
+    }
+}
+
+/// What the handler says; once it `is_asked` to end, a WebSocket closes between two frames, and says no more.
+async fn answer(
+    protocol: Protocol,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    moved: &AtomicU64,
+    write: Duration,
+    mut is_asked: watch::Receiver<Option<&'static str>>,
+) -> io::Result<()> {
+    let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
+    let mut closed = false;
+    loop {
+        let reason =
+            if protocol == Protocol::WebSocket && !closed { *is_asked.borrow_and_update() } else { None };
+        if let Some(reason) = reason
+            && (frames.is_between() || frames.has_closed())
+        {
+            closed = true;
+            if !frames.has_closed() {
+                written(&mut to, &close(reason), write).await?;
+            }
+            continue;
+        }
+        let read = tokio::select! {
+            biased;
+            read = from.read(&mut piece) => read?,
+            Ok(()) = is_asked.changed(), if !closed => continue,
+        };
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        moved.store(clock::now(), Ordering::Relaxed);
+        let mut said = &piece[..read];
+        if closed && !frames.has_closed() {
+            // Nothing follows our close.
+            continue;
+        }
+        if protocol == Protocol::WebSocket {
+            if reason.is_some() || is_asked.borrow().is_some() {
+                said = &said[..frames.pass_one(said)];
+            } else {
+                frames.pass(said);
+            }
+        }
+        written(&mut to, said, write).await?;
+    }
+}
+
+/// Writes as long as the client takes some of it.
+async fn written(to: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8], within: Duration) -> io::Result<()> {
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    while !bytes.is_empty() {
+        let wrote = tokio::time::timeout(within, to.write(bytes)).await.map_err(late)??;
+        if wrote == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[wrote..];
+    }
+    tokio::time::timeout(within, to.flush()).await.map_err(late)?
+}
+
+/// A frame that closes: 1001, "going away", and why.
+fn close(reason: &str) -> Vec<u8> {
+    let mut frame = vec![0x88, (2 + reason.len()) as u8];
+    frame.extend(1001_u16.to_be_bytes());
+    frame.extend(reason.as_bytes());
+    frame
+}

@@ -1,0 +1,62 @@
+//! How many there may be, and for how long.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::support::{close_of, open, sample, start, try_open};
+
+#[tokio::test]
+async fn there_are_no_more_than_may_be() {
+    let (running, _) = start("[http]\nupgraded_connections = 2").await;
+    let (mut one, _two) = (open(running.addr, "/echo").await, open(running.addr, "/quiet").await);
+    let Err(Error::Http(refused)) = try_open(running.addr, "/echo").await else { panic!("a third") };
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    one.send(Message::text("works")).await.unwrap();
+    assert_eq!(one.next().await.unwrap().unwrap(), Message::text("works"));
+    let refused = "http_upgraded_connections_ended_total{protocol=\"websocket\",end=\"refused\"}";
+    assert_eq!(sample(&running, refused).await, Some(1.0));
+    drop(one);
+    let began = Instant::now();
+    while try_open(running.addr, "/echo").await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(5), "its place is not free again");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_on_which_nothing_passes_is_closed_and_pings_keep_it() {
+    let (running, _) = start("[http]\nupgraded_idle_timeout = '500ms'").await;
+    let mut socket = open(running.addr, "/quiet").await;
+    let began = Instant::now();
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        socket.send(Message::Ping("".into())).await.unwrap();
+    }
+    assert_eq!(close_of(&mut socket).await, Some((1001, "idle for too long".to_owned())));
+    assert!(began.elapsed() >= Duration::from_millis(1_500), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn one_that_lasts_for_too_long_is_closed_between_two_frames() {
+    let (running, _) = start("[http]\nupgraded_max_age = '300ms'").await;
+    for path in ["/quiet", "/sized/0", "/sized/100", "/sized/70000", "/sized/1000000"] {
+        let mut socket = open(running.addr, path).await;
+        assert_eq!(close_of(&mut socket).await, Some((1001, "open for too long".to_owned())), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut() {
+    let (running, _) = start("[http]\nwrite_timeout = '500ms'").await;
+    let socket = open(running.addr, "/sized/1000000").await;
+    let stalled = "http_upgraded_connections_ended_total{protocol=\"websocket\",end=\"stalled\"}";
+    let began = Instant::now();
+    while sample(&running, stalled).await != Some(1.0) {
+        assert!(began.elapsed() < Duration::from_secs(20), "it is kept");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(socket);
+}

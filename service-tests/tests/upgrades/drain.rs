@@ -1,0 +1,86 @@
+//! How they end with the service.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::support::{close_of, open, start};
+
+const AT_ONCE: &str = "[shutdown]\npre_drain = '0s'";
+
+#[tokio::test]
+async fn a_quiet_socket_is_told_that_the_service_goes() {
+    let (running, mut ends) = start(AT_ONCE).await;
+    let mut sockets = Vec::new();
+    for path in ["/quiet", "/echo", "/sized/0", "/sized/100000"] {
+        sockets.push((path, open(running.addr, path).await));
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let began = Instant::now();
+    let stopped = tokio::spawn(running.shutdown());
+    for (path, socket) in &mut sockets {
+        assert_eq!(close_of(socket).await, Some((1001, "the service stops".to_owned())), "{path}");
+    }
+    assert!(stopped.await.unwrap().is_clean());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    // Its client has answered the close.
+    assert_eq!(ends.recv().await.as_deref(), Some("close 1001"));
+}
+
+#[tokio::test]
+async fn a_handler_may_close_itself() {
+    let (running, _) = start(AT_ONCE).await;
+    let mut socket = open(running.addr, "/leaves").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let stopped = tokio::spawn(running.shutdown());
+    let Some(Ok(Message::Close(Some(frame)))) = socket.next().await else { panic!("no close") };
+    assert_eq!(u16::from(frame.code), 4000);
+    drop(socket);
+    assert!(stopped.await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_the_close_is_cut() {
+    let (running, _) = start(AT_ONCE).await;
+    let socket = open(running.addr, "/quiet").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let began = Instant::now();
+    let report = running.shutdown().await;
+    assert!((5..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(report.is_clean(), "{report:?}");
+    drop(socket);
+}
+
+#[tokio::test]
+async fn another_protocol_is_cut_after_a_while() {
+    let (running, _) = start(AT_ONCE).await;
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    let head = "GET /raw HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n!";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = vec![0; 4096];
+    loop {
+        let read = stream.read(&mut heard).await.unwrap();
+        if heard[..read].ends_with(b"!") {
+            break;
+        }
+    }
+    let began = Instant::now();
+    let stopped = tokio::spawn(running.shutdown());
+    assert_eq!(stream.read(&mut heard).await.unwrap_or(0), 0, "nothing is said in its place");
+    assert!((5..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(stopped.await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_end_of_the_drain_is_named() {
+    let settings = "[shutdown]\npre_drain = '0s'\ndrain = '1s'\n[http]\nrequest_timeout = '1s'";
+    let (running, _) = start(settings).await;
+    let socket = open(running.addr, "/quiet").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let report = running.shutdown().await;
+    assert_eq!(report.still_running, ["1 × websocket /quiet"]);
+    drop(socket);
+}
