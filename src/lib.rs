@@ -120,6 +120,8 @@ pub use hardening_runtime::service::input::Valid;
 pub use hardening_runtime::service::input::{Form, Path, Query};
 #[cfg(feature = "service")]
 pub use hardening_runtime::settings;
+#[cfg(feature = "service")]
+pub use hardening_runtime::settings::RouteLimits;
 
 #[cfg(feature = "http-client")]
 pub use hardening_runtime::connect::http;

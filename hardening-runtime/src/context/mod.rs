@@ -197,6 +197,11 @@ fn of_request(field: impl FnOnce(&Request) -> Option<String>) -> String {
     REQUEST.try_with(|request| field(request)).ok().flatten().unwrap_or_else(|| "-".to_owned())
 }
 
+/// The id of the request that the current task answers, as accepted or made; the same stands in the request's `x-request-id`.
+pub fn request_id() -> Option<String> {
+    REQUEST.try_with(|request| request.id.clone()).ok()
+}
+
 /// The client's address as a key, `-` outside a request. An IPv6 address counts by its /64, since a client has all
 /// addresses of one.
 pub fn client_ip() -> String {

@@ -17,8 +17,9 @@ use super::excuse;
 use super::grpc;
 use super::idempotency_key;
 use super::limit::Standing;
-use super::request_id;
+use super::request_id::{self, REQUEST_ID};
 use super::route::Live;
+use super::route_limits::OfRoute;
 use super::said::Said;
 use super::server::{Server, Surface};
 use super::upgrade::Asked;
@@ -72,6 +73,8 @@ pub(crate) struct Account {
     pub(crate) origin: Option<HeaderValue>,
     /// Set once the routes have it.
     pub(crate) live: Option<Arc<Live>>,
+    /// Limits of its route.
+    pub(crate) route: Option<Arc<OfRoute>>,
     /// What it needs where it asks for another protocol.
     pub(crate) upgrade: Option<Box<Asked>>,
 }
@@ -143,6 +146,7 @@ impl Account {
             // No page of another origin reads what the admin listener answers.
             origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
             live: None,
+            route: None,
             upgrade: None,
         })
     }
@@ -172,6 +176,24 @@ impl Account {
             request.idempotency_key = idempotency_key::read(&parts.headers, bare);
             let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
             request.digest = Some(Arc::new(Digest::new(parts.method.as_str(), target)));
+        }
+    }
+
+    /// It belongs to a route with limits of its own.
+    pub(crate) fn is_of(&mut self, route: Arc<OfRoute>) {
+        let settings = &self.server.settings.http;
+        self.deadline = self.began.saturating_add(nanos(OfRoute::request_timeout(Some(&route), settings)));
+        self.conn.client_may_pause(route.limits.write_timeout.filter(|_| self.surface == Surface::Public));
+        self.route = Some(route);
+    }
+
+    /// Handlers and their layers find its id where a client would have written it.
+    pub(crate) fn names(&self, headers: &mut HeaderMap) {
+        let is_said = |said: &HeaderValue| said.as_bytes() == self.id().as_bytes();
+        if !(self.said.has(Said::ID) && headers.get(&REQUEST_ID).is_some_and(is_said))
+            && let Ok(id) = HeaderValue::from_str(self.id())
+        {
+            headers.insert(REQUEST_ID, id);
         }
     }
 
@@ -365,6 +387,17 @@ impl Ending for Box<Account> {
 
     fn deadline(&self) -> Option<Instant> {
         self.ends()
+    }
+
+    fn broke(&self, error: &axum::Error) {
+        let route = self.route_name();
+        let error: &(dyn std::error::Error + 'static) = error;
+        tracing::error!(
+            request_id = self.id(),
+            route = &*route,
+            error,
+            "an answer broke off: its body failed"
+        );
     }
 
     fn trailers(&mut self, trailers: &HeaderMap) {

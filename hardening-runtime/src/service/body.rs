@@ -202,6 +202,9 @@ pub(crate) trait Ending: Send + 'static {
     /// What the answer ends with has been handed over.
     fn trailers(&mut self, trailers: &HeaderMap);
 
+    /// The answer broke off, and why.
+    fn broke(&self, error: &axum::Error);
+
     /// The connection has a piece, or the head, and asks for more once the client has room for it (`true`); or it
     /// has asked (`false`).
     fn client_must_take(&mut self, must: bool);
@@ -290,6 +293,9 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
                 }
             },
             Some(Err(error)) => {
+                if let Some(ending) = &self.ending {
+                    ending.broke(&error);
+                }
                 self.end(false);
                 Some(Err(error))
             }

@@ -256,7 +256,8 @@ impl Limits {
     }
 
     fn judge(&self, conn: &Conn, now: Nanos) -> Judged {
-        self.decide(conn.waiting(), conn.stalled(), now)
+        let write = conn.pause().unwrap_or(self.write);
+        Self { write, ..*self }.decide(conn.waiting(), conn.stalled(), now)
     }
 
     fn decide(&self, waiting: Option<(Waiting, Nanos)>, stalled: Option<Nanos>, now: Nanos) -> Judged {

@@ -1,5 +1,6 @@
 //! JSON bodies whose every refusal says what is wrong, and where.
 
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -39,7 +40,13 @@ pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
 /// The bytes of any body.
 pub(super) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     // Beyond the limits the service answers 413 or 408 in place of this refusal.
-    let unread = |_| Problem::new(StatusCode::BAD_REQUEST).detail("The body could not be read.");
+    let unread = |rejected: BytesRejection| match rejected.status() {
+        // A body that was packed and is larger once it is unpacked.
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE).detail("The body is larger than it may be.")
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST).detail("The body could not be read."),
+    };
     Bytes::from_request(request, state).await.map_err(unread)
 }
 

@@ -10,6 +10,7 @@ use super::client::{self, Claim, Client};
 use super::field_text::{Text, lasting};
 use super::lanes::{Counted, lanes};
 use super::problem::{Problem, whole_seconds};
+use super::route_limits::{OfRoute, RouteTable};
 use super::unlisted::UnlistedWarning;
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
@@ -51,10 +52,30 @@ pub(super) fn check(http: &Http) -> Result<(), String> {
     Ok(())
 }
 
+/// The same of single routes.
+///
+/// # Errors
+/// With the route and the key that is out of bounds, and the bound.
+pub(super) fn check_routes(routes: &RouteTable) -> Result<(), String> {
+    for route in routes.iter() {
+        let Some(Some(rate)) = route.limits.rate_limit else { continue };
+        let burst = route.limits.rate_limit_burst;
+        let spec = RateLimitSpec { burst: Some(burst.unwrap_or(rate.count)), ..RateLimitSpec::new(rate) };
+        let wrong = rules::check(&CallSpec::NONE.with_rate_limited(spec), &|_, _| true);
+        if let Some(wrong) = wrong.into_iter().find(|wrong| wrong.severity == Severity::Error) {
+            let key = if wrong.key == "burst" && burst.is_some() { "rate_limit_burst" } else { "rate_limit" };
+            return Err(format!("the limits of the route `{}`: `{key}`: {}", route.pattern, wrong.message));
+        }
+    }
+    Ok(())
+}
+
 /// Every limit of a service.
 #[derive(Debug)]
 pub(crate) struct Limits {
     client: Option<Limit>,
+    /// Of routes, by their place: of each client, in place of the one above.
+    routes: Vec<Option<Limit>>,
     /// Of the clients named by peers that may be unlisted proxies. It has a table of its own, so that invented clients take no
     /// room from real peers.
     claimed: Option<Limit>,
@@ -90,6 +111,8 @@ struct Verdict {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     client: Option<Verdict>,
+    /// The route whose limit that is, where it is not that of all.
+    route: Option<usize>,
     principal: Option<Verdict>,
     tenant: Option<Verdict>,
 }
@@ -145,6 +168,7 @@ impl Limits {
     pub(crate) fn new(http: &Http) -> Self {
         let max = http.rate_limit_max_keys;
         Self {
+            routes: Vec::new(),
             client: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
             claimed: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
             unlisted: http
@@ -154,6 +178,45 @@ impl Limits {
             tenant: Limit::new("tenant", http.tenant_rate_limit, None, max),
             unlisted_warning: UnlistedWarning::new(http.client_header.name()),
         }
+    }
+
+    /// The same with those of routes.
+    pub(crate) fn and_of(self, routes: &RouteTable, http: &Http) -> Self {
+        let of_route = |route: &OfRoute| {
+            let rate = route.limits.rate_limit.unwrap_or_default();
+            Limit::new("client", rate, route.limits.rate_limit_burst, http.rate_limit_max_keys)
+        };
+        Self { routes: routes.iter().map(of_route).collect(), ..self }
+    }
+
+    /// Charges one request to a route that may have a limit of its own; see [`Limits::charge`].
+    pub(crate) fn charge_for(
+        &self,
+        route: Option<&OfRoute>,
+        client: Client,
+        now: Nanos,
+        standing: &mut Standing,
+    ) -> Option<Duration> {
+        let Some(route) = route.filter(|route| route.limits.rate_limit.is_some()) else {
+            return self.charge(client, now, standing);
+        };
+        if client.ip.is_none() && client.vouched {
+            return None;
+        }
+        let limit = self.routes.get(route.at)?.as_ref()?;
+        let (who, all) = match (client.claim, client.ip) {
+            (Claim::Of(claimed), Some(peer)) => {
+                self.unlisted_warning.is_believed(peer, now);
+                (Counted::claimed(claimed, client::key(Some(claimed)), client.key), self.unlisted.as_ref())
+            }
+            _ => (client.counted(), None),
+        };
+        let verdict = limit.charge(who, now);
+        let all = all.filter(|_| verdict.refused.is_none());
+        let all = all.and_then(|all| all.charge(client.counted(), now).refused);
+        let refused = verdict.refused.or(all);
+        (standing.client, standing.route) = (Some(Verdict { refused, ..verdict }), Some(route.at));
+        refused
     }
 
     /// Charges one request of this client; answers how long it has to wait, if it has to. Of a process at the Unix socket that
@@ -219,10 +282,18 @@ impl Limits {
 
     fn that_hold<'s>(&'s self, standing: &'s Standing) -> [Option<(&'s Limit, &'s Verdict)>; 3] {
         [
-            self.client.as_ref().zip(standing.client.as_ref()),
+            self.of_client(standing).zip(standing.client.as_ref()),
             self.principal.as_ref().zip(standing.principal.as_ref()),
             self.tenant.as_ref().zip(standing.tenant.as_ref()),
         ]
+    }
+
+    /// The limit that its client was held to.
+    fn of_client(&self, standing: &Standing) -> Option<&Limit> {
+        match standing.route {
+            Some(route) => self.routes.get(route)?.as_ref(),
+            None => self.client.as_ref(),
+        }
     }
 
     /// Whether there is anything to tell.

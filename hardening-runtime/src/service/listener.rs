@@ -27,7 +27,7 @@ use super::places::{Places, Verdict};
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
-use super::socket::Socket;
+use super::socket::{Socket, gives_up_after};
 #[cfg(unix)]
 use super::unix::FileListener;
 use super::wire::Conn;
@@ -50,18 +50,11 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Has the system reset the connection once the client has taken nothing of what was written for so long. An answer that
-    /// fits the system's buffers is out of the service's sight: all of it was written, whether the client takes it or not.
+    /// See [`gives_up_after`].
     fn gives_up_after(&self, untaken: Duration) {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Self::Tcp(stream) = self {
-            // A socket that cannot is watched by the service alone, as on systems without this option. Zero is no time but the
-            // system's own, and longer than the option holds is as long as it holds.
-            let untaken = untaken.clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX as u64));
-            let _ = SockRef::from(stream).set_tcp_user_timeout(Some(untaken));
+            gives_up_after(&SockRef::from(stream), untaken);
         }
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = untaken;
     }
 }
 

@@ -13,7 +13,7 @@ use super::start::StartError;
 use super::targets;
 use super::tasks::tasks;
 use crate::settings::forms::rate;
-use crate::settings::{Call, Loaded, Settings, keys};
+use crate::settings::{Call, Loaded, RouteLimits, Settings, keys};
 
 /// The manifest's own version; it grows when a member changes its meaning.
 const VERSION: u32 = 1;
@@ -55,6 +55,10 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
                 "line": task.line,
             })
         }).collect::<Vec<_>>(),
+        "routes": settings.routes.iter().map(|route| json!({
+            "pattern": route.pattern,
+            "limits": limits(&route.limits),
+        })).collect::<Vec<_>>(),
         "secrets": settings.secrets.iter().map(|secret| json!({
             "name": secret.name,
             "reference": secret.reference,
@@ -72,6 +76,16 @@ pub(super) fn of(spec: &ServiceSpec, loaded: Result<&Loaded, &StartError>) -> Va
         manifest["problems"] = error.problems().into();
     }
     manifest
+}
+
+/// What a route has of its own.
+pub(super) fn limits(limits: &RouteLimits) -> Value {
+    limits
+        .shown()
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// The value in force; one that came by a reference is not for everybody's eyes.

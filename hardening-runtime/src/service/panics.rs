@@ -25,6 +25,8 @@ pub(crate) enum Place {
     Task,
     /// A shutdown hook.
     Hook,
+    /// Set-up code.
+    SetUp,
     /// What [`crate::context::spawn`] spawned.
     Spawned,
     /// Anywhere else.
@@ -32,8 +34,8 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 6] =
-        [Self::Handler, Self::Check, Self::Task, Self::Hook, Self::Spawned, Self::Elsewhere];
+    const ALL: [Self; 7] =
+        [Self::Handler, Self::Check, Self::Task, Self::Hook, Self::SetUp, Self::Spawned, Self::Elsewhere];
 
     const fn name(self) -> &'static str {
         match self {
@@ -41,6 +43,7 @@ impl Place {
             Self::Check => "check",
             Self::Task => "task",
             Self::Hook => "hook",
+            Self::SetUp => "set_up",
             Self::Spawned => "spawned",
             Self::Elsewhere => "elsewhere",
         }

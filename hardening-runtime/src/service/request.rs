@@ -24,6 +24,7 @@ use super::headers::Headers;
 use super::health::{Probe, probe_of};
 use super::limit;
 use super::problem::{Methods, Problem};
+use super::route_limits::OfRoute;
 use super::routed::{Rare, Routed};
 use super::said::Said;
 use super::server::{Server, Surface};
@@ -46,6 +47,11 @@ pub(crate) fn answer(
     let said = Said::of(&parts.headers);
     let client = Client::of(&parts.headers, said, conn.peer, conn.key, &server.settings.http);
     let mut account = Account::open(server, conn, surface, &parts, said, client.ip);
+    if surface == Surface::Public
+        && let Some(route) = server.routes.of(parts.uri.path())
+    {
+        account.is_of(route);
+    }
     let asked = Asked { parts: &parts, said, client, surface };
     if let Some(response) = refuse(server, asked, &body, &mut account) {
         return Answering { account: Some(account), going: Going::Told { response } };
@@ -149,8 +155,13 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     if !grpc {
         server.headers.share(account.origin.clone(), headers);
     }
-    if let Some(auth) = server.auth.as_ref().filter(|_| unknown) {
-        auth.challenge(headers);
+    match &server.auth {
+        Some(auth) if unknown => auth.challenge(headers),
+        // Credentials that nobody here takes are not asked for.
+        None if unknown && headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == "Bearer") => {
+            headers.remove(header::WWW_AUTHENTICATE);
+        }
+        _ => {}
     }
     if server.closing() && !account.conn.is_http2() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -191,7 +202,10 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         let distrusted = || Problem::new(StatusCode::MISDIRECTED_REQUEST).detail(why);
         return problem(&charged.unwrap_or_else(distrusted), account);
     }
-    if let Some((probe, path)) = probe_of(parts.uri.path()) {
+    if let Some((probe, path)) = probe_of(parts.uri.path())
+        // A route of the program's own stays its own where it is served.
+        && (surface == Surface::Admin || !server.mounts.has(path))
+    {
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));
     }
@@ -217,8 +231,9 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         return problem(&old, account);
     }
     // What a call of gRPC goes to is not known yet: of a service each message has a limit of its own.
-    if !account.is_grpc() && body.size_hint().lower() > http.body_limit {
-        return problem(&too_large(http.body_limit), account);
+    let limit = OfRoute::body_limit(account.route.as_deref(), http);
+    if !account.is_grpc() && body.size_hint().lower() > limit {
+        return problem(&too_large(limit), account);
     }
     expired(asked, account)
 }
@@ -233,7 +248,8 @@ fn unfit(asked: Asked<'_>, http: &Http) -> Option<Problem> {
 
 /// Charges the client for a request; what it is told where it has none left.
 fn charged(server: &Server, client: Client, account: &mut Account) -> Option<Problem> {
-    let wait = server.limits.charge(client, account.began, &mut account.standing)?;
+    let wait =
+        server.limits.charge_for(account.route.as_deref(), client, account.began, &mut account.standing)?;
     recent::refused("http client", "rate_limited");
     Some(limit::refusal(wait))
 }

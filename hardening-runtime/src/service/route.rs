@@ -196,7 +196,10 @@ where
         let Some(live) = request.extensions().get::<Arc<Live>>().map(Arc::clone) else {
             return Answering::Bare { handler: self.inner.call(request) };
         };
-        let pattern = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let pattern = match request.extensions().get::<MatchedPath>() {
+            Some(pattern) => Some(pattern.as_str()),
+            None => live.server.mounts.of(request.uri().path()),
+        };
         let known = self.route(&live.server, pattern);
         live.matched(&known.stats);
         if let Some(auth) = &live.server.auth

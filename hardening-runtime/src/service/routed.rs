@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use http::StatusCode;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::account::Account;
+use super::address::Peer;
 use super::body::{BodyFate, Bounded};
 use super::client::Client;
 use super::panics::{Caught, Place};
@@ -25,6 +27,7 @@ use super::plain::as_problem;
 use super::problem::Problem;
 use super::request::{closing, late};
 use super::route::Live;
+use super::route_limits::OfRoute;
 use super::server::Server;
 use super::shed::Priority;
 use super::{grpc, panics};
@@ -55,7 +58,7 @@ impl Routed {
     #[inline(always)]
     pub(super) fn new(
         server: &Arc<Server>,
-        parts: Parts,
+        mut parts: Parts,
         body: Incoming,
         client: Client,
         account: &mut Account,
@@ -73,12 +76,19 @@ impl Routed {
             fate: BodyFate::default(),
         });
         account.live = Some(Arc::clone(&live));
-        let body = if grpc { grpc::bounded(body) } else { bounded(server, body, &live) };
+        let http = &server.settings.http;
+        let limit = OfRoute::body_limit(account.route.as_deref(), http);
+        let longest = OfRoute::body_timeout(account.route.as_deref(), http);
+        let body = if grpc { grpc::bounded(body) } else { bounded(limit, longest, body, &live) };
+        account.names(&mut parts.headers);
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(Arc::clone(&live));
+        if let Peer::Address(peer) = account.conn.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         if !request.body().is_end_stream() {
-            // axum's own limit of 2 MB would stand below what the setting allows.
-            DefaultBodyLimit::disable().apply(&mut request);
+            // Extractors hold to it behind a layer that unpacks the body as well. A reader of the bare body has what comes.
+            DefaultBodyLimit::max(usize::try_from(limit).unwrap_or(usize::MAX)).apply(&mut request);
         }
         let mut router = server.grpc.as_ref().filter(|_| grpc).unwrap_or(&server.router).clone();
         let handler = panics::caught(Place::Handler, router.call(request));
@@ -133,10 +143,9 @@ fn panicked(panic: &str, live: &Live) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR).answer(Some(id))
 }
 
-fn bounded(server: &Server, body: Incoming, live: &Arc<Live>) -> Body {
+fn bounded(limit: u64, longest: Duration, body: Incoming, live: &Arc<Live>) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }
-    let http = &server.settings.http;
-    Body::new(Bounded::new(body, http.body_limit, Instant::now() + http.body_timeout, Arc::clone(live)))
+    Body::new(Bounded::new(body, limit, Instant::now() + longest, Arc::clone(live)))
 }

@@ -13,10 +13,12 @@ use super::drain::HookLog;
 use super::fields::Fields;
 use super::grpc;
 use super::headers::Headers;
-use super::health::Health;
+use super::health::{self, Health};
 use super::limit::Limits;
+use super::mounts::Mounts;
 use super::pools::Pool;
 use super::route;
+use super::route_limits::RouteTable;
 use super::shed::{Priority, Shed};
 use super::shutdown::Stage;
 use super::slot::ConnectionStats;
@@ -36,7 +38,7 @@ use crate::telemetry::traces::Traces;
 const SPARE_ROUTES: usize = 32;
 
 /// The paths of probes, which are counted as routes are.
-const PROBES: usize = 7;
+const PROBES: usize = health::PATHS.len();
 
 /// One running service.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub(crate) struct Server {
     pub(crate) health: Arc<Health>,
     pub(crate) stats: HttpStats,
     pub(crate) limits: Limits,
+    pub(crate) routes: RouteTable,
+    pub(crate) mounts: Mounts,
     pub(crate) unreadable: Unreadable,
     pub(crate) shed: Shed,
     /// Who watches health over gRPC.
@@ -90,6 +94,8 @@ pub(crate) struct Parts {
     pub(crate) alerts: Option<Arc<Alerts>>,
     /// Of routes, as set-up code gave them.
     pub(crate) priorities: Vec<(String, Priority)>,
+    /// Limits of single routes.
+    pub(crate) routes: RouteTable,
     pub(crate) secrets: Vec<Arc<Known>>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) seats: Seats,
@@ -127,10 +133,12 @@ impl Server {
             traces,
             alerts,
             priorities,
+            routes: of_routes,
             secrets,
             pools,
             seats,
         } = parts;
+        let mounts = Mounts::of_router(&app.http);
         let (router, routes) = route::prepared(app.http);
         let (grpc, methods) = app.grpc.map(grpc::prepared).unzip();
         let methods = methods.unwrap_or(0);
@@ -145,7 +153,9 @@ impl Server {
             grpc,
             health,
             stats,
-            limits: Limits::new(&settings.http),
+            limits: Limits::new(&settings.http).and_of(&of_routes, &settings.http),
+            routes: of_routes,
+            mounts,
             unreadable: Unreadable::default(),
             connections: ConnectionStats::default(),
             seats,

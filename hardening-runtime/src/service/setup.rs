@@ -10,7 +10,7 @@ use super::pools::{Pool, PoolState, PoolWaits};
 use super::shed::Priority;
 use super::spec::BoxError;
 use crate::secret::{SecretError, SecretHandle, SecretProvider, Secrets};
-use crate::settings::Settings;
+use crate::settings::{Route, RouteLimits, Settings};
 
 /// The hand that `#[hardened_service]` gives to set-up code.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub struct Setup {
     provided: Provided,
     pub(super) hooks: Vec<Hook>,
     pub(super) priorities: Vec<(String, Priority)>,
+    pub(super) routes: Vec<Route>,
     pub(super) pools: Vec<Pool>,
     secrets: Secrets,
 }
@@ -31,6 +32,7 @@ impl Setup {
             provided: Provided::default(),
             hooks: Vec::new(),
             priorities: Vec::new(),
+            routes: Vec::new(),
             pools: Vec::new(),
             secrets,
         }
@@ -62,6 +64,21 @@ impl Setup {
     /// priority are refused first. `pattern` is the route's, as the router has it; `[shed]` of the settings wins over it.
     pub fn priority(&mut self, pattern: impl Into<String>, priority: Priority) {
         self.priorities.push((pattern.into(), priority));
+    }
+
+    /// Gives the requests of a route limits of its own. `pattern` is the route's, as the router has it, or `/static/*` for all that
+    /// begins with `/static/`; `[route."/pattern"]` of the settings wins over it, key by key.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use hardening_runtime::service::Setup;
+    /// # use hardening_runtime::settings::RouteLimits;
+    /// # fn set_up(setup: &mut Setup) {
+    /// setup.route("/upload/{id}", RouteLimits::new().body_limit(300 << 20).body_timeout(Duration::from_secs(60)));
+    /// # }
+    /// ```
+    pub fn route(&mut self, pattern: impl Into<String>, limits: RouteLimits) {
+        self.routes.push(Route { pattern: pattern.into(), limits });
     }
 
     /// Shows a pool of connections in `db_pool_connections{pool,state}`: each time the metrics are read, `state` is asked, which must

@@ -20,6 +20,19 @@ use tokio_rustls::server::TlsStream;
 #[derive(Debug)]
 pub(crate) struct Socket(Mutex<Box<dyn Stream>>);
 
+/// What [`Socket::gives_up_after`] does, for any socket.
+pub(super) fn gives_up_after(socket: &SockRef<'_>, untaken: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // A socket that cannot is watched by the service alone, as on systems without this option. Zero is no time but the
+        // system's own, and longer than the option holds is as long as it holds.
+        let untaken = untaken.clamp(Duration::from_millis(1), Duration::from_millis(i32::MAX as u64));
+        let _ = socket.set_tcp_user_timeout(Some(untaken));
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, untaken);
+}
+
 /// Pieces of fewer bytes altogether are put together.
 const SMALL: usize = 2048;
 
@@ -142,6 +155,12 @@ impl Socket {
             }
             return;
         }
+    }
+
+    /// Has the system reset the connection once the other end has taken nothing of what was written for so long. An answer that
+    /// fits the system's buffers is out of the service's sight: all of it was written, whether the client takes it or not.
+    pub(crate) fn gives_up_after(&self, untaken: Duration) {
+        gives_up_after(&self.stream().raw(), untaken);
     }
 
     /// Gives up what was written and not taken: the system would keep it for as long as the client says that it is still

@@ -11,10 +11,11 @@ use super::auth::Auth;
 use super::console::Console;
 use super::descriptors::{self, Seats};
 use super::health::{self, Health};
-use super::listener;
+use super::mounts::Mounts;
 use super::operate::{self, Operation};
-use super::panics;
+use super::panics::{self, Place};
 use super::reload::Reloader;
+use super::route_limits::RouteTable;
 use super::running::Running;
 use super::server::{Parts, Server};
 use super::setup::{MissingProvision, Setup};
@@ -23,6 +24,7 @@ use super::spec::{App, BoxError, ServiceSpec};
 use super::targets;
 use super::tls::Tls;
 use super::whole;
+use super::{limit, listener};
 use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::alerts::Alerts;
 use crate::telemetry::traces::{Exporter, Traces};
@@ -232,7 +234,14 @@ impl Service {
         targets::configure(&loaded, |_| false).map_err(StartError)?;
         facade::install();
         panics::install();
-        for warning in loaded.warnings.iter().cloned().chain(whole::renamed()).chain(versions::others()) {
+        for warning in loaded
+            .warnings
+            .iter()
+            .cloned()
+            .chain(whole::warnings(&loaded.settings))
+            .chain(whole::renamed())
+            .chain(versions::others())
+        {
             tracing::warn!("{warning}");
         }
         let settings = loaded.settings.clone();
@@ -246,8 +255,28 @@ impl Service {
         let public = bound(&http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = bound(&http.admin, "http.admin").await.map_err(StartError::one)?;
         let mut setup = Setup::new(settings.clone());
-        let app = (self.build)(&mut setup).await.map_err(|error| StartError::one(set_up_failed(&*error)))?;
-        let priorities = std::mem::take(&mut setup.priorities);
+        let app = panics::caught(Place::SetUp, (self.build)(&mut setup)).await;
+        let app =
+            app.map_err(|panic| StartError::one(format!("set-up panicked: {}", redact::text(&panic))))?;
+        let app = app.map_err(|error| StartError::one(set_up_failed(&*error)))?;
+        let mut priorities = std::mem::take(&mut setup.priorities);
+        let mounts = Mounts::of_router(&app.http);
+        if let Some(route) = settings.routes.iter().find(|route| !mounts.may_be(&route.pattern)) {
+            return Err(StartError::one(unknown_route(&route.pattern, &mounts, &loaded)));
+        }
+        for path in health::PATHS.into_iter().filter(|path| mounts.has(path)) {
+            tracing::warn!(
+                "`{path}` is a route of the program: it answers in place of the probe where the service is served; the admin \
+                 listener's `{path}` is the probe"
+            );
+        }
+        let routes =
+            RouteTable::new(std::mem::take(&mut setup.routes), &settings.routes).map_err(StartError::one)?;
+        limit::check_routes(&routes).map_err(StartError::one)?;
+        for warning in routes.warnings(settings.drain()) {
+            tracing::warn!("{warning}");
+        }
+        priorities.extend(routes.priorities());
         let pools = std::mem::take(&mut setup.pools);
         let (provided, hooks, secrets) = setup.into_parts();
         let checks = health::checks();
@@ -281,6 +310,7 @@ impl Service {
             traces,
             alerts,
             priorities,
+            routes,
             secrets,
             pools,
             seats,
@@ -302,6 +332,17 @@ impl Service {
             admin,
         })
     }
+}
+
+/// What is wrong with limits of a route that the router does not have.
+fn unknown_route(pattern: &str, mounts: &Mounts, loaded: &Loaded) -> String {
+    let set = loaded.entries.iter().rev().find(
+        |entry| matches!(entry.path.as_slice(), [table, known, ..] if table == "route" && known == pattern),
+    );
+    let place = set.map(|entry| format!("{}: ", entry.origin)).unwrap_or_default();
+    let near = hardening_spec::suggest::nearest(pattern, mounts.patterns());
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("{place}[route.\"{pattern}\"]: the router has no such route{near}")
 }
 
 fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {

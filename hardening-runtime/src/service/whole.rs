@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use hardening_spec::units::show;
+
 use super::address::unix_path;
 use super::shutdown::Plan;
 use super::{health, limit, tasks};
@@ -36,6 +38,20 @@ pub(super) fn check(settings: &Settings) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// What is right and may not be meant.
+pub(super) fn warnings(settings: &Settings) -> Vec<String> {
+    let (longest, drain) = (settings.http.request_timeout, settings.drain());
+    if longest <= drain {
+        return Vec::new();
+    }
+    vec![format!(
+        "requests may take {} (`http.request_timeout`), but a shutdown waits {} for them: those that take longer are cut then; \
+         raise `shutdown.grace`, and with it what the platform allows, or lower `http.request_timeout`",
+        show(longest),
+        show(drain)
+    )]
 }
 
 /// What other crates declare under a name, or a form of it in the environment, that was in use.

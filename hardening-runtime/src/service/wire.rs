@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -14,7 +15,7 @@ use super::client;
 use super::farewell::Farewell;
 use super::socket::Socket;
 use super::upgrade::Upgraded;
-use crate::clock::{self, Nanos};
+use crate::clock::{self, Nanos, nanos};
 use crate::context::Principal;
 
 /// What a client that knows HTTP/2 begins with.
@@ -58,6 +59,8 @@ pub(crate) struct Conn {
     untaken: AtomicU32,
     /// When one of them last went on.
     taken: AtomicU64,
+    /// How long the client may take nothing; 0 for what holds for all.
+    pause: AtomicU64,
     /// How many bytes of HTTP/2's preface have come and nothing else; [`OLD_HTTP`] once it cannot be that.
     preface: AtomicU8,
     /// Whether the first line of a head is still on its way.
@@ -88,6 +91,7 @@ impl Conn {
             stalled: AtomicU64::new(0),
             untaken: AtomicU32::new(0),
             taken: AtomicU64::new(0),
+            pause: AtomicU64::new(0),
             preface: AtomicU8::new(0),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
@@ -164,6 +168,25 @@ impl Conn {
             _ => Waiting::Head,
         };
         (waiting, self.since.load(Ordering::Relaxed))
+    }
+
+    /// The client may take no byte of an answer for so long, in place of what holds for all. Over HTTP/2 the longest of what was
+    /// asked for holds for the connection.
+    pub(crate) fn client_may_pause(&self, longest: Option<Duration>) {
+        let longest = longest.map_or(0, nanos);
+        let before = if self.is_http2() {
+            self.pause.fetch_max(longest, Ordering::Relaxed)
+        } else {
+            self.pause.swap(longest, Ordering::Relaxed)
+        };
+        if longest > before {
+            self.socket.gives_up_after(Duration::from_nanos(longest));
+        }
+    }
+
+    /// How long the client may take no byte of an answer, where that is not what holds for all.
+    pub(crate) fn pause(&self) -> Option<Nanos> {
+        Some(self.pause.load(Ordering::Relaxed)).filter(|pause| *pause > 0)
     }
 
     /// Since when the client has taken no byte that is ready for it.

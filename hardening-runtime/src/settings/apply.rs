@@ -9,12 +9,13 @@ use super::known::{is_call, is_policy, place_of, unknown_call, unknown_policy, u
 use super::load::Call;
 use super::switches::Switches;
 use super::value::{Entry, Value};
-use super::{CallOverride, Loaded, Settings, secrets, task};
+use super::{CallOverride, Loaded, Settings, route, secrets, task};
 use crate::telemetry::redact::is_secret;
 
 const TABLES_OF_CALLS: &str = "write `[call.\"name\".policy]` and below it `key = value`";
 const TABLES_OF_POLICIES: &str = "write `[policy.NAME]` and below it `key = value`";
 const TABLES_OF_TASKS: &str = "write `[task.\"name\"]` and below it `enabled` or `restart`";
+const TABLES_OF_ROUTES: &str = "write `[route.\"/pattern\"]` and below it `key = value`";
 const NO_SUCH_TABLE: &str = "no such table; a section holds keys and values";
 
 pub(super) fn apply(
@@ -45,6 +46,8 @@ pub(super) fn apply(
             ["policies", key] => switches.set(key, &entry.value),
             ["task", name, key] => task::set(&mut settings.tasks, name, key, &entry.value),
             ["task", ..] => Err(TABLES_OF_TASKS.to_owned()),
+            ["route", pattern, key] => route::set(&mut settings.routes, pattern, key, &entry.value),
+            ["route", ..] => Err(TABLES_OF_ROUTES.to_owned()),
             ["secrets", name] => secrets::set(&mut settings.secrets, name, &entry.value),
             ["policies" | "secrets", ..] => Err(NO_SUCH_TABLE.to_owned()),
             [section, key] if SECTIONS.contains(section) => {
@@ -117,6 +120,7 @@ fn shown_path(path: &[&str]) -> String {
             format!("[call.\"{name}\".{policy}]{key}")
         }
         ["task", name, key] => format!("[task.\"{name}\"] {key}"),
+        ["route", pattern, key] => format!("[route.\"{pattern}\"] {key}"),
         ["policy", name, key] => format!("[policy.{name}] {key}"),
         [section, key] => format!("[{section}] {key}"),
         path => format!("`{}`", path.join(".")),
@@ -251,9 +255,11 @@ impl CallOverride {
 /// A table that holds nothing changes nothing, but its name may be a mistake.
 fn empty_table(path: &[&str], calls: &[Call]) -> Result<(), String> {
     match path {
-        [] | ["call" | "policy" | "policies" | "task" | "secrets"] => Ok(()),
+        [] | ["call" | "policy" | "policies" | "task" | "route" | "secrets"] => Ok(()),
         ["task", name] => task::known(name),
         ["task", ..] => Err(TABLES_OF_TASKS.to_owned()),
+        ["route", pattern] => route::known(pattern),
+        ["route", ..] => Err(TABLES_OF_ROUTES.to_owned()),
         ["policy", name] if calls.iter().any(|call| is_policy(call, name)) => Ok(()),
         ["policy", name] => Err(unknown_policy(name, calls)),
         ["policy", ..] => Err(TABLES_OF_POLICIES.to_owned()),

@@ -100,8 +100,8 @@ pub const SECTIONS: &[&str] =
 /// the switches of `[policies]`.
 pub const OF_CALLS: [&str; 3] = ["call", "policy", "policies"];
 
-/// The tables whose keys are the program's own names: `[task."name"]` of background tasks, and `[secrets]`.
-pub const NAMED: [&str; 2] = ["task", "secrets"];
+/// The tables whose keys are the program's own names: `[task."name"]` of background tasks, `[route."/pattern"]`, and `[secrets]`.
+pub const NAMED: [&str; 3] = ["task", "route", "secrets"];
 
 macro_rules! setting {
     ($section:literal, $key:literal, $form:expr, $default:literal, $doc:literal, $path:ident . $field:ident, $read:path, $show:expr) => {

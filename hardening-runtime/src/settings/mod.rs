@@ -17,6 +17,7 @@ pub mod keys;
 mod known;
 mod load;
 pub(crate) mod origins;
+mod route;
 mod secrets;
 mod shed;
 mod switches;
@@ -35,6 +36,7 @@ pub use clients::{ClientHeader, ProxyProtocol};
 pub(crate) use env::env_name;
 pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, load, load_with, reload_with};
+pub use route::{Route, RouteLimits};
 pub use secrets::SecretReference;
 pub use shed::{Shed, ShedLimit};
 pub use task::Task;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub admin: admin::Admin,
     /// `[task."name"]`.
     pub tasks: Vec<Task>,
+    /// `[route."/pattern"]`.
+    pub routes: Vec<Route>,
     /// `[secrets]`.
     pub secrets: Vec<SecretReference>,
 }
@@ -277,6 +281,7 @@ impl Default for Settings {
             shutdown: Shutdown::default(),
             admin: admin::Admin::default(),
             tasks: Vec::new(),
+            routes: Vec::new(),
             secrets: Vec::new(),
         };
         for setting in keys::SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
@@ -288,9 +293,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The longest that accepted requests may take to finish once the listener is closed.
+    /// The longest that accepted requests may take to finish once the listener is closed: unless it is set, the deadline of
+    /// requests, or what the other parts of the shutdown leave of its whole.
     pub fn drain(&self) -> Duration {
-        self.shutdown.drain.unwrap_or(self.http.request_timeout)
+        let Shutdown { pre_drain, drain, tasks, hooks, grace } = self.shutdown;
+        let left = grace.saturating_sub(pre_drain + tasks + hooks + Duration::from_secs(1));
+        drain.unwrap_or(self.http.request_timeout.min(left))
     }
 
     /// What is said of this background task.

@@ -11,6 +11,7 @@ use crate::policy::bulkhead::Bulkhead;
 use crate::policy::circuit_breaker::{Circuit, CircuitBreaker, CircuitState};
 use crate::policy::rate_limit::Limiter;
 use crate::policy::shared::{self, Metered};
+use crate::service::manifest;
 use crate::service::server::Server;
 use crate::settings::forms::rate;
 use crate::site::{OtherBreakers, Site, State};
@@ -52,6 +53,16 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
         "bulkheads": bulkheads(&sites),
         "checks": server.health.list(now, true),
         "tasks": server.tasks.describe(true),
+        "routes": routes(server),
+        "upgraded": server.upgrades.by_route().into_iter().map(|(protocol, route, count)| json!({
+            "protocol": protocol.name(),
+            "route": &*route,
+            "count": count,
+        })).collect::<Vec<_>>(),
+        "lingering": server.lingering().into_iter().map(|(what, count)| json!({
+            "what": what,
+            "count": count,
+        })).collect::<Vec<_>>(),
         "transitions": recent::transitions().iter().rev().map(|change| json!({
             "number": change.number,
             "age_ms": millis(now.saturating_sub(change.at)),
@@ -70,6 +81,14 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
         "refusals_not_listed": missed,
         "audit": console.audit.list(now),
     })
+}
+
+/// What holds for single routes.
+fn routes(server: &Server) -> Vec<Value> {
+    let routes = server.routes.iter();
+    routes
+        .map(|route| json!({ "pattern": route.pattern, "limits": manifest::limits(&route.limits) }))
+        .collect()
 }
 
 const fn millis(time: Nanos) -> u64 {

@@ -17,7 +17,7 @@ use crate::names::{self, Declared, Renamed};
 use crate::telemetry::text::Family;
 
 pub use hysteresis::{Change, Hysteresis};
-pub(crate) use probes::{Probe, probe_of};
+pub(crate) use probes::{PATHS, Probe, probe_of};
 pub(crate) use runner::watch;
 
 /// What a check decides.

@@ -18,6 +18,10 @@ pub(crate) enum Probe {
     Startup,
 }
 
+/// The paths of probes.
+pub(crate) const PATHS: [&str; 8] =
+    ["/livez", "/live", "/health", "/healthz", "/readyz", "/ready", "/health/ready", "/startupz"];
+
 /// The question that a path asks. `/health` asks for liveness: whoever restarts by it must not restart an
 /// instance that is merely not ready.
 pub(crate) fn probe_of(path: &str) -> Option<(Probe, &'static str)> {
@@ -25,6 +29,7 @@ pub(crate) fn probe_of(path: &str) -> Option<(Probe, &'static str)> {
         "/livez" => Some((Probe::Live, "/livez")),
         "/live" => Some((Probe::Live, "/live")),
         "/health" => Some((Probe::Live, "/health")),
+        "/healthz" => Some((Probe::Live, "/healthz")),
         "/readyz" => Some((Probe::Ready, "/readyz")),
         "/ready" => Some((Probe::Ready, "/ready")),
         "/health/ready" => Some((Probe::Ready, "/health/ready")),

@@ -35,7 +35,7 @@ pub(crate) enum Protocol {
 impl Protocol {
     const ALL: [Self; 2] = [Self::WebSocket, Self::Other];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
             Self::Other => "other",

@@ -1,0 +1,12 @@
+//! What axum applications do, on a running service: WebSockets, uploads, downloads, streams, static files.
+
+mod app;
+mod bounds;
+mod drain;
+mod dropin;
+mod http2;
+mod packed;
+mod routes;
+mod sockets;
+mod statics;
+mod support;
