@@ -173,6 +173,10 @@ pub mod guide {
     #[cfg(not(doctest))]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/grpc.md"))]
     pub mod grpc {}
+    // So do these: WebSockets.
+    #[cfg(not(doctest))]
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/axum.md"))]
+    pub mod axum {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/transport.md"))]
     pub mod transport {}
     #[cfg(feature = "http-client")]

@@ -18,3 +18,6 @@ pub mod tool;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/grpc.md")]
 mod grpc_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/axum.md")]
+mod axum_page {}
