@@ -17,7 +17,7 @@ async fn refused(text: &str, line: usize, parts: &[&str]) {
 
 #[tokio::test]
 async fn unknown_sections_are_refused_empty_ones_too() {
-    let known = "known: `service`, `http`, `shed`, `tls`, `auth`, `log`, `telemetry`, `alerts`, `health`, `shutdown`, `admin`, `call`, `policy`, `policies`, `task` or `secrets`";
+    let known = "known: `service`, `http`, `shed`, `tls`, `auth`, `log`, `telemetry`, `alerts`, `health`, `shutdown`, `admin`, `call`, `policy`, `policies`, `task`, `route` or `secrets`";
     refused("[htpp]\nlisten = 'x'\n", 2, &["`htpp`", "did you mean `http`?", known]).await;
     refused("\n[shutdwon]\n", 2, &["`shutdwon`", "did you mean `shutdown`?", known]).await;
     refused("# nothing like any\n\n[database]\nurl = 'x'", 4, &["unknown section `database`", known]).await;

@@ -50,12 +50,20 @@ async fn a_shutdown_that_does_not_fit_into_grace_is_refused_with_its_parts() {
         ("shutdown.drain = '20s'", parts(["5s", "20s", "5s", "31s", "30s"])),
         ("shutdown.hooks = '10s'", parts(["5s", "15s", "10s", "31s", "30s"])),
         // The drain is the longest deadline of a request unless it is set.
-        ("http.request_timeout = '1m'", parts(["5s", "1m", "5s", "1m11s", "30s"])),
+        ("http.request_timeout = '1m'\nshutdown.drain = '1m'", parts(["5s", "1m", "5s", "1m11s", "30s"])),
     ] {
         let end = Program::quickstart().file(text).run().await;
         let expected: Vec<_> = expected.iter().map(String::as_str).collect();
         end.refused(&expected);
     }
+}
+
+/// A deadline above the usual one is no reason not to start: the shutdown has what is left, and says what it cuts.
+#[tokio::test]
+async fn a_long_deadline_alone_starts_with_a_word() {
+    let end =
+        Program::quickstart().file("http.request_timeout = '1m'").with("HARDENING", "check").run().await;
+    assert_eq!(end.code, 0, "{}", end.complained);
 }
 
 #[tokio::test]

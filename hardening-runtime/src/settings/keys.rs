@@ -226,7 +226,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("alerts", "objective", Form::Share, "", "The share of each route's requests that must not fail, such as `99.9%`: who spends what it leaves too fast is told of; nobody watches unless set.", alerts.objective, alerts::objective, alerts::show_objective),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
-    setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set.", shutdown.drain, forms::some_duration, optional_time),
+    setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set, and of one above 15s what the other parts leave of `grace`.", shutdown.drain, forms::some_duration, optional_time),
     setting!("shutdown", "tasks", Form::Duration, "3s", "The longest that all background tasks together may take to end; nothing where there are none.", shutdown.tasks, forms::duration, time),
     setting!("shutdown", "hooks", Form::Duration, "5s", "The longest that all shutdown hooks together may take.", shutdown.hooks, forms::duration, time),
     setting!("shutdown", "grace", Form::Duration, "", "When the process is ended by force, less one second; the attribute's `grace` unless set.", shutdown.grace, forms::duration, time),

@@ -294,11 +294,12 @@ impl Default for Settings {
 
 impl Settings {
     /// The longest that accepted requests may take to finish once the listener is closed: unless it is set, the deadline of
-    /// requests, or what the other parts of the shutdown leave of its whole.
+    /// requests; of one that is longer than usual, as much as the other parts of the shutdown leave of its whole.
     pub fn drain(&self) -> Duration {
+        const USUAL: Duration = Duration::from_secs(15);
         let Shutdown { pre_drain, drain, tasks, hooks, grace } = self.shutdown;
         let left = grace.saturating_sub(pre_drain + tasks + hooks + Duration::from_secs(1));
-        drain.unwrap_or(self.http.request_timeout.min(left))
+        drain.unwrap_or_else(|| self.http.request_timeout.min(left.max(USUAL)))
     }
 
     /// What is said of this background task.

@@ -178,7 +178,7 @@ mod tests {
         let both = declared.clone().under(route.limits.clone());
         assert_eq!(both, route.limits);
         assert_eq!(declared.clone().under(RouteLimits::new()), declared);
-        assert_eq!(declared.shown(), [("body_limit", "7".to_owned()), ("rate_limit", "5/s".to_owned())]);
+        assert_eq!(declared.shown(), [("body_limit", "7B".to_owned()), ("rate_limit", "5/s".to_owned())]);
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn there_is_room_for_all_limits_and_the_longest_numbers() {
     let limits = limits("100/min", None);
     let reset = Duration::from_secs(u64::MAX);
     let verdict = Some(Verdict { remaining: u32::MAX, reset, refused: None });
-    let standing = Standing { client: verdict, principal: verdict, tenant: verdict };
+    let standing = Standing { client: verdict, route: None, principal: verdict, tenant: verdict };
     let each = |name| format!("\"{name}\";r={};t={}", u32::MAX, u64::MAX);
     assert_eq!(told(&limits, &standing)[1], ["client", "principal", "tenant"].map(each).join(", "));
 }
