@@ -117,6 +117,13 @@ pub(crate) struct Standing {
     tenant: Option<Verdict>,
 }
 
+impl Standing {
+    /// Whether the limit of its client refused it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.client.is_some_and(|verdict| verdict.refused.is_some())
+    }
+}
+
 impl Limit {
     fn new(name: &'static str, rate: Option<Rate>, burst: Option<u32>, max_keys: u32) -> Option<Self> {
         let rate = rate?;

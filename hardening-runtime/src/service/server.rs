@@ -54,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) routes: RouteTable,
     pub(crate) mounts: Mounts,
     pub(crate) unreadable: Unreadable,
+    /// Lines of requests beyond a client's limit.
+    pub(crate) refused: Unreadable,
     pub(crate) shed: Shed,
     /// Who watches health over gRPC.
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "nobody watches"))]
@@ -157,6 +159,7 @@ impl Server {
             routes: of_routes,
             mounts,
             unreadable: Unreadable::default(),
+            refused: Unreadable::refused(),
             connections: ConnectionStats::default(),
             seats,
             watchers: grpc::Watchers::new(&settings.http),

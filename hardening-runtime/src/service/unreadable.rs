@@ -7,8 +7,10 @@ use hardening_spec::{Rate, RateLimitSpec};
 use crate::clock::Nanos;
 use crate::policy::rate_limit::{Decision, Limiter};
 
-/// Lines that are written one by one, of all clients together.
+/// Lines of requests that cannot be read that are written one by one, of all clients together.
 const LINES: Rate = Rate::new(10, std::time::Duration::from_mins(1));
+/// The same of requests beyond a client's limit.
+const REFUSED: Rate = Rate::new(100, std::time::Duration::from_mins(1));
 
 /// Bounds the lines, and counts those that are not written.
 #[derive(Debug)]
@@ -19,12 +21,21 @@ pub(crate) struct Unreadable {
 
 impl Default for Unreadable {
     fn default() -> Self {
-        let spec = RateLimitSpec { burst: Some(LINES.count), ..RateLimitSpec::new(LINES) };
-        Self { lines: Limiter::new("unreadable requests", spec), unsaid: AtomicU64::new(0) }
+        Self::of("unreadable requests", LINES)
     }
 }
 
 impl Unreadable {
+    /// Those of requests beyond a client's limit: each costs its client nothing more, and a line each could fill a disk.
+    pub(crate) fn refused() -> Self {
+        Self::of("refused requests", REFUSED)
+    }
+
+    fn of(name: &'static str, lines: Rate) -> Self {
+        let spec = RateLimitSpec { burst: Some(lines.count), ..RateLimitSpec::new(lines) };
+        Self { lines: Limiter::new(name, spec), unsaid: AtomicU64::new(0) }
+    }
+
     /// How many were not written since the last one that was, if one may be written now.
     pub(super) fn line(&self, now: Nanos) -> Option<u64> {
         if matches!(self.lines.check(0, 1, now), Decision::Refused { .. }) {

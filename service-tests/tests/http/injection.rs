@@ -133,6 +133,21 @@ async fn what_is_no_request_fills_no_log() {
 }
 
 #[tokio::test]
+async fn what_a_client_sends_beyond_its_limit_fills_no_log() {
+    let child = Child::start(NAME, &[("HARDENING_HTTP__RATE_LIMIT", "5/h")]).await;
+    let long = format!("/{}", "x".repeat(4_000));
+    for number in 0..500 {
+        let status = get(child.addr, &long).await.status;
+        assert_eq!(status, if number < 5 { 404 } else { 429 });
+    }
+    child.terminate().await;
+    let end = child.ended().await;
+    let refused: Vec<_> = end.log.iter().filter(|line| line["status"] == 429).collect();
+    assert!((100..150).contains(&refused.len()), "{} lines of 495", refused.len());
+    assert!(refused.iter().all(|line| line["path"].as_str().is_some_and(|path| path.len() <= 1024)));
+}
+
+#[tokio::test]
 async fn what_no_limit_charges_writes_no_line() {
     let child = Child::start(NAME, &[("HARDENING_HTTP__CORS_ORIGINS", "https://a.example")]).await;
     let fields = [("origin", "https://a.example"), ("access-control-request-method", "POST")];

@@ -1,5 +1,8 @@
 //! On whose account a key is held.
 
+/// Buckets of one network, so that its newcomers are not all in one. Few, so that many networks share none.
+const OF_A_NETWORK: u64 = 16;
+
 /// Whoever brings in a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
@@ -12,10 +15,8 @@ pub(crate) struct Owner {
 /// Which of `count` buckets takes a key that has no room.
 pub(super) fn bucket(owner: Option<Owner>, key: u64, count: u64) -> u64 {
     let Some(owner) = owner else { return key % count };
-    // Several for each network, so that its newcomers are not all in one.
-    let of_each = (count / 128).clamp(8, 64);
-    let networks = (count / of_each).max(1);
-    (owner.network % networks * of_each + key % of_each) % count
+    let networks = (count / OF_A_NETWORK).max(1);
+    (owner.network % networks * OF_A_NETWORK + key % OF_A_NETWORK) % count
 }
 
 #[cfg(test)]
@@ -30,14 +31,13 @@ mod tests {
             let owner = network.map(|network| Owner { id: 0, network });
             (0..1000).map(|key| bucket(owner, key, count)).collect::<BTreeSet<u64>>()
         };
-        assert_eq!(all(None, 24), (0..24).collect());
-        assert_eq!(all(Some(7), 24), (8..16).collect());
-        assert_eq!(all(Some(8), 24), (16..24).collect());
+        assert_eq!(all(None, 48), (0..48).collect());
+        assert_eq!(all(Some(7), 48), (16..32).collect());
+        assert_eq!(all(Some(8), 48), (32..48).collect());
         // As many as there are.
         assert_eq!((all(Some(7), 3), all(Some(7), 1)), ((0..3).collect(), (0..1).collect()));
-        assert_eq!(all(Some(7), 12), (0..8).collect());
-        // More, where there are many.
-        assert_eq!([1_024, 2_560, 65_536].map(|count| all(Some(7), count).len()), [8, 20, 64]);
-        assert_eq!(all(Some(1_024), 65_536), all(Some(0), 65_536));
+        assert_eq!(all(Some(7), 24), (0..16).collect());
+        assert_eq!(all(Some(4_096), 65_536), all(Some(0), 65_536));
+        assert_ne!(all(Some(4_095), 65_536), all(Some(0), 65_536));
     }
 }

@@ -12,8 +12,8 @@ use crate::clock::Nanos;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, MutexGuard};
 
-/// Buckets of each, at most.
-const MOST_BUCKETS: u32 = 1024;
+/// Buckets of each.
+const MOST_BUCKETS: u32 = 32_768;
 
 /// A state that one key may leave to another.
 pub(crate) trait Reusable: Sized + 'static {

@@ -8,7 +8,7 @@ use crate::policy::keyed::{Place, Table, Value};
 /// Later than every moment, so that whoever does not know of it refuses.
 pub(super) const WAITING: Nanos = 1 << 63;
 
-/// Buckets of each limit, at most.
+/// Buckets of each limit.
 const MOST_BUCKETS: u32 = 65_536;
 
 /// An arrival time.

@@ -5,8 +5,17 @@ use std::time::Duration;
 
 use super::super::address::Shown;
 use super::Account;
+use crate::clock;
 use crate::context::trace::hex;
 use crate::telemetry::http::{GRPC_CODES, is_fault};
+
+/// How much of a client's text one line has.
+const MOST: usize = 1024;
+
+/// The first letters of a text.
+fn first(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MOST)]
+}
 
 /// The level of a line that tells of no failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +46,15 @@ impl Account {
         bytes: u64,
         whole: bool,
     ) {
-        let (method, path) = (self.method.as_str(), self.uri.path());
+        // Beyond its limit a client may send as many as it likes: some are told of one by one.
+        let mut unsaid = None;
+        if self.standing.is_refused() {
+            match self.server.refused.line(clock::now()) {
+                Some(before) => unsaid = Some(before).filter(|before| *before > 0),
+                None => return,
+            }
+        }
+        let (method, path) = (first(self.method.as_str()), first(self.uri.path()));
         // Whole microseconds, so that the last digits mean something.
         let duration_ms = took.as_micros() as f64 / 1e3;
         let grpc_status = code.map(|code| GRPC_CODES[usize::from(code).min(GRPC_CODES.len() - 1)]);
@@ -50,7 +67,7 @@ impl Account {
                     target: "hardening::access",
                     method, route, path, status, grpc_status, duration_ms, bytes, request_id,
                     trace_id = str::from_utf8(&hex(trace_id)).unwrap_or_default(), client = &*self.client_shown(),
-                    aborted = !whole, "request"
+                    aborted = !whole, unsaid, "request"
                 )
             };
         }

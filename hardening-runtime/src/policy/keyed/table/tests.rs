@@ -92,7 +92,7 @@ fn a_place_is_that_of_the_key_or_of_its_bucket() {
 }
 
 #[test]
-fn buckets_are_as_many_as_keys_and_no_more_than_that() {
+fn a_small_table_has_as_many_buckets_as_keys_and_others_all() {
     let buckets = |max, most: u32| {
         let table: Table<Until> = Table::new(max, most);
         table.bound(0);
@@ -100,7 +100,8 @@ fn buckets_are_as_many_as_keys_and_no_more_than_that() {
         let places = (0..10_000).map(|n| table.bucket(None, key(n)));
         places.collect::<std::collections::HashSet<_>>().len()
     };
-    assert_eq!([buckets(0, 8), buckets(1, 8), buckets(5, 8), buckets(9, 8)], [1, 1, 5, 8]);
+    assert_eq!([buckets(0, 8), buckets(1, 8), buckets(5, 8), buckets(63, 8)], [1, 1, 5, 63]);
+    assert_eq!([buckets(64, 8), buckets(64, 500), buckets(9_000, 8)], [8, 500, 8]);
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn a_network_shares_buckets_with_itself() {
             .collect::<std::collections::HashSet<_>>()
     };
     let (one, other) = (buckets(3), buckets(4));
-    assert_eq!((one.len(), other.len()), (8, 8));
+    assert_eq!((one.len(), other.len()), (16, 16));
     assert!(one.is_disjoint(&other));
     assert_eq!(buckets(3), one);
     assert_eq!(table.len(), 64, "buckets take no room of keys");
