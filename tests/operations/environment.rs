@@ -62,11 +62,10 @@ async fn every_setting_of_the_service_has_a_name_in_the_environment() {
     let end = program.run().await;
     let refused = end.refusals();
     for name in names.iter().filter(|name| {
-        // Any text is a name, a revision, a list of one origin, the path of a file, and a claim.
+        // Any text is a name, a revision, the path of a file, and a claim.
         ![
             "SERVICE__NAME",
             "SERVICE__COMMIT",
-            "CORS_ORIGINS",
             "TLS__CERTIFICATE",
             "TLS__KEY",
             "TLS__CLIENT_CA",

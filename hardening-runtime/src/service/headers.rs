@@ -4,6 +4,9 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::field_text::lasting;
+use super::limit::FIELDS as OF_LIMITS;
+use super::request_id::REQUEST_ID;
+use crate::policy::idempotency::REPLAYED;
 use crate::settings;
 
 /// What every answer carries, made once.
@@ -12,6 +15,33 @@ pub(crate) struct Headers {
     csp: HeaderValue,
     hsts: Option<HeaderValue>,
     origins: Vec<String>,
+    /// The fields that pages of these origins may read.
+    exposed: HeaderValue,
+    /// Whether those pages may send what the browser knows of their visitor.
+    credentials: bool,
+    /// For how many seconds a browser may keep the answer to a preflight.
+    max_age: HeaderValue,
+}
+
+/// The fields of the service that a page of another origin needs to behave; browsers hide all but a few unless they are named.
+fn exposed(more: &[HeaderName]) -> HeaderValue {
+    let mut names = vec![header::RETRY_AFTER];
+    names.extend(OF_LIMITS.iter().cloned());
+    names.extend([
+        REQUEST_ID,
+        header::LOCATION,
+        header::ALLOW,
+        HeaderName::from_static(REPLAYED),
+        header::WWW_AUTHENTICATE,
+    ]);
+    for name in more {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let list: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    // Names are header text.
+    lasting(list.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 impl Headers {
@@ -22,7 +52,15 @@ impl Headers {
             lasting(http.csp.clone()).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
         let hsts = hsts.filter(|hsts| !hsts.is_empty());
         let hsts = hsts.and_then(|hsts| lasting(hsts.to_owned()).ok());
-        Self { csp, hsts, origins: http.cors_origins.clone() }
+        let max_age = lasting(http.cors_max_age.as_secs().to_string());
+        Self {
+            csp,
+            hsts,
+            origins: http.cors_origins.clone(),
+            exposed: exposed(&http.cors_expose),
+            credentials: http.cors_credentials,
+            max_age: max_age.unwrap_or_else(|_| HeaderValue::from_static("0")),
+        }
     }
 
     /// Adds what the answer does not set itself, and takes out what tells of the server.
@@ -51,7 +89,7 @@ impl Headers {
     }
 
     /// The answer to a browser that asks before it calls.
-    pub(crate) fn preflight(request: &HeaderMap, answer: &mut HeaderMap) {
+    pub(crate) fn preflight(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         let asked = request.get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();
         set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, || {
             asked.unwrap_or_else(|| HeaderValue::from_static("GET"))
@@ -59,7 +97,7 @@ impl Headers {
         if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
-        answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        answer.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
     }
 
     /// The origin to name in the answer, when the request's is one of ours.
@@ -69,13 +107,20 @@ impl Headers {
         known.then(|| origin.clone())
     }
 
-    /// Names the allowed origin, and tells caches that the answer depends on it.
+    /// Names the allowed origin and what its pages may read, and tells caches that the answer depends on it.
     pub(crate) fn share(&self, origin: Option<HeaderValue>, answer: &mut HeaderMap) {
         if self.cors() {
             answer.append(header::VARY, HeaderValue::from_static("origin"));
         }
         if let Some(origin) = origin {
             answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if self.credentials {
+                answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
+            // No page reads the answer to a preflight. What the handler exposes stays: lists add up.
+            if !answer.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS) {
+                answer.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed.clone());
+            }
         }
     }
 }

@@ -20,7 +20,6 @@ use super::auth::{Auth, Caller};
 use super::body::Counted;
 use super::client::Client;
 use super::fields::Own;
-use super::headers::Headers;
 use super::health::{Probe, probe_of};
 use super::limit;
 use super::problem::{Methods, Problem};
@@ -221,7 +220,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
         account.is_free();
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        Headers::preflight(&parts.headers, response.headers_mut());
+        server.headers.preflight(&parts.headers, response.headers_mut());
         return Some(response);
     }
     if let Some(refusal) = charged(server, client, account) {

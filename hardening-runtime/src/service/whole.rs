@@ -9,7 +9,7 @@ use super::address::unix_path;
 use super::shutdown::Plan;
 use super::{health, limit, tasks};
 use crate::names::{self, Renamed};
-use crate::settings::{Settings, env_name};
+use crate::settings::{Settings, cors, env_name};
 
 /// The plan of a shutdown under these settings.
 pub(super) fn plan(settings: &Settings) -> Plan {
@@ -30,6 +30,7 @@ pub(super) fn plan(settings: &Settings) -> Plan {
 pub(super) fn check(settings: &Settings) -> Result<(), String> {
     plan(settings).check()?;
     limit::check(&settings.http)?;
+    cors::check(&settings.http)?;
     if !settings.tls.is_off() && unix_path(&settings.http.listen).is_some() {
         return Err(
             "`http.listen` is a Unix socket, where nobody speaks TLS: write an address and a port there, or take \

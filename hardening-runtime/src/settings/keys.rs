@@ -6,7 +6,7 @@ use hardening_spec::units;
 use super::admin::{Open, SHORTEST_TOKEN, Token, read_hosts};
 use super::value::Value;
 use super::{ClientAuth, ClientHeader, Hidden, LogFormat, ProxyProtocol, Settings, ShedLimit};
-use super::{alerts, auth, forms};
+use super::{alerts, auth, cors, forms};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,10 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "unlisted_proxy_rate_limit", Form::RateOrNone, "1000/s", "While `trusted_proxies` is empty: the rate of all requests together of a peer with a private address that names clients in `client_header`, beside the limit of each client that it names.", http.unlisted_proxy_rate_limit, forms::rate_or_none, forms::show_rate),
     setting!("http", "proxy_protocol", Form::Choice(&["off", "required"]), "off", "`required`: each connection begins with a header of the PROXY protocol, version 1 or 2, and only `trusted_proxies` may connect.", http.proxy_protocol, ProxyProtocol::read, ProxyProtocol::show),
     setting!("http", "bare_idempotency_keys", Form::Flag, "true", "Whether an `Idempotency-Key` without quotes is taken as the same key with them.", http.bare_idempotency_keys, forms::flag, plain),
-    setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, forms::texts, |origins: &Vec<String>| joined(origins)),
+    setting!("http", "cors_origins", Form::Texts, "", "Origins that browsers may call from; `*` for every one.", http.cors_origins, cors::origins, |origins: &Vec<String>| joined(origins)),
+    setting!("http", "cors_expose", Form::Names, "", "Header fields of answers that their pages may read, besides the service's own: of limits, waits, ids, redirections and identity.", http.cors_expose, cors::fields, |names: &Vec<http::HeaderName>| joined(names)),
+    setting!("http", "cors_credentials", Form::Flag, "false", "Whether their pages may send cookies and what else the browser knows of the visitor; never with `*`.", http.cors_credentials, forms::flag, plain),
+    setting!("http", "cors_max_age", Form::Duration, "10m", "How long a browser may keep the answer to a preflight, in whole seconds; `0s` for not at all.", http.cors_max_age, forms::duration, time),
     setting!("http", "csp", Form::Text, "default-src 'none'; frame-ancestors 'none'", "The `content-security-policy` of answers that set none.", http.csp, forms::header_text, plain),
     setting!("shed", "limit", Form::Choice(&["off", "fixed", "adaptive"]), "fixed", "How many requests the routes work on at once: `fixed` for `max`, `adaptive` for what is found from how much longer than usual they take, `off` for no limit.", shed.limit, ShedLimit::read, ShedLimit::show),
     setting!("shed", "max", Form::Count, "10000", "The limit, or the most that an adaptive one becomes.", shed.max, forms::count, plain),

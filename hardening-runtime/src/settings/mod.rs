@@ -9,6 +9,7 @@ mod apply;
 pub(crate) mod auth;
 mod cautions;
 mod clients;
+pub(crate) mod cors;
 mod env;
 mod file;
 pub(crate) mod forms;
@@ -28,6 +29,7 @@ pub(crate) mod value;
 use std::time::Duration;
 
 use hardening_spec::{CallSpec, Rate};
+use http::HeaderName;
 use ipnet::IpNet;
 
 pub use alerts::Alerts;
@@ -150,6 +152,12 @@ pub struct Http {
     pub bare_idempotency_keys: bool,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// Header fields of answers that their pages may read besides the service's own.
+    pub cors_expose: Vec<HeaderName>,
+    /// Whether their pages may send cookies and other credentials of the browser.
+    pub cors_credentials: bool,
+    /// How long a browser may keep the answer to a preflight.
+    pub cors_max_age: Duration,
     /// The content security policy.
     pub csp: String,
 }

@@ -1,7 +1,8 @@
 //! What every answer carries: security headers, and nothing for browsers of other origins unless named.
 
+use super::app::shop;
 use super::support::start;
-use hardening_service_tests::client::{Client, ask, get, get_with, request};
+use hardening_service_tests::client::{Client, Reply, ask, get, get_with, request};
 use hardening_service_tests::service::secured;
 
 #[tokio::test]
@@ -96,7 +97,88 @@ async fn named_origins_and_no_others_may_call() {
     assert_eq!(reply.status, 204);
     assert_eq!(reply.header("access-control-allow-methods"), Some("POST"));
     assert_eq!(reply.header("access-control-allow-headers"), Some("content-type"));
+    assert_eq!(reply.header("access-control-max-age"), Some("600"));
+    assert_eq!(reply.header("access-control-allow-credentials"), None, "cookies are not asked for");
     let stranger = [("origin", "https://evil.example"), ASKS];
     let reply = ask(running.addr, request("OPTIONS", "/orders", &stranger, "")).await;
     assert_eq!((reply.status, reply.header("access-control-allow-methods")), (405, None));
+}
+
+const EXPOSE: &str = "access-control-expose-headers";
+
+/// The fields that a page of another origin may read, beside those that every page may.
+fn exposed(reply: &Reply) -> Vec<&str> {
+    let lists = reply.headers.iter().filter(|(name, _)| name == EXPOSE);
+    lists.flat_map(|(_, list)| list.split(',').map(str::trim)).collect()
+}
+
+#[tokio::test]
+async fn pages_of_named_origins_read_the_fields_of_the_service() {
+    let running = start("[http]\nrate_limit = '6/h'\ncors_origins = ['https://shop.example']").await;
+    let ours = [
+        "retry-after",
+        "ratelimit",
+        "ratelimit-policy",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-request-id",
+        "location",
+        "allow",
+        "idempotent-replayed",
+        "www-authenticate",
+    ];
+    for (path, status) in [("/hello", 200), ("/missing", 404), ("/hello", 429)] {
+        let reply = get_with(running.addr, path, &[FROM]).await;
+        assert_eq!((reply.status, exposed(&reply)), (status, ours.to_vec()), "{path}");
+        for (name, _) in reply.headers.iter().filter(|(name, _)| name.contains("ratelimit")) {
+            assert!(ours.contains(&name.as_str()), "{name}");
+        }
+        // Who may not read the answer is told of no fields, and a request of no page has no use for them.
+        for fields in [&[("origin", "https://evil.example")][..], &[]] {
+            assert_eq!(exposed(&get_with(running.addr, path, fields).await), Vec::<&str>::new(), "{path}");
+        }
+    }
+    let reply = ask(running.addr, request("OPTIONS", "/orders", &[FROM, ASKS], "")).await;
+    assert_eq!(exposed(&reply), Vec::<&str>::new(), "no page reads the answer to a preflight");
+}
+
+#[tokio::test]
+async fn what_else_pages_may_do_is_a_setting() {
+    let running = start(
+        "[http]\ncors_origins = ['https://shop.example']\ncors_expose = ['X-Total', 'etag', 'Location']\n\
+         cors_credentials = true\ncors_max_age = '2h'",
+    )
+    .await;
+    let reply = get_with(running.addr, "/hello", &[FROM]).await;
+    assert!(exposed(&reply).ends_with(&["x-total", "etag"]), "{reply:#?}");
+    assert_eq!(exposed(&reply).iter().filter(|name| **name == "location").count(), 1);
+    assert_eq!(reply.header("access-control-allow-credentials"), Some("true"));
+    let reply = get_with(running.addr, "/hello", &[("origin", "https://evil.example")]).await;
+    assert!(!reply.headers.iter().any(|(name, _)| name.starts_with("access-control-")), "{reply:#?}");
+    let reply = ask(running.addr, request("OPTIONS", "/orders", &[FROM, ASKS], "")).await;
+    assert_eq!(reply.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(reply.header("access-control-max-age"), Some("7200"));
+    // The handler's own fields are read as well.
+    let reply = get_with(running.addr, "/exposes", &[FROM]).await;
+    assert!(exposed(&reply).contains(&"x-mine") && exposed(&reply).contains(&"retry-after"), "{reply:#?}");
+}
+
+#[tokio::test]
+async fn settings_that_open_the_service_to_every_page_or_to_none_are_refused() {
+    let refused = async |settings: &str| match shop().with_settings(settings).start().await {
+        Ok(_) => panic!("it started"),
+        Err(error) => error.to_string(),
+    };
+    let told = refused("[http]\ncors_origins = ['*']\ncors_credentials = true").await;
+    assert!(told.contains("cors_credentials") && told.contains("name the origins"), "{told}");
+    for origin in ["https://shop.example/", "shop.example", "https://Shop.example", "https://*.example"] {
+        let told = refused(&format!("[http]\ncors_origins = ['{origin}']")).await;
+        assert!(told.contains("cors_origins") && told.contains("https://shop.example"), "{origin}: {told}");
+    }
+    let told = refused("[http]\ncors_expose = ['x total']").await;
+    assert!(told.contains("cors_expose"), "{told}");
+    for origin in ["http://localhost:3000", "null", "https://[::1]:8443", "tauri://localhost"] {
+        start(&format!("[http]\ncors_origins = ['{origin}']")).await;
+    }
 }

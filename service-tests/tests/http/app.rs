@@ -61,6 +61,11 @@ fn routes() -> Router {
                 [("server", "secret/1"), ("x-request-id", "mine"), ("x-frame-options", "SAMEORIGIN")]
             }),
         )
+        .route(
+            "/busy",
+            get(|| async { (StatusCode::TOO_MANY_REQUESTS, [("ratelimit", "\"mine\";r=0;t=7")], "busy") }),
+        )
+        .route("/exposes", get(|| async { [("access-control-expose-headers", "x-mine"), ("x-mine", "1")] }))
         .route("/items/{id}", get(|Path(id): Path<u32>| async move { id.to_string() }).delete(|| async {}))
         .route("/echo", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ignores", post(|| async { "ignored" }))
@@ -86,6 +91,7 @@ fn routes() -> Router {
         .route("/breaker", get(broken))
         .route("/bulkhead", get(narrow))
         .route("/limited", get(limited))
+        .route("/few", get(few))
         .route("/of-each", get(of_each))
         .route("/retried", get(|| async { retried().await.map(|()| "done") }))
 }
@@ -185,6 +191,11 @@ async fn narrow() -> Result<&'static str, Rejected> {
 
 #[rate_limited(2/min, burst = 2, key = client_ip)]
 async fn limited() -> Result<&'static str, Rejected> {
+    Ok("within")
+}
+
+#[rate_limited(2/h, burst = 2)]
+async fn few() -> Result<&'static str, Rejected> {
     Ok("within")
 }
 
