@@ -48,6 +48,18 @@ pub fn is_uuid_v7(id: &str) -> bool {
     id.len() == 36 && id.bytes().enumerate().all(shape)
 }
 
+/// Whether this is a time of HTTP, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn is_date(text: &str) -> bool {
+    let shape = "Aaa, 00 Aaa 0000 00:00:00 GMT";
+    let of_kind = |(wanted, c): (char, char)| match wanted {
+        '0' => c.is_ascii_digit(),
+        'A' => c.is_ascii_uppercase(),
+        'a' => c.is_ascii_lowercase(),
+        other => c == other,
+    };
+    text.len() == shape.len() && shape.chars().zip(text.chars()).all(of_kind)
+}
+
 /// What every answer carries: an id, security headers, and no word about the server. Answers the id.
 #[track_caller]
 pub fn secured(reply: &Reply) -> String {
@@ -77,6 +89,8 @@ pub fn problem(reply: &Reply, status: u16) -> Value {
     let id = secured(reply);
     assert_eq!(reply.status, status, "{reply:#?}");
     assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{reply:#?}");
+    assert_eq!(reply.header("cache-control"), Some("no-store"), "a problem is of one request: {reply:#?}");
+    assert!(reply.header("date").is_some_and(is_date), "{reply:#?}");
     let members = reply.json();
     assert_eq!(members["status"], status, "{reply:#?}");
     assert_eq!(members["request_id"], id, "{reply:#?}");

@@ -107,7 +107,7 @@ async fn i_66_an_idle_service_ends_at_once_and_idle_connections_do_not_keep_it()
     let silent = TcpStream::connect(service.addr).await.unwrap();
     let mut answer = [0; 4096];
     assert!(idle.read(&mut answer).await.unwrap() > 0, "it is answered, and idle then");
-    let open = "\nhttp_connections{listener=\"public\"} 2\n";
+    let open = "\nhttp_open_connections{listener=\"public\"} 2\n";
     eventually("both are open", || async { get(service.admin_addr, "/metrics").await.body.contains(open) })
         .await;
     let began = Instant::now();

@@ -1,5 +1,6 @@
 //! What a request adds up to: its metrics, its line in the access log, and its place among those in flight.
 
+mod called;
 mod line;
 
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
+use self::called::Grpc;
 use super::auth::Caller;
 use super::body::Ending;
 #[cfg(feature = "alerts")]
@@ -50,8 +52,8 @@ pub(crate) struct Account {
     pub(crate) began: Nanos,
     status: Option<StatusCode>,
     probe: Option<&'static str>,
-    /// What only a call of gRPC has.
-    grpc: Option<GrpcCall>,
+    /// What of gRPC it is.
+    grpc: Grpc,
     /// At which level its line is written, unless it failed.
     line: line::At,
     /// Whether it asks for health: no shutdown waits for it, and its connection is idle all the same.
@@ -91,15 +93,6 @@ enum Time {
     Excused,
 }
 
-/// What only a call of gRPC has.
-#[derive(Debug, Default)]
-struct GrpcCall {
-    /// How it ended; `None` until that is known.
-    code: Option<u8>,
-    /// By when it must have ended, where its client says.
-    ends: Option<Instant>,
-}
-
 impl Account {
     pub(crate) fn open(
         server: &Arc<Server>,
@@ -127,7 +120,7 @@ impl Account {
             status: None,
             probe: None,
             line: if surface == Surface::Admin { line::At::Debug } else { line::At::Info },
-            grpc: grpc::is(server, parts).then(GrpcCall::default),
+            grpc: Grpc::of(server, parts, said),
             watches: false,
             open: true,
             must_take: false,
@@ -227,7 +220,7 @@ impl Account {
 
     /// It is a call of gRPC that must have ended this long after its head came.
     pub(crate) fn ends_within(&mut self, time: Option<Duration>) {
-        if let Some(call) = &mut self.grpc {
+        if let Some(call) = self.grpc.call_mut() {
             call.ends = time.and_then(|time| clock::instant(self.began.saturating_add(nanos(time))));
         }
     }
@@ -242,14 +235,21 @@ impl Account {
         own && !answer.contains_key(header::CACHE_CONTROL)
     }
 
+    /// Whether it is a call of gRPC-Web for which there is no route.
+    pub(crate) fn is_unread_grpc_web(&self, status: StatusCode) -> bool {
+        matches!(self.grpc, Grpc::Web)
+            && status == StatusCode::NOT_FOUND
+            && self.request.matched.get().is_none()
+    }
+
     /// Whether it is a call of gRPC.
     pub(crate) fn is_grpc(&self) -> bool {
-        self.grpc.is_some()
+        self.grpc.call().is_some()
     }
 
     /// By when a call of gRPC must have ended, where its client says.
     pub(crate) fn ends(&self) -> Option<Instant> {
-        self.grpc.as_ref()?.ends
+        self.grpc.call()?.ends
     }
 
     /// Its client asks for an answer this long after its head came, be it sooner than the service does or not.
@@ -285,14 +285,14 @@ impl Account {
     }
 
     fn told(&mut self, headers: &HeaderMap) {
-        if let Some(call) = &mut self.grpc {
+        if let Some(call) = self.grpc.call_mut() {
             call.code = grpc::code_of(headers);
         }
     }
 
     /// How a call of gRPC ended: CANCELLED where nobody waited for the end, UNKNOWN where it has no status.
     fn call_ended(&self, whole: bool) -> Option<u8> {
-        let call = self.grpc.as_ref()?;
+        let call = self.grpc.call()?;
         Some(call.code.unwrap_or(if whole { 2 } else { 1 }))
     }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::address::Shown;
 use super::client::Client;
+use super::http_date;
 use super::limit::Standing;
 use super::problem::{PROBLEM_JSON, Problem, whole_seconds};
 use super::rarely::Rarely;
@@ -24,7 +25,7 @@ use super::slot::Slot;
 use super::tls::{Over, Validity};
 use super::upgrade::End;
 use super::wire::{Conn, Waiting, Wire};
-use crate::clock::{self, NEVER, Nanos, nanos};
+use crate::clock::{self, NEVER, Nanos, nanos, since_1970};
 use crate::retry_after;
 use crate::settings::Http;
 
@@ -34,6 +35,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long a connection accepted at the very end may take to say its first word, and how often that is looked at.
 pub(super) const FIRST_WORD: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How much larger than what we take a head over HTTP/2 may be and still be refused by us. What is larger yet is refused by the
+/// HTTP machinery with a bare status, or ends the connection: a head that is unpacked is memory.
+const HTTP2_ROOM: usize = 256 << 10;
 
 /// What hyper is told, once for all connections.
 pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
@@ -46,7 +51,7 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(http.http2_streams)
-        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(head.saturating_add(HTTP2_ROOM)).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
     if http.http2_websockets {
@@ -291,6 +296,7 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
             "The head of the request is too large."
         }
         StatusCode::SERVICE_UNAVAILABLE => "The service has as many connections as it can have.",
+        StatusCode::HTTP_VERSION_NOT_SUPPORTED => "HTTP/1.1 was agreed on, and HTTP/2 is spoken.",
         _ => "The request could not be read as HTTP.",
     };
     let id = request_id::make();
@@ -305,8 +311,9 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     let phrase = status.canonical_reason().unwrap_or("Error");
     let mut answer = format!(
         "HTTP/1.1 {} {phrase}\r\ncontent-type: {PROBLEM_JSON}\r\nx-request-id: {id}\r\n{again}\
-         connection: close\r\ncontent-length: {}\r\n",
+         cache-control: no-store\r\ndate: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
         status.as_u16(),
+        http_date::of(since_1970().as_secs()),
         body.len()
     )
     .into_bytes();

@@ -24,6 +24,11 @@ const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
+/// What the limits are called in header fields.
+const CLIENT: &str = "client";
+const PRINCIPAL: &str = "principal";
+const TENANT: &str = "tenant";
+
 /// The fields that tell of limits.
 pub(crate) static FIELDS: [HeaderName; 5] = [RATE_LIMIT, RATE_LIMIT_POLICY, X_LIMIT, X_REMAINING, X_RESET];
 
@@ -117,13 +122,6 @@ pub(crate) struct Standing {
     tenant: Option<Verdict>,
 }
 
-impl Standing {
-    /// Whether the limit of its client refused it.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.client.is_some_and(|verdict| verdict.refused.is_some())
-    }
-}
-
 impl Limit {
     fn new(name: &'static str, rate: Option<Rate>, burst: Option<u32>, max_keys: u32) -> Option<Self> {
         let rate = rate?;
@@ -176,13 +174,13 @@ impl Limits {
         let max = http.rate_limit_max_keys;
         Self {
             routes: Vec::new(),
-            client: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
-            claimed: Limit::new("client", http.rate_limit, http.rate_limit_burst, max),
+            client: Limit::new(CLIENT, http.rate_limit, http.rate_limit_burst, max),
+            claimed: Limit::new(CLIENT, http.rate_limit, http.rate_limit_burst, max),
             unlisted: http
                 .rate_limit
-                .and_then(|_| Limit::new("client", http.unlisted_proxy_rate_limit, None, max)),
-            principal: Limit::new("principal", http.principal_rate_limit, None, max),
-            tenant: Limit::new("tenant", http.tenant_rate_limit, None, max),
+                .and_then(|_| Limit::new(CLIENT, http.unlisted_proxy_rate_limit, None, max)),
+            principal: Limit::new(PRINCIPAL, http.principal_rate_limit, None, max),
+            tenant: Limit::new(TENANT, http.tenant_rate_limit, None, max),
             unlisted_warning: UnlistedWarning::new(http.client_header.name()),
         }
     }
@@ -191,7 +189,7 @@ impl Limits {
     pub(crate) fn and_of(self, routes: &RouteTable, http: &Http) -> Self {
         let of_route = |route: &OfRoute| {
             let rate = route.limits.rate_limit.unwrap_or_default();
-            Limit::new("client", rate, route.limits.rate_limit_burst, http.rate_limit_max_keys)
+            Limit::new(CLIENT, rate, route.limits.rate_limit_burst, http.rate_limit_max_keys)
         };
         Self { routes: routes.iter().map(of_route).collect(), ..self }
     }
@@ -384,14 +382,45 @@ fn joined(before: &HeaderValue, next: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(&list).unwrap_or_else(|_| before.clone())
 }
 
-/// The answer to a refused request.
-pub(crate) fn refusal(retry_after: Duration) -> Problem {
-    let seconds = whole_seconds(retry_after::by_seconds(retry_after));
+impl Standing {
+    /// Notes that what a client may do is used up, though this request was not charged to it.
+    pub(crate) fn is_used_up(&mut self, wait: Duration) {
+        self.client = Some(Verdict { remaining: 0, reset: wait, refused: Some(wait) });
+    }
+
+    /// Whether one of the limits has refused the request.
+    pub(crate) fn is_refused(&self) -> bool {
+        [self.client, self.principal, self.tenant].iter().flatten().any(|verdict| verdict.refused.is_some())
+    }
+
+    /// The answer to the request that one of the limits has refused. Whatever it says of the wait is one number.
+    pub(crate) fn refusal(&mut self, wait: Duration) -> Problem {
+        let told = Duration::from_secs(whole_seconds(retry_after::by_seconds(wait)));
+        let mut violated = None;
+        for (name, verdict) in
+            [(CLIENT, &mut self.client), (PRINCIPAL, &mut self.principal), (TENANT, &mut self.tenant)]
+        {
+            if let Some(verdict) = verdict.as_mut().filter(|verdict| verdict.refused.is_some()) {
+                (verdict.remaining, verdict.reset, violated) = (0, told, Some(name));
+            }
+        }
+        too_many(told).violates(violated)
+    }
+}
+
+/// The answer to a request that no limit of these has refused.
+pub(crate) fn refusal(wait: Duration) -> Problem {
+    too_many(Duration::from_secs(whole_seconds(retry_after::by_seconds(wait))))
+}
+
+/// 429, to be sent again after so many seconds.
+fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs();
     Problem::new(StatusCode::TOO_MANY_REQUESTS)
         .kind("https://iana.org/assignments/http-problem-types#quota-exceeded")
         .title("Quota exceeded")
         .detail(format!("Too many requests; try again in {seconds} s."))
-        .retry_after(Duration::from_secs(seconds))
+        .retry_after(wait)
 }
 
 #[cfg(test)]

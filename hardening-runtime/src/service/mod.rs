@@ -36,6 +36,7 @@ mod grpc;
 mod headers;
 pub mod health;
 mod host;
+mod http_date;
 mod idempotency_key;
 pub mod input;
 mod json;

@@ -35,6 +35,14 @@ pub(super) fn over_old_http(_: &Server, _: &Parts) -> Option<Problem> {
     None
 }
 
+pub(super) fn is_web(_: &Server, _: &Parts) -> bool {
+    false
+}
+
+pub(super) fn unread(_: &str) -> Response {
+    Response::default()
+}
+
 pub(super) fn asks_health(_: &Server, _: &Parts) -> bool {
     false
 }

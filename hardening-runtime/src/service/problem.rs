@@ -1,5 +1,7 @@
 //! Errors over HTTP: `application/problem+json` (RFC 9457), with the request's id and nothing of the internals.
 
+mod quota;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use self::quota::Quota;
 use crate::telemetry::redact;
 use crate::{Rejected, context, retry_after};
 
@@ -27,13 +30,29 @@ pub struct Problem {
     kind: Cow<'static, str>,
     title: Cow<'static, str>,
     detail: Option<Cow<'static, str>>,
-    errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     /// Whether many clients may be refused at once, which are then told different times.
     spread: bool,
     accepts: Option<Media>,
     allows: Option<Methods>,
+    /// Whether its caller is known and lacks a scope.
+    lacks_scope: bool,
+    /// What few problems tell, apart so that all others are smaller.
+    rare: Option<Box<Rare>>,
 }
+
+/// What few problems tell.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    errors: Vec<FieldError>,
+    /// The policy whose quota is used up.
+    violated: Option<&'static str>,
+    /// The limit of an operation that is used up.
+    quota: Option<Quota>,
+}
+
+/// What a caller is told who is known and lacks a scope (RFC 6750, section 3.1). Which one it lacks is not told.
+pub(super) const INSUFFICIENT_SCOPE: &str = "Bearer error=\"insufficient_scope\"";
 
 /// The methods that there are.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +76,8 @@ impl Methods {
 pub(super) enum Media {
     Json,
     Form,
+    #[cfg(feature = "grpc")]
+    Grpc,
 }
 
 impl Media {
@@ -64,6 +85,8 @@ impl Media {
         match self {
             Self::Json => "application/json",
             Self::Form => "application/x-www-form-urlencoded",
+            #[cfg(feature = "grpc")]
+            Self::Grpc => "application/grpc",
         }
     }
 }
@@ -85,11 +108,12 @@ impl Problem {
             kind: Cow::Borrowed("about:blank"),
             title: Cow::Borrowed(status.canonical_reason().unwrap_or("Error")),
             detail: None,
-            errors: Vec::new(),
             retry_after: None,
             spread: false,
             accepts: None,
             allows: None,
+            lacks_scope: false,
+            rare: None,
         }
     }
 
@@ -124,7 +148,7 @@ impl Problem {
     /// Adds what is wrong with one field.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
-        self.errors.push(FieldError { field: field.into(), message: message.into() });
+        self.rare().errors.push(FieldError { field: field.into(), message: message.into() });
         self
     }
 
@@ -145,6 +169,17 @@ impl Problem {
     pub(super) fn other_media(wanted: Media) -> Self {
         let detail = format!("Send `content-type: {}`.", wanted.name());
         Self { accepts: Some(wanted), ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail) }
+    }
+
+    /// Names the policy whose quota is used up.
+    #[must_use]
+    pub(super) fn violates(mut self, policy: Option<&'static str>) -> Self {
+        self.rare().violated = policy;
+        self
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// 405, with the methods that there are in `Allow`.
@@ -173,15 +208,23 @@ impl Problem {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(after) = self.retry_after {
-            let after = if self.spread { retry_after::by_seconds(after) } else { after };
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        let after =
+            self.retry_after.map(|after| if self.spread { retry_after::by_seconds(after) } else { after });
+        let after = after.map(whole_seconds);
+        if let Some(after) = after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
+        }
+        if let Some(quota) = self.rare.as_ref().and_then(|rare| rare.quota) {
+            quota.tell(after, headers);
         }
         if let Some(media) = self.accepts {
             headers.insert(header::ACCEPT, HeaderValue::from_static(media.name()));
         }
         if let Some(allowed) = self.allows {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed.name()));
+        }
+        if self.lacks_scope {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INSUFFICIENT_SCOPE));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -213,7 +256,7 @@ struct Written<'a> {
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Problem { status, kind, title, detail, errors, .. } = self.problem;
+        let Problem { status, kind, title, detail, rare, .. } = self.problem;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", kind)?;
         map.serialize_entry("title", title)?;
@@ -221,8 +264,13 @@ impl Serialize for Written<'_> {
         if let Some(detail) = detail {
             map.serialize_entry("detail", &redact::text(detail))?;
         }
-        if !errors.is_empty() {
-            map.serialize_entry("errors", errors)?;
+        if let Some(Rare { errors, violated, .. }) = rare.as_deref() {
+            if !errors.is_empty() {
+                map.serialize_entry("errors", errors)?;
+            }
+            if let Some(policy) = violated {
+                map.serialize_entry("violated-policies", &[policy])?;
+            }
         }
         if let Some(id) = self.request_id {
             map.serialize_entry("request_id", id)?;
@@ -285,6 +333,11 @@ impl From<&Rejected> for Problem {
             problem = problem.detail(detail);
         }
         problem.retry_after = refusal.retry_after();
+        problem.lacks_scope = matches!(refusal, Rejected::Forbidden { .. });
+        if let Rejected::RateLimited { limit, remaining, .. } = *refusal {
+            problem.rare().quota = Some(Quota { limit, remaining });
+            problem = problem.violates(Some(quota::OPERATION));
+        }
         problem.spread = matches!(refusal, Rejected::CircuitOpen { .. } | Rejected::RateLimited { .. });
         problem
     }
@@ -318,88 +371,4 @@ fn told_of<'m>(field: &str, message: &'m str) -> Cow<'m, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(response: Response) -> (StatusCode, http::HeaderMap, String) {
-        let (parts, body) = response.into_parts();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let bytes = runtime.block_on(axum::body::to_bytes(body, usize::MAX)).unwrap();
-        (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
-    }
-
-    #[test]
-    fn the_value_of_a_field_with_the_name_of_a_secret_is_not_told() {
-        let serde = "invalid type: string \"rosebud, expected\", expected u32";
-        assert_eq!(told_of("login.password", serde), "invalid type: [redacted], expected u32");
-        assert_eq!(
-            told_of("tokens[3]", "invalid value: integer `7`, expected a text"),
-            "invalid value: integer `7`, expected a text"
-        );
-        assert_eq!(
-            told_of("token[3]", "invalid value: integer `7`, expected a text"),
-            "invalid value: [redacted], expected a text"
-        );
-        assert_eq!(told_of("password", "length is lower than 8"), "length is lower than 8");
-        assert_eq!(told_of("quantity", serde), serde);
-    }
-
-    #[test]
-    fn members_stand_in_order_and_only_where_they_say_something() {
-        let problem = Problem::validation().detail("One field is wrong.").field("quantity", "too large");
-        assert_eq!(
-            String::from_utf8(problem.body(Some("r-1"))).unwrap(),
-            r#"{"type":"urn:hardening:problem:validation","title":"Validation failed","status":422,"detail":"One field is wrong.","errors":[{"field":"quantity","message":"too large"}],"request_id":"r-1"}"#
-        );
-        assert_eq!(
-            String::from_utf8(Problem::new(StatusCode::NOT_FOUND).body(None)).unwrap(),
-            r#"{"type":"about:blank","title":"Not Found","status":404}"#
-        );
-    }
-
-    #[test]
-    fn every_refusal_has_its_status_and_tells_no_name() {
-        let call = "orders::secret_call";
-        let second = Duration::from_secs(1);
-        for (refusal, status, retry_after) in [
-            (Rejected::Timeout { call, after: second }, 504, None),
-            (Rejected::DeadlineExceeded { call }, 504, None),
-            (
-                Rejected::CircuitOpen { circuit: call, retry_after: Duration::from_millis(1200) },
-                503,
-                Some("2"),
-            ),
-            (
-                Rejected::RateLimited { limiter: call, retry_after: second, limit: 10, remaining: 0 },
-                429,
-                Some("1"),
-            ),
-            (
-                Rejected::RateLimited { limiter: call, retry_after: Duration::MAX, limit: 10, remaining: 9 },
-                429,
-                None,
-            ),
-            (Rejected::BulkheadFull { call, limit: 10 }, 503, None),
-            (Rejected::StoreUnavailable { store: call }, 503, None),
-            (Rejected::IdempotencyConflict { retry_after: Duration::ZERO }, 409, Some("1")),
-            (Rejected::IdempotencyMismatch, 422, None),
-            (Rejected::IdempotencyForeign, 422, None),
-            (Rejected::IdempotencyKeyMissing, 400, None),
-            (Rejected::LoadFailed { call, cause: Some(call.into()) }, 503, None),
-            (Rejected::Unauthenticated, 401, None),
-            (Rejected::Forbidden { scope: call }, 403, None),
-            (Rejected::ShuttingDown, 503, None),
-        ] {
-            let name = refusal.kind();
-            let (got, headers, body) = read(refusal.into_response());
-            assert_eq!(got.as_u16(), status, "{name}");
-            assert_eq!(headers[header::CONTENT_TYPE], PROBLEM_JSON);
-            assert_eq!(
-                headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap()),
-                retry_after,
-                "{name}"
-            );
-            assert!(!body.contains("secret_call"), "{name}: {body}");
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -21,8 +21,8 @@ use super::body::Counted;
 use super::client::Client;
 use super::fields::Own;
 use super::health::{Probe, probe_of};
-use super::limit;
-use super::problem::{Methods, Problem};
+use super::limit::Standing;
+use super::problem::{INSUFFICIENT_SCOPE, Methods, PROBLEM_JSON, Problem};
 use super::route_limits::OfRoute;
 use super::routed::{Rare, Routed};
 use super::said::Said;
@@ -132,6 +132,11 @@ impl Future for Answering {
 /// The answer as it goes out.
 fn finished(mut account: Box<Account>, mut response: Response) -> http::Response<Counted<Box<Account>>> {
     let grpc = account.is_grpc();
+    if account.is_unread_grpc_web(response.status()) {
+        response = grpc::unread(account.id());
+    }
+    // The limit that refused it is not one of those of the caller, which have room left: two of them would contradict each other.
+    let of_another = is_exhausted(&response, grpc) && !account.standing.is_refused();
     if grpc {
         response = grpc::as_status(response);
     }
@@ -142,24 +147,34 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
         response = Overloaded::answer(account.id());
     }
     let server = &*account.server;
-    let unknown = response.status() == StatusCode::UNAUTHORIZED;
+    let status = response.status();
     let headers = response.headers_mut();
-    if account.is_personal(headers) {
+    if is_of_one_request(status, headers) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    } else if account.is_personal(headers) {
         // No cache but the client's own keeps it.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
     // What of them is for browsers, gRPC does not need.
-    let own = Own { id: account.id(), standing: &account.standing, browsers: !grpc };
+    let nothing = Standing::default();
+    let standing = if of_another { &nothing } else { &account.standing };
+    let own = Own { id: account.id(), standing, browsers: !grpc };
     server.fields.add(&own, &server.limits, headers);
     if !grpc {
         server.headers.share(account.origin.clone(), headers);
     }
     match &server.auth {
-        Some(auth) if unknown => auth.challenge(headers),
+        Some(auth) if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            auth.challenge(headers);
+        }
         // Credentials that nobody here takes are not asked for.
-        None if unknown && headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == "Bearer") => {
+        None if status == StatusCode::UNAUTHORIZED
+            && headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == "Bearer") =>
+        {
             headers.remove(header::WWW_AUTHENTICATE);
         }
+        // No credential of a request would change it.
+        None if status == StatusCode::FORBIDDEN => forget_scope(headers),
         _ => {}
     }
     if server.closing() && !account.conn.is_http2() {
@@ -167,6 +182,27 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     }
     account.answered(response.status(), response.headers());
     response.map(|body| Counted::new(body, account))
+}
+
+/// Whether a rate limit has refused it, of the service or of something behind it.
+fn is_exhausted(response: &Response, grpc: bool) -> bool {
+    const RESOURCE_EXHAUSTED: u8 = 8;
+    response.status() == StatusCode::TOO_MANY_REQUESTS
+        || grpc && grpc::code_of(response.headers()) == Some(RESOURCE_EXHAUSTED)
+}
+
+/// Whether an answer is a refusal that says nothing of caches: the next request may end otherwise, and some of them caches keep
+/// for as long as they like (RFC 9110, section 15.1).
+fn is_of_one_request(status: StatusCode, headers: &HeaderMap) -> bool {
+    let kept = matches!(status.as_u16(), 404 | 405 | 410 | 414 | 501);
+    let problem = || headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON);
+    status.as_u16() >= 400 && !headers.contains_key(header::CACHE_CONTROL) && (kept || problem())
+}
+
+fn forget_scope(headers: &mut HeaderMap) {
+    if headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == INSUFFICIENT_SCOPE) {
+        headers.remove(header::WWW_AUTHENTICATE);
+    }
 }
 
 /// A request as its head tells it.
@@ -250,7 +286,7 @@ fn charged(server: &Server, client: Client, account: &mut Account) -> Option<Pro
     let wait =
         server.limits.charge_for(account.route.as_deref(), client, account.began, &mut account.standing)?;
     recent::refused("http client", "rate_limited");
-    Some(limit::refusal(wait))
+    Some(account.standing.refusal(wait))
 }
 
 /// Notes how much time there is; answers a request that has none.
@@ -289,7 +325,7 @@ async fn identify(
         && let Some(wait) =
             server.limits.charge_caller(&caller.principal.id, caller.tenant.as_deref(), &mut account.standing)
     {
-        return Err(limit::refusal(wait).answer(Some(account.id())));
+        return Err(account.standing.refusal(wait).answer(Some(account.id())));
     }
     Ok(caller)
 }
@@ -305,7 +341,8 @@ async fn judge(
     if let Some(wait) = server.limits.has_guessed(client)
         && Auth::is_shown(&parts.headers)
     {
-        return Err(limit::refusal(wait).answer(Some(account.id())));
+        account.standing.is_used_up(wait);
+        return Err(account.standing.refusal(wait).answer(Some(account.id())));
     }
     let judged = tokio::select! {
         biased;

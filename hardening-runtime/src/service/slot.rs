@@ -73,7 +73,7 @@ impl ConnectionStats {
     /// Writes them.
     pub(crate) fn render(&self, out: &mut String) {
         let listeners = [Surface::Public, Surface::Admin].map(|surface| (surface, self.of(surface)));
-        let mut family = Family::gauge(out, "http_connections", "Connections that are open.");
+        let mut family = Family::gauge(out, "http_open_connections", "Connections that are open.");
         for (listener, stats) in listeners {
             family.sample(&[("listener", listener.name())], stats.open.load(Ordering::Relaxed));
         }

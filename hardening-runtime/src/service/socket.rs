@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Version;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -43,6 +44,11 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug
 
     /// What is on the wire, under TLS unopened.
     fn bare(&mut self) -> &mut (dyn AsyncRead + Unpin);
+
+    /// The version of HTTP that was agreed on in a handshake, if any was.
+    fn agreed(&self) -> Option<Version> {
+        None
+    }
 
     /// Whether the other end can be sent a reset.
     fn can_reset(&self) -> bool {
@@ -84,11 +90,21 @@ impl Stream for TlsStream<TcpStream> {
     fn bare(&mut self) -> &mut (dyn AsyncRead + Unpin) {
         self.get_mut().0
     }
+
+    fn agreed(&self) -> Option<Version> {
+        let agreed = self.get_ref().1.alpn_protocol()?;
+        Some(if agreed == b"h2" { Version::HTTP_2 } else { Version::HTTP_11 })
+    }
 }
 
 impl Socket {
     pub(crate) fn new(stream: impl Stream + 'static) -> Self {
         Self(Mutex::new(Box::new(stream)))
+    }
+
+    /// The version of HTTP that was agreed on in a handshake, if any was.
+    pub(crate) fn agreed(&self) -> Option<Version> {
+        self.stream().agreed()
     }
 
     fn stream(&self) -> MutexGuard<'_, Box<dyn Stream>> {

@@ -1,5 +1,7 @@
 //! One connection's bytes, with what its clock needs to know: idle, receiving a head, or answering.
 
+mod preface;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -7,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
+use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
 use super::client;
 use super::farewell::Farewell;
@@ -17,11 +21,6 @@ use super::socket::Socket;
 use super::upgrade::Upgraded;
 use crate::clock::{self, Nanos, nanos};
 use crate::context::Principal;
-
-/// What a client that knows HTTP/2 begins with.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// In place of a count: what came is not the preface.
-const OLD_HTTP: u8 = u8::MAX;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +62,8 @@ pub(crate) struct Conn {
     pause: AtomicU64,
     /// How many bytes of HTTP/2's preface have come and nothing else; [`OLD_HTTP`] once it cannot be that.
     preface: AtomicU8,
+    /// The version of HTTP that the handshake of TLS has agreed on.
+    agreed: Option<Version>,
     /// Whether the first line of a head is still on its way.
     in_first_line: AtomicBool,
     /// The status with which the HTTP machinery refused what it read; 0 while it has not.
@@ -79,6 +80,7 @@ pub(crate) struct Conn {
 impl Conn {
     pub(crate) fn new(socket: Socket, peer: Peer, principal: Option<Principal>) -> Self {
         Self {
+            agreed: socket.agreed(),
             socket,
             peer,
             key: client::key(peer.ip()),
@@ -270,6 +272,19 @@ impl Conn {
         }
     }
 
+    /// Whether another version of HTTP is spoken than the one that was agreed on: whoever stands in between and knows what was
+    /// agreed on would read something else in it. What can be told over HTTP/1.1 is told at the end.
+    fn breaks_agreement(&self) -> bool {
+        match self.agreed {
+            Some(Version::HTTP_2) => self.preface.load(Ordering::Relaxed) == OLD_HTTP,
+            Some(_) if self.is_http2() => {
+                self.refused.store(505, Ordering::Release);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The HTTP machinery answers what it cannot read with a bare status. The bytes are kept back, so that the
     /// connection's end can send a problem with a request id instead.
     fn keeps_back(&self, bytes: &[u8]) -> bool {
@@ -311,14 +326,6 @@ impl Conn {
     }
 }
 
-/// How much of the preface has come, `seen` before and `bytes` now.
-fn more_of_preface(seen: u8, bytes: &[u8]) -> u8 {
-    let rest = &PREFACE[usize::from(seen)..];
-    let common = rest.len().min(bytes.len());
-    // The preface is 24 bytes long.
-    if rest[..common] == bytes[..common] { seen + common as u8 } else { OLD_HTTP }
-}
-
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
@@ -356,6 +363,12 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         ready!(conn.socket.poll_read(cx, buf))?;
         conn.saw(&buf.filled()[before..]);
+        if conn.breaks_agreement() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "another version of HTTP was agreed on",
+            )));
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -45,8 +45,9 @@ async fn the_longest_idle_of_the_peer_that_has_most_gives_way() {
     }
     assert_eq!(counted(&running, "displaced").await, Some(1.0));
     assert_eq!(counted(&running, "refused").await, Some(0.0));
-    let open =
-        || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(4.0) };
+    let open = || async {
+        value(&scrape(&running).await, "http_open_connections{listener=\"public\"}") == Some(4.0)
+    };
     until("four are open", open).await;
 }
 

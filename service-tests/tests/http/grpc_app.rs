@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::body::Bytes;
+use axum::routing::{get, post};
 use hardening::{
     Rejected, Running, Setup, bulkhead, context, hardened, hardened_service, rate_limited, retry, timeout,
 };
@@ -59,7 +60,9 @@ tokio::task_local! {
 #[hardened_service(name = "prices")]
 async fn prices(setup: &mut Setup) -> (Router, Routes) {
     setup.provide(DEPENDENCIES.try_with(Clone::clone).unwrap_or_default());
-    let http = Router::new().route("/hello", get(|| async { "hello" }));
+    let http = Router::new()
+        .route("/hello", get(|| async { "hello" }))
+        .route("/spoken", post(|body: Bytes| async move { body.len().to_string() }));
     (http, Routes::new(PricesServer::new(Shop(SEEN.get()))))
 }
 

@@ -117,6 +117,36 @@ async fn only_a_service_of_grpc_has_the_bounds_of_grpc() {
     );
 }
 
+/// It is another protocol, which a layer of a handler may speak.
+#[tokio::test]
+async fn grpc_web_is_another_media_type_unless_a_route_speaks_it() {
+    let (running, _) = super::grpc_app::start("[http]\nrate_limit = 'none'").await;
+    let http2 = Http2::connect(running.addr).await;
+    for kind in [
+        "application/grpc-web",
+        "application/grpc-web+proto",
+        "application/grpc-web-text",
+        "Application/gRPC-Web-Text+proto; charset=utf-8",
+    ] {
+        let fields = [("content-type", kind)];
+        for path in ["/shop.v1.Prices/Quote", "/shop.v1.None/Quote"] {
+            let old = ask(running.addr, request("POST", path, &fields, "x")).await;
+            let new = http2.ask("POST", path, &fields, "x").await;
+            for reply in [old, new] {
+                problem(&reply, 415);
+                assert_eq!(reply.header("accept"), Some("application/grpc"), "{kind} {path}");
+            }
+        }
+        let spoken = http2.ask("POST", "/spoken", &fields, "x").await;
+        assert_eq!((spoken.status, spoken.body.as_str()), (200, "1"), "{kind}");
+    }
+    problem(&http2.ask("POST", "/missing", &[("content-type", "application/grpcweb")], "x").await, 404);
+    // Where there is no service of gRPC, it is a media type like any.
+    let plain = start("").await;
+    let fields = [("content-type", "application/grpc-web")];
+    problem(&ask(plain.addr, request("POST", "/missing", &fields, "x")).await, 404);
+}
+
 /// What has no service of gRPC has no quarrel with its content type over HTTP/1 either.
 #[tokio::test]
 async fn without_services_of_grpc_its_content_type_is_one_like_any() {

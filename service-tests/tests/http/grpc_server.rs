@@ -124,7 +124,7 @@ async fn attributes_hold_on_the_handlers_of_a_service_and_on_what_they_call() {
 
 #[tokio::test]
 async fn what_the_server_refuses_is_a_status() {
-    let (running, _) = start("[http]\nrate_limit = '5/h'\nbody_limit = 1000\nheader_limit = 2000").await;
+    let (running, _) = start("[http]\nrate_limit = '7/h'\nbody_limit = 1000\nheader_limit = 2000").await;
     let mut client = client(&running);
     let status = quote(&mut client, "panic").await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
@@ -138,6 +138,13 @@ async fn what_the_server_refuses_is_a_status() {
     large.metadata_mut().insert("x-large", "x".repeat(2000).parse().unwrap());
     let status = client.quote(large).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    for size in [40_000, 100_000] {
+        let mut larger = Request::new(text(""));
+        larger.metadata_mut().insert("x-large", "x".repeat(size).parse().unwrap());
+        let status = client.quote(larger).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{size}: {status:?}");
+        assert_eq!(status.message(), "The header fields are larger than 2000 bytes.", "{size}");
+    }
     let mut soon = Request::new(text(""));
     soon.metadata_mut().insert("grpc-timeout", "soon".parse().unwrap());
     let status = client.quote(soon).await.unwrap_err();

@@ -202,7 +202,7 @@ async fn who_never_says_of_what_it_asks_the_health_keeps_nobody_out() {
             asking.push(client);
         }
         let in_flight = async || {
-            let series = "http_connections{listener=\"public\"}";
+            let series = "http_open_connections{listener=\"public\"}";
             value(&scrape(&running).await, series) == Some(20.0)
         };
         until("all places are taken", in_flight).await;

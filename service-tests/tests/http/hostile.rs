@@ -97,7 +97,7 @@ async fn two_thousand_slow_heads_do_not_slow_good_requests() {
     // A machine that is slow without them is not measured by them.
     let bound = Duration::from_millis(50).max(alone * 4);
     assert!(beside < bound, "p99 {beside:?} beside them, {alone:?} alone");
-    let open = value(&scrape(&running).await, "http_connections{listener=\"public\"}");
+    let open = value(&scrape(&running).await, "http_open_connections{listener=\"public\"}");
     assert!(open >= Some(2000.0), "{open:?}");
     // Both ends of each: what a connection costs is bounded.
     assert!(held < 2000 * 64 * 1024, "{held} bytes for 2000 connections");
@@ -120,8 +120,9 @@ async fn slow_heads_are_cut_in_time_all_of_them() {
         problem(&client.reply().await, 408);
     }
     drop(slow);
-    let open =
-        || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") == Some(0.0) };
+    let open = || async {
+        value(&scrape(&running).await, "http_open_connections{listener=\"public\"}") == Some(0.0)
+    };
     until("none is left", open).await;
 }
 

@@ -1,14 +1,14 @@
 //! Answers that shared caches must not keep.
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use axum::{Json, Router};
 use hardening::{Running, Setup, hardened_service};
 use rustls::version::TLS13;
 
 use super::app::Dependencies;
 use hardening_service_tests::certificates::{Authority, connect};
-use hardening_service_tests::client::{Client, Http2, Reply, get_with, request};
+use hardening_service_tests::client::{Client, Http2, Reply, ask, get_with, request};
 
 #[hardened_service(name = "shelf")]
 async fn shelf(setup: &mut Setup) -> Router {
@@ -19,6 +19,9 @@ async fn shelf(setup: &mut Setup) -> Router {
         .route("/never", get(async || ([("cache-control", "no-store")], "never")))
         .route("/login", get(async || ([("set-cookie", "sid=1; HttpOnly")], "welcome")))
         .route("/fails", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .route("/none", get(async || (StatusCode::NOT_FOUND, [("cache-control", "max-age=60")], "none")))
+        .route("/gone", get(async || (StatusCode::GONE, Json("gone"))))
+        .route("/kept", get(async || (StatusCode::GONE, [("cache-control", "max-age=60")], Json("gone"))))
 }
 
 async fn start(settings: &str) -> Running {
@@ -43,8 +46,8 @@ async fn answers_to_credentials_are_for_their_client_alone() {
     ] {
         for (path, expected) in [
             ("/plain", "private"),
-            ("/fails", "private"),
-            ("/missing", "private"),
+            ("/fails", "no-store"),
+            ("/missing", "no-store"),
             // What a handler says of its answers stays.
             ("/public", "public, max-age=60"),
             ("/never", "no-store"),
@@ -58,10 +61,36 @@ async fn answers_to_credentials_are_for_their_client_alone() {
         }
     }
     // Answers to nobody in particular may be kept, but for one that makes a session.
-    for (path, expected) in [("/plain", None), ("/missing", None), ("/login", Some("private"))] {
+    for (path, expected) in [("/plain", None), ("/missing", Some("no-store")), ("/login", Some("private"))] {
         let reply = get_with(running.addr, path, &[("accept", "text/plain")]).await;
         assert_eq!(control(&reply), expected, "{path}");
     }
+}
+
+/// Caches keep a 404, 405, 410, 414 and 501 for as long as they like unless they are told.
+#[tokio::test]
+async fn refusals_are_kept_by_nobody_unless_the_handler_says_so() {
+    let running = start("[http]\nrate_limit = 'none'\nuri_limit = 100").await;
+    let long = format!("/{}", "x".repeat(100));
+    for (method, path, status, expected) in [
+        ("GET", "/missing", 404, "no-store"),
+        ("GET", "/fails", 500, "no-store"),
+        ("POST", "/plain", 405, "no-store"),
+        ("GET", "/gone", 410, "no-store"),
+        ("GET", long.as_str(), 414, "no-store"),
+        ("GET", "/none", 404, "max-age=60"),
+        ("GET", "/kept", 410, "max-age=60"),
+    ] {
+        let reply = ask(running.addr, request(method, path, &[], "")).await;
+        assert_eq!((reply.status, control(&reply)), (status, Some(expected)), "{method} {path}");
+    }
+    for bytes in ["rubbish\r\n\r\n".to_owned(), request("GET", "/plain", &[("x", &"x".repeat(99_000))], "")] {
+        let mut client = Client::connect(running.addr).await;
+        client.sent(bytes).await;
+        assert_eq!(control(&client.reply().await), Some("no-store"));
+    }
+    let admin = get_with(running.admin_addr, "/missing", &[]).await;
+    assert_eq!((admin.status, control(&admin)), (404, Some("no-store")));
 }
 
 #[tokio::test]
@@ -73,7 +102,7 @@ async fn refusals_of_credentials_are_not_kept_either() {
     let wrong = [("x-api-key", "till-1c9a3e5b7d9f1a2b3c4d5e6f")];
     for status in [401, 429] {
         let reply = get_with(running.addr, "/plain", &wrong).await;
-        assert_eq!((reply.status, control(&reply)), (status, Some("private")));
+        assert_eq!((reply.status, control(&reply)), (status, Some("no-store")));
     }
 }
 

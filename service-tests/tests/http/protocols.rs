@@ -45,6 +45,29 @@ async fn limits_hold_for_http2_with_the_same_answers() {
 }
 
 #[tokio::test]
+async fn a_head_of_any_size_that_a_client_sends_over_http2_is_refused_with_a_problem() {
+    for limit in ["", "header_limit = '64KiB'"] {
+        let running = start(&format!("[http]\nrate_limit = 'none'\n{limit}")).await;
+        let http2 = Http2::connect(running.addr).await;
+        // Around what the service takes and its parser reads, in one field and in many.
+        for size in [20_000, 33_000, 40_000, 70_000, 100_000, 200_000] {
+            let expected = if limit.is_empty() || size > 65_536 { 431 } else { 200 };
+            let long = "v".repeat(size);
+            let reply = http2.ask("GET", "/hello", &[("x-long", &long)], "").await;
+            assert_eq!(reply.status, expected, "{limit} {size}");
+            if expected == 431 {
+                problem(&reply, 431);
+                let many: Vec<String> = (0..size / 100).map(|at| format!("x-{at}")).collect();
+                let value = "v".repeat(100);
+                let many: Vec<_> = many.iter().map(|name| (name.as_str(), value.as_str())).collect();
+                problem(&http2.ask("GET", "/hello", &many, "").await, 431);
+            }
+        }
+        assert_eq!(http2.ask("GET", "/hello", &[], "").await.status, 200, "the connection lives on");
+    }
+}
+
+#[tokio::test]
 async fn an_http2_connection_outlives_the_time_for_heads() {
     let running = start("[http]\nheader_timeout = '100ms'").await;
     let http2 = Http2::connect(running.addr).await;

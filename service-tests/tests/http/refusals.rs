@@ -1,5 +1,7 @@
 //! Handlers under policies: each refusal over HTTP, without the names of what refused.
 
+use serde_json::json;
+
 use super::app::SECRET;
 use super::support::start;
 use hardening_service_tests::client::{Client, get, request};
@@ -31,6 +33,8 @@ async fn each_refusal_has_its_status_and_tells_nothing_of_the_internals() {
             None => assert_eq!(reply.header("retry-after"), None, "{kind}"),
         }
         assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{kind}");
+        let policies = reply.json().get("violated-policies").cloned();
+        assert_eq!(policies, (status == 429).then(|| json!(["operation"])), "{kind}");
         assert!(told["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{kind}: {told}");
         assert!(!reply.body.contains(SECRET), "{kind}: {told}");
     }

@@ -49,7 +49,7 @@ async fn an_answer_that_the_system_holds_is_given_up_in_time_too() {
         value(&scrape(&running).await, answered) == Some(2.0) && in_flight(&running).await == 0.0
     })
     .await;
-    let open = "http_connections{listener=\"public\"}";
+    let open = "http_open_connections{listener=\"public\"}";
     until("both have ended", || async { value(&scrape(&running).await, open) == Some(0.0) }).await;
     for client in &mut held {
         // The end of the connection, and not of the answer.

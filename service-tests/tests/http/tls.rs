@@ -45,6 +45,45 @@ async fn both_versions_of_http_are_spoken_under_both_versions_of_tls() {
     assert!((29.0..31.0).contains(&((expires - now) / 86400.0)), "{expires}");
 }
 
+const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn the_protocol_that_was_agreed_on_is_the_one_that_is_spoken() {
+    let authority = Authority::new();
+    let running = start(&authority.install(&authority.server())).await;
+    let over = async |alpn: &[&str]| {
+        let config = authority.config(None, &[&TLS13], alpn);
+        Client::over(connect(running.addr, &config).await.unwrap())
+    };
+    let mut old = over(&["h2"]).await;
+    old.sent(request("GET", "/hello", &[], "")).await;
+    let rest = old.rest().await;
+    assert!(!rest.contains("hello") && !rest.contains("HTTP/1.1"), "{rest:?}");
+    let mut new = over(&["http/1.1"]).await;
+    new.sent(PREFACE).await;
+    problem(&new.reply().await, 505);
+    assert_eq!(new.rest().await, "");
+    // In pieces, it is the same.
+    let mut new = over(&["http/1.1"]).await;
+    new.sent(&PREFACE[..5]).await;
+    sleep(Duration::from_millis(20)).await;
+    new.sent(&PREFACE[5..]).await;
+    problem(&new.reply().await, 505);
+    let mut mixed = over(&["h2"]).await;
+    mixed.sent(&PREFACE[..16]).await;
+    sleep(Duration::from_millis(20)).await;
+    mixed.sent("GET / HTTP/1.1\r\n\r\n").await;
+    assert!(!mixed.rest().await.contains("HTTP/1.1"));
+    // Where nothing was agreed on, either is known by its first bytes.
+    let mut silent = over(&[]).await;
+    silent.send(request("GET", "/hello", &[], "")).await;
+    assert_eq!(silent.reply().await.body, "hello");
+    let config = authority.config(None, &[&TLS13], &[]);
+    let http2 = Http2::over(connect(running.addr, &config).await.unwrap()).await;
+    assert_eq!(http2.ask("GET", "/hello", &[], "").await.body, "hello");
+    assert_eq!(get(running.admin_addr, "/livez").await.status, 200);
+}
+
 #[tokio::test]
 async fn a_slow_reader_of_a_long_answer_gets_all_of_it_and_one_that_stops_is_cut() {
     let authority = Authority::new();

@@ -27,7 +27,7 @@ fn after(text: &str, words: &str) -> f64 {
 
 async fn none_is_left(running: &Running) {
     let open =
-        || async { value(&scrape(running).await, "http_connections{listener=\"public\"}") == Some(0.0) };
+        || async { value(&scrape(running).await, "http_open_connections{listener=\"public\"}") == Some(0.0) };
     until("none is left", open).await;
 }
 
@@ -44,7 +44,7 @@ async fn slowhttptest_holds_no_connection_for_longer_than_the_settings_say() {
         let path = if attack == "-X" { "long" } else { "echo" };
         let url = format!("http://{}/{path}", running.addr);
         let arguments = [attack, "-c", "200", "-r", "200", "-i", "1", "-l", "12", "-p", "2", "-u", &url];
-        let open = || async { value(&scrape(&running).await, "http_connections{listener=\"public\"}") };
+        let open = || async { value(&scrape(&running).await, "http_open_connections{listener=\"public\"}") };
         let cut = async {
             // On a busy machine the first ones are cut before the last ones come.
             let came = r#"http_connections_total{listener="public",result="accepted"}"#;

@@ -60,7 +60,7 @@ const FAMILIES: [&str; 70] = [
     "http_authentications_total{method=\"jwt\",result=\"accepted\"}",
     "http_client_rate_limit_decisions_total{decision=\"refused\"}",
     "http_connections_total{listener=\"public\",result=\"refused\"}",
-    "http_connections{listener=\"admin\"}",
+    "http_open_connections{listener=\"admin\"}",
     "http_request_duration_seconds_count{method=\"GET\",route=\"unmatched\"}",
     "http_requests_in_flight",
     "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"200\"}",
@@ -101,6 +101,31 @@ fn missing(metrics: &str) -> Vec<&'static str> {
 /// The names of all families in a scrape.
 fn families(metrics: &str) -> BTreeSet<&str> {
     metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+}
+
+/// OpenMetrics names a counter's family without `_total`, and samples of histograms with endings of their own.
+#[tokio::test]
+async fn no_two_families_have_one_name_for_openmetrics() {
+    let world = World::start(&LIMIT, "").await;
+    let metrics = world.scrape().await;
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let types: Vec<_> =
+        types.map(|(name, kind)| (name.strip_suffix("_total").unwrap_or(name), kind)).collect();
+    let names: BTreeSet<&str> = types.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), types.len(), "{types:?}");
+    for (name, kind) in &types {
+        let endings: &[&str] = match *kind {
+            "counter" => &["_total", "_created"],
+            "histogram" => &["_bucket", "_count", "_sum", "_created"],
+            _ => &[],
+        };
+        for ending in endings {
+            assert!(!names.contains(format!("{name}{ending}").as_str()), "{name}{ending}");
+        }
+    }
+    for (name, kind) in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')) {
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{name} {kind}");
+    }
 }
 
 /// The request is in the socket before the service has begun to serve, so it is answered before any task has looked at a

@@ -59,7 +59,7 @@ impl Soak {
         let open = || fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
         let alive = async || {
             let metrics = self.world.scrape().await;
-            let still = [r#"http_connections{listener="public"}"#, "http_requests_in_flight"];
+            let still = [r#"http_open_connections{listener="public"}"#, "http_requests_in_flight"];
             let idle = still.iter().all(|series| value(&metrics, series) == Some(0.0));
             (idle, value(&metrics, "tokio_alive_tasks").expect("a number"))
         };

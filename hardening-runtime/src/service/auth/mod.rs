@@ -21,7 +21,7 @@ use self::callers::{Callers, NoKey};
 use self::counts::{Counts, Method, Outcome};
 use self::credential::Shown;
 use self::tokens::Tokens;
-use super::problem::Problem;
+use super::problem::{INSUFFICIENT_SCOPE, Problem};
 use crate::clock::wall_clock;
 use crate::context::Principal;
 pub(super) use crate::files::Version;
@@ -182,10 +182,14 @@ impl Auth {
         admitted
     }
 
-    /// Says in a 401 of ours which credentials are taken.
+    /// Says in a 401 of ours which credentials are taken, and in a 403 under the scheme of one that the caller lacks a scope.
     pub(crate) fn challenge(&self, headers: &mut HeaderMap) {
-        if headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == "Bearer") {
+        let Some(value) = headers.get(header::WWW_AUTHENTICATE) else { return };
+        if value == "Bearer" {
             headers.insert(header::WWW_AUTHENTICATE, self.challenge.clone());
+        } else if value == INSUFFICIENT_SCOPE && self.challenge == "ApiKey" {
+            let scheme = HeaderValue::from_static("ApiKey error=\"insufficient_scope\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
     }
 

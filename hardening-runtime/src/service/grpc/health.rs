@@ -23,7 +23,6 @@ use super::{STATUS, is, methods, status};
 use crate::clock;
 use crate::service::account::Account;
 use crate::service::client::Client;
-use crate::service::limit;
 use crate::service::problem::Problem;
 use crate::service::request::{closing, late};
 use crate::service::server::{Server, Surface};
@@ -96,7 +95,7 @@ pub(in crate::service) async fn answer(
         && let Some(wait) = server.limits.charge(client, account.began, &mut account.standing)
     {
         recent::refused("http client", "rate_limited");
-        return status::of_problem(&limit::refusal(wait)).into_http();
+        return status::of_problem(&account.standing.refusal(wait)).into_http();
     }
     let conn = Arc::clone(&account.conn);
     let service = tokio::select! {

@@ -18,8 +18,9 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::limit::FIELDS as OF_LIMITS;
 use super::plain::as_problem;
-use super::problem::Problem;
+use super::problem::{Media, Problem};
 use super::route::Live;
 use super::server::Server;
 
@@ -37,6 +38,19 @@ pub(super) fn is(server: &Server, parts: &Parts) -> bool {
 /// Whether a service of gRPC or its health is there. All other requests are HTTP's, whatever they call themselves.
 fn is_for_us(server: &Server, parts: &Parts) -> bool {
     server.grpc.is_some() || health::is_path(parts)
+}
+
+/// Whether this is a call of gRPC-Web, which no service of gRPC reads, where there are services of it.
+pub(super) fn is_web(server: &Server, parts: &Parts) -> bool {
+    const KIND: &[u8] = b"application/grpc-web";
+    let begins = |kind: &[u8]| kind.get(..KIND.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(KIND));
+    server.grpc.is_some()
+        && parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| begins(kind.as_bytes()))
+}
+
+/// What is said to a call of gRPC-Web that no route has taken.
+pub(super) fn unread(id: &str) -> Response {
+    Problem::other_media(Media::Grpc).answer(Some(id))
 }
 
 /// `application/grpc`, perhaps with a codec or parameters; `application/grpc-web` is another protocol.
@@ -89,7 +103,13 @@ pub(super) fn as_status(mut response: Response) -> Response {
         Some(problem) => status::of_problem(problem),
         None => status::of_problem(&Problem::new(response.status())),
     };
-    status.into_http()
+    let mut told = status.into_http();
+    for name in &OF_LIMITS {
+        if let Some(value) = response.headers_mut().remove(name) {
+            told.headers_mut().insert(name, value);
+        }
+    }
+    told
 }
 
 #[cfg(test)]

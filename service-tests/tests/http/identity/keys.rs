@@ -32,7 +32,9 @@ async fn a_key_is_who_the_file_says_and_may_what_the_file_says() {
     }
     let http2 = Http2::connect(running.addr).await;
     assert_eq!(http2.ask("GET", "/orders", &[("x-api-key", TILL)], "").await.status, 200);
-    problem(&ask(&running, "/orders", &[("x-api-key", SHELF)]).await, 403);
+    let reply = ask(&running, "/orders", &[("x-api-key", SHELF)]).await;
+    problem(&reply, 403);
+    assert_eq!(reply.header("www-authenticate"), Some("ApiKey error=\"insufficient_scope\""));
     let nobody = ask(&running, "/me", &[]).await.json();
     assert_eq!(nobody, json!({"id": null, "scopes": null, "tenant": null}));
     let reply = ask(&running, "/orders", &[]).await;

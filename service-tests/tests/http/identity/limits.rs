@@ -53,8 +53,10 @@ async fn settings_limit_each_principal_and_each_tenant() {
         let reply = call(key).await;
         assert_eq!(reply.status, status, "{key}");
         if status == 429 {
-            problem(&reply, 429);
-            assert!(reply.header("retry-after").is_some());
+            let told = problem(&reply, 429);
+            let names = if key == 0 { ["principal"] } else { ["tenant"] };
+            assert_eq!(told["violated-policies"], serde_json::json!(names), "{key}");
+            crate::clients::assert_one_wait(&reply);
             assert_eq!(reply.header("x-ratelimit-remaining"), Some("0"));
         }
     }

@@ -28,7 +28,10 @@ async fn a_token_names_its_caller_with_scopes_and_tenant() {
             signer.sign(&claims(&json!({"scope": null, "scp": ["orders:read"], "aud": ["x", "orders"]})));
         assert_eq!(show(&running, "/orders", &listed).await.status, 200);
         let poor = signer.sign(&claims(&json!({"scope": "orders"})));
-        problem(&show(&running, "/orders", &poor).await, 403);
+        let reply = show(&running, "/orders", &poor).await;
+        problem(&reply, 403);
+        // Of RFC 6750; which scope it takes is not told.
+        assert_eq!(reply.header("www-authenticate"), Some("Bearer error=\"insufficient_scope\""));
     }
     assert_eq!(count(&running, "jwt", "accepted").await, 8);
     assert_eq!(issuer.fetches(), 1);
