@@ -60,7 +60,7 @@ fn place(function: &Ident, call: &Call) -> TokenStream {
     };
     let fields = (!call.fields.is_empty()).then(|| {
         let names = call.fields.iter().map(field_name);
-        emit!(.fields(&["outcome", "attempts", #(#names),*]))
+        emit!(.fields(&["hardening.outcome", "hardening.attempts", #(#names),*]))
     });
     let level = call.level.map(|level| {
         let level = variant(level);

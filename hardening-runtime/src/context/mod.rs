@@ -27,6 +27,8 @@ pub(crate) use lifetime::Lifetime;
 pub use lifetime::draining;
 #[cfg(feature = "tower")]
 pub(crate) use outgoing::is_longer;
+#[cfg(feature = "tower")]
+pub(crate) use outgoing::told;
 pub use outgoing::{Outgoing, outgoing};
 pub use trace::Trace;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Trace;
+use super::trace::new_span;
 
 /// What is left of the deadline, and whose request it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,8 @@ pub struct Outgoing {
     pub tracestate: Option<String>,
 }
 
-/// What requests that are sent now should carry. Read it just before sending: what is left gets less.
+/// What one request that is sent now should carry. Ask for each: what is left gets less, and each has a place of its own in the
+/// trace. Where the trace is recorded, that place is a span named `outgoing`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -29,9 +31,14 @@ pub struct Outgoing {
 /// # }
 /// ```
 pub fn outgoing() -> Outgoing {
+    told(false)
+}
+
+/// The same; `spanned` where the span around this is that of the request to be sent.
+pub(crate) fn told(spanned: bool) -> Outgoing {
     let request = super::current();
-    let (traceparent, tracestate) =
-        traced(request.as_ref().and_then(|request| request.trace.clone())).unzip();
+    let trace = request.as_ref().and_then(|request| request.trace.clone());
+    let (traceparent, tracestate) = traced(trace, spanned).unzip();
     Outgoing {
         remaining: super::remaining(),
         request_id: request.as_ref().map(|request| request.id.clone()),
@@ -40,19 +47,34 @@ pub fn outgoing() -> Outgoing {
     }
 }
 
-/// The `traceparent` and `tracestate` of what is sent now: from the innermost span that is recorded, else from the request's own.
-fn traced(of_request: Option<Trace>) -> Option<(String, Option<String>)> {
-    let trace = of_request.map(|trace| (trace.span, trace));
+/// The `traceparent` and `tracestate` of one request: its parent is a span of its own, which is recorded if the trace is.
+fn traced(of_request: Option<Trace>, spanned: bool) -> Option<(String, Option<String>)> {
     #[cfg(feature = "otlp")]
-    let trace = match crate::telemetry::traces::current() {
-        Some(place) => {
-            let crate::telemetry::traces::Place { trace, span, sampled, state } = place;
-            Some((span, Trace { id: trace, span, parent: 0, sampled, state }))
-        }
-        None => trace,
+    let recorded = recorded(of_request.as_ref(), spanned);
+    #[cfg(not(feature = "otlp"))]
+    let recorded: Option<(u64, Trace)> = {
+        let _ = spanned;
+        None
     };
-    let (span, trace) = trace?;
+    // Nobody looks for a span of a trace that is not recorded here, but whoever receives two requests tells them apart by it.
+    let (span, trace) = recorded.or_else(|| Some((new_span(), of_request?)))?;
     Some((trace.parent_of(span), trace.state.as_deref().map(str::to_owned)))
+}
+
+/// The span of one request that is sent, and its trace; `None` where none is recorded.
+#[cfg(feature = "otlp")]
+fn recorded(of_request: Option<&Trace>, spanned: bool) -> Option<(u64, Trace)> {
+    use crate::telemetry::traces::{Place, current};
+    let around = current();
+    let flags = around.as_ref().map(|place| place.flags).or(of_request.map(|trace| trace.flags));
+    let own = if spanned || !flags.is_some_and(|flags| flags.sampled) {
+        None
+    } else {
+        // Whoever sends it has no span for it, and two requests below one span would be one to their receiver.
+        tracing::info_span!("outgoing", otel.kind = "client").in_scope(current)
+    };
+    let Place { trace, span, flags, state } = own.or(around)?;
+    Some((span, Trace { id: trace, span, parent: 0, flags, state }))
 }
 
 impl Outgoing {
@@ -155,14 +177,20 @@ mod tests {
     #[tokio::test]
     async fn the_place_in_the_trace_goes_on() {
         let trace = Trace { state: Some("a=1".into()), ..Trace::new(true) };
-        let expected = vec![
-            ("traceparent", format!("00-{}-{}-01", trace.id(), trace.span_id())),
-            ("tracestate", "a=1".to_owned()),
-        ];
+        let (id, own) = (trace.id(), trace.span_id());
         let request = super::super::Request { trace: Some(trace), ..Default::default() };
         super::super::scope(std::sync::Arc::new(request), None, async {
-            assert_eq!(outgoing().headers(), expected);
-            assert_eq!(outgoing().grpc_headers(), expected);
+            let mut parents = vec![own];
+            for told in [outgoing().headers(), outgoing().grpc_headers(), outgoing().headers()] {
+                let [("traceparent", parent), ("tracestate", state)] = &told[..] else { panic!("{told:?}") };
+                let parts: Vec<&str> = parent.split('-').collect();
+                let [version, trace, span, flags] = parts[..] else { panic!("{parent}") };
+                assert_eq!((version, trace, flags, state.as_str()), ("00", id.as_str(), "03", "a=1"));
+                parents.push(span.to_owned());
+            }
+            parents.sort();
+            parents.dedup();
+            assert_eq!(parents.len(), 4, "each request has a parent of its own");
         })
         .await;
     }

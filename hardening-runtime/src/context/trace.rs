@@ -1,4 +1,4 @@
-//! The trace that a request belongs to: W3C Trace Context, level 1 (`traceparent` and `tracestate`).
+//! The trace that a request belongs to: W3C Trace Context, level 2 (`traceparent` and `tracestate`).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,14 +18,39 @@ pub struct Trace {
     pub(crate) span: u64,
     /// The caller's span, 0 where there is none.
     pub(crate) parent: u64,
-    pub(crate) sampled: bool,
+    pub(crate) flags: Flags,
     pub(crate) state: Option<Arc<str>>,
+}
+
+/// What is said of a trace beside its ids: all that the specification knows, and no other bit goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    /// Somebody records it.
+    pub(crate) sampled: bool,
+    /// The right half of its id and more is random, so that shares of traces can be taken by it.
+    pub(crate) random: bool,
+}
+
+impl Flags {
+    const SAMPLED: u8 = 1;
+    const RANDOM: u8 = 1 << 1;
+
+    #[cfg(feature = "service")]
+    const fn read(bits: u8) -> Self {
+        Self { sampled: bits & Self::SAMPLED != 0, random: bits & Self::RANDOM != 0 }
+    }
+
+    /// As they are sent.
+    pub(crate) const fn bits(self) -> u8 {
+        (if self.sampled { Self::SAMPLED } else { 0 }) | (if self.random { Self::RANDOM } else { 0 })
+    }
 }
 
 impl Trace {
     /// A trace that begins here.
     pub fn new(sampled: bool) -> Self {
-        Self { id: nonzero(|| fastrand::u128(..)), span: new_span(), parent: 0, sampled, state: None }
+        let flags = Flags { sampled, random: true };
+        Self { id: nonzero(|| fastrand::u128(..)), span: new_span(), parent: 0, flags, state: None }
     }
 
     /// The trace's id, as 32 lower-case hexadecimal digits.
@@ -40,14 +65,14 @@ impl Trace {
 
     /// Whether somebody asked for the trace to be recorded.
     pub fn is_sampled(&self) -> bool {
-        self.sampled
+        self.flags.sampled
     }
 
     /// The `traceparent` of a request that `span` sends.
     pub(crate) fn parent_of(&self, span: u64) -> String {
         let mut out = String::with_capacity(55);
         // Writing to a string cannot fail.
-        let _ = write!(out, "00-{:032x}-{span:016x}-{:02x}", self.id, u8::from(self.sampled));
+        let _ = write!(out, "00-{:032x}-{span:016x}-{:02x}", self.id, self.flags.bits());
         out
     }
 }
@@ -82,16 +107,16 @@ fn nonzero<T: Default + PartialEq>(mut make: impl FnMut() -> T) -> T {
 pub(crate) fn read(headers: &http::HeaderMap) -> Option<Trace> {
     let mut parents = headers.get_all("traceparent").iter();
     let (parent, None) = (parents.next()?, parents.next()) else { return None };
-    let (id, parent, sampled) = traceparent(parent.as_bytes())?;
+    let (id, parent, flags) = traceparent(parent.as_bytes())?;
     let fields: Option<Vec<&str>> =
         headers.get_all("tracestate").iter().map(|value| value.to_str().ok()).collect();
     let state = fields.and_then(|fields| tracestate(&fields.join(","))).map(Arc::from);
-    Some(Trace { id, span: new_span(), parent, sampled, state })
+    Some(Trace { id, span: new_span(), parent, flags, state })
 }
 
-/// Trace, span and whether it is sampled. Versions above 00 may say more after what is known.
+/// Trace, span and flags. Versions above 00 may say more after what is known.
 #[cfg(feature = "service")]
-fn traceparent(text: &[u8]) -> Option<(u128, u64, bool)> {
+fn traceparent(text: &[u8]) -> Option<(u128, u64, Flags)> {
     let (known, rest) = text.split_at_checked(55)?;
     let version = number(&known[..2])?;
     let dashes = [2, 35, 52].iter().all(|at| known[*at] == b'-');
@@ -100,8 +125,8 @@ fn traceparent(text: &[u8]) -> Option<(u128, u64, bool)> {
         return None;
     }
     let (id, span, flags) = (number(&known[3..35])?, number(&known[36..52])?, number(&known[53..55])?);
-    // Sixteen digits fit.
-    (id != 0 && span != 0).then_some((id, span as u64, flags & 1 == 1))
+    // Sixteen digits fit, and two.
+    (id != 0 && span != 0).then_some((id, span as u64, Flags::read(flags as u8)))
 }
 
 /// Digits of a number; capital letters are none.
@@ -117,21 +142,24 @@ fn number(digits: &[u8]) -> Option<u128> {
     })
 }
 
-/// The members that go on; `None` where one is malformed or stands twice, or where there are none or too many. What is longer than
-/// [`STATE_LIMIT`] loses whole members: those of more than 128 bytes first, then the last ones.
+/// The members that go on; `None` where one is malformed, or where there are none or too many. Of those with one key the first
+/// does, which was written last. What is longer than [`STATE_LIMIT`] loses whole members: those of more than 128 bytes first, then
+/// the last ones.
 #[cfg(feature = "service")]
 fn tracestate(text: &str) -> Option<String> {
-    let mut members: Vec<&str> = Vec::new();
+    let (mut members, mut count): (Vec<&str>, usize) = (Vec::new(), 0);
     for member in text.split(',').map(|member| member.trim_matches([' ', '\t'])) {
         if member.is_empty() {
             continue;
         }
         let (key, value) = member.split_once('=')?;
-        let twice = members.iter().any(|known| known.split('=').next() == Some(key));
-        if !is_key(key) || !is_value(value) || twice || members.len() == STATE_MEMBERS {
+        count += 1;
+        if !is_key(key) || !is_value(value) || count > STATE_MEMBERS {
             return None;
         }
-        members.push(member);
+        if !members.iter().any(|known| known.split('=').next() == Some(key)) {
+            members.push(member);
+        }
     }
     let length = |members: &[&str]| members.iter().map(|member| member.len() + 1).sum::<usize>();
     if length(&members) > STATE_LIMIT + 1 {
@@ -143,23 +171,14 @@ fn tracestate(text: &str) -> Option<String> {
     (!members.is_empty()).then(|| members.join(","))
 }
 
-/// `vendor` or `tenant@vendor`.
+/// A letter or a digit first. Who is a tenant of whom is the sender's own affair.
 #[cfg(feature = "service")]
 fn is_key(key: &str) -> bool {
-    let part = |part: &str, longest: usize, digit_first: bool| {
-        let first = part
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_lowercase() || digit_first && byte.is_ascii_digit());
-        let all = part.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'*' | b'/')
-        });
-        first && all && part.len() <= longest
+    let within = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'*' | b'/' | b'@')
     };
-    match key.split_once('@') {
-        Some((tenant, vendor)) => part(tenant, 241, true) && part(vendor, 14, false),
-        None => part(key, 256, false),
-    }
+    let first = key.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
+    first && key.len() <= 256 && key.bytes().all(within)
 }
 
 /// Visible characters but `,` and `=`, and spaces within.
@@ -182,9 +201,11 @@ mod tests {
     fn a_traceparent_is_read_strictly() {
         let read = |text: &str| traceparent(text.as_bytes());
         let id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
-        assert_eq!(read(GOOD), Some((id, 0x00f0_67aa_0ba9_02b7, true)));
-        for (change, sampled) in [("-00", false), ("-03", true), ("-fe", false)] {
-            assert_eq!(read(&GOOD.replace("-01", change)), Some((id, 0x00f0_67aa_0ba9_02b7, sampled)));
+        for (change, sent) in
+            [("-00", 0), ("-01", 1), ("-02", 2), ("-03", 3), ("-fc", 0), ("-fe", 2), ("-ff", 3)]
+        {
+            let (read_id, span, flags) = read(&GOOD.replace("-01", change)).unwrap();
+            assert_eq!((read_id, span, flags.bits()), (id, 0x00f0_67aa_0ba9_02b7, sent), "{change}");
         }
         // A later version may say more, after a dash.
         assert!(read(&GOOD.replacen("00-", "cc-", 1)).is_some());
@@ -219,11 +240,15 @@ mod tests {
             (",,", None),
             ("a", None),
             ("A=1", None),
-            ("1a=1", None),
+            ("-a=1", None),
+            ("@a=1", None),
+            // Of level 2, where any name may hold `@` and begin with a digit.
+            ("foo@=1,0foo=1", Some("foo@=1,0foo=1")),
+            ("a@1v=1,a@b@c=2", Some("a@1v=1,a@b@c=2")),
             ("a=", None),
             ("a=b=c", None),
-            ("a=1,a=2", None),
-            ("a@1v=1", None),
+            ("a=1,b=2,a=3", Some("a=1,b=2")),
+            ("a=1,a=", None),
             ("a=\u{e9}", None),
         ] {
             assert_eq!(tracestate(text).as_deref(), kept, "{text:?}");
@@ -231,6 +256,12 @@ mod tests {
         let members = |count: usize| (0..count).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
         assert_eq!(tracestate(&members(32)), Some(members(32)));
         assert_eq!(tracestate(&members(33)), None);
+        assert_eq!(tracestate(&vec!["a=1"; 33].join(",")), None);
+        for (length, kept) in [(256, true), (257, false)] {
+            for key in ["k".repeat(length), format!("{}@v", "t".repeat(length - 2))] {
+                assert_eq!(tracestate(&format!("{key}=v")).is_some(), kept, "{length}");
+            }
+        }
         // More than fits: the long one goes, though it stands first.
         let long = format!("long={}", "x".repeat(200));
         let short = (0..6).map(|n| format!("s{n}={}", "y".repeat(46))).collect::<Vec<_>>().join(",");
@@ -246,7 +277,7 @@ mod tests {
     fn what_is_sent_on_is_read_back() {
         let trace = Trace::new(true);
         let next = traceparent(trace.parent_of(trace.span).as_bytes());
-        assert_eq!(next, Some((trace.id, trace.span, true)));
+        assert_eq!(next, Some((trace.id, trace.span, Flags { sampled: true, random: true })));
         assert_eq!((trace.id(), trace.span_id().len()), (format!("{:032x}", trace.id), 16));
     }
 }

@@ -52,16 +52,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        tell(request.headers_mut());
+        tell(request.headers_mut(), false);
         self.inner.call(request)
     }
 }
 
-/// Writes what the request around it tells into the header fields of one that is sent now.
-pub(crate) fn tell(headers: &mut HeaderMap) {
+/// Writes what the request around it tells into the header fields of one that is sent now; `spanned` where the span around this
+/// is that of the request to be sent.
+pub(crate) fn tell(headers: &mut HeaderMap, spanned: bool) {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let grpc = kind.is_some_and(|kind| kind.starts_with("application/grpc"));
-    let outgoing = context::outgoing();
+    let outgoing = context::told(spanned);
     let told = if grpc { outgoing.grpc_headers() } else { outgoing.headers() };
     let traced = headers.contains_key("traceparent");
     for (name, value) in told {

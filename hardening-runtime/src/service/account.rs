@@ -24,16 +24,16 @@ use super::route::Live;
 use super::route_limits::OfRoute;
 use super::said::Said;
 use super::server::{Server, Surface};
+#[cfg(feature = "otlp")]
+use super::server_span;
 use super::upgrade::Asked;
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
 use crate::context::{self, Trace};
 use crate::policy::idempotency::{Digest, Presented, REPLAYED};
-#[cfg(feature = "alerts")]
-use crate::telemetry::http::is_error;
-#[cfg(any(feature = "alerts", feature = "otlp"))]
-use crate::telemetry::http::is_fault;
 use crate::telemetry::http::{RouteStats, UNMATCHED};
+#[cfg(feature = "alerts")]
+use crate::telemetry::http::{is_error, is_fault};
 
 /// The status written for a request whose client went away before an answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -46,8 +46,9 @@ pub(crate) struct Account {
     pub(crate) surface: Surface,
     method: Method,
     uri: Uri,
+    /// What its span says of its head, where it has one.
     #[cfg(feature = "otlp")]
-    version: http::Version,
+    seen: Option<Box<server_span::Seen>>,
     /// When its head had come.
     pub(crate) began: Nanos,
     status: Option<StatusCode>,
@@ -107,6 +108,9 @@ impl Account {
         if surface == Surface::Public {
             server.stats.began();
         }
+        let trace = trace_of(server, &parts.headers, said);
+        #[cfg(feature = "otlp")]
+        let spanned = surface == Surface::Public && server.traces.is_some() && trace.is_sampled();
         // It moves from hand to hand until the answer has ended.
         Box::new(Self {
             server: Arc::clone(server),
@@ -115,7 +119,7 @@ impl Account {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             #[cfg(feature = "otlp")]
-            version: parts.version,
+            seen: spanned.then(|| Box::new(server_span::Seen::of(parts))),
             began,
             status: None,
             probe: None,
@@ -127,7 +131,7 @@ impl Account {
             said,
             request: Arc::new(context::Request {
                 id: request_id::of(&parts.headers, said, began),
-                trace: Some(trace_of(server, &parts.headers, said)),
+                trace: Some(trace),
                 client_ip: client,
                 service: server.lifetime.number(),
                 credentials: Some(Presented::NOTHING),
@@ -344,24 +348,24 @@ impl Account {
             }
         }
         #[cfg(feature = "otlp")]
-        if let (Some(traces), Surface::Public, None, Some(trace)) =
-            (&self.server.traces, self.surface, self.probe, &self.request.trace)
-            && trace.sampled
+        if let (Some(traces), Some(seen), None, Some(trace)) =
+            (&self.server.traces, &self.seen, self.probe, &self.request.trace)
         {
-            let answered = super::server_span::Answered {
+            let answered = server_span::Answered {
                 trace,
                 method: &self.method,
                 uri: &self.uri,
-                version: self.version,
+                seen,
                 route: noted.map(|route| &*route.route).filter(|route| *route != UNMATCHED),
                 https: self.server.tls.is_some(),
                 status: self.status.map(|status| status.as_u16()),
-                grpc: code.map(|code| (code, is_fault(code))),
+                grpc: code,
                 client: self.request.client_ip,
+                peer: self.conn.peer,
                 request_id: self.id(),
                 took,
             };
-            super::server_span::record(traces, &answered);
+            server_span::record(traces, &answered);
         }
         if self.server.settings.log.access {
             self.write(route, status, code, took, bytes, whole);
@@ -375,7 +379,7 @@ fn trace_of(server: &Server, headers: &HeaderMap, said: Said) -> Trace {
     let told = said.has(Said::TRACE).then(|| context::trace::read(headers)).flatten();
     told.unwrap_or_else(|| {
         let mut trace = Trace::new(false);
-        trace.sampled = server.traces.as_ref().is_some_and(|traces| traces.samples(trace.id));
+        trace.flags.sampled = server.traces.as_ref().is_some_and(|traces| traces.samples(trace.id));
         trace
     })
 }

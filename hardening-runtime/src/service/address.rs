@@ -59,7 +59,8 @@ impl Peer {
         self.address().map(|address| address.ip())
     }
 
-    fn address(&self) -> Option<SocketAddr> {
+    /// Its address and port, or those of the proxy before it.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Address(address) => Some(*address),
             Self::Local => None,

@@ -83,6 +83,13 @@ fn name_of(host: &str) -> &str {
     }
 }
 
+/// A host's name or address, and its port where it says one.
+#[cfg(feature = "otlp")]
+pub(super) fn parts_of(host: &str) -> (&str, Option<u16>) {
+    let port = host.rsplit_once(':').filter(|(before, _)| !before.contains(':') || before.ends_with(']'));
+    (name_of(host), port.and_then(|(_, port)| port.parse().ok()))
+}
+
 /// Whether nobody else can have a host resolved to this machine's address: it is an address, `localhost`, or one of `names`.
 /// Without this a page of another server could read the admin listener under its own name (DNS rebinding).
 pub(super) fn is_ours(host: &str, names: &[String]) -> bool {
@@ -112,6 +119,21 @@ mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn a_host_is_a_name_and_perhaps_a_port() {
+        for (host, name, port) in [
+            ("shop.example", "shop.example", None),
+            ("shop.example:8080", "shop.example", Some(8080)),
+            ("shop.example:", "shop.example", None),
+            ("192.0.2.1:80", "192.0.2.1", Some(80)),
+            ("[2001:db8::1]", "2001:db8::1", None),
+            ("[2001:db8::1]:443", "2001:db8::1", Some(443)),
+        ] {
+            assert_eq!(parts_of(host), (name, port), "{host}");
+        }
+    }
 
     fn said(version: Version, uri: &str, hosts: &[&str]) -> Result<(), &'static str> {
         let mut request = http::Request::builder().version(version).uri(uri);

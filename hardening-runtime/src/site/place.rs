@@ -43,7 +43,7 @@ impl Place {
         line: u32,
         program: bool,
     ) -> Self {
-        let fields = &["outcome", "attempts"];
+        let fields = &["hardening.outcome", "hardening.attempts"];
         Self { written, module, krate, file, line, level: Level::Info, fields, program }
     }
 

@@ -19,6 +19,9 @@ use crate::policy::cache::Mark;
 use crate::policy::circuit_breaker::CircuitBreaker;
 use crate::policy::rate_limit::Reservation;
 
+/// How a call or an attempt ended.
+const OUTCOME: &str = "hardening.outcome";
+
 const NEVER: u8 = 0;
 const SOMETIMES: u8 = 1;
 const ALWAYS: u8 = 2;
@@ -146,7 +149,13 @@ impl CallSpans {
     pub(crate) fn attempt(&mut self, number: u32) -> &Span {
         macro_rules! at {
             ($level:ident) => {
-                tracing::span!(parent: &self.call, Level::$level, "attempt", number, outcome = tracing::field::Empty)
+                tracing::span!(
+                    parent: &self.call,
+                    Level::$level,
+                    "attempt",
+                    hardening.attempt = number,
+                    hardening.outcome = tracing::field::Empty
+                )
             };
         }
         if self.opened < number {
@@ -165,7 +174,7 @@ impl CallSpans {
     /// Closes the span of attempt `number`; one that was refused gets its span here.
     pub(crate) fn end_attempt(&mut self, number: u32, outcome: &'static str) {
         if self.closed < number {
-            self.attempt(number).record("outcome", outcome);
+            self.attempt(number).record(OUTCOME, outcome);
             self.closed = number;
             self.attempt = Span::none();
         }
@@ -178,7 +187,7 @@ impl CallSpans {
 
     /// Ends the call's span.
     pub(crate) fn end(&mut self, outcome: &'static str, attempts: u32) {
-        self.call.record("outcome", outcome).record("attempts", attempts);
+        self.call.record(OUTCOME, outcome).record("hardening.attempts", attempts);
     }
 
     /// Records an argument.

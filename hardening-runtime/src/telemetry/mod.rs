@@ -6,6 +6,8 @@ pub(crate) mod alerts;
 #[path = "no_alerts.rs"]
 pub(crate) mod alerts;
 pub mod calls;
+#[cfg(any(feature = "http-client", feature = "otlp"))]
+pub(crate) mod conventions;
 #[cfg(feature = "service")]
 mod escape;
 #[cfg(feature = "service")]

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -28,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) spans: Vec<Span>,
     pub(crate) resources: Vec<BTreeMap<String, Value>>,
     pub(crate) fields: Vec<HeaderMap>,
+    /// Of each resource and each scope.
+    pub(crate) schemas: Vec<String>,
     /// Everything as text, to look for what must not be there.
     pub(crate) raw: String,
 }
@@ -38,6 +40,8 @@ pub(crate) struct Receiver {
     pub(crate) addr: SocketAddr,
     received: Arc<Mutex<Received>>,
     answers: Arc<Mutex<Vec<u16>>>,
+    /// What it says of spans that it has read: how many it refuses, and why.
+    words: Arc<Mutex<Vec<(i64, &'static str)>>>,
 }
 
 impl Receiver {
@@ -45,10 +49,16 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let answers = Arc::new(Mutex::new(answers.to_vec()));
-        let receiver = Self { addr, received: Arc::default(), answers };
+        let receiver = Self { addr, received: Arc::default(), answers, words: Arc::default() };
         let routes = Router::new().route("/v1/traces", post(receive)).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         receiver
+    }
+
+    /// Lets it say these things first.
+    pub(crate) fn saying(self, words: &[(i64, &'static str)]) -> Self {
+        *self.words.lock().unwrap() = words.to_vec();
+        self
     }
 
     pub(crate) fn url(&self) -> String {
@@ -94,9 +104,18 @@ async fn receive(State(receiver): State<Receiver>, fields: HeaderMap, body: Byte
     for of_resource in request.resource_spans {
         let resource = of_resource.resource.expect("a resource");
         received.resources.push(attributes(&resource.attributes));
-        received.spans.extend(of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
+        received.schemas.push(of_resource.schema_url);
+        for scope in of_resource.scope_spans {
+            received.schemas.push(scope.schema_url);
+            received.spans.extend(scope.spans);
+        }
     }
-    (StatusCode::OK, ExportTraceServiceResponse::default().encode_to_vec())
+    let mut words = receiver.words.lock().unwrap();
+    let partial_success = (!words.is_empty()).then(|| {
+        let (rejected_spans, error_message) = words.remove(0);
+        ExportTracePartialSuccess { rejected_spans, error_message: error_message.to_owned() }
+    });
+    (StatusCode::OK, ExportTraceServiceResponse { partial_success }.encode_to_vec())
 }
 
 /// Attributes by name.

@@ -61,7 +61,7 @@ async fn price(client: &Client, port: u16) -> Result<String, Error> {
 }
 
 /// A service that answers the first request with 503 and says what trace each came with.
-async fn stock() -> (u16, Arc<Mutex<Vec<HeaderMap>>>) {
+pub(super) async fn stock() -> (u16, Arc<Mutex<Vec<HeaderMap>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
@@ -118,7 +118,7 @@ fn assert_tree(spans: &[Span], seen: &[HeaderMap]) {
 
     let [call] = child_of(spans, server, "traces::price")[..] else { panic!("{spans:#?}") };
     let said = attributes(&call.attributes);
-    assert_eq!((&said["outcome"], &said["attempts"]), (&"success".into(), &2.into()));
+    assert_eq!((&said["hardening.outcome"], &said["hardening.attempts"]), (&"success".into(), &2.into()));
     let mut attempts = child_of(spans, call, "attempt");
     attempts.sort_by_key(|span| span.start_time_unix_nano);
     let [first, second] = attempts[..] else { panic!("{spans:#?}") };
@@ -126,14 +126,19 @@ fn assert_tree(spans: &[Span], seen: &[HeaderMap]) {
         [(1, first, "failure", 503, 2), (2, second, "success", 200, 0)]
     {
         let said = attributes(&attempt.attributes);
-        assert_eq!((&said["number"], &said["outcome"]), (&number.into(), &outcome.into()));
+        assert_eq!(
+            (&said["hardening.attempt"], &said["hardening.outcome"]),
+            (&number.into(), &outcome.into())
+        );
         assert_eq!(attempt.status.as_ref().map_or(0, |status| status.code), code, "{attempt:#?}");
         let event = &attempt.events[0];
         assert_eq!(event.name, "about to ask");
         assert_eq!(attributes(&event.attributes)["password"], "[redacted]");
         let [request] = child_of(spans, attempt, "GET")[..] else { panic!("{spans:#?}") };
         assert_eq!(request.kind(), SpanKind::Client);
-        assert_eq!(attributes(&request.attributes)["http.response.status_code"], status);
+        let said = attributes(&request.attributes);
+        assert_eq!(said["http.response.status_code"], status);
+        assert_eq!(said["network.protocol.version"], "1.1");
         let told = seen[number - 1]["traceparent"].to_str().unwrap();
         assert_eq!(told, format!("00-{TRACE}-{}-01", hex(&request.span_id)));
         assert_eq!(seen[number - 1]["tracestate"], "a=1,b=2");
@@ -155,6 +160,14 @@ async fn a_request_is_a_tree_of_calls_and_attempts_in_the_callers_trace() {
     assert_eq!(
         (&received.fields[0]["x-token"], &received.fields[0]["x-other"]),
         (&"a b".parse().unwrap(), &"1".parse().unwrap())
+    );
+    let agent = received.fields[0]["user-agent"].to_str().unwrap().to_owned();
+    assert!(agent.starts_with("hardening/") && agent.contains(" OTel-OTLP-Exporter-Rust/"), "{agent}");
+    assert!(received.schemas.len() >= 2, "of the resource and of the scope");
+    assert!(
+        received.schemas.iter().all(|schema| schema == "https://opentelemetry.io/schemas/1.45.0"),
+        "{:?}",
+        received.schemas
     );
     assert_eq!(received.resources[0]["service.name"], "orders");
     assert_eq!(received.resources[0]["service.version"], env!("CARGO_PKG_VERSION"));
@@ -223,7 +236,8 @@ async fn the_caller_decides_whether_its_trace_is_recorded_and_the_share_about_th
         .map(|fields| fields["traceparent"].to_str().unwrap().to_owned())
         .collect();
     assert!(
-        told.iter().all(|told| told.ends_with("-00")),
+        told[..2].iter().all(|told| told.ends_with("-00"))
+            && told[2..].iter().all(|told| told.ends_with("-02")),
         "what is not recorded is said so onwards: {told:?}"
     );
     assert!(told[..2].iter().all(|told| told.contains(TRACE)), "{told:?}");
@@ -240,6 +254,44 @@ async fn what_a_receiver_cannot_take_now_is_sent_again() {
         |line: &&Value| line["message"].as_str().is_some_and(|said| said.contains("does not take spans"));
     let told = end.log.iter().filter(told).count();
     assert_eq!((end.code, told), (Some(0), 1), "one warning for all of it: {:#?}", end.log);
+}
+
+#[tokio::test]
+async fn what_a_receiver_says_of_spans_is_told_and_it_takes_them_again_once_it_does() {
+    let words = [(1, "too old"), (1, "too old"), (-1, ""), (0, "use gRPC"), (0, "")];
+    let receiver = Receiver::start(&[503]).await.saying(&words);
+    let child = start(&receiver.url(), &[]).await;
+    for sent in 1..=words.len() {
+        assert_eq!(ask(child.addr, "/plain").await.status, 200);
+        receiver.spans(sent).await;
+        let counted = || async {
+            let metrics = ask(child.admin_addr, "/metrics").await.body;
+            let results =
+                ["exported", "failed"].map(|result| format!("hardening_spans_total{{result=\"{result}\"}}"));
+            let [exported, failed] = results.map(|series| value(&metrics, &series).unwrap());
+            (exported + failed - sent as f64).abs() < 0.5 && (failed - sent.min(2) as f64).abs() < 0.5
+        };
+        until("they are counted", counted).await;
+    }
+    let end = stopped(child).await;
+    let told: Vec<_> = end.log.iter().filter_map(|line| line["message"].as_str().zip(Some(line))).collect();
+    let told: Vec<_> = told.iter().filter(|(said, _)| said.contains("the receiver of traces")).collect();
+    let messages: Vec<_> = told.iter().map(|(said, _)| said.split("traces ").nth(1).unwrap()).collect();
+    assert_eq!(
+        messages,
+        [
+            "does not take spans; what the queue cannot hold is lost",
+            "refuses spans, which are lost",
+            "takes spans again",
+            "takes spans and has something to say",
+        ],
+        "{told:#?}"
+    );
+    assert_eq!(
+        (&told[1].1["said"], &told[3].1["said"]),
+        (&"too old".into(), &"use gRPC".into()),
+        "{told:#?}"
+    );
 }
 
 /// The median time of 60 answers.

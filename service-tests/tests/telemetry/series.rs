@@ -103,7 +103,7 @@ fn families(metrics: &str) -> BTreeSet<&str> {
     metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
 }
 
-/// OpenMetrics names a counter's family without `_total`, and samples of histograms with endings of their own.
+/// `OpenMetrics` names a counter's family without `_total`, and samples of histograms with endings of their own.
 #[tokio::test]
 async fn no_two_families_have_one_name_for_openmetrics() {
     let world = World::start(&LIMIT, "").await;

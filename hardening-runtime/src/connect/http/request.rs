@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use tracing::{Instrument as _, Span};
 use super::{Client, Error, Kind, Sent};
 use crate::context;
 use crate::layer::tell;
+use crate::telemetry::conventions::{known_method, version_name};
 
 /// A request that is being written.
 #[must_use = "it is sent by `send`"]
@@ -111,7 +112,8 @@ impl RequestBuilder {
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
         if client.limits.seen {
             // The other side's span is a child of this request's.
-            span.in_scope(|| tell(request.headers_mut()));
+            let spanned = !span.is_disabled();
+            span.in_scope(|| tell(request.headers_mut(), spanned));
         }
 
         let own = Instant::now().checked_add(timeout);
@@ -140,7 +142,14 @@ impl RequestBuilder {
                 let too_large = error.downcast_ref::<LengthLimitError>().is_some();
                 fail(if too_large { Kind::TooLarge } else { Kind::Broken }, Sent::Yes, Some(error))
             })?;
-            Ok(Response { status: parts.status, headers: parts.headers, body, request: named.clone() })
+            let request = named.clone();
+            Ok(Response {
+                status: parts.status,
+                version: parts.version,
+                headers: parts.headers,
+                body,
+                request,
+            })
         };
         let answer = async {
             match cut_at {
@@ -163,19 +172,25 @@ impl RequestBuilder {
 
 /// The span of a request, by the semantic conventions of OpenTelemetry for HTTP clients; its address is without the query.
 fn span(method: &Method, uri: &Uri) -> Span {
+    let named = known_method(method);
     let span = tracing::info_span!(
         "http_client",
-        otel.name = method.as_str(),
+        otel.name = named.unwrap_or("HTTP"),
         otel.kind = "client",
         otel.status_code = Empty,
-        http.request.method = method.as_str(),
+        http.request.method = named.unwrap_or("_OTHER"),
+        http.request.method_original = Empty,
         http.response.status_code = Empty,
         server.address = uri.host(),
         server.port = Empty,
         url.full = Empty,
+        network.protocol.version = Empty,
         error.type = Empty,
     );
     if !span.is_disabled() {
+        if named.is_none() {
+            span.record("http.request.method_original", method.as_str());
+        }
         let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         span.record("server.port", u64::from(uri.port_u16().unwrap_or(usual)));
         if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
@@ -204,6 +219,7 @@ fn tell_span(span: &Span, result: &Result<Response, Error>) {
         Ok(answer) => {
             let status = answer.status.as_u16();
             span.record("http.response.status_code", u64::from(status));
+            span.record("network.protocol.version", version_name(answer.version));
             if status >= 400 {
                 span.record("error.type", status.to_string().as_str()).record("otel.status_code", "ERROR");
             }
@@ -218,6 +234,7 @@ fn tell_span(span: &Span, result: &Result<Response, Error>) {
 #[derive(Clone)]
 pub struct Response {
     status: StatusCode,
+    version: Version,
     headers: HeaderMap,
     body: Bytes,
     request: String,

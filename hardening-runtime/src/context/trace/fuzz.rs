@@ -12,15 +12,16 @@ fn traceparent_field() {
         b"00-00000000000000000000000000000000-0000000000000000-01",
     ];
     run("traceparent", seeds, &[b"00-", b"ff-", b"-01", b"-", b"0000000000000000", b"A"], |text| {
-        let Some((id, span, sampled)) = traceparent(text) else { return };
+        let Some((id, span, flags)) = traceparent(text) else { return };
         assert!(id != 0 && span != 0 && text.len() >= 55 && !text.starts_with(b"ff"));
         let known = str::from_utf8(&text[..55]).expect("digits and dashes");
         assert!(known.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f')), "{known}");
         assert_eq!(known[2..53], format!("-{id:032x}-{span:016x}-"), "what was read is what stands there");
-        assert_eq!(known.ends_with(|digit| "13579bdf".contains(digit)), sampled);
+        assert_eq!(known.ends_with(|digit| "13579bdf".contains(digit)), flags.sampled);
+        assert_eq!(known.ends_with(|digit| "2367abef".contains(digit)), flags.random);
         // What goes on is read by the next service.
-        let trace = Trace { id, span, parent: 0, sampled, state: None };
-        assert_eq!(traceparent(trace.parent_of(span).as_bytes()), Some((id, span, sampled)));
+        let trace = Trace { id, span, parent: 0, flags, state: None };
+        assert_eq!(traceparent(trace.parent_of(span).as_bytes()), Some((id, span, flags)));
     });
 }
 

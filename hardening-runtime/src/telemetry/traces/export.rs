@@ -9,8 +9,11 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::otlp::Answer;
 use super::{Counts, Record, otlp};
+use crate::clock;
 use crate::connect::http::Client;
+use crate::once_a_minute::OnceAMinute;
 use crate::settings::{Telemetry, forms};
 
 /// The most spans of one request; the queue's bound where that is smaller.
@@ -36,9 +39,31 @@ pub(crate) struct Exporter {
     /// Who waits for the last span; from then on nothing is waited for.
     asked: Option<oneshot::Sender<()>>,
     counts: Arc<Counts>,
-    /// Whether the last request failed: each change is said once.
-    failing: bool,
+    /// Whether the last spans were not taken, and what was said of that: each change is said once.
+    state: State,
+    /// When it may be said again that its word has changed and nothing else.
+    other_word: OnceAMinute,
 }
+
+/// How the receiver has answered last.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    /// It takes all spans.
+    #[default]
+    Takes,
+    /// It takes all spans, and has something to say.
+    Warns(String),
+    /// It refuses some, and says why.
+    Refuses(String),
+    /// It takes none, or does not answer.
+    Fails,
+}
+
+/// The longest word of a receiver that is told.
+const LONGEST_WORD: usize = 300;
+/// What exports name as their client, as the specification of exporters asks.
+const USER_AGENT: &str =
+    concat!("hardening/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
 
 /// Why a receiver took nothing.
 struct Refused {
@@ -76,9 +101,22 @@ impl Exporter {
         let client = client.build().map_err(|error| error.to_string())?;
         client.speaks(&url)?;
         let fields = forms::fields_of(telemetry.otlp_headers.reveal()).unwrap_or_default();
-        let (every, asked, failing) = (telemetry.export_every, None, false);
+        let (every, asked, state) = (telemetry.export_every, None, State::default());
         let batch = BATCH.min(telemetry.queue as usize);
-        Ok(Self { client, url, fields, resource, every, batch, queue, flushes, asked, counts, failing })
+        Ok(Self {
+            client,
+            url,
+            fields,
+            resource,
+            every,
+            batch,
+            queue,
+            flushes,
+            asked,
+            counts,
+            state,
+            other_word: OnceAMinute::default(),
+        })
     }
 
     /// Sends until nobody has spans any more, or it is dropped.
@@ -140,7 +178,7 @@ impl Exporter {
         let result = loop {
             tried += 1;
             match self.send(body.clone()).await {
-                Ok(rejected) => break Ok(rejected.min(count)),
+                Ok(answer) => break Ok(answer),
                 Err(Refused { again: again @ (Again::Later | Again::After(_)), why })
                     if tried < TRIES && self.asked.is_none() =>
                 {
@@ -157,12 +195,11 @@ impl Exporter {
         };
         let Counts { exported, failed, .. } = &*self.counts;
         match result {
-            Ok(rejected) => {
+            Ok(Answer { rejected, said }) => {
+                let rejected = rejected.min(count);
                 exported.fetch_add(count - rejected, Ordering::Relaxed);
                 failed.fetch_add(rejected, Ordering::Relaxed);
-                if mem::take(&mut self.failing) {
-                    tracing::info!("the receiver of traces takes spans again");
-                }
+                self.answered(rejected, count, &said);
             }
             Err(why) => {
                 failed.fetch_add(count, Ordering::Relaxed);
@@ -171,8 +208,41 @@ impl Exporter {
         }
     }
 
+    /// Says what the receiver says, once for as long as it says the same.
+    fn answered(&mut self, rejected: u64, count: u64, said: &str) {
+        let said = said[..said.floor_char_boundary(LONGEST_WORD)].to_owned();
+        let now = match (rejected, said.is_empty()) {
+            (0, true) => State::Takes,
+            (0, false) => State::Warns(said),
+            _ => State::Refuses(said),
+        };
+        let before = mem::replace(&mut self.state, now);
+        let same = mem::discriminant(&before) == mem::discriminant(&self.state);
+        // Some put into each word how many spans it is about.
+        if before == self.state || same && !self.other_word.is_due(clock::now()) {
+            return;
+        }
+        if rejected == 0 && matches!(before, State::Refuses(_) | State::Fails) {
+            tracing::info!("the receiver of traces takes spans again");
+        }
+        match &self.state {
+            State::Warns(said) => {
+                tracing::warn!(said, "the receiver of traces takes spans and has something to say");
+            }
+            State::Refuses(said) => {
+                tracing::warn!(
+                    said,
+                    rejected,
+                    of = count,
+                    "the receiver of traces refuses spans, which are lost"
+                );
+            }
+            State::Takes | State::Fails => {}
+        }
+    }
+
     fn failed(&mut self, why: &str) {
-        if !mem::replace(&mut self.failing, true) {
+        if mem::replace(&mut self.state, State::Fails) != State::Fails {
             tracing::warn!(
                 why,
                 "the receiver of traces does not take spans; what the queue cannot hold is lost"
@@ -180,9 +250,12 @@ impl Exporter {
         }
     }
 
-    /// Sends once; answers how many spans were not taken.
-    async fn send(&self, body: Vec<u8>) -> Result<u64, Refused> {
+    /// Sends once; answers what the receiver says of spans that it has read.
+    async fn send(&self, body: Vec<u8>) -> Result<Answer, Refused> {
         let mut request = self.client.post(&self.url).header("content-type", "application/x-protobuf");
+        if !self.fields.iter().any(|(name, _)| name == http::header::USER_AGENT) {
+            request = request.header("user-agent", USER_AGENT);
+        }
         for (name, value) in &self.fields {
             request = request.header(name, value);
         }
@@ -195,7 +268,7 @@ impl Exporter {
         })?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(otlp::rejected(answer.bytes()));
+            return Ok(otlp::answer(answer.bytes()));
         }
         // The statuses that the protocol lets one repeat.
         let asked = answer.headers().get(http::header::RETRY_AFTER).and_then(|after| after.to_str().ok());

@@ -4,6 +4,7 @@
 //! which are stable: numbers are never used for something else.
 
 use super::record::{Attribute, Event, Record, Status};
+use crate::telemetry::conventions::SCHEMA;
 
 /// A protobuf message that is being written.
 #[derive(Default)]
@@ -121,7 +122,8 @@ pub(super) fn request(resource: &[u8], records: &[Record]) -> Vec<u8> {
         spans.inner(2, &span(record));
     }
     let mut of_resource = Message::default();
-    of_resource.inner(1, resource).inner(2, &spans.0);
+    spans.bytes(3, SCHEMA.as_bytes());
+    of_resource.inner(1, resource).inner(2, &spans.0).bytes(3, SCHEMA.as_bytes());
     let mut request = Message::default();
     request.inner(1, &of_resource.0);
     request.0
@@ -129,6 +131,7 @@ pub(super) fn request(resource: &[u8], records: &[Record]) -> Vec<u8> {
 
 fn span(record: &Record) -> Vec<u8> {
     const SAMPLED: u32 = 1;
+    const RANDOM: u32 = 1 << 1;
     const KNOWS_WHETHER_REMOTE: u32 = 1 << 8;
     const REMOTE: u32 = 1 << 9;
     let mut message = Message::default();
@@ -155,7 +158,8 @@ fn span(record: &Record) -> Vec<u8> {
         Status::Error(why) => drop(status.bytes(2, why.as_bytes()).number(3, 2)),
     }
     let remote = if record.remote_parent { REMOTE } else { 0 };
-    message.inner(15, &status.0).fixed32(16, SAMPLED | KNOWS_WHETHER_REMOTE | remote);
+    let random = if record.random { RANDOM } else { 0 };
+    message.inner(15, &status.0).fixed32(16, SAMPLED | KNOWS_WHETHER_REMOTE | remote | random);
     message.0
 }
 
@@ -168,13 +172,22 @@ fn happened(event: &Event) -> Vec<u8> {
     message.0
 }
 
-/// How many spans an `ExportTraceServiceResponse` says were not taken; 0 for what cannot be read.
-pub(super) fn rejected(response: &[u8]) -> u64 {
-    field(response, 1)
-        .and_then(Part::bytes)
-        .and_then(|partial| field(partial, 1))
-        .and_then(Part::number)
-        .unwrap_or(0)
+/// What a receiver says of spans that it has read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// How many it does not take.
+    pub(super) rejected: u64,
+    /// Why, or what else it wants to be known; empty for nothing.
+    pub(super) said: String,
+}
+
+/// What an `ExportTraceServiceResponse` says; nothing for what cannot be read.
+pub(super) fn answer(response: &[u8]) -> Answer {
+    let Some(partial) = field(response, 1).and_then(Part::bytes) else { return Answer::default() };
+    let rejected = field(partial, 1).and_then(Part::number).unwrap_or(0);
+    let said = field(partial, 2).and_then(Part::bytes).map(String::from_utf8_lossy).unwrap_or_default();
+    // The number has a sign; what is below zero says nothing.
+    Answer { rejected: if rejected > i64::MAX as u64 { 0 } else { rejected }, said: said.into_owned() }
 }
 
 enum Part<'a> {
@@ -251,9 +264,13 @@ mod tests {
         partial.bytes(2, b"too old").number(1, 300);
         let mut response = Message::default();
         response.inner(1, &partial.0);
-        assert_eq!(rejected(&response.0), 300);
-        for garbage in [&b""[..], b"\x0a", b"\x0a\x7f", b"<html>", &[0xff; 40]] {
-            assert_eq!(rejected(garbage), 0);
+        assert_eq!(answer(&response.0), Answer { rejected: 300, said: "too old".to_owned() });
+        let mut below = Message::default();
+        below.number(1, u64::MAX);
+        let mut response = Message::default();
+        response.inner(1, &below.0);
+        for nothing in [&b""[..], b"\x0a", b"\x0a\x7f", b"<html>", &[0xff; 40], &response.0] {
+            assert_eq!(answer(nothing), Answer::default());
         }
     }
 }

@@ -78,6 +78,8 @@ pub(crate) struct Record {
     pub(crate) parent: u64,
     /// Whether the parent is of another process.
     pub(crate) remote_parent: bool,
+    /// Whether the trace's id is random.
+    pub(crate) random: bool,
     pub(crate) state: Option<Arc<str>>,
     pub(crate) name: Cow<'static, str>,
     pub(crate) kind: Kind,

@@ -29,7 +29,7 @@ const MACHINERY: [&str; 6] = ["h2", "hyper", "hyper_util", "rustls", "tokio_util
 pub(crate) struct Place {
     pub(crate) trace: u128,
     pub(crate) span: u64,
-    pub(crate) sampled: bool,
+    pub(crate) flags: trace::Flags,
     pub(crate) state: Option<Arc<str>>,
 }
 
@@ -94,21 +94,22 @@ where
             let request = context::current()?;
             let trace = request.trace.as_ref()?;
             let state = trace.state.clone();
-            Some(Place { trace: trace.id, span: trace.span, sampled: trace.sampled, state })
+            Some(Place { trace: trace.id, span: trace.span, flags: trace.flags, state })
         });
         let (place, parent) = if let Some(around) = around {
             let parent = around.span;
             (Place { span: trace::new_span(), ..around }, parent)
         } else {
-            let begun = trace::Trace::new(false);
-            let sampled = self.traces.samples(begun.id);
-            (Place { trace: begun.id, span: begun.span, sampled, state: None }, 0)
+            let mut begun = trace::Trace::new(false);
+            begun.flags.sampled = self.traces.samples(begun.id);
+            (Place { trace: begun.id, span: begun.span, flags: begun.flags, state: None }, 0)
         };
-        if place.sampled {
+        if place.flags.sampled {
             let mut record = Record {
                 trace: place.trace,
                 span: place.span,
                 parent,
+                random: place.flags.random,
                 state: place.state.clone(),
                 name: Cow::Borrowed(attributes.metadata().name()),
                 began: nanos(since_1970()),
@@ -216,7 +217,7 @@ fn text(record: &mut Record, name: &'static str, text: &str) {
         ("otel.status_code", "OK" | "ok") => record.status = Status::Ok,
         ("otel.status_code", "ERROR" | "error") => fail(record, ""),
         ("otel.status_message", message) => fail(record, message),
-        ("outcome", outcome) => {
+        ("hardening.outcome", outcome) => {
             if FAILED.contains(&outcome) {
                 fail(record, outcome);
                 record.set("error.type", outcome);
