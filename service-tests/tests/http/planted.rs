@@ -116,6 +116,7 @@ impl Around {
             let fields = [
                 (credential.0, credential.1.as_str()),
                 ("cookie", "session=planted-in-a-cookie"),
+                ("user-agent", "bot/1 (token=planted-in-an-agent)"),
                 ("content-type", "application/json"),
                 ("tracestate", "vendor=1"),
             ];
@@ -245,10 +246,8 @@ async fn planted_secrets_are_in_no_channel_of_any_part() {
 
         let told = |of: &str| !around.told.of(of).is_empty();
         until("errors are told", || async { told("route /panic") && told("planted_app::call") }).await;
-        until("spans have come", || async {
-            around.receiver.received().raw.contains("/shop.v1.Prices/Feed")
-        })
-        .await;
+        until("spans have come", || async { around.receiver.received().raw.contains("shop.v1.Prices/Feed") })
+            .await;
         let end = stopped(child).await;
         assert_eq!(end.code, Some(0), "{end:?}");
 
