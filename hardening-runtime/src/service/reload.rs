@@ -219,9 +219,11 @@ impl Reloader {
 
     fn name_what_waits(&self, loaded: &Loaded) {
         let (now, then) = (&loaded.settings, &self.started_with);
-        for (section, changed) in
-            [("task", now.tasks != then.tasks), ("secrets", now.secrets != then.secrets)]
-        {
+        for (section, changed) in [
+            ("task", now.tasks != then.tasks),
+            ("route", now.routes != then.routes),
+            ("secrets", now.secrets != then.secrets),
+        ] {
             if changed {
                 tracing::warn!(section, "what changed in this section comes into force with the next start");
             }
