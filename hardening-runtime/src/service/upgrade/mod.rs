@@ -145,10 +145,11 @@ impl Upgrades {
     /// Writes them.
     pub(crate) fn render(&self, out: &mut String) {
         let open = self.by_route();
-        let told = "Connections on which another protocol is spoken now, by that and by the route that agreed to it.";
+        let told = "Connections on which another protocol is spoken now.";
         let mut family = Family::gauge(out, "http_upgraded_connections", told);
-        for (protocol, route, count) in &open {
-            family.sample(&[("protocol", protocol.name()), ("route", route)], count);
+        for protocol in Protocol::ALL {
+            let of_it = open.iter().filter(|(spoken, ..)| *spoken == protocol);
+            family.sample(&[("protocol", protocol.name())], of_it.map(|(.., count)| count).sum::<u64>());
         }
         let told = "Upgraded connections by how they ended.";
         let mut family = Family::counter(out, "http_upgraded_connections_ended_total", told);
