@@ -72,7 +72,7 @@ impl Drop for Lifetime {
 }
 
 /// Completes once the service that the current request belongs to is about to stop: when it was told to, before it stops to
-/// accept requests. For handlers that would go on for ever otherwise: event streams, WebSockets, requests that wait for news.
+/// accept requests. For handlers that would go on for ever otherwise: event streams, sockets, requests that wait for news.
 ///
 /// The request is that of the task in which this is called, whoever waits for it then: call it in the handler, and move what it
 /// gives into the stream or the task. Called outside of requests, it completes once any service of this process that runs now
@@ -150,6 +150,13 @@ mod tests {
     use super::*;
     use crate::context::scope;
 
+    /// What a request of this service would wait for.
+    async fn of(lifetime: &Lifetime) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut draining = None;
+        scope(request(lifetime), None, async { draining = Some(super::draining()) }).await;
+        Box::pin(draining.expect("made"))
+    }
+
     fn request(lifetime: &Lifetime) -> Arc<Request> {
         Arc::new(Request { service: lifetime.number(), ..Request::default() })
     }
@@ -157,8 +164,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_hears_of_its_own_service_wherever_it_waits() {
         let (one, other) = (Lifetime::begin(), Lifetime::begin());
-        let of_one = scope(request(&one), None, async { draining() }).await;
-        let waits = tokio::spawn(of_one);
+        let waits = tokio::spawn(of(&one).await);
         other.drain();
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!waits.is_finished());
@@ -166,7 +172,7 @@ mod tests {
         waits.await.expect("it completes");
         // Who asks later hears of it at once, and so does who asks of one that is gone.
         scope(request(&one), None, async { draining().await }).await;
-        let of_one = scope(request(&one), None, async { draining() }).await;
+        let of_one = of(&one).await;
         drop(one);
         of_one.await;
     }

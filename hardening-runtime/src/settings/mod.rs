@@ -118,7 +118,7 @@ pub struct Http {
     pub request_timeout: Duration,
     /// Concurrent HTTP/2 streams of one connection.
     pub http2_streams: u32,
-    /// Whether WebSockets may be opened over HTTP/2.
+    /// Whether a `WebSocket` may be opened over HTTP/2.
     pub http2_websockets: bool,
     /// Upgraded connections at once.
     pub upgraded_connections: u32,

@@ -32,7 +32,7 @@ const KEYS: [&str; 7] = [
 ///     .body_timeout(Duration::from_secs(60))
 ///     .request_timeout(Duration::from_secs(60));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct RouteLimits {
     pub(crate) body_limit: Option<u64>,
@@ -40,6 +40,7 @@ pub struct RouteLimits {
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     /// `Some(None)` for no limit.
+    #[expect(clippy::option_option, reason = "what is not set is not the same as no limit")]
     pub(crate) rate_limit: Option<Option<Rate>>,
     pub(crate) rate_limit_burst: Option<u32>,
     pub(crate) priority: Option<Priority>,
@@ -102,7 +103,7 @@ impl RouteLimits {
 
     /// What is set, by its key, as it would be written.
     pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
-        let time = |time: Duration| show(time).to_string();
+        let time = |time: Duration| show(time);
         let all = [
             ("body_limit", self.body_limit.map(|bytes| forms::show_bytes(&bytes))),
             ("body_timeout", self.body_timeout.map(time)),
@@ -134,7 +135,7 @@ pub(super) fn known(pattern: &str) -> Result<(), String> {
 pub(super) fn set(routes: &mut Vec<Route>, pattern: &str, key: &str, value: &Value) -> Result<(), String> {
     known(pattern)?;
     let before = routes.iter().find(|route| route.pattern == pattern);
-    let mut limits = before.map_or_else(RouteLimits::new, |route| route.limits.clone());
+    let mut limits = before.map_or_else(RouteLimits::new, |route| route.limits);
     match key {
         "body_limit" => limits.body_limit = Some(forms::bytes(value)?),
         "body_timeout" => limits.body_timeout = Some(forms::duration(value)?),
@@ -175,9 +176,9 @@ mod tests {
         assert_eq!(route.limits.body_limit, Some(300 << 20));
         assert_eq!((route.limits.rate_limit, route.limits.priority), (Some(None), Some(Priority::Low)));
         let declared = RouteLimits::new().body_limit(7).rate_limit(5, Duration::from_secs(1));
-        let both = declared.clone().under(route.limits.clone());
+        let both = declared.under(route.limits);
         assert_eq!(both, route.limits);
-        assert_eq!(declared.clone().under(RouteLimits::new()), declared);
+        assert_eq!(declared.under(RouteLimits::new()), declared);
         assert_eq!(declared.shown(), [("body_limit", "7B".to_owned()), ("rate_limit", "5/s".to_owned())]);
     }
 

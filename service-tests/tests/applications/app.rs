@@ -29,7 +29,7 @@ fn limits(setup: &mut Setup) {
     setup.route("/download", RouteLimits::new().write_timeout(Duration::from_secs(20)));
     setup.route(
         "/assets/*",
-        RouteLimits::new().rate_limit(200, Duration::from_secs(60)).priority(Priority::Low),
+        RouteLimits::new().rate_limit(200, Duration::from_mins(1)).priority(Priority::Low),
     );
 }
 

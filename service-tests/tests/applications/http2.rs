@@ -1,4 +1,4 @@
-//! WebSockets over HTTP/2 (RFC 8441).
+//! Sockets over HTTP/2 (RFC 8441).
 
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Empty;

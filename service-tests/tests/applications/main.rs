@@ -1,4 +1,4 @@
-//! What axum applications do, on a running service: WebSockets, uploads, downloads, streams, static files.
+//! What axum applications do, on a running service: sockets, uploads, downloads, streams, static files.
 
 mod app;
 mod bounds;

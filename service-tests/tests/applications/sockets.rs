@@ -1,4 +1,4 @@
-//! What WebSockets say.
+//! What is said on sockets.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn messages_of_every_kind_and_size_come_back() {
     }
     socket.send(Message::Ping("alive".into())).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::Pong("alive".into()));
-    assert_eq!(sample(&running, "http_upgraded_connections{protocol=\"websocket\"}").await, Some(1.0));
+    assert_eq!(sample(&running, "http_upgraded_connections{protocol=\"websocket\"}").await, Some(1));
     // It lasts beyond the deadline of the request.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     socket.send(Message::text("still here")).await.unwrap();
@@ -30,12 +30,12 @@ async fn messages_of_every_kind_and_size_come_back() {
     while socket.next().await.is_some() {}
     let ended = "http_upgraded_connections_ended_total{protocol=\"websocket\",end=\"ended\"}";
     for _ in 0..100 {
-        if sample(&running, ended).await == Some(1.0) {
+        if sample(&running, ended).await == Some(1) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(sample(&running, ended).await, Some(1.0));
+    assert_eq!(sample(&running, ended).await, Some(1));
     assert!(running.shutdown().await.is_clean());
 }
 
@@ -83,12 +83,12 @@ async fn what_is_no_websocket_or_is_refused_is_answered() {
     assert_eq!(refused.status(), 403);
     let Err(Error::Http(other)) = try_open(running.addr, "/hello").await else { panic!("no answer") };
     assert_eq!(other.status(), 200, "a handler that takes no notice");
-    assert_eq!(running_open(&running).await, 0.0);
+    assert_eq!(open_now(&running).await, Some(0));
     assert!(running.shutdown().await.is_clean());
 }
 
-async fn running_open(running: &hardening::Running) -> f64 {
-    sample(running, "http_upgraded_connections{protocol=\"websocket\"}").await.unwrap_or(0.0)
+async fn open_now(running: &hardening::Running) -> Option<u64> {
+    sample(running, "http_upgraded_connections{protocol=\"websocket\"}").await
 }
 
 #[tokio::test]

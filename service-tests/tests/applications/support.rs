@@ -51,7 +51,7 @@ where
 }
 
 /// The value of one sample.
-pub(crate) async fn sample(running: &Running, name: &str) -> Option<f64> {
+pub(crate) async fn sample(running: &Running, name: &str) -> Option<u64> {
     let metrics = client::get(running.admin_addr, "/metrics").await;
     let line =
         metrics.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));

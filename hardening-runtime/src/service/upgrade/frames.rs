@@ -94,11 +94,11 @@ mod tests {
         match length {
             0..126 => frame.push(mask | length as u8),
             126..65_536 => {
-                frame.push(mask | 126);
+                frame.push(mask | 0x7E);
                 frame.extend((length as u16).to_be_bytes());
             }
             _ => {
-                frame.push(mask | 127);
+                frame.push(mask | 0x7F);
                 frame.extend((length as u64).to_be_bytes());
             }
         }

@@ -1,4 +1,4 @@
-//! Upgraded connections: WebSockets, and whatever else a handler speaks on its client's connection.
+//! Upgraded connections: `WebSocket`, and whatever else a handler speaks on its client's connection.
 //!
 //! A request that asks for another protocol is handed to its handler with an upgrade of our own making. Once the handler has
 //! agreed, bytes are passed on between the two, so that we know when nothing passes, where a frame ends, and what still
