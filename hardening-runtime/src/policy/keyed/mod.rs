@@ -1,6 +1,6 @@
 //! What each key has, in bounded memory.
 //!
-//! A [`Table`] holds one value for each key. A key without a value gets one as long as there is room; when there is none, the
+//! A `Table` holds one value for each key. A key without a value gets one as long as there is room; when there is none, the
 //! keys that are idle leave theirs, which changes no decision. Beyond that, keys share the values of *buckets*: those of one
 //! caller's network a few, other networks others. Near the bound a caller who has brought in many keys brings in no more, so
 //! that there is room for those who come next.
