@@ -147,8 +147,11 @@ async fn gap_06_a_call_is_one_span_and_each_attempt_a_child_of_it() {
     let heard = Heard::default();
     let _heard = heard.listens();
     check("GAP-06", said(&gap_06(Script::new("F")).await), "B");
-    let attempt = |number, parent| ("attempt", Some(parent), format!("number={number} outcome=failure "));
-    let call = |name, attempts| (name, None, format!("outcome=fallback attempts={attempts} "));
+    let attempt = |number, parent| {
+        ("attempt", Some(parent), format!("hardening.attempt={number} hardening.outcome=failure "))
+    };
+    let call =
+        |name, attempts| (name, None, format!("hardening.outcome=fallback hardening.attempts={attempts} "));
     check(
         "GAP-06",
         heard.spans(),

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!([1, 1, 1, 1].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue, Entry::Full]);
         assert_eq!([2, 2].map(enter), [Entry::Entered, Entry::Entered]);
         assert_eq!(keyed.occupancy(), (2, 4, 1));
-        // Neither is idle, so further keys get what is shared: one of two, by their hash.
+        // Neither is idle, so further keys get what is shared.
         assert_eq!([3, 5, 7].map(enter), [Entry::Entered, Entry::Entered, Entry::Queue]);
         assert_eq!(keyed.occupancy(), (2, 6, 2));
     }

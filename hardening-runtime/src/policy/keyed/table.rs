@@ -66,7 +66,7 @@ pub(crate) struct Place {
 }
 
 impl<V: Value> Table<V> {
-    /// Room for `max` keys, and for `most_buckets` buckets; a small table has as many as keys.
+    /// Room for `max` keys, and for `most_buckets` buckets; a small table has one.
     pub(crate) fn new(max: u32, most_buckets: u32) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -233,9 +233,7 @@ impl<V: Value> Table<V> {
 
     /// The key of the bucket in which a key is.
     fn bucket(&self, owner: Option<Owner>, key: u64) -> u64 {
-        // A small table is for keys that the program chooses: what it bounds is no larger than twice that.
-        let max = self.max() as u64;
-        let count = if max < SHARED_FROM { max.max(1) } else { self.most_buckets.into() };
+        let count = if (self.max() as u64) < SHARED_FROM { 1 } else { self.most_buckets.into() };
         hash_key(&("bucket", bucket(owner, key, count)))
     }
 
