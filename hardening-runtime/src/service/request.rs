@@ -167,8 +167,9 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
         Some(auth) if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             auth.challenge(headers);
         }
-        // Credentials that nobody here takes are not asked for.
+        // Credentials that nobody here takes are not asked for; the console takes its token.
         None if status == StatusCode::UNAUTHORIZED
+            && account.surface == Surface::Public
             && headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == "Bearer") =>
         {
             headers.remove(header::WWW_AUTHENTICATE);
