@@ -180,7 +180,7 @@ impl Account {
     pub(crate) fn is_of(&mut self, route: Arc<OfRoute>) {
         let settings = &self.server.settings.http;
         self.deadline = self.began.saturating_add(nanos(OfRoute::request_timeout(Some(&route), settings)));
-        self.conn.client_may_pause(route.limits.write_timeout.filter(|_| self.surface == Surface::Public));
+        self.conn.client_may_pause(route.limits.write_timeout);
         self.route = Some(route);
     }
 

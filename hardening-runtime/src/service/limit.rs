@@ -15,7 +15,7 @@ use super::unlisted::UnlistedWarning;
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
 use crate::retry_after;
-use crate::settings::Http;
+use crate::settings::{Http, RouteLimits};
 use crate::telemetry::text::Family;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -46,13 +46,7 @@ pub(super) fn check(http: &Http) -> Result<(), String> {
         ("principal_rate_limit", http.principal_rate_limit, None),
         ("tenant_rate_limit", http.tenant_rate_limit, None),
     ] {
-        let Some(rate) = rate else { continue };
-        let spec = RateLimitSpec { burst: Some(burst.unwrap_or(rate.count)), ..RateLimitSpec::new(rate) };
-        let wrong = rules::check(&CallSpec::NONE.with_rate_limited(spec), &|_, _| true);
-        if let Some(wrong) = wrong.into_iter().find(|wrong| wrong.severity == Severity::Error) {
-            let key = if wrong.key == "burst" && burst.is_some() { "rate_limit_burst" } else { setting };
-            return Err(format!("`http.{key}`: {}", wrong.message));
-        }
+        kept(setting, rate, burst).map_err(|(key, why)| format!("`http.{key}`: {why}"))?;
     }
     Ok(())
 }
@@ -63,16 +57,23 @@ pub(super) fn check(http: &Http) -> Result<(), String> {
 /// With the route and the key that is out of bounds, and the bound.
 pub(super) fn check_routes(routes: &RouteTable) -> Result<(), String> {
     for route in routes.iter() {
-        let Some(Some(rate)) = route.limits.rate_limit else { continue };
-        let burst = route.limits.rate_limit_burst;
-        let spec = RateLimitSpec { burst: Some(burst.unwrap_or(rate.count)), ..RateLimitSpec::new(rate) };
-        let wrong = rules::check(&CallSpec::NONE.with_rate_limited(spec), &|_, _| true);
-        if let Some(wrong) = wrong.into_iter().find(|wrong| wrong.severity == Severity::Error) {
-            let key = if wrong.key == "burst" && burst.is_some() { "rate_limit_burst" } else { "rate_limit" };
-            return Err(format!("the limits of the route `{}`: `{key}`: {}", route.pattern, wrong.message));
-        }
+        let RouteLimits { rate_limit, rate_limit_burst, .. } = route.limits;
+        kept("rate_limit", rate_limit.flatten(), rate_limit_burst)
+            .map_err(|(key, why)| format!("the limits of the route `{}`: `{key}`: {why}", route.pattern))?;
     }
     Ok(())
+}
+
+/// Whether a limit of these numbers can be kept; the key that is out of bounds where it cannot, and the bound.
+fn kept(setting: &'static str, rate: Option<Rate>, burst: Option<u32>) -> Result<(), (&'static str, String)> {
+    let Some(rate) = rate else { return Ok(()) };
+    let spec = RateLimitSpec { burst: Some(burst.unwrap_or(rate.count)), ..RateLimitSpec::new(rate) };
+    let wrong = rules::check(&CallSpec::NONE.with_rate_limited(spec), &|_, _| true);
+    match wrong.into_iter().find(|wrong| wrong.severity == Severity::Error) {
+        Some(wrong) if wrong.key == "burst" && burst.is_some() => Err(("rate_limit_burst", wrong.message)),
+        Some(wrong) => Err((setting, wrong.message)),
+        None => Ok(()),
+    }
 }
 
 /// Every limit of a service.

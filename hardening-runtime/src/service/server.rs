@@ -98,6 +98,8 @@ pub(crate) struct Parts {
     pub(crate) priorities: Vec<(String, Priority)>,
     /// Limits of single routes.
     pub(crate) routes: RouteTable,
+    /// What requests are called for which axum has no name.
+    pub(crate) mounts: Mounts,
     pub(crate) secrets: Vec<Arc<Known>>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) seats: Seats,
@@ -136,11 +138,11 @@ impl Server {
             alerts,
             priorities,
             routes: of_routes,
+            mounts,
             secrets,
             pools,
             seats,
         } = parts;
-        let mounts = Mounts::of_router(&app.http);
         let (router, routes) = route::prepared(app.http);
         let (grpc, methods) = app.grpc.map(grpc::prepared).unzip();
         let methods = methods.unwrap_or(0);

@@ -311,6 +311,7 @@ impl Service {
             alerts,
             priorities,
             routes,
+            mounts,
             secrets,
             pools,
             seats,
