@@ -132,6 +132,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         count
     }
 
+    /// Reads until these bytes have come.
+    pub async fn until(&mut self, end: &[u8]) {
+        let mut read = Vec::new();
+        while !read.ends_with(end) {
+            read.push(timeout(PATIENCE, self.0.read_u8()).await.expect("in time").expect("a byte"));
+        }
+    }
+
     /// Everything that still comes until the connection ends.
     pub async fn rest(&mut self) -> String {
         let mut rest = Vec::new();

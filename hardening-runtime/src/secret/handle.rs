@@ -85,7 +85,7 @@ impl Known {
     /// `secret` comes into force: it is kept out of texts until another does, or nobody has a handle of it.
     pub(super) fn in_force(&self, secret: Secret<String>) -> Arc<Secret<String>> {
         let pin = redact::pin(secret.expose());
-        *self.pin.lock().unwrap_or_else(PoisonError::into_inner) = Some(pin);
+        *self.pin.lock().unwrap_or_else(PoisonError::into_inner) = pin;
         Arc::new(secret)
     }
 

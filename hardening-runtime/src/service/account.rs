@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use self::called::Grpc;
 use super::auth::Caller;
-use super::body::Ending;
+use super::body::{Ending, HTTP2_PIECE, PIECE};
 #[cfg(feature = "alerts")]
 use super::excuse;
 use super::grpc;
@@ -60,8 +60,6 @@ pub(crate) struct Account {
     /// Whether it asks for health: no shutdown waits for it, and its connection is idle all the same.
     watches: bool,
     open: bool,
-    /// Whether the connection knows that the client must take some of the answer.
-    must_take: bool,
     /// What its head says.
     said: Said,
     /// Who asks, and by which id.
@@ -104,7 +102,7 @@ impl Account {
         client: Option<IpAddr>,
     ) -> Box<Self> {
         let began = clock::now();
-        conn.request_began();
+        conn.request_began(began);
         if surface == Surface::Public {
             server.stats.began();
         }
@@ -127,7 +125,6 @@ impl Account {
             grpc: Grpc::of(server, parts, said),
             watches: false,
             open: true,
-            must_take: false,
             said,
             request: Arc::new(context::Request {
                 id: request_id::of(&parts.headers, said, began),
@@ -264,18 +261,10 @@ impl Account {
         }
     }
 
-    /// Whether the client must take some of the answer before there is more.
-    fn takes(&mut self, must: bool) {
-        // On HTTP/1 the socket shows what the client takes.
-        if self.conn.is_http2() && (must || self.must_take) {
-            self.conn.client_must_take(must, self.must_take);
-            self.must_take = must;
-        }
-    }
-
     /// Its answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
+        self.conn.request_answered();
         #[cfg(feature = "alerts")]
         if status == StatusCode::GATEWAY_TIMEOUT {
             let lowered = self.time == Time::Lowered;
@@ -304,7 +293,6 @@ impl Account {
         if !std::mem::take(&mut self.open) {
             return;
         }
-        self.takes(false);
         let now = clock::now();
         let took = Duration::from_nanos(now.saturating_sub(self.began));
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
@@ -370,7 +358,7 @@ impl Account {
         if self.server.settings.log.access {
             self.write(route, status, code, took, bytes, whole);
         }
-        self.conn.request_ended(now, self.watches);
+        self.conn.request_ended(now, self.status.is_some(), self.watches);
     }
 }
 
@@ -408,8 +396,13 @@ impl Ending for Box<Account> {
         self.told(trailers);
     }
 
-    fn client_must_take(&mut self, must: bool) {
-        self.takes(must);
+    fn pace(&self) -> (usize, Duration) {
+        let piece = if self.conn.is_http2() { HTTP2_PIECE } else { PIECE };
+        (piece, OfRoute::write_timeout(self.route.as_deref(), &self.server.settings.http))
+    }
+
+    fn moved(&self, now: Nanos) {
+        self.conn.moved(now);
     }
 
     fn ended(&mut self, bytes: u64, whole: bool) {

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::panics::{self, Place};
 use super::spec::BoxError;
+use super::streams;
 use crate::clock::{self, NEVER, Nanos};
 use crate::context;
 use crate::policy::idempotency::Digest;
@@ -61,11 +63,14 @@ impl BodyFate {
         self.awaited.store(NEVER, Ordering::Relaxed);
     }
 
+    /// Whether somebody waits for more of it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed) == NEVER
+    }
+
     /// More of it has come, or its end.
     pub(super) fn came(&self, now: Nanos) {
-        if self.awaited.load(Ordering::Relaxed) == NEVER {
-            self.awaited.store(now, Ordering::Relaxed);
-        }
+        self.awaited.store(now, Ordering::Relaxed);
     }
 
     /// Until when somebody waited for it last.
@@ -91,6 +96,9 @@ pub(crate) trait Fated: Send + Sync + 'static {
 
     /// What learns of the body's bytes.
     fn digest(&self) -> Option<&Digest>;
+
+    /// Some of it has come, for which somebody had waited.
+    fn moved(&self, now: Nanos);
 }
 
 /// A frame of fewer bytes is copied to those before it: it may be all that was read into memory of many times its size, which it
@@ -145,7 +153,12 @@ where
         let fate = self.live.fate();
         match polled {
             Poll::Pending => fate.awaits(),
-            Poll::Ready(_) => fate.came(clock::now()),
+            Poll::Ready(_) if fate.is_awaited() => {
+                let now = clock::now();
+                fate.came(now);
+                self.live.moved(now);
+            }
+            Poll::Ready(_) => {}
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -189,7 +202,10 @@ where
 
 /// An answer is handed to the connection in pieces of at most this many bytes, so that it counts as being
 /// answered until the client has taken all but the last.
-const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// The same over HTTP/2, where a piece may stay in memory until the client has room for it: as much as is sent at once.
+pub(super) const HTTP2_PIECE: usize = 16 * 1024;
 
 /// What learns how an answer comes along.
 pub(crate) trait Ending: Send + 'static {
@@ -205,9 +221,11 @@ pub(crate) trait Ending: Send + 'static {
     /// The answer broke off, and why.
     fn broke(&self, error: &axum::Error);
 
-    /// The connection has a piece, or the head, and asks for more once the client has room for it (`true`); or it
-    /// has asked (`false`).
-    fn client_must_take(&mut self, must: bool);
+    /// How many bytes of it are handed over at once at most, and how long its client may take nothing of what was.
+    fn pace(&self) -> (usize, Duration);
+
+    /// A part of it was handed over, and more is to come.
+    fn moved(&self, now: Nanos);
 
     /// Called once, when the last byte was handed to the connection (`whole`) or the answer was dropped before.
     fn ended(&mut self, bytes: u64, whole: bool);
@@ -219,18 +237,22 @@ pub(crate) struct Counted<E: Ending> {
     /// What of the last frame was not yet handed over.
     rest: Bytes,
     bytes: u64,
+    piece: usize,
+    longest: Duration,
     ending: Option<E>,
 }
 
 impl<E: Ending> Counted<E> {
-    pub(crate) fn new(inner: Body, mut ending: E) -> Self {
-        ending.client_must_take(true);
-        Self { inner, rest: Bytes::new(), bytes: 0, ending: Some(ending) }
+    pub(crate) fn new(inner: Body, ending: E) -> Self {
+        let (piece, longest) = ending.pace();
+        Self { inner, rest: Bytes::new(), bytes: 0, piece, longest, ending: Some(ending) }
     }
 
-    fn client_must_take(&mut self, must: bool) {
-        if let Some(ending) = &mut self.ending {
-            ending.client_must_take(must);
+    /// A part of it is handed over.
+    fn handed_over(&self) {
+        streams::waits_for_its_client(self.longest);
+        if let Some(ending) = &self.ending {
+            ending.moved(clock::now());
         }
     }
 
@@ -247,12 +269,12 @@ impl<E: Ending> Counted<E> {
 
     /// The next piece of what is at hand.
     fn piece(&mut self) -> Frame<Bytes> {
-        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        let piece = self.rest.split_to(self.rest.len().min(self.piece));
         self.bytes += piece.len() as u64;
         if self.rest.is_empty() && self.inner.is_end_stream() {
             self.end(true);
         }
-        self.client_must_take(true);
+        self.handed_over();
         Frame::data(piece)
     }
 
@@ -271,7 +293,7 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.client_must_take(false);
+        streams::waits_for_its_handler();
         if !self.rest.is_empty() {
             return Poll::Ready(Some(Ok(self.piece())));
         }
@@ -288,7 +310,7 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
                     if self.inner.is_end_stream() {
                         self.end(true);
                     }
-                    self.client_must_take(true);
+                    self.handed_over();
                     Some(Ok(frame))
                 }
             },

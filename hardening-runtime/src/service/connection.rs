@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
@@ -22,6 +22,7 @@ use super::said::Said;
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
+use super::streams::Streams;
 use super::tls::{Over, Validity};
 use super::upgrade::End;
 use super::wire::{Conn, Waiting, Wire};
@@ -41,8 +42,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const HTTP2_ROOM: usize = 256 << 10;
 
 /// What hyper is told, once for all connections.
-pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+pub(crate) fn builder(http: &Http) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams);
     // Head and URI are judged by our own limits, which answer with a problem; this bounds what is buffered for it.
     let head = http.header_limit.saturating_add(http.uri_limit).saturating_add(8192);
     let head = usize::try_from(head).unwrap_or(usize::MAX);
@@ -64,7 +65,7 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<TokioExecutor> {
 pub(crate) async fn serve(
     server: Arc<Server>,
     surface: Surface,
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     conn: Arc<Conn>,
     slot: &Slot,
     mut validity: Option<Validity>,
@@ -72,11 +73,16 @@ pub(crate) async fn serve(
     slot.speaks(&conn);
     let mut spoken = speak(&server, surface, &builder, &conn, slot, &mut validity).await;
     if let Some(upgraded) = conn.upgraded() {
-        let over = async {
-            over(&mut validity).await;
+        let asked = async {
+            tokio::select! {
+                _ = over(&mut validity) => End::Old,
+                () = slot.displaced() => End::Displaced,
+            }
         };
-        if upgraded.run(&server, over).await == End::Stalled {
-            spoken = Spoken::Deaf;
+        match upgraded.run(&server, &conn, asked).await {
+            End::Stalled => spoken = Spoken::Deaf,
+            End::Displaced => spoken = Spoken::Displaced,
+            _ => {}
         }
     }
     let linger = match spoken {
@@ -120,7 +126,7 @@ pub(crate) async fn turn_away(server: Arc<Server>, surface: Surface, conn: Conn)
 async fn speak(
     server: &Arc<Server>,
     surface: Surface,
-    builder: &auto::Builder<TokioExecutor>,
+    builder: &auto::Builder<Streams>,
     conn: &Arc<Conn>,
     slot: &Slot,
     validity: &mut Option<Validity>,
@@ -273,7 +279,7 @@ impl Limits {
             // The last answer is still on its way.
             Some((Waiting::Next, _)) if stalled.is_some() => (NEVER, Judged::Over),
             Some((Waiting::Next, since)) => (since.saturating_add(self.idle), Judged::Over),
-            None => (NEVER, Judged::Over),
+            Some((Waiting::More, _)) | None => (NEVER, Judged::Over),
         };
         if now >= stalls {
             return Judged::Deaf;

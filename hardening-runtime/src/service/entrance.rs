@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::Id;
@@ -14,6 +13,7 @@ use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
 use super::socket::Socket;
+use super::streams::Streams;
 use super::wire::Conn;
 use super::{client, connection, proxy};
 use crate::settings::ProxyProtocol;
@@ -39,7 +39,7 @@ pub(super) fn may_introduce(server: &Server, peer: Peer) -> bool {
 pub(super) fn one(
     server: &Arc<Server>,
     surface: Surface,
-    builder: &Arc<auto::Builder<TokioExecutor>>,
+    builder: &Arc<auto::Builder<Streams>>,
     stream: Stream,
     peer: Peer,
     slot: Arc<Slot>,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
@@ -27,7 +26,8 @@ use super::places::{Places, Verdict};
 use super::server::{Server, Surface};
 use super::shutdown::Stage;
 use super::slot::Slot;
-use super::socket::{Socket, gives_up_after};
+use super::socket::{Socket, gives_up_after, holds_little};
+use super::streams::Streams;
 #[cfg(unix)]
 use super::unix::FileListener;
 use super::wire::Conn;
@@ -50,10 +50,12 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// See [`gives_up_after`].
-    fn gives_up_after(&self, untaken: Duration) {
+    /// Bounds what the system holds of answers, and for how long.
+    fn bounds(&self, untaken: Duration) {
         if let Self::Tcp(stream) = self {
-            gives_up_after(&SockRef::from(stream), untaken);
+            let socket = SockRef::from(stream);
+            gives_up_after(&socket, untaken);
+            holds_little(&socket);
         }
     }
 }
@@ -192,7 +194,7 @@ async fn accept_with(server: Arc<Server>, surface: Surface, listener: Listener, 
 struct Hall {
     server: Arc<Server>,
     surface: Surface,
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     tasks: JoinSet<()>,
     places: Places<Id>,
     slots: HashMap<Id, Arc<Slot>>,
@@ -212,7 +214,7 @@ impl Hall {
             surface,
             builder: Arc::new(connection::builder(&server.settings.http)),
             tasks: JoinSet::new(),
-            places: Places::new(most),
+            places: Places::new(most, server.settings.http.idle_timeout),
             slots: HashMap::new(),
             turned_away: Arc::new(Semaphore::new(descriptors::turned_away(most))),
             server,
@@ -280,7 +282,7 @@ impl Hall {
     }
 
     fn enters(&mut self, stream: Stream, peer: Peer) -> (Id, Arc<Slot>) {
-        stream.gives_up_after(self.server.settings.http.write_timeout);
+        stream.bounds(self.server.settings.http.write_timeout);
         let slot = Slot::new();
         let introduces = self.introduces.clone();
         let serving =

@@ -74,6 +74,7 @@ mod slot;
 mod socket;
 mod spec;
 mod start;
+mod streams;
 mod targets;
 pub mod tasks;
 #[cfg(not(feature = "tls"))]

@@ -1,9 +1,9 @@
 //! Who has a place when there are more connections than places. It knows no socket; the listener asks it.
 //!
 //! A newcomer takes a free place. When none is free, a connection that answers nothing gives way: of the peer that has most of
-//! them, first one that is kept between requests, the longest idle, then one that has long been sending a head. A peer never
-//! takes a place from one that has fewer, and never has all of them: an eighth is left to others. Whoever finds no place is
-//! refused at once.
+//! them, first one that is kept between requests, the longest idle, then one that has long been sending a head, and at last one
+//! whose answer has begun and of which nothing has come or gone for long. A peer never takes a place from one that has fewer,
+//! and never has all of them: an eighth is left to others. Whoever finds no place is refused at once.
 //!
 //! Where a proxy must first say for whom it connects, a connection asks until then: it has no place, takes none from anybody,
 //! and few may ask at once when all places are taken.
@@ -11,9 +11,10 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::wire::Waiting;
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 
 /// One in so many places is for peers that do not have nearly all of the others.
 const FOR_OTHERS: usize = 8;
@@ -21,13 +22,16 @@ const FOR_OTHERS: usize = 8;
 const LEAVING: usize = 8;
 /// A head that has been on its way for so long may give way.
 const LONG: Nanos = 1_000_000_000;
+/// One with more than one in so many places keeps those on which nothing passes for no longer than that, while somebody with
+/// next to none wants one.
+const MANY: usize = 4;
 /// At most so many connections give way at once, and at most one in so many of those that may: looking at all of them is work.
 const AT_ONCE: usize = 32;
 const OF_THOSE: usize = 8;
 /// How long a look that found nobody is believed.
 const BELIEVED: Nanos = 10_000_000;
 
-/// What a connection waits for and since when; `None` while it answers.
+/// What a connection waits for and since when; `None` while a handler has a request of it.
 pub(crate) type Idle = Option<(Waiting, Nanos)>;
 
 /// What a newcomer is told.
@@ -45,6 +49,8 @@ pub(crate) enum Verdict<Id> {
 #[derive(Debug)]
 pub(crate) struct Places<Id> {
     most: usize,
+    /// How long nothing may pass of an answer that has begun.
+    quiet: Nanos,
     held: HashMap<Id, Held>,
     /// How many places each peer has; who stands behind a proxy is not one of them.
     peers: HashMap<IpAddr, usize>,
@@ -86,9 +92,10 @@ pub(crate) const fn leaving_at_most(most: usize) -> usize {
 }
 
 impl<Id: Copy + Eq + Hash> Places<Id> {
-    pub(crate) fn new(most: u32) -> Self {
+    pub(crate) fn new(most: u32, quiet: Duration) -> Self {
         Self {
             most: most as usize,
+            quiet: nanos(quiet),
             held: HashMap::new(),
             peers: HashMap::new(),
             leaving: 0,
@@ -142,14 +149,19 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         has: usize,
         idle: impl Fn(Id) -> Idle,
         now: Nanos,
-    ) -> Vec<((usize, bool, Nanos), Id)> {
+    ) -> Vec<((usize, u8, Nanos), Id)> {
         let held = self.held.iter().filter(|(_, held)| held.stands == Stands::Has);
         held.filter_map(|(id, held)| {
             let theirs = self.of(held.peer).max(1);
             let (waiting, since) = idle(*id)?;
-            let kept = waiting == Waiting::Next;
             let waits = now.saturating_sub(since);
-            (theirs >= has && (kept || waits >= LONG)).then_some(((theirs, kept, waits), *id))
+            let (rank, after) = match waiting {
+                Waiting::Next => (2, 0),
+                Waiting::First | Waiting::Head => (1, LONG),
+                Waiting::More if theirs > self.most / MANY && theirs / FOR_OTHERS > has => (0, LONG),
+                Waiting::More => (0, self.quiet),
+            };
+            (theirs >= has && waits >= after).then_some(((theirs, rank, waits), *id))
         })
         .collect()
     }

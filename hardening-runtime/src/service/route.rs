@@ -18,6 +18,7 @@ use super::body::{BodyFate, Fated};
 use super::problem::Problem;
 use super::server::Server;
 use super::shed::{Overloaded, Place, Priority, Shed, Usual};
+use super::wire::Conn;
 use crate::Rejected;
 use crate::clock::Nanos;
 use crate::context::{self, Scoped};
@@ -30,6 +31,7 @@ pub(crate) struct Live {
     pub(crate) server: Arc<Server>,
     /// What its handler and its answer's body run within.
     pub(crate) request: Arc<context::Request>,
+    pub(crate) conn: Arc<Conn>,
     /// What its client is known by.
     pub(crate) client: u64,
     /// What a trusted proxy says of how much the request matters.
@@ -65,6 +67,10 @@ impl Fated for Live {
 
     fn digest(&self) -> Option<&Digest> {
         self.request.digest.as_deref()
+    }
+
+    fn moved(&self, now: Nanos) {
+        self.conn.moved(now);
     }
 }
 

@@ -114,6 +114,10 @@ impl OfRoute {
         this.and_then(|route| route.limits.body_timeout).unwrap_or(http.body_timeout)
     }
 
+    pub(crate) fn write_timeout(this: Option<&Self>, http: &Http) -> Duration {
+        this.and_then(|route| route.limits.write_timeout).unwrap_or(http.write_timeout)
+    }
+
     pub(crate) fn request_timeout(this: Option<&Self>, http: &Http) -> Duration {
         this.and_then(|route| route.limits.request_timeout).unwrap_or(http.request_timeout)
     }

@@ -67,6 +67,7 @@ impl Routed {
         let live = Arc::new(Live {
             server: Arc::clone(server),
             request: Arc::clone(&account.request),
+            conn: Arc::clone(&account.conn),
             client: client.key,
             // Anybody could write that their own request matters most.
             priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),

@@ -34,6 +34,21 @@ pub(super) fn gives_up_after(socket: &SockRef<'_>, untaken: Duration) {
     let _ = (socket, untaken);
 }
 
+/// The system holds no more than so many bytes that it cannot send yet, and asks for more once half of them are sent. Otherwise
+/// it holds megabytes and asks again when a third is gone: a client that takes an answer slowly would look like one that takes
+/// nothing, and each that takes nothing would cost as much memory.
+const UNSENT: u32 = 128 * 1024;
+
+/// Bounds what the system holds for the other end of `socket`.
+pub(super) fn holds_little(socket: &SockRef<'_>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, UNSENT);
+}
+
 /// Pieces of fewer bytes altogether are put together.
 const SMALL: usize = 2048;
 

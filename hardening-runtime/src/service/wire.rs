@@ -31,6 +31,17 @@ pub(crate) enum Waiting {
     Next,
     /// The rest of a request's head.
     Head,
+    /// More of an answer that has begun: of a stream, of an upgraded connection, of a client that takes it slowly.
+    More,
+}
+
+/// One request in flight, and one whose answer has no head yet: both are counted in one number.
+const REQUEST: u64 = 1;
+const UNANSWERED: u64 = 1 << 32;
+
+/// How many requests there are in such a number.
+const fn requests(in_flight: u64) -> u32 {
+    in_flight as u32
 }
 
 /// One connection, shared by its reader and writer, its requests and its clock.
@@ -45,19 +56,16 @@ pub(crate) struct Conn {
     pub(crate) shown: Box<str>,
     /// Whom the client's certificate names.
     pub(crate) principal: Option<Principal>,
-    /// Requests between the end of their head and the end of their answer.
-    in_flight: AtomicU32,
+    /// Requests between the end of their head and the end of their answer, and those of them whose answer has no head yet.
+    in_flight: AtomicU64,
+    /// When one of them last went on.
+    moved: AtomicU64,
     /// Those of them that only watch the service's health: they keep no place from anybody.
     watching: AtomicU32,
     waiting: AtomicU8,
     since: AtomicU64,
     /// When the client stopped taking bytes; 0 while it takes them.
     stalled: AtomicU64,
-    /// Answers over HTTP/2 of which the client must take some before more is asked for: it may take every byte
-    /// of the socket and still open no window.
-    untaken: AtomicU32,
-    /// When one of them last went on.
-    taken: AtomicU64,
     /// How long the client may take nothing; 0 for what holds for all.
     pause: AtomicU64,
     /// How many bytes of HTTP/2's preface have come and nothing else; [`OLD_HTTP`] once it cannot be that.
@@ -86,13 +94,12 @@ impl Conn {
             key: client::key(peer.ip()),
             shown: Shown(peer.ip().map(|ip| ip.to_canonical())).to_string().into(),
             principal,
-            in_flight: AtomicU32::new(0),
+            in_flight: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
             watching: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
             stalled: AtomicU64::new(0),
-            untaken: AtomicU32::new(0),
-            taken: AtomicU64::new(0),
             pause: AtomicU64::new(0),
             preface: AtomicU8::new(0),
             in_first_line: AtomicBool::new(false),
@@ -104,9 +111,9 @@ impl Conn {
         }
     }
 
-    /// Another protocol is spoken on it once the answer's head is out. It counts as busy from now on.
+    /// Another protocol is spoken on it once the answer's head is out.
     pub(crate) fn upgrade(&self, upgraded: Upgraded) {
-        self.request_began();
+        self.stream_began(clock::now());
         *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(upgraded));
     }
 
@@ -116,8 +123,25 @@ impl Conn {
     }
 
     /// A request's head is complete.
-    pub(crate) fn request_began(&self) {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn request_began(&self, now: Nanos) {
+        self.moved(now);
+        self.in_flight.fetch_add(REQUEST + UNANSWERED, Ordering::AcqRel);
+    }
+
+    /// The head of a request's answer is complete.
+    pub(crate) fn request_answered(&self) {
+        self.in_flight.fetch_sub(UNANSWERED, Ordering::AcqRel);
+    }
+
+    /// Something is spoken on it that is no request, and counts as one that is answered.
+    pub(crate) fn stream_began(&self, now: Nanos) {
+        self.moved(now);
+        self.in_flight.fetch_add(REQUEST, Ordering::AcqRel);
+    }
+
+    /// Some of a request, of an answer or of what else is spoken has come or gone.
+    pub(crate) fn moved(&self, now: Nanos) {
+        self.moved.store(now, Ordering::Relaxed);
     }
 
     /// One of the requests only watches the service's health.
@@ -127,18 +151,19 @@ impl Conn {
         self.may_idle(self.in_flight.load(Ordering::Acquire), clock::now());
     }
 
-    /// A request's answer is complete; `watched` of one that only watched.
-    pub(crate) fn request_ended(&self, now: Nanos, watched: bool) {
+    /// A request is over, the head of whose answer was complete or not; `watched` of one that only watched.
+    pub(crate) fn request_ended(&self, now: Nanos, answered: bool, watched: bool) {
         if watched {
             // Before it is one request less, so that there are never more who watch than requests.
             self.watching.fetch_sub(1, Ordering::AcqRel);
         }
-        self.may_idle(self.in_flight.fetch_sub(1, Ordering::AcqRel) - 1, now);
+        let over = if answered { REQUEST } else { REQUEST + UNANSWERED };
+        self.may_idle(self.in_flight.fetch_sub(over, Ordering::AcqRel) - over, now);
     }
 
     /// If none of the requests does more than watch, it waits for the next one from now on.
-    fn may_idle(&self, in_flight: u32, now: Nanos) {
-        if in_flight <= self.watching.load(Ordering::Acquire) {
+    fn may_idle(&self, in_flight: u64, now: Nanos) {
+        if requests(in_flight) <= self.watching.load(Ordering::Acquire) {
             self.waits_since(now, Waiting::Next);
         }
     }
@@ -152,15 +177,20 @@ impl Conn {
         self.waiting.store(waiting as u8, Ordering::Release);
     }
 
-    /// What it waits for and since when; `None` while it answers.
+    /// What it waits for and since when; `None` while something is asked for or answered.
     pub(crate) fn waiting(&self) -> Option<(Waiting, Nanos)> {
         (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.waits())
     }
 
-    /// The same, though some of its requests may watch the service's health: whether it can give way.
+    /// What it waits for and since when, as far as it may give way: `None` while a handler has a request without an answer.
+    /// Those that watch the service's health count as none.
     pub(crate) fn idle(&self) -> Option<(Waiting, Nanos)> {
-        let busy = self.in_flight.load(Ordering::Acquire) > self.watching.load(Ordering::Acquire);
-        (!busy).then(|| self.waits())
+        let in_flight = self.in_flight.load(Ordering::Acquire);
+        if requests(in_flight) <= self.watching.load(Ordering::Acquire) {
+            Some(self.waits())
+        } else {
+            (in_flight < UNANSWERED).then(|| (Waiting::More, self.moved.load(Ordering::Relaxed)))
+        }
     }
 
     fn waits(&self) -> (Waiting, Nanos) {
@@ -191,21 +221,9 @@ impl Conn {
         Some(self.pause.load(Ordering::Relaxed)).filter(|pause| *pause > 0)
     }
 
-    /// Since when the client has taken no byte that is ready for it.
+    /// Since when the client has taken no byte of the socket that is ready for it.
     pub(crate) fn stalled(&self) -> Option<Nanos> {
-        let windowless = self.untaken.load(Ordering::Acquire) > 0;
-        let windowless = windowless.then(|| self.taken.load(Ordering::Relaxed));
-        Some(self.stalled.load(Ordering::Relaxed)).filter(|since| *since > 0).or(windowless)
-    }
-
-    /// Whether the client must take some of an answer before the rest is asked for, now and before.
-    pub(crate) fn client_must_take(&self, now: bool, before: bool) {
-        self.taken.store(clock::now(), Ordering::Relaxed);
-        match (before, now) {
-            (false, true) => drop(self.untaken.fetch_add(1, Ordering::AcqRel)),
-            (true, false) => drop(self.untaken.fetch_sub(1, Ordering::AcqRel)),
-            _ => {}
-        }
+        Some(self.stalled.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 
     /// The status with which the HTTP machinery refused what it read.

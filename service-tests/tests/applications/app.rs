@@ -10,6 +10,7 @@ use axum::extract::{ConnectInfo, Path, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use futures_util::StreamExt as _;
 use hardening::{Json, Priority, Rejected, RouteLimits, Setup, deadline, hardened_service};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,6 +64,7 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .route("/health", get(async || "mine"))
         .route("/unauthenticated", get(async || Err::<(), _>(Rejected::Unauthenticated)))
         .route("/breaks", get(breaks))
+        .route("/silent", get(silent))
 }
 
 async fn names_itself(headers: HeaderMap) -> String {
@@ -74,6 +76,12 @@ async fn names_itself(headers: HeaderMap) -> String {
 async fn breaks() -> Body {
     let pieces = [Ok("some"), Err(std::io::Error::other("the disk is gone"))];
     Body::from_stream(futures_util::stream::iter(pieces))
+}
+
+/// An answer that begins and says no more.
+async fn silent() -> Body {
+    let begins = futures_util::stream::iter([Ok::<_, std::io::Error>("begins")]);
+    Body::from_stream(begins.chain(futures_util::stream::pending()))
 }
 
 async fn waits() -> &'static str {

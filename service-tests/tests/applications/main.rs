@@ -9,4 +9,5 @@ mod packed;
 mod routes;
 mod sockets;
 mod statics;
+mod streams;
 mod support;

@@ -58,12 +58,13 @@ async fn an_answer_that_the_system_holds_is_given_up_in_time_too() {
 }
 
 #[tokio::test]
-async fn a_client_of_http2_that_opens_no_window_loses_its_place() {
+async fn a_stream_whose_client_opens_no_window_is_reset() {
     let running = start("[http]\nconnections = 1\nwrite_timeout = '200ms'\nidle_timeout = '1h'").await;
     let mut deaf = Client::connect(running.addr).await;
     deaf.send(NO_WINDOW).await;
     let began = Instant::now();
-    deaf.rest().await;
+    // The reset of the only stream, with the reason CANCEL.
+    deaf.until(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08").await;
     assert!(began.elapsed() >= Duration::from_millis(150), "{:?}", began.elapsed());
     until("the place is free again", || async { get(running.addr, "/hello").await.status == 200 }).await;
     let counted = "http_requests_total{method=\"GET\",route=\"/large\",status=\"200\"}";

@@ -11,6 +11,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use tonic::Status;
 
+use crate::clock;
 use crate::service::body::Fated;
 use crate::service::spec::BoxError;
 
@@ -126,6 +127,7 @@ impl<L: Fated> HttpBody for Messages<L> {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
+                self.live.moved(clock::now());
                 let took = frame.data_ref().map_or(Ok(()), |data| self.took(data));
                 Poll::Ready(Some(took.map(|()| frame)))
             }

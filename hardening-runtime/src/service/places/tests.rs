@@ -1,6 +1,7 @@
 use super::*;
 
 const S: Nanos = 1_000_000_000;
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Connections by number, and what each waits for.
 struct Story {
@@ -11,7 +12,7 @@ struct Story {
 
 impl Story {
     fn new(most: u32) -> Self {
-        Self { places: Places::new(most), idle: HashMap::new(), next: 0 }
+        Self { places: Places::new(most, QUIET), idle: HashMap::new(), next: 0 }
     }
 
     /// A newcomer that waits for this if it is let in; answers who gave way, or that it was refused.
@@ -66,6 +67,37 @@ fn who_answers_never_gives_way() {
     assert_eq!(story.comes(None, None, 200 * S), Err(()));
     story.places.leave(0);
     assert_eq!(story.comes(Some(4), None, 200 * S), Ok(vec![]), "a place that is free again is free");
+}
+
+#[test]
+fn an_answer_of_which_nothing_passes_gives_way_after_those_that_wait_for_a_request() {
+    let mut story = Story::new(4);
+    for (peer, idle) in [
+        (1, (Waiting::More, S)),
+        (1, (Waiting::Next, 30 * S)),
+        (2, (Waiting::More, 2 * S)),
+        (3, (Waiting::More, 3 * S)),
+    ] {
+        story.comes(Some(peer), Some(idle), S).unwrap();
+    }
+    assert_eq!(story.comes(Some(4), None, 31 * S), Ok(vec![1]), "the one without an answer");
+    assert_eq!(story.comes(Some(5), None, 60 * S), Err(()), "something has passed within the time");
+    assert_eq!(story.comes(Some(5), None, 61 * S), Ok(vec![0]));
+    assert_eq!(story.comes(Some(6), None, 61 * S), Err(()));
+    assert_eq!(story.comes(Some(6), None, 63 * S), Ok(vec![2]), "the one that is quiet for longest");
+}
+
+#[test]
+fn whoever_has_many_places_keeps_no_quiet_answers_while_others_have_none() {
+    let mut story = Story::new(40);
+    for peer in (0..20).map(|_| 1).chain((0..20).map(|n| 100 + n)) {
+        story.comes(Some(peer), Some((Waiting::More, S)), S).unwrap();
+    }
+    assert_eq!(story.comes(Some(2), None, 3 * S / 2), Err(()), "not within a second");
+    assert_eq!(story.comes(Some(2), None, 2 * S).map(|gone| gone.len()), Ok(2), "some of the twenty");
+    assert_eq!(story.comes(Some(2), None, 2 * S), Ok(vec![]), "the other of these places");
+    // Whoever has an eighth of what they have takes nothing from them.
+    assert_eq!((story.of(1), story.comes(Some(2), None, 5 * S)), (18, Err(())));
 }
 
 #[test]
@@ -127,7 +159,7 @@ fn introduced(places: &mut Places<u32>, id: u32, peer: u8, idle: impl Fn(u32) ->
 
 #[test]
 fn whom_a_proxy_introduces_has_the_share_of_one_peer() {
-    let mut places = Places::new(16);
+    let mut places = Places::new(16, QUIET);
     let peer = |last| Some(IpAddr::from([203, 0, 113, last]));
     let mut kept = 0;
     for id in 0..200 {
@@ -153,7 +185,7 @@ fn whom_a_proxy_introduces_has_the_share_of_one_peer() {
 #[test]
 fn who_is_over_its_share_behind_a_proxy_takes_no_place_of_others() {
     let idle_of_others = |id: u32| (id >= 14).then_some((Waiting::Next, 0));
-    let mut places = Places::new(16);
+    let mut places = Places::new(16, QUIET);
     for (id, peer) in (0..14).map(|id| (id, 1)).chain([(14, 2), (15, 3)]) {
         assert_eq!(introduced(&mut places, id, peer, |_| None), Verdict::Enter);
     }
@@ -165,7 +197,7 @@ fn who_is_over_its_share_behind_a_proxy_takes_no_place_of_others() {
 
 #[test]
 fn those_that_ask_have_no_place_and_are_few_beyond_them() {
-    let mut places = Places::new(16);
+    let mut places = Places::new(16, QUIET);
     let mut asked = 0;
     while places.may_ask() {
         places.asks(asked);
@@ -202,7 +234,7 @@ fn a_crowd_of_strangers_costs_the_idle_their_places_and_no_other() {
 
 #[test]
 fn those_that_give_way_are_counted_until_they_have_ended() {
-    let mut places = Places::new(8);
+    let mut places = Places::new(8, QUIET);
     for id in 0..8 {
         places.enter(id, None);
     }

@@ -54,6 +54,8 @@ pub(crate) enum End {
     Idle,
     /// It had lasted for too long.
     Old,
+    /// Another connection needed its place.
+    Displaced,
     /// Its client took nothing.
     Stalled,
     /// By force, since it did not end when it was asked to.
@@ -63,8 +65,16 @@ pub(crate) enum End {
 }
 
 impl End {
-    const ALL: [Self; 7] =
-        [Self::Ended, Self::Drained, Self::Idle, Self::Old, Self::Stalled, Self::Cut, Self::Refused];
+    const ALL: [Self; 8] = [
+        Self::Ended,
+        Self::Drained,
+        Self::Idle,
+        Self::Old,
+        Self::Displaced,
+        Self::Stalled,
+        Self::Cut,
+        Self::Refused,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -72,6 +82,7 @@ impl End {
             Self::Drained => "drained",
             Self::Idle => "idle",
             Self::Old => "too_old",
+            Self::Displaced => "displaced",
             Self::Stalled => "stalled",
             Self::Cut => "cut",
             Self::Refused => "refused",
@@ -84,6 +95,7 @@ impl End {
             Self::Drained => Some("the service stops"),
             Self::Idle => Some("idle for too long"),
             Self::Old => Some("open for too long"),
+            Self::Displaced => Some("idle, and others wait for a place"),
             Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
         }
     }
@@ -241,8 +253,7 @@ impl Asked {
             // Its connection is busy until that has ended.
             let busy = Busy::of(conn);
             tokio::spawn(async move {
-                upgraded.run(&server, std::future::pending()).await;
-                drop(busy);
+                upgraded.run(&server, &busy.0, std::future::pending()).await;
             });
         } else {
             conn.upgrade(upgraded);
@@ -263,20 +274,20 @@ struct Busy(Arc<Conn>);
 
 impl Busy {
     fn of(conn: &Arc<Conn>) -> Self {
-        conn.request_began();
+        conn.stream_began(clock::now());
         Self(Arc::clone(conn))
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.request_ended(clock::now(), false);
+        self.0.request_ended(clock::now(), true, false);
     }
 }
 
 impl Upgraded {
     /// Speaks until it has ended. `over` completes when its connection must end.
-    pub(crate) async fn run(mut self, server: &Server, over: impl Future<Output = ()>) -> End {
+    pub(crate) async fn run(mut self, server: &Server, conn: &Conn, over: impl Future<Output = End>) -> End {
         let http = &server.settings.http;
         let times = pump::Times {
             idle: http.upgraded_idle_timeout,
@@ -290,10 +301,10 @@ impl Upgraded {
             tokio::select! {
                 // The sender lives as long as the server.
                 _ = stages.wait_for(|stage| *stage >= Stage::Draining) => End::Drained,
-                () = over => End::Old,
+                end = over => end,
             }
         };
-        let spoken = pump::run(protocol, TokioIo::new(client), handler, times, asked);
+        let spoken = pump::run(protocol, TokioIo::new(client), handler, times, conn, asked);
         self.held.end = tokio::select! {
             end = spoken => end,
             () = server.is_cut() => End::Cut,

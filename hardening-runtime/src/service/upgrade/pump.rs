@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use super::frames::Frames;
 use super::{End, Protocol};
-use crate::clock::{self, nanos};
+use crate::clock::{self, Nanos, nanos};
+use crate::service::connection::FIRST_WORD;
+use crate::service::wire::Conn;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// How long one that is asked to end may take.
@@ -31,12 +33,38 @@ pub(super) struct Times {
     pub(super) write: Duration,
 }
 
+/// What learns that something has passed.
+pub(super) trait Passes {
+    fn at(&self, now: Nanos);
+}
+
+impl Passes for Conn {
+    fn at(&self, now: Nanos) {
+        self.moved(now);
+    }
+}
+
+/// When something last passed.
+struct Moved<'a, P> {
+    at: AtomicU64,
+    passes: &'a P,
+}
+
+impl<P: Passes> Moved<'_, P> {
+    fn now(&self) {
+        let now = clock::now();
+        self.at.store(now, Ordering::Relaxed);
+        self.passes.at(now);
+    }
+}
+
 /// Passes on what either side says until one of them has ended, or its time is over. `asked` completes when it must end.
 pub(super) async fn run<C, H>(
     protocol: Protocol,
     client: C,
     handler: H,
     times: Times,
+    passes: &impl Passes,
     asked: impl Future<Output = End>,
 ) -> End
 where
@@ -45,7 +73,7 @@ where
 {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_handler, to_handler) = tokio::io::split(handler);
-    let moved = AtomicU64::new(clock::now());
+    let moved = Moved { at: AtomicU64::new(clock::now()), passes };
     let (ask, is_asked) = watch::channel(None);
     let closed = Notify::new();
     let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed));
@@ -56,7 +84,7 @@ where
     let (mut end, mut ends): (Option<End>, Option<Instant>) = (None, None);
     let (mut gone, mut answered) = (false, false);
     loop {
-        let due = clock::instant(moved.load(Ordering::Relaxed).saturating_add(nanos(times.idle)));
+        let due = clock::instant(moved.at.load(Ordering::Relaxed).saturating_add(nanos(times.idle)));
         let why = tokio::select! {
             biased;
             over = &mut down => {
@@ -79,7 +107,7 @@ where
             why = &mut asked, if end.is_none() => why,
             () = tokio::time::sleep_until(old), if end.is_none() => End::Old,
             () = clock::reached(due), if end.is_none() => {
-                let moved = moved.load(Ordering::Relaxed);
+                let moved = moved.at.load(Ordering::Relaxed);
                 if clock::now() < moved.saturating_add(nanos(times.idle)) {
                     continue;
                 }
@@ -92,7 +120,8 @@ where
             },
         };
         end = Some(why);
-        ends = Some(Instant::now() + PARTING);
+        let parting = if why == End::Displaced { FIRST_WORD } else { PARTING };
+        ends = Some(Instant::now() + parting);
         // Its receiver lives as long as `down`.
         let _ = ask.send(why.reason());
     }
@@ -103,7 +132,7 @@ async fn copy(
     protocol: Protocol,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moved: &AtomicU64,
+    moved: &Moved<'_, impl Passes>,
     closed: &Notify,
 ) -> io::Result<()> {
     let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
@@ -113,7 +142,7 @@ async fn copy(
         if read == 0 {
             return to.shutdown().await;
         }
-        moved.store(clock::now(), Ordering::Relaxed);
+        moved.now();
         to.write_all(&piece[..read]).await?;
         if protocol == Protocol::WebSocket {
             frames.pass(&piece[..read]);
@@ -129,7 +158,7 @@ async fn answer(
     protocol: Protocol,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moved: &AtomicU64,
+    moved: &Moved<'_, impl Passes>,
     write: Duration,
     mut is_asked: watch::Receiver<Option<&'static str>>,
 ) -> io::Result<()> {
@@ -155,7 +184,7 @@ async fn answer(
         if read == 0 {
             return to.shutdown().await;
         }
-        moved.store(clock::now(), Ordering::Relaxed);
+        moved.now();
         let mut said = &piece[..read];
         if closed && !frames.has_closed() {
             // Nothing follows our close.

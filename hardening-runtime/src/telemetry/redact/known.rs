@@ -1,10 +1,12 @@
 //! Names and values that were told to the filter.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::REDACTED;
+use super::escaped::Reading;
 
 /// How many values that nobody pinned are looked for; the one that was told the longest ago is forgotten first.
 const MOST: usize = 64;
@@ -105,18 +107,31 @@ impl Values {
         }
     }
 
-    /// `text` without the values, if any of them is in it.
+    /// `text` without the values, if any of them is in it, escaped or not.
     pub(super) fn without(&self, text: &str) -> Option<String> {
         let list = self.0.read()?;
-        let mut found: Vec<&str> =
-            list.iter().map(|value| &*value.text).filter(|value| text.contains(value)).collect();
-        // A longer one may hold a shorter one.
-        found.sort_unstable_by_key(|value| Reverse(value.len()));
-        let mut out: Option<String> = None;
-        for value in found {
-            out = Some(out.as_deref().unwrap_or(text).replace(value, REDACTED));
+        let values = || list.iter().map(|value| &*value.text);
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for value in values() {
+            found.extend(text.match_indices(value).map(|(at, value)| at..at + value.len()));
         }
-        out
+        let blanks = values().any(|value| value.contains(' '));
+        Reading::each(text, blanks, |reading| {
+            for value in values() {
+                found.extend(reading.find(value));
+            }
+        });
+        // A longer one may hold a shorter one, or end within another.
+        found.sort_unstable_by_key(|range| (range.start, Reverse(range.end)));
+        let (mut out, mut told) = (String::new(), 0);
+        for range in &found {
+            if range.start >= told {
+                out.push_str(&text[told..range.start]);
+                out.push_str(REDACTED);
+            }
+            told = told.max(range.end);
+        }
+        (!found.is_empty()).then(|| out + &text[told..])
     }
 }
 
@@ -124,16 +139,14 @@ impl Values {
 #[cfg(feature = "service")]
 pub(crate) struct Pin {
     values: &'static Values,
-    forms: Vec<Box<str>>,
+    value: Box<str>,
 }
 
 #[cfg(feature = "service")]
 impl Pin {
-    pub(super) fn new(values: &'static Values, forms: Vec<Box<str>>) -> Self {
-        for form in &forms {
-            values.change(form, |value| value.pins += 1);
-        }
-        Self { values, forms }
+    pub(super) fn new(values: &'static Values, value: &str) -> Self {
+        values.change(value, |value| value.pins += 1);
+        Self { values, value: value.into() }
     }
 }
 
@@ -141,9 +154,7 @@ impl Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         // What is in force no longer may still stand in answers and errors that are on their way.
-        for form in &self.forms {
-            self.values.change(form, |value| value.pins = value.pins.saturating_sub(1));
-        }
+        self.values.change(&self.value, |value| value.pins = value.pins.saturating_sub(1));
     }
 }
 

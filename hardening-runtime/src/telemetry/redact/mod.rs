@@ -11,6 +11,7 @@ mod coded;
 mod corpus;
 #[cfg(test)]
 mod cost;
+mod escaped;
 mod known;
 mod labelled;
 mod markup;
@@ -31,7 +32,6 @@ mod webhooks;
 mod words;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 #[cfg(feature = "service")]
 pub(crate) use known::Pin;
@@ -73,18 +73,18 @@ pub fn add_name(name: &str) {
     }
 }
 
-/// From now on `value` is not told, wherever it stands, until many others came after it. Values of less than six bytes are left
-/// alone, since they would be found where they are not meant.
+/// From now on `value` is not told, wherever it stands and however it is escaped, until many others came after it. Values of less
+/// than six bytes are left alone, since they would be found where they are not meant.
 pub fn remember(value: &str) {
-    for form in forms(value) {
-        VALUES.remember(&form);
+    if let Some(value) = looked_for(value) {
+        VALUES.remember(value);
     }
 }
 
 /// As [`remember`], and it is not forgotten before what is returned is dropped: for a secret that is in force.
 #[cfg(feature = "service")]
-pub(crate) fn pin(value: &str) -> Pin {
-    Pin::new(&VALUES, forms(value))
+pub(crate) fn pin(value: &str) -> Option<Pin> {
+    looked_for(value).map(|value| Pin::new(&VALUES, value))
 }
 
 /// Whether `value` is pinned.
@@ -96,71 +96,13 @@ pub(crate) fn is_pinned(value: &str) -> bool {
 /// As [`remember`], and it is not forgotten before many later settings came: for a setting, which each load tells again.
 #[cfg(feature = "service")]
 pub(crate) fn keep(value: &str) {
-    for form in forms(value) {
-        VALUES.keep(&form);
+    if let Some(value) = looked_for(value) {
+        VALUES.keep(value);
     }
 }
 
-/// `value` as it is looked for: as it is, as Rust's `{:?}` and JSON write it, once and within another text, and
-/// percent-encoded, with digits of either case and as a form has it.
-fn forms(value: &str) -> Vec<Box<str>> {
+/// `value` as it is looked for.
+fn looked_for(value: &str) -> Option<&str> {
     let value = value.trim();
-    if value.len() < SHORTEST {
-        return Vec::new();
-    }
-    let debug = |value: &str| {
-        let quoted = format!("{value:?}");
-        quoted[1..quoted.len() - 1].to_owned()
-    };
-    let encoded = percent_encoded(value, b"0123456789ABCDEF");
-    let mut forms: Vec<Box<str>> = Vec::with_capacity(1);
-    for form in [
-        value.to_owned(),
-        debug(value),
-        json(value),
-        debug(&debug(value)),
-        json(&json(value)),
-        encoded.replace("%20", "+"),
-        percent_encoded(value, b"0123456789abcdef"),
-        encoded,
-    ] {
-        if !forms.iter().any(|known| **known == form) {
-            forms.push(form.into());
-        }
-    }
-    forms
-}
-
-/// `value` as it stands between the quotes of a JSON string, with or without the feature that brings a writer of JSON.
-fn json(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for letter in value.chars() {
-        match letter {
-            '"' => escaped.push_str("\\\""),
-            '\\' => escaped.push_str("\\\\"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            '\u{8}' => escaped.push_str("\\b"),
-            '\u{c}' => escaped.push_str("\\f"),
-            control @ ..' ' => {
-                let _ = write!(escaped, "\\u{:04x}", u32::from(control));
-            }
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
-}
-
-fn percent_encoded(value: &str, digits: &[u8; 16]) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.extend([byte >> 4, byte & 15].map(|digit| char::from(digits[usize::from(digit)])));
-        }
-    }
-    encoded
+    (value.len() >= SHORTEST).then_some(value)
 }

@@ -167,7 +167,7 @@ fn a_value_that_is_in_force_outlives_any_number_of_others() {
     static OWN: Values = Values::new();
     let told = |text: &str| OWN.without(text).unwrap_or_else(|| text.to_owned());
     let others = || (0..200).for_each(|other| OWN.remember(&format!("other-value-{other}")));
-    let pinned = || Pin::new(&OWN, vec!["pinned-value".into()]);
+    let pinned = || Pin::new(&OWN, "pinned-value");
     OWN.remember("forgotten-value");
     OWN.keep("setting-of-a-start");
     let (first, second) = (pinned(), pinned());
@@ -202,6 +202,10 @@ fn a_value_is_found_however_it_is_written() {
         "to p%2Fss%20w%3Dr%27d%20%22%1Bx".to_owned(),
         "to p%2fss%20w%3dr%27d%20%22%1bx".to_owned(),
         "to p%2Fss+w%3Dr%27d+%22%1Bx".to_owned(),
+        "to p\\/ss w\\u003Dr\\u0027d \\u0022\\u001bx".to_owned(),
+        "to p%252Fss%2520w%253Dr%2527d%2520%2522%251Bx".to_owned(),
+        "to p&#47;ss w=r&#x27;d &quot;\u{1b}x".to_owned(),
+        "to p%2Fss%20w%3Dr&apos;d%20%5C%22%5Cu001bx".to_owned(),
     ] {
         assert_eq!(text(&written), "to [redacted]", "{written}");
     }
@@ -294,7 +298,12 @@ fn a_planted_value_never_survives_its_name() {
 
 #[cfg(feature = "service")]
 #[test]
-fn a_value_is_escaped_as_a_writer_of_json_does_it() {
-    let every: String = ('\0'..='\u{a0}').chain("é\u{2028}\u{1f600}".chars()).collect();
-    assert_eq!(format!("\"{}\"", json(&every)), serde_json::Value::from(every).to_string());
+fn whatever_a_value_holds_it_is_found_in_json_and_in_debug() {
+    let every: String =
+        ('\0'..='\u{a0}').filter(|c| !c.is_whitespace()).chain("é\u{2028}\u{1f600}x".chars()).collect();
+    remember(&every);
+    for written in [serde_json::Value::from(&*every).to_string(), format!("{every:?}")] {
+        assert_eq!(text(&written), "\"[redacted]\"", "{written}");
+        assert_eq!(text(&format!("{written:?}")), "\"\\\"[redacted]\\\"\"", "{written:?}");
+    }
 }

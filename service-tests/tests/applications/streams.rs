@@ -1,0 +1,102 @@
+//! Answers that last: those of which nothing passes, and those that nobody takes.
+
+use std::time::Duration;
+
+use hardening_service_tests::client::{Client, Http2, get, request};
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, sleep};
+
+use super::support::{close_of, open, sample, start};
+
+const TAKES: &[(&str, &str)] = &[];
+
+#[tokio::test]
+async fn a_stream_that_nobody_takes_is_reset_and_the_others_of_its_connection_go_on() {
+    let (running, _) = start("[http]\nwrite_timeout = '300ms'").await;
+    let http2 = Http2::connect(running.addr).await;
+    let mut silent = http2.open("GET", "/silent", TAKES, "").await.into_body();
+    assert_eq!(silent.frame().await.unwrap().unwrap().into_data().unwrap(), "begins");
+    let mut untaken = http2.open("GET", "/large", TAKES, "").await.into_body();
+    // Streams that others renew again and again.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(1_200) {
+        assert_eq!(http2.ask("GET", "/hello", TAKES, "").await.status, 200);
+        sleep(Duration::from_millis(50)).await;
+    }
+    let mut taken = 0;
+    let broke = loop {
+        match untaken.frame().await.expect("no end") {
+            Ok(frame) => taken += frame.into_data().map_or(0, |data| data.len()),
+            Err(error) => break error,
+        }
+    };
+    assert!(taken < 16 << 20, "{taken} {broke}");
+    let more = tokio::time::timeout(Duration::from_millis(200), silent.frame()).await;
+    assert!(more.is_err(), "the silent one is alive: {more:?}");
+    assert_eq!(http2.ask("GET", "/hello", TAKES, "").await.status, 200);
+    drop(silent);
+    let mut left = Some(1);
+    while left != Some(0) {
+        assert!(began.elapsed() < Duration::from_secs(10), "something stays in flight");
+        left = sample(&running, "http_requests_in_flight").await;
+    }
+}
+
+#[tokio::test]
+async fn answers_of_which_nothing_passes_give_way_and_those_that_speak_do_not() {
+    let (running, _) =
+        start("[http]\nconnections = 4\nidle_timeout = '1s'\nupgraded_idle_timeout = '1h'").await;
+    let mut socket = open(running.addr, "/quiet").await;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::connect(running.addr).await;
+        client.send(request("GET", "/silent", &[], "")).await;
+        assert_eq!(client.reply_to_head().await.status, 200);
+        streams.push(client);
+    }
+    let http2 = Http2::connect(running.addr).await;
+    let mut silent = http2.open("GET", "/silent", TAKES, "").await.into_body();
+    silent.frame().await.unwrap().unwrap();
+    assert_eq!(get(running.addr, "/hello").await.status, 503, "all of them have just spoken");
+    sleep(Duration::from_millis(1_100)).await;
+    for newcomer in 0..4 {
+        let mut kept = Client::connect(running.addr).await;
+        kept.send(request("GET", "/silent", &[], "")).await;
+        assert_eq!(kept.reply_to_head().await.status, 200, "{newcomer}");
+        streams.push(kept);
+    }
+    let told = Some((1001, "idle, and others wait for a place".to_owned()));
+    assert_eq!(close_of(&mut socket).await, told);
+    assert!(silent.frame().await.is_none_or(|frame| frame.is_err()), "its connection has ended");
+    for old in &mut streams[..2] {
+        old.rest().await;
+    }
+    assert_eq!(get(running.addr, "/hello").await.status, 503, "the new ones have just spoken");
+}
+
+#[tokio::test]
+async fn a_handler_that_is_at_work_keeps_its_place() {
+    let (running, _) = start("[http]\nconnections = 1\nidle_timeout = '200ms'").await;
+    let mut working = Client::connect(running.addr).await;
+    working.send(request("GET", "/poll", &[], "")).await;
+    sleep(Duration::from_millis(600)).await;
+    assert_eq!(get(running.addr, "/hello").await.status, 503);
+    assert_eq!(working.reply().await.body, "news");
+}
+
+/// A client of few bytes a second, of whose answer the system would hold what takes it minutes.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_takes_a_long_answer_slowly_is_no_client_that_takes_nothing() {
+    let (running, _) = start("[http]\nwrite_timeout = '2s'").await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut client = Client::over(socket.connect(running.addr).await.unwrap());
+    client.send(request("GET", "/large", &[], "")).await;
+    assert_eq!(client.reply_to_head().await.status, 200);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(7) {
+        client.some(32 << 10).await;
+        sleep(Duration::from_millis(250)).await;
+    }
+}
