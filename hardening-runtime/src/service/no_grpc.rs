@@ -27,6 +27,10 @@ impl Watchers {
     }
 }
 
+pub(super) fn reading<T>(poll: impl FnOnce() -> T) -> (T, bool) {
+    (poll(), false)
+}
+
 pub(super) fn is(_: &Server, _: &Parts) -> bool {
     false
 }
@@ -65,7 +69,7 @@ pub(super) fn bounded(_: Incoming) -> Body {
 }
 
 #[expect(clippy::unused_async, reason = "the signature of the one that is there")]
-pub(super) async fn answered(response: Response, _: &Arc<Live>, _: Option<Instant>) -> Response {
+pub(super) async fn answered(response: Response, _: &Arc<Live>, _: Option<Instant>, _: bool) -> Response {
     response
 }
 

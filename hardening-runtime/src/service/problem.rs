@@ -282,7 +282,7 @@ impl Serialize for Written<'_> {
 impl Serialize for FieldError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("field", &self.field)?;
+        map.serialize_entry("field", &*redact::text(&self.field))?;
         map.serialize_entry("message", &*told_of(&self.field, &self.message))?;
         map.end()
     }

@@ -105,7 +105,10 @@ impl Future for Routed {
         if let Some(after) = this.after {
             return after.as_mut().poll(cx);
         }
-        let Poll::Ready(answered) = this.handler.poll(cx) else {
+        let handler = this.handler;
+        let (polled, read) =
+            if *this.grpc { grpc::reading(|| handler.poll(cx)) } else { (handler.poll(cx), false) };
+        let Poll::Ready(answered) = polled else {
             let live = &*this.live;
             return this.cut.get_or_insert_with(|| Box::pin(cut(Arc::clone(live)))).as_mut().poll(cx);
         };
@@ -113,7 +116,7 @@ impl Future for Routed {
         let after: Rare<Response> = match answered {
             Ok(Ok(response)) if *this.grpc => {
                 let ends = *this.ends;
-                Box::pin(async move { grpc::answered(response, &live, ends).await })
+                Box::pin(async move { grpc::answered(response, &live, ends, read).await })
             }
             Ok(Ok(response)) if response.status().as_u16() < 400 => return Poll::Ready(response),
             Ok(Ok(response)) => Box::pin(async move { as_problem(response, &live).await }),

@@ -12,9 +12,9 @@ fn acts(c: char) -> bool {
         || matches!(
             c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
@@ -66,7 +66,7 @@ mod tests {
         let text = serde_json::Value::from(format!("{odd}\u{1b}\n")).to_string();
         assert_eq!(serde_json::from_str::<String>(&json(&text)).unwrap(), format!("{odd}\u{1b}\n"));
         assert_eq!(plain("a\u{1b}[31m\r\n\tserving\u{9b}é"), "a\\u{1b}[31m\\u{d}\n    \tserving\\u{9b}é");
-        for c in "\u{200b}\u{200d}\u{2060}\u{2064}\u{2066}\u{206f}\u{feff}\u{ad}\u{e0001}\u{e0061}\u{e007f}\u{e01ef}".chars() {
+        for c in "\u{200b}\u{200d}\u{2060}\u{2064}\u{2066}\u{206f}\u{feff}\u{ad}\u{e0001}\u{e0061}\u{e007f}\u{e01ef}\u{2800}\u{fffc}\u{110bd}\u{13430}\u{1d159}".chars() {
             let written = json(&format!("\"a{c}b\"")).into_owned();
             assert!(written.is_ascii(), "{written}");
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), format!("a{c}b"));

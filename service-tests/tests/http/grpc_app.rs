@@ -116,6 +116,10 @@ impl Prices for Shop {
             "narrow" => self.narrow().await?,
             "retried" => self.retried().await?,
             "unimplemented" => return Err(Status::unimplemented("not yet")),
+            "upstream" => {
+                tokio::task::yield_now().await;
+                return Err(Status::internal("failed to decode Protobuf message: invalid varint"));
+            }
             "missing" => return Err(Status::not_found("no such price")),
             kind if kind.starts_with("refused ") => return Err(refused(kind).into()),
             other => other.to_owned(),

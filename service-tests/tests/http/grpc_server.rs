@@ -307,3 +307,43 @@ async fn calls_beyond_what_the_service_works_on_at_once_are_refused_and_may_come
     assert_eq!(quote(&mut client, "beside it").await.unwrap(), "beside it");
     assert!(value(&scrape(&running).await, "http_shed_total{class=\"normal\"}") >= Some(3.0));
 }
+
+/// A message as it is framed.
+fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
+    [&[flag][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), message].concat()
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_its_clients_fault() {
+    let (running, _) = start("").await;
+    let client = Http2::connect(running.addr).await;
+    let good = framed(0, b"\x0a\x02hi");
+    let unreadable = [
+        ("no protobuf", framed(0, b"\xff\xff\xff")),
+        ("no UTF-8", framed(0, b"\x0a\x02\xff\xfe")),
+        ("nested too deeply", framed(0, &[0x0b; 1000])),
+        ("a flag that is none", framed(7, b"x")),
+        ("compressed and not said to be", framed(1, b"x")),
+        ("less than its length says", good[..5].to_vec()),
+        ("half of a length", good[..3].to_vec()),
+    ];
+    for (what, body) in &unreadable {
+        for method in ["Quote", "Talk"] {
+            let path = format!("/shop.v1.Prices/{method}");
+            let reply = client.ask("POST", &path, &[GRPC, ("te", "trailers")], body.clone()).await;
+            let code = reply.header("grpc-status");
+            assert!(code == Some("3") || method == "Talk" && code.is_none(), "{what}: {reply:?}");
+        }
+    }
+    let reply = client.ask("POST", "/shop.v1.Prices/Quote", &[GRPC], "").await;
+    assert_eq!(reply.header("grpc-status"), Some("3"), "no message: {reply:?}");
+    let reply = client.ask("POST", "/shop.v1.Prices/Quote", &[GRPC], good).await;
+    assert_eq!((reply.header("grpc-status"), &*reply.body), (None, "\0\0\0\0\x04\x0a\x02hi"));
+    let mut own = super::grpc_app::client(&running);
+    assert_eq!(quote(&mut own, "upstream").await.unwrap_err().code(), Code::Internal, "what it asked itself");
+    let metrics = scrape(&running).await;
+    assert_eq!(value(&metrics, &calls("Quote", "INVALID_ARGUMENT")), Some(8.0), "{metrics}");
+    assert_eq!(value(&metrics, &calls("Talk", "INVALID_ARGUMENT")), Some(7.0), "{metrics}");
+    assert_eq!(value(&metrics, &calls("Quote", "INTERNAL")), Some(1.0), "{metrics}");
+    assert_eq!(value(&metrics, &calls("Talk", "INTERNAL")), None, "{metrics}");
+}

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::messages::reading;
 use super::status;
 use crate::clock;
 use crate::service::panics;
@@ -82,10 +83,11 @@ impl HttpBody for Ends {
             return Poll::Ready(Some(Ok(this.over(&late()))));
         }
         let internal = || Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR);
-        let frame = match catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx))) {
+        let (polled, read) = reading(|| catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx))));
+        let frame = match polled {
             Ok(Poll::Ready(Some(Ok(mut frame)))) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    status::redact(trailers);
+                    status::told(trailers, read);
                     this.inner = None;
                 }
                 Some(frame)

@@ -1,5 +1,6 @@
 //! What a client sends: messages, each within a size and a time. A stream of them may go on for as long as it likes.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,18 @@ use tonic::Status;
 use crate::clock;
 use crate::service::body::Fated;
 use crate::service::spec::BoxError;
+
+thread_local! {
+    /// Whether a call's body gave something to what is polled.
+    static GAVE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `poll`, and says whether a call's body gave something to it: what fails at once then may have failed at that.
+pub(in crate::service) fn reading<T>(poll: impl FnOnce() -> T) -> (T, bool) {
+    let before = GAVE.replace(false);
+    let polled = poll();
+    (polled, GAVE.replace(before))
+}
 
 /// A flag and four bytes of length stand before each message.
 const PREFIX: usize = 5;
@@ -125,7 +138,9 @@ impl<L: Fated> HttpBody for Messages<L> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        GAVE.set(GAVE.get() || polled.is_ready());
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.live.moved(clock::now());
                 let took = frame.data_ref().map_or(Ok(()), |data| self.took(data));
@@ -133,7 +148,7 @@ impl<L: Fated> HttpBody for Messages<L> {
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "a call's body broke off");
-                Poll::Ready(Some(Err(Status::unknown("The call broke off.").into())))
+                Poll::Ready(Some(Err(Status::cancelled("The call broke off.").into())))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {

@@ -25,6 +25,7 @@ use super::route::Live;
 use super::server::Server;
 
 pub(super) use health::{answer as health, asked as asks_health};
+pub(super) use messages::reading;
 pub(super) use methods::prepared;
 pub(super) use watchers::Watchers;
 
@@ -81,13 +82,19 @@ pub(super) fn bounded(body: Incoming) -> Body {
     if body.is_end_stream() { Body::empty() } else { Body::new(body) }
 }
 
-/// What a service has answered: a stream ends with a status whatever happens, and what is not gRPC's becomes a problem.
-pub(super) async fn answered(mut response: Response, live: &Arc<Live>, ends: Option<Instant>) -> Response {
+/// What a service has answered: a stream ends with a status whatever happens, and what is not gRPC's becomes a problem. `read`
+/// where the call's body gave something at once before.
+pub(super) async fn answered(
+    mut response: Response,
+    live: &Arc<Live>,
+    ends: Option<Instant>,
+    read: bool,
+) -> Response {
     if !is_kind(response.headers()) {
         return as_problem(response, live).await;
     }
     if response.headers().contains_key(STATUS) {
-        status::redact(response.headers_mut());
+        status::told(response.headers_mut(), read);
         return response;
     }
     response.map(|body| Body::new(ends::Ends::new(body, &live.server, live.request.id.clone(), ends)))

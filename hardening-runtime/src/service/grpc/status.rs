@@ -22,9 +22,34 @@ impl From<Rejected> for Status {
     }
 }
 
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// A status as it is told. `read` where the call's body gave something at once before: what could not be read then is the
+/// client's fault, be it a message of another type, a frame that is none, or no message at all. gRPC's libraries answer that with
+/// INTERNAL, which everybody could make count as an error of the service.
+pub(super) fn told(headers: &mut HeaderMap, read: bool) {
+    /// What is said of requests alone.
+    const MISSING: &str = "Missing request message";
+    /// What a client may say of an answer as well, whose error a handler passed on.
+    const UNREADABLE: [&str; 4] = [
+        "failed to decode Protobuf message",
+        "protocol error: received message with ",
+        "Error decompressing: ",
+        "Unexpected EOF decoding stream",
+    ];
+    redact(headers);
+    let Some(said) = Status::from_header_map(headers).filter(|said| said.code() == Code::Internal) else {
+        return;
+    };
+    let begins = |with: &&str| said.message().starts_with(*with);
+    if begins(&MISSING) || read && UNREADABLE.iter().any(begins) {
+        // A number, and a text that was in a header before.
+        let _ = Status::invalid_argument(said.message()).add_header(headers);
+    }
+}
+
 /// A handler's message without what must not be told. Details may say the same again, so they go with what was replaced.
-pub(super) fn redact(headers: &mut HeaderMap) {
-    const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+fn redact(headers: &mut HeaderMap) {
     if !headers.contains_key(MESSAGE) {
         return;
     }
