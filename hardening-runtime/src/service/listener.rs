@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper_util::server::conn::auto;
-#[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -40,6 +39,8 @@ pub(crate) enum Listener {
     Port(TcpListener),
     #[cfg(unix)]
     File(FileListener),
+    /// Another's socket, which stays open.
+    Shared(Box<Listener>),
 }
 
 /// An accepted connection.
@@ -67,7 +68,25 @@ impl Listener {
             Self::Port(listener) => listener.local_addr().map(Bound::Port),
             #[cfg(unix)]
             Self::File(listener) => Ok(Bound::File(listener.path().to_owned())),
+            Self::Shared(listener) => listener.bound(),
         }
+    }
+
+    /// The same socket for another who accepts.
+    ///
+    /// # Errors
+    /// When the system has no descriptor for it, or cannot share it.
+    pub(super) fn shared(&self) -> io::Result<Self> {
+        let shared = match self {
+            Self::Port(listener) => {
+                let socket = SockRef::from(listener).try_clone()?;
+                Self::Port(TcpListener::from_std(socket.into())?)
+            }
+            #[cfg(unix)]
+            Self::File(listener) => Self::File(listener.shared()?),
+            Self::Shared(listener) => return listener.shared(),
+        };
+        Ok(Self::Shared(Box::new(shared)))
     }
 
     async fn accept(&self) -> io::Result<(Stream, Peer)> {
@@ -80,6 +99,7 @@ impl Listener {
             }
             #[cfg(unix)]
             Self::File(listener) => Ok((Stream::Unix(listener.accept().await?), Peer::Local)),
+            Self::Shared(listener) => Box::pin(listener.accept()).await,
         }
     }
 
@@ -91,6 +111,8 @@ impl Listener {
             Self::File(listener) => {
                 listener.close().into_iter().map(|stream| (Stream::Unix(stream), Peer::Local)).collect()
             }
+            // Those who wait are for the other.
+            Self::Shared(_) => Vec::new(),
         }
     }
 }

@@ -74,6 +74,7 @@ mod slot;
 mod socket;
 mod spec;
 mod start;
+mod starting;
 mod streams;
 mod targets;
 pub mod tasks;

@@ -29,7 +29,7 @@ use super::said::Said;
 use super::server::{Server, Surface};
 use super::shed::Overloaded;
 use super::wire::Conn;
-use super::{admin, deadline, grpc, host, upgrade};
+use super::{admin, deadline, grpc, host, starting, upgrade};
 use crate::clock;
 use crate::settings::Http;
 use crate::telemetry::recent;
@@ -244,6 +244,9 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     {
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));
+    }
+    if server.starting {
+        return Some(starting::not_yet(account.id()));
     }
     if grpc::asks_health(server, parts) {
         account.is_free();

@@ -9,7 +9,7 @@ use super::shed::Priority;
 use crate::settings::{Http, Route, RouteLimits};
 
 /// The routes that have limits of their own. Where none has, a look costs nothing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RouteTable {
     by_path: Router<usize>,
     routes: Vec<Arc<OfRoute>>,

@@ -45,6 +45,8 @@ const PROBES: usize = health::PATHS.len();
 pub(crate) struct Server {
     pub(crate) settings: Settings,
     pub(crate) version: &'static str,
+    /// Whether set-up still runs, so that only probes are answered.
+    pub(crate) starting: bool,
     pub(crate) router: Router,
     /// Where gRPC requests go, if not to `router`.
     pub(crate) grpc: Option<Router>,
@@ -125,6 +127,11 @@ impl Surface {
 }
 
 impl Server {
+    /// One that answers probes until set-up is over.
+    pub(crate) fn starting(parts: Parts) -> Self {
+        Self { starting: true, ..Self::new(parts) }
+    }
+
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
             settings,
@@ -153,6 +160,7 @@ impl Server {
         let headers = Headers::new(&settings.http, tls.as_ref().map(|_| settings.tls.hsts.as_str()));
         Self {
             version,
+            starting: false,
             router,
             grpc,
             health,

@@ -21,6 +21,7 @@ use super::server::{Parts, Server};
 use super::setup::{MissingProvision, Setup};
 use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
+use super::starting::{Meanwhile, Starting};
 use super::targets;
 use super::tls::Tls;
 use super::whole;
@@ -244,7 +245,7 @@ impl Service {
         {
             tracing::warn!("{warning}");
         }
-        let settings = loaded.settings.clone();
+        let settings = &loaded.settings;
         listener::check(&settings.http).map_err(StartError::one)?;
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
         let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
@@ -254,6 +255,18 @@ impl Service {
         let bound = async |address, setting| listener::bind(address, http.socket_mode, setting).await;
         let public = bound(&http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = bound(&http.admin, "http.admin").await.map_err(StartError::one)?;
+        let settings = loaded.settings.clone();
+        let reloader = Arc::new(Reloader::new(self.sources, loaded, tls.clone(), auth.clone()));
+        // Whoever may open the file is on this machine.
+        let near = admin.bound().is_ok_and(|bound| match bound {
+            Bound::Port(address) => address.ip().to_canonical().is_loopback(),
+            Bound::File(_) => true,
+        });
+        let console = || Console::new(Arc::clone(&reloader), near);
+        let version = self.spec.version;
+        let meanwhile =
+            Meanwhile { settings: settings.clone(), version, tls: tls.clone(), console: console() };
+        let starting = Starting::begin(meanwhile, &public, &admin);
         let mut setup = Setup::new(settings.clone());
         let app = panics::caught(Place::SetUp, (self.build)(&mut setup)).await;
         let app =
@@ -262,7 +275,8 @@ impl Service {
         let mut priorities = std::mem::take(&mut setup.priorities);
         let mounts = Mounts::of_router(&app.http);
         if let Some(route) = settings.routes.iter().find(|route| !mounts.may_be(&route.pattern)) {
-            return Err(StartError::one(unknown_route(&route.pattern, &mounts, &loaded)));
+            let unknown = |loaded: &Loaded| unknown_route(&route.pattern, &mounts, loaded);
+            return Err(StartError::one(reloader.look(|in_force| unknown(&in_force.loaded))));
         }
         for path in health::PATHS.into_iter().filter(|path| mounts.has(path)) {
             tracing::warn!(
@@ -287,14 +301,7 @@ impl Service {
         let mut missing: Vec<String> = of_checks.map(|missing| missing.to_string()).collect();
         let (secrets, followers) = secrets.into_parts();
         let health = Arc::new(Health::new(&checks));
-        let reloader = Arc::new(Reloader::new(self.sources, loaded, tls.clone(), auth.clone()));
-        // Whoever may open the file is on this machine.
-        let near = admin.bound().is_ok_and(|bound| match bound {
-            Bound::Port(address) => address.ip().to_canonical().is_loopback(),
-            Bound::File(_) => true,
-        });
-        let console = Console::new(Arc::clone(&reloader), near);
-        let version = self.spec.version;
+        let console = console();
         let (traces, exporter) = traces.unzip();
         // Once everything that the start opens is open.
         let wanted = Seats { public: settings.http.connections, admin: settings.http.admin_connections };
@@ -321,6 +328,7 @@ impl Service {
         if !missing.is_empty() {
             return Err(StartError(missing));
         }
+        starting.over();
         Ok(Assembled {
             reloader,
             exporter,

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::os::unix::net::{SocketAddr, UnixStream as Blocking};
 use std::path::{Path, PathBuf};
 
+use socket2::SockRef;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 /// How many connections wait to be accepted, where the system allows it.
@@ -15,7 +16,9 @@ const BACKLOG: u32 = 1024;
 #[derive(Debug)]
 pub(crate) struct FileListener {
     listener: UnixListener,
-    file: SocketFile,
+    path: PathBuf,
+    /// `None` where it is another's.
+    file: Option<SocketFile>,
 }
 
 impl FileListener {
@@ -31,7 +34,7 @@ impl FileListener {
             let file = SocketFile::of(path)?;
             // Nobody can connect before it listens, so its mode holds from the first connection on.
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-            Ok(Self { listener: socket.listen(BACKLOG)?, file })
+            Ok(Self { listener: socket.listen(BACKLOG)?, path: path.to_owned(), file: Some(file) })
         };
         bound().map_err(|error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => "its folder does not exist".to_owned(),
@@ -40,9 +43,18 @@ impl FileListener {
         })
     }
 
+    /// The same socket for another who accepts, who leaves the file alone.
+    ///
+    /// # Errors
+    /// When the system has no descriptor for it.
+    pub(crate) fn shared(&self) -> io::Result<Self> {
+        let socket = SockRef::from(&self.listener).try_clone()?;
+        Ok(Self { listener: UnixListener::from_std(socket.into())?, path: self.path.clone(), file: None })
+    }
+
     /// Its file.
     pub(crate) fn path(&self) -> &Path {
-        &self.file.path
+        &self.path
     }
 
     pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
@@ -51,7 +63,7 @@ impl FileListener {
 
     /// Takes the file away, so that nobody can come any more, and then answers everybody who has come.
     pub(crate) fn close(self) -> Vec<UnixStream> {
-        let Self { listener, file } = self;
+        let Self { listener, file, .. } = self;
         drop(file);
         let Ok(listener) = listener.into_std() else { return Vec::new() };
         let waiting = std::iter::from_fn(|| listener.accept().ok());

@@ -189,3 +189,19 @@ pub(crate) async fn pages() -> Router {
 pub(crate) async fn panics() -> Router {
     panic!("no such table")
 }
+
+tokio::task_local! {
+    /// What set-up waits for, and whether it fails then.
+    pub(crate) static GATE: (std::sync::Arc<tokio::sync::Notify>, bool);
+}
+
+/// A service whose set-up takes as long as its gate is closed.
+#[hardened_service(name = "slow")]
+pub(crate) async fn slow(_: &mut Setup) -> hardening::Result<Router> {
+    let (gate, fails) = GATE.with(Clone::clone);
+    gate.notified().await;
+    if fails {
+        return Err("the schema is missing".into());
+    }
+    Ok(Router::new().route("/hello", get(|| async { "hello" })))
+}

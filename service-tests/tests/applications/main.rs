@@ -8,6 +8,7 @@ mod http2;
 mod packed;
 mod routes;
 mod sockets;
+mod starting;
 mod statics;
 mod streams;
 mod support;
