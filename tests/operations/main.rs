@@ -6,6 +6,8 @@ mod client;
 mod office;
 mod process;
 mod support;
+#[cfg(unix)]
+mod systemd;
 
 mod calls;
 mod configuration;

@@ -129,6 +129,12 @@ impl Program {
         self
     }
 
+    /// With this argument.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// With what the file, not the environment, says of addresses.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.command.env_remove(name);

@@ -148,3 +148,12 @@ async fn probe_asks_at_a_unix_socket() {
     assert!(running.shutdown().await.is_clean());
     probe().await.refused(&[&listen, "does not answer"]);
 }
+
+#[tokio::test]
+async fn an_argument_asks_as_the_variable_does_and_wins_over_it() {
+    let end = Program::quickstart().argument("--hardening=check").with("HARDENING", "probe").run().await;
+    assert_eq!((end.code, end.said), (0, vec!["the configuration is valid".to_owned()]));
+    let end = Program::quickstart().argument("--hardening=chek").run().await;
+    end.refused(&["--hardening: unknown operation `chek`", "did you mean `check`?"]);
+    Program::quickstart().argument("--hardening").run().await.refused(&["`--hardening=probe`"]);
+}

@@ -76,6 +76,8 @@ mod spec;
 mod start;
 mod starting;
 mod streams;
+#[cfg(unix)]
+mod systemd;
 mod targets;
 pub mod tasks;
 #[cfg(not(feature = "tls"))]

@@ -35,21 +35,38 @@ const WORDS: [(&str, Operation); 4] = [
     ("rules", Operation::Rules),
 ];
 
-/// What `HARDENING` asks for.
+/// What stands in front of the word among the arguments.
+const ARGUMENT: &str = "--hardening=";
+
+/// What an argument asks for, or else `HARDENING`.
 pub(super) fn asked() -> Result<Option<Operation>, String> {
-    match std::env::var("HARDENING") {
-        Ok(word) if !word.is_empty() => parse(&word).map(Some),
-        _ => Ok(None),
-    }
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    of(arguments, std::env::var("HARDENING").ok())
 }
 
-fn parse(word: &str) -> Result<Operation, String> {
+fn of(
+    arguments: impl Iterator<Item = String>,
+    variable: Option<String>,
+) -> Result<Option<Operation>, String> {
+    // What follows `--` is the program's own.
+    for argument in arguments.take_while(|argument| argument != "--") {
+        if let Some(word) = argument.strip_prefix(ARGUMENT) {
+            return parse("--hardening", word).map(Some);
+        }
+        if argument == ARGUMENT.trim_end_matches('=') {
+            return Err(format!("write what is asked for in one word: `{ARGUMENT}probe`"));
+        }
+    }
+    variable.filter(|word| !word.is_empty()).map(|word| parse("HARDENING", &word)).transpose()
+}
+
+fn parse(asked_by: &str, word: &str) -> Result<Operation, String> {
     if let Some((_, operation)) = WORDS.iter().find(|(known, _)| *known == word) {
         return Ok(*operation);
     }
     let words = WORDS.map(|(known, _)| known);
     let near = nearest(word, words).map_or_else(String::new, |near| format!(" did you mean `{near}`?"));
-    Err(format!("HARDENING: unknown operation `{word}`;{near} known: {}", list(&words)))
+    Err(format!("{asked_by}: unknown operation `{word}`;{near} known: {}", list(&words)))
 }
 
 /// Prints the manifest. What is wrong with the configuration is part of it.
@@ -75,10 +92,15 @@ pub(super) fn checked(loaded: &Loaded) -> ExitCode {
 
 /// Asks the instance that listens at `listen` whether it is ready.
 pub(super) fn probe(listen: &str) -> ExitCode {
-    match ask(listen, Duration::from_secs(2)) {
+    let ask = |path| ask(listen, path, Duration::from_secs(2));
+    match ask("/readyz") {
         Ok(200) => {
             println!("ready");
             ExitCode::SUCCESS
+        }
+        Ok(503) if matches!(ask("/startupz"), Ok(503)) => {
+            eprintln!("error: {listen} is starting");
+            ExitCode::FAILURE
         }
         Ok(status) => {
             eprintln!("error: {listen} answers {status}: not ready");
@@ -91,31 +113,32 @@ pub(super) fn probe(listen: &str) -> ExitCode {
     }
 }
 
-fn ask(listen: &str, patience: Duration) -> std::io::Result<u16> {
-    if let Some(path) = unix_path(listen) {
+fn ask(listen: &str, path: &str, patience: Duration) -> std::io::Result<u16> {
+    if let Some(file) = unix_path(listen) {
         #[cfg(unix)]
         {
-            let stream = std::os::unix::net::UnixStream::connect(path)?;
+            let stream = std::os::unix::net::UnixStream::connect(file)?;
             stream.set_read_timeout(Some(patience))?;
             stream.set_write_timeout(Some(patience))?;
-            return ready_at(stream);
+            return answer_at(stream, path);
         }
         #[cfg(not(unix))]
-        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, path.display().to_string()));
+        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, file.display().to_string()));
     }
     let address = listen.to_socket_addrs()?.next().ok_or_else(malformed)?;
     let stream = TcpStream::connect_timeout(&reachable(address), patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
-    ready_at(stream)
+    answer_at(stream, path)
 }
 
 fn malformed() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, "this is no HTTP answer")
 }
 
-fn ready_at(mut stream: impl Read + Write) -> std::io::Result<u16> {
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+fn answer_at(mut stream: impl Read + Write, path: &str) -> std::io::Result<u16> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
     let status = std::str::from_utf8(&head).ok().and_then(|head| head.strip_prefix("HTTP/1.1 "));
@@ -138,9 +161,20 @@ mod tests {
 
     #[test]
     fn operations_are_known_by_their_words() {
-        assert_eq!(parse("check"), Ok(Operation::Check));
-        assert!(parse("descibe").unwrap_err().contains("did you mean `describe`?"));
-        assert!(parse("x").unwrap_err().contains("`describe`, `check`, `probe` or `rules`"));
+        let of = |arguments: &[&str], variable: &str| {
+            of(arguments.iter().map(|argument| (*argument).to_owned()), Some(variable.to_owned()))
+        };
+        assert_eq!(of(&[], ""), Ok(None));
+        assert_eq!(of(&["--port", "80"], "check"), Ok(Some(Operation::Check)));
+        assert_eq!(of(&["--port=80", "--hardening=probe"], "check"), Ok(Some(Operation::Probe)));
+        assert_eq!(of(&["--", "--hardening=probe"], ""), Ok(None));
+        assert!(of(&["--hardening", "probe"], "").unwrap_err().contains("`--hardening=probe`"));
+        let wrong = of(&["--hardening=descibe"], "").unwrap_err();
+        assert!(
+            wrong.starts_with("--hardening: unknown") && wrong.contains("did you mean `describe`?"),
+            "{wrong}"
+        );
+        assert!(of(&[], "x").unwrap_err().contains("`describe`, `check`, `probe` or `rules`"));
     }
 
     #[test]

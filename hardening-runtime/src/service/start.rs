@@ -22,6 +22,8 @@ use super::setup::{MissingProvision, Setup};
 use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
 use super::starting::{Meanwhile, Starting};
+#[cfg(unix)]
+use super::systemd::Systemd;
 use super::targets;
 use super::tls::Tls;
 use super::whole;
@@ -115,8 +117,8 @@ impl Service {
         self
     }
 
-    /// Runs to the end of the process: the body of a `main`. With `HARDENING=describe`, `check`, `probe` or `rules` in
-    /// the environment it does that instead of serving.
+    /// Runs to the end of the process: the body of a `main`. With `--hardening=describe`, `check`, `probe` or `rules` among its
+    /// arguments, or with that as `HARDENING` in the environment, it does that instead of serving.
     pub fn run(mut self) -> ExitCode {
         self.sources.read_process(self.spec.config);
         match operate::asked() {
@@ -148,8 +150,24 @@ impl Service {
                     return failed(&StartError::one(format!("signals cannot be received: {error}")));
                 }
             };
-            match self.assemble(loaded, traces).await {
-                Ok(assembled) => assembled.serve(signals).await,
+            #[cfg(unix)]
+            let systemd = Systemd::of_environment();
+            #[cfg(unix)]
+            let starts = systemd.as_ref().map(Systemd::starts);
+            let assembled = self.assemble(loaded, traces).await;
+            #[cfg(unix)]
+            if let Some(starts) = starts {
+                starts.abort();
+            }
+            match assembled {
+                Ok(assembled) => {
+                    #[cfg(unix)]
+                    if let Some(systemd) = systemd {
+                        let longest = whole::plan(&assembled.server.settings).watchdog();
+                        systemd.serves(Arc::clone(&assembled.server), longest);
+                    }
+                    assembled.serve(signals).await
+                }
                 Err(error) => failed(&error),
             }
         });

@@ -223,7 +223,7 @@ impl Health {
         self.changed();
     }
 
-    fn started(&self) -> bool {
+    pub(crate) fn started(&self) -> bool {
         let passed =
             |state: &CheckState| state.check.kind != CheckKind::Startup || state.report().state.is_up();
         self.set_up.load(Ordering::Acquire) && self.checks.iter().all(passed)
