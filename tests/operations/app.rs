@@ -113,7 +113,56 @@ pub(crate) fn service(name: &str) -> Service {
         "office" => office(),
         "hanging" => hanging(),
         "sticking" => sticking(),
+        "own" => own(),
+        "taken" => taken(),
         other => panic!("no service `{other}`"),
     };
     service.with_defaults("http.rate_limit = 'none'")
+}
+
+/// A service that logs and counts by means of its own.
+#[hardened_service(name = "own")]
+async fn own(_: &mut Setup) -> Result<Router> {
+    tracing::info!("before");
+    tracing::subscriber::set_global_default(Mine)?;
+    metrics::set_global_recorder(metrics::NoopRecorder)?;
+    Ok(office_routes())
+}
+
+/// A service with a metric whose name is taken.
+#[hardened_service(name = "taken")]
+async fn taken(_: &mut Setup) -> Router {
+    metrics::counter!("http_requests_total").increment(7);
+    metrics::gauge!("orders_open").set(3.0);
+    office_routes()
+}
+
+/// Writes lines of a form of its own.
+struct Mine;
+
+impl tracing::Subscriber for Mine {
+    fn enabled(&self, meta: &tracing::Metadata<'_>) -> bool {
+        *meta.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = serde_json::json!({ "mine": true });
+        let mut fields = |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line[field.name()] = format!("{value:?}").trim_matches('"').into();
+        };
+        event.record(&mut fields);
+        println!("{line}");
+    }
+
+    fn enter(&self, _: &tracing::Id) {}
+
+    fn exit(&self, _: &tracing::Id) {}
 }

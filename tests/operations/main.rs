@@ -24,4 +24,5 @@ mod reload;
 mod shutdown;
 mod signals;
 mod start;
+mod telemetry;
 mod tool;

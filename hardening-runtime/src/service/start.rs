@@ -30,6 +30,7 @@ use super::whole;
 use super::{limit, listener};
 use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::alerts::Alerts;
+use crate::telemetry::held::Held;
 use crate::telemetry::traces::{Exporter, Traces};
 use crate::telemetry::{facade, log, redact};
 use crate::versions;
@@ -126,20 +127,24 @@ impl Service {
             Ok(Some(operation)) => return self.operate(operation),
             Ok(None) => {}
         }
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        let loaded = match self.load() {
+            Ok(loaded) => loaded,
+            Err(error) => return failed(&error),
+        };
+        let traces = match Traces::new(&loaded.settings, self.spec.version) {
+            Ok(traces) => traces,
+            Err(problems) => return failed(&StartError(problems)),
+        };
+        let held = Held::new(&loaded.settings.log, traces.as_ref().map(|(traces, _)| traces));
+        let (enters, leaves) = (Arc::clone(&held), Arc::clone(&held));
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.enable_all().on_thread_start(move || enters.enter()).on_thread_unpark(move || leaves.leave());
+        let runtime = match runtime.build() {
             Ok(runtime) => runtime,
             Err(error) => return failed(&StartError::one(format!("the runtime cannot start: {error}"))),
         };
         let code = runtime.block_on(async {
-            let loaded = match self.load() {
-                Ok(loaded) => loaded,
-                Err(error) => return failed(&error),
-            };
-            let traces = match Traces::new(&loaded.settings, self.spec.version) {
-                Ok(traces) => traces,
-                Err(problems) => return failed(&StartError(problems)),
-            };
-            log::install(&loaded.settings.log, traces.as_ref().map(|(traces, _)| traces));
+            held.enter();
             if let Err(why) = descriptors::raise() {
                 tracing::warn!("{why}");
             }
@@ -155,6 +160,7 @@ impl Service {
             #[cfg(unix)]
             let starts = systemd.as_ref().map(Systemd::starts);
             let assembled = self.assemble(loaded, traces).await;
+            held.decide();
             #[cfg(unix)]
             if let Some(starts) = starts {
                 starts.abort();
@@ -231,6 +237,7 @@ impl Service {
             loaded.settings.shutdown.pre_drain = std::time::Duration::ZERO;
         }
         let traces = Traces::new(&loaded.settings, self.spec.version).map_err(StartError)?;
+        facade::install();
         let assembled = self.assemble(loaded, traces).await?;
         Running::new(assembled)
     }
@@ -251,7 +258,6 @@ impl Service {
         traces: Option<(Arc<Traces>, Exporter)>,
     ) -> Result<Assembled, StartError> {
         targets::configure(&loaded, |_| false).map_err(StartError)?;
-        facade::install();
         panics::install();
         for warning in loaded
             .warnings

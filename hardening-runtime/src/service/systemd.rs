@@ -68,11 +68,13 @@ impl Systemd {
     /// Asks for more time until what is answered is aborted.
     pub(super) fn starts(&self) -> JoinHandle<()> {
         let this = self.clone();
+        let asks = format!("EXTEND_TIMEOUT_USEC={}\nSTATUS=starting", ASK_FOR.as_micros());
+        // Set-up may hold the thread from now on.
+        this.tell(&asks);
         tokio::spawn(async move {
-            let mut asks = interval(ASK_EVERY);
             loop {
-                asks.tick().await;
-                this.tell(&format!("EXTEND_TIMEOUT_USEC={}\nSTATUS=starting", ASK_FOR.as_micros()));
+                tokio::time::sleep(ASK_EVERY).await;
+                this.tell(&asks);
             }
         })
     }

@@ -12,6 +12,8 @@ pub(crate) mod conventions;
 mod escape;
 #[cfg(feature = "service")]
 pub(crate) mod facade;
+#[cfg(feature = "service")]
+pub(crate) mod held;
 pub mod histogram;
 #[cfg(feature = "service")]
 pub mod http;

@@ -9,13 +9,12 @@ mod writer;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use tracing::Subscriber;
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::FormatFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry};
 
 use self::json::Json;
@@ -31,26 +30,23 @@ use crate::settings::{Log, LogFormat};
 /// PING that acknowledges none of ours.
 const WHAT_STRANGERS_WRITE: &str = "h2::proto::ping_pong=error";
 
-/// Starts logging to standard output, and recording spans for `traces`, unless the program has a subscriber already.
-/// `RUST_LOG` wins over the settings' level.
-pub(crate) fn install(log: &Log, traces: Option<&Arc<Traces>>) {
+/// A subscriber that logs to standard output and records spans for `traces`. `RUST_LOG` wins over the settings' level.
+pub(crate) fn prepared(log: &Log, traces: Option<&Arc<Traces>>) -> Dispatch {
     log.redact.iter().for_each(|name| redact::add_name(name));
     let level =
         std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| log.level.clone());
     let filter = EnvFilter::builder().parse_lossy(format!("{WHAT_STRANGERS_WRITE},{level}"));
-    let installed = match traces {
+    writer::begin(log.queue);
+    panics::tell();
+    match traces {
         // One filter for all is the cheapest.
-        None => registry().with(filter).with(layer(log)).try_init(),
-        Some(traces) => recording(layer(log).with_filter(filter).boxed(), traces).try_init(),
-    };
-    if installed.is_ok() {
-        writer::begin(log.queue);
-        panics::tell();
+        None => registry().with(filter).with(layer(log)).into(),
+        Some(traces) => recording(layer(log).with_filter(filter).boxed(), traces).into(),
     }
 }
 
 #[cfg(feature = "otlp")]
-fn recording(log: Box<dyn Layer<Registry> + Send + Sync>, traces: &Arc<Traces>) -> impl SubscriberInitExt {
+fn recording(log: Box<dyn Layer<Registry> + Send + Sync>, traces: &Arc<Traces>) -> impl Into<Dispatch> {
     registry().with(log).with(super::traces::layer(traces))
 }
 
