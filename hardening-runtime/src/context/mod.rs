@@ -28,6 +28,8 @@ pub use lifetime::draining;
 #[cfg(feature = "tower")]
 pub(crate) use outgoing::is_longer;
 #[cfg(feature = "tower")]
+pub use outgoing::outgoing_headers;
+#[cfg(feature = "tower")]
 pub(crate) use outgoing::told;
 pub use outgoing::{Outgoing, outgoing};
 pub use trace::Trace;

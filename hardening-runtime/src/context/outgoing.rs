@@ -34,6 +34,25 @@ pub fn outgoing() -> Outgoing {
     told(false)
 }
 
+/// What one HTTP request that is sent now should carry, as the header fields that clients such as `reqwest` take:
+/// `client.get(url).headers(context::outgoing_headers())`.
+///
+/// ```
+/// use hardening_runtime::context;
+///
+/// let mut request = http::Request::get("https://stock.example/items").body(()).expect("a request");
+/// request.headers_mut().extend(context::outgoing_headers());
+/// ```
+#[cfg(feature = "tower")]
+pub fn outgoing_headers() -> http::HeaderMap {
+    let named = outgoing().headers().into_iter();
+    // Ids come in header fields, or are made for them; a caller's that does not fit is none.
+    let valid = |(name, value): (&'static str, String)| {
+        Some((http::HeaderName::from_static(name), http::HeaderValue::try_from(value).ok()?))
+    };
+    named.filter_map(valid).collect()
+}
+
 /// The same; `spanned` where the span around this is that of the request to be sent.
 pub(crate) fn told(spanned: bool) -> Outgoing {
     let request = super::current();

@@ -1,6 +1,7 @@
 //! What each route counts: atomics of its own, found once by the route and kept.
 
 mod series;
+mod shown;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -21,6 +21,14 @@ async fn calls_limits_and_events_are_shown_as_they_are_counted() {
         assert_eq!(get(running.addr, "/narrow").await.status, 429);
     }
     let state = operator.state().await;
+    let route = named(&state["routes"], "/price");
+    let answered = route["outcomes"]["200"].as_u64().expect("answers");
+    assert!(
+        answered >= 3 && route["below"].as_array().expect("a histogram").last() == Some(&json!(answered))
+    );
+    assert_eq!(route["in_flight"], 0);
+    assert_eq!(route["limits"]["body_limit"], json!({ "value": "1MiB", "own": false }));
+    assert_eq!(named(&state["routes"], "/narrow")["outcomes"]["429"], 5);
     let price = named(&state["calls"], "app::price");
     let successes = price["outcomes"]["success"].as_u64().expect("successes");
     assert!(successes >= 3, "{price:#}");

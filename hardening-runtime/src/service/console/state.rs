@@ -12,8 +12,10 @@ use crate::policy::circuit_breaker::{Circuit, CircuitBreaker, CircuitState};
 use crate::policy::rate_limit::Limiter;
 use crate::policy::shared::{self, Metered};
 use crate::service::manifest;
+use crate::service::route_limits::OfRoute;
 use crate::service::server::Server;
 use crate::settings::forms::rate;
+use crate::settings::keys;
 use crate::site::{OtherBreakers, Site, State};
 use crate::telemetry::calls::CallOutcome;
 use crate::telemetry::histogram::BOUNDS;
@@ -83,12 +85,54 @@ pub(super) fn of(server: &Server, console: &Console, known: bool) -> Value {
     })
 }
 
-/// What holds for single routes.
+/// What each route has answered, and the limits in force for it. Of those without requests, the ones that have limits of their
+/// own.
 fn routes(server: &Server) -> Vec<Value> {
-    let routes = server.routes.iter();
-    routes
-        .map(|route| json!({ "pattern": route.pattern, "limits": manifest::limits(&route.limits) }))
-        .collect()
+    let own = |name: &str| server.routes.iter().find(|route| route.pattern == name);
+    let mut shown = server.stats.shown();
+    // What no route matches is there always.
+    shown.retain(|route| route.in_flight > 0 || !route.answers.is_empty() || own(&route.route).is_some());
+    let mut written: Vec<Value> = shown
+        .iter()
+        .map(|route| {
+            json!({
+                "name": route.route,
+                "in_flight": route.in_flight,
+                "outcomes": route.answers,
+                "below": route.below,
+                "limits": limits_of(server, own(&route.route)),
+            })
+        })
+        .collect();
+    for route in server.routes.iter().filter(|route| !shown.iter().any(|one| one.route == route.pattern)) {
+        written.push(json!({
+            "name": route.pattern,
+            "in_flight": 0,
+            "outcomes": {},
+            "below": vec![0; BOUNDS.len() + 1],
+            "limits": limits_of(server, Some(route)),
+        }));
+    }
+    written
+}
+
+/// The limits in force for one route, and which of them are its own.
+fn limits_of(server: &Server, route: Option<&OfRoute>) -> Value {
+    const OF_ALL: [&str; 5] =
+        ["body_limit", "body_timeout", "request_timeout", "write_timeout", "rate_limit"];
+    let settings = keys::SETTINGS.iter().filter(|setting| setting.section == "http");
+    let mut limits: Map<String, Value> = settings
+        .filter(|setting| OF_ALL.contains(&setting.key))
+        .map(|setting| {
+            (setting.key.to_owned(), json!({ "value": (setting.show)(&server.settings), "own": false }))
+        })
+        .collect();
+    if let Some(Value::Object(own)) = route.map(|route| manifest::limits(&route.limits)) {
+        for (key, value) in own {
+            limits.insert(key, json!({ "value": value, "own": true }));
+        }
+    }
+    limits.into()
 }
 
 const fn millis(time: Nanos) -> u64 {

@@ -61,6 +61,9 @@ function cell(row, column, content) {
 // The tables: id, title, what they show, and heads; # is a number, ~ is left out where it is narrow, ! is for who may act.
 const TABLES = [
   ["calls", "Calls", "Rate, latency and shares are those of the last 30 seconds; counts are those since the start.", "Call|Rate#|Last minute~|p50#|p99#|In flight#|Shares|Outcomes", "This program has no call under a policy."],
+  ["routes", "Routes", "What each route has answered, all methods together, and the limits in force for it. Rate, latency and shares are those of the last 30 seconds; counts are those since the start.", "Route|Rate#|Last minute~|p50#|p99#|In flight#|Shares|Answers|Limits"],
+  ["upgraded", "Upgraded connections", "Connections on which another protocol is spoken, by route.", "Route|Protocol|Open#"],
+  ["lingering", "What a shutdown waits for", "Upgraded connections, and what requests have spawned.", "What|Count#"],
   ["circuits", "Circuit breakers", "States now, outcomes in the window, and what they were: ten minutes at most, newest at the right.", "Circuit|State|Timeline~|In the window#|Failed#|Slow#|Last change|Actions!"],
   ["limits", "Rate limits", "What each limit admits, and what it decided.", "Limit|Rate#|Burst#|Keys#|Allowed#|Refused#|Refused /s#|Actions!"],
   ["bulkheads", "Bulkheads", "Places taken, and callers that wait for one.", "Bulkhead|Taken|In flight#|Places#|Waiting#|Queue#|Longest wait#|Actions!"],
@@ -120,15 +123,15 @@ const total = (call) => call.below[call.below.length - 1];
 const sum = (outcomes, names) => names.reduce((all, name) => all + (outcomes[name] || 0), 0);
 
 // What happened since an earlier sample
-function since(call, old, seconds) {
-  const before = old && old.calls.get(call.name);
+function since(call, old, seconds, of = "calls") {
+  const before = old && old[of].get(call.name);
   if (!before) return { rate: null, below: call.below, outcomes: call.outcomes };
   const below = call.below.map((n, at) => n - before.below[at]);
   const outcomes = Object.fromEntries(Object.entries(call.outcomes).map(([name, n]) => [name, n - (before.outcomes[name] || 0)]));
   return { rate: below[below.length - 1] / seconds, below, outcomes };
 }
 function remember(next) {
-  samples.push({ at: performance.now() / 1000, calls: new Map(next.calls.map((call) => [call.name, call])), limits: new Map(next.limits.map((limit) => [limit.name, limit])) });
+  samples.push({ at: performance.now() / 1000, routes: new Map(next.routes.map((route) => [route.name, route])), calls: new Map(next.calls.map((call) => [call.name, call])), limits: new Map(next.limits.map((limit) => [limit.name, limit])) });
   if (samples.length > KEPT) samples.shift();
 }
 function span(seconds) {
@@ -138,10 +141,10 @@ function span(seconds) {
 }
 
 // Drawings
-function spark(name) {
+function spark(name, of = "calls") {
   const rates = [];
   for (let at = 1; at < samples.length; at++) {
-    const [a, b] = [samples[at - 1].calls.get(name), samples[at].calls.get(name)];
+    const [a, b] = [samples[at - 1][of].get(name), samples[at][of].get(name)];
     rates.push(a && b ? (total(b) - total(a)) / (samples[at].at - samples[at - 1].at) : 0);
   }
   const top = Math.max(1, ...rates), shift = KEPT - 1 - rates.length;
@@ -258,6 +261,50 @@ function showCalls() {
       { key: JSON.stringify(some), make: () => el("div", { class: "chips" }, ...(some.length ? some.map(([name, n]) => el("span", { class: GOOD.includes(name) ? "" : REFUSED.includes(name) ? "warn-text" : name === "cancelled" ? "soft" : "bad-text" }, el("b", {}, count(n)), ` ${words(name)}`)) : [el("span", { class: "soft" }, "not called yet")])) },
     ];
   });
+}
+// Statuses of HTTP, and those of gRPC, in which only a few are the service's fault.
+function kindOf(status) {
+  if (/^[123]|^OK$/.test(status)) return "good";
+  if (status === "503" || status === "429" || status === "UNAVAILABLE" || status === "RESOURCE_EXHAUSTED") return "warn";
+  return /^5|^UNKNOWN$|^INTERNAL$|^DATA_LOSS$/.test(status) ? "bad" : "calm";
+}
+function answerShares(answers) {
+  const all = Object.values(answers).reduce((a, b) => a + b, 0);
+  if (!all) return { label: "no requests", parts: [] };
+  const of = (kind) => Object.entries(answers).filter(([status]) => kindOf(status) === kind).reduce((n, [, count]) => n + count, 0);
+  const percent = (n) => `${((100 * n) / all).toFixed(n && n < all ? 1 : 0)} %`;
+  let from = 0;
+  const parts = ["good", "bad", "warn", "calm"].map((kind) => { const part = [from, (from += (100 * of(kind)) / all), kind]; return part; });
+  return { label: `${percent(of("good"))} good, ${percent(of("bad"))} failed, ${percent(of("warn"))} refused, ${percent(of("calm"))} the client's`, parts };
+}
+function showRoutes() {
+  const [old, seconds] = span(WINDOW);
+  const classes = { good: "", warn: "warn-text", bad: "bad-text", calm: "soft" };
+  rows(body("routes"), section("routes", state.routes), (route) => route.name, (route) => {
+    let recent = since(route, old, seconds, "routes");
+    const speed = recent.rate, idle = !total({ below: recent.below });
+    if (idle) recent = since(route, null, 0, "routes");
+    const of = answerShares(recent.outcomes), late = idle ? "n soft" : "n";
+    const some = Object.entries(route.outcomes).sort((a, b) => b[1] - a[1]);
+    const limits = Object.entries(route.limits);
+    return [
+      { head: true, text: route.name },
+      { text: rate(speed), kind: "n" },
+      { kind: "wide", key: polls, make: () => spark(route.name, "routes") },
+      { text: time(quantile(0.5, recent.below, state.bounds_ms)), kind: late },
+      { text: time(quantile(0.99, recent.below, state.bounds_ms)), kind: late },
+      { text: count(route.in_flight), kind: "n" },
+      { key: of.label, make: () => bar("share", of.label, of.parts, 100) },
+      { key: JSON.stringify(some), make: () => el("div", { class: "chips" }, ...(some.length ? some.map(([status, n]) => el("span", { class: classes[kindOf(status)] }, el("b", {}, count(n)), ` ${words(status)}`)) : [el("span", { class: "soft" }, "no request yet")])) },
+      { key: JSON.stringify(limits), make: () => el("div", { class: "chips" }, ...limits.map(([key, limit]) => el("span", { class: limit.own ? "" : "soft" }, `${words(key)} `, el("b", {}, limit.value)))) },
+    ];
+  });
+  rows(body("upgraded"), section("upgraded", state.upgraded.map((one) => ({ ...one, name: one.route }))), (one) => `${one.protocol} ${one.route}`, (one) => [
+    { head: true, text: one.route }, one.protocol, { text: count(one.count), kind: "n" },
+  ]);
+  rows(body("lingering"), section("lingering", state.lingering.map((one) => ({ ...one, name: one.what }))), (one) => one.what, (one) => [
+    { head: true, text: one.what }, { text: count(one.count), kind: "n" },
+  ]);
 }
 function showCircuits() {
   rows(body("circuits"), section("circuits", state.circuits), (circuit) => circuit.name, (circuit) => {
@@ -541,7 +588,7 @@ function announce(before) {
   }
   if (news.length) say(news.slice(0, 4).join("; "));
 }
-function show() { showTop(); showTiles(); showCalls(); showCircuits(); showLimits(); showBulkheads(); showChecks(); showEvents(); }
+function show() { showTop(); showTiles(); showCalls(); showRoutes(); showCircuits(); showLimits(); showBulkheads(); showChecks(); showEvents(); }
 let timer = 0, looking = false, again = false;
 async function look() {
   clearTimeout(timer);
