@@ -35,7 +35,7 @@ pub(crate) fn wall_clock() -> u64 {
 }
 
 /// The time since 1970 by the wall clock.
-#[cfg(feature = "service")]
+#[cfg(any(feature = "service", feature = "http-client"))]
 #[expect(
     clippy::disallowed_methods,
     reason = "what others read is dated by the wall clock; nothing else is decided by it"

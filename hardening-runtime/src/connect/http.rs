@@ -3,6 +3,7 @@
 //! It speaks HTTP/1.1, and over TLS (feature `tls`) HTTP/2 where the other side does. It keeps whole answers, follows no
 //! redirect and repeats nothing: `#[retry]` does, under the evidence that an [`Error`] gives.
 
+mod again;
 mod connector;
 mod error;
 mod request;

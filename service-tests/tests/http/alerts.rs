@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -78,7 +78,10 @@ impl Listener {
             this.heard.lock().unwrap().push(Delivery { path: uri.path().to_owned(), fields, body });
             let mut answers = this.answers.lock().unwrap();
             let answer = if answers.is_empty() { 204 } else { answers.remove(0) };
-            StatusCode::from_u16(answer).unwrap()
+            let status = StatusCode::from_u16(answer).unwrap();
+            let busy = status == StatusCode::TOO_MANY_REQUESTS;
+            let again = busy.then(|| (header::RETRY_AFTER, HeaderValue::from_static("3")));
+            (status, HeaderMap::from_iter(again))
         };
         let routes = Router::new().fallback(hear).with_state(this.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -210,6 +213,17 @@ async fn one_that_fails_for_a_moment_is_told_again_and_one_that_will_not_hear_is
         value(&metrics, "hardening_alerts_total{sink=\"discord\",result=\"failed\"}") >= Some(1.0),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn one_that_says_when_is_told_again_then() {
+    let busy = Listener::start(&[429]).await;
+    let running = start(&format!("slack = ['http://{}/a']", busy.addr)).await;
+    times(&running, 5, "/broken").await;
+    busy.hears("/broken", 1).await;
+    let began = Instant::now();
+    busy.hears("/broken", 2).await;
+    assert!(began.elapsed() > Duration::from_millis(2_500), "{:?}", began.elapsed());
 }
 
 /// The median time of 60 answers that are errors.

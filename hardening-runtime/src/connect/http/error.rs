@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use ::http::StatusCode;
 
@@ -96,11 +97,24 @@ struct Inner {
     /// The method and the address, as far as they may be shown.
     request: String,
     source: Option<Source>,
+    retry_after: Option<Duration>,
 }
 
 impl Error {
     pub(super) fn new(kind: Kind, sent: Sent, request: &str, source: Option<Source>) -> Self {
-        Self(Box::new(Inner { kind, sent, request: request.to_owned(), source }))
+        Self(Box::new(Inner { kind, sent, request: request.to_owned(), source, retry_after: None }))
+    }
+
+    /// The other side asks to wait for so long.
+    pub(super) fn asks_for(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
+    /// How long the other side asks to wait before the next request, where its status is the error: for
+    /// `#[retry(retry_after = error.retry_after())]`.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// What went wrong.

@@ -268,6 +268,11 @@ impl Response {
         &self.body
     }
 
+    /// How long the other side asks to wait before the next request: its `Retry-After`, in seconds or as a date.
+    pub fn retry_after(&self) -> Option<Duration> {
+        super::again::retry_after(&self.headers, crate::clock::since_1970())
+    }
+
     /// The body as text; what is no UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -288,7 +293,8 @@ impl Response {
     /// With [`Kind::Status`].
     pub fn error_for_status(self) -> Result<Self, Error> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            return Err(Error::new(Kind::Status(self.status), Sent::Yes, &self.request, None));
+            let error = Error::new(Kind::Status(self.status), Sent::Yes, &self.request, None);
+            return Err(error.asks_for(self.retry_after()));
         }
         Ok(self)
     }

@@ -16,6 +16,8 @@ const QUEUE: usize = 64;
 const TRIES: u32 = 3;
 /// The wait before the second try; the third waits twice as long.
 const BACKOFF: Duration = Duration::from_secs(1);
+/// The longest wait that a receiver may ask for: what comes after waits as well.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The form that somebody reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,18 +144,19 @@ impl Sender {
                         signature(&self.key, &message.id, message.at, body.as_bytes()),
                     );
             }
-            let (why, again) = match request.body(body.clone()).send().await {
+            let (why, again, asked) = match request.body(body.clone()).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => {
                     let status = answer.status();
-                    (format!("it answers {status}"), status.is_server_error() || status.as_u16() == 429)
+                    let again = status.is_server_error() || status.as_u16() == 429;
+                    (format!("it answers {status}"), again, answer.retry_after())
                 }
-                Err(error) => (without_address(&error), true),
+                Err(error) => (without_address(&error), true, None),
             };
             if !again || tried == TRIES {
                 return Err(why);
             }
-            sleep(BACKOFF * tried).await;
+            sleep(asked.unwrap_or_default().clamp(BACKOFF * tried, LONGEST)).await;
         }
     }
 }

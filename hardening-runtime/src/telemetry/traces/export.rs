@@ -271,9 +271,7 @@ impl Exporter {
             return Ok(otlp::answer(answer.bytes()));
         }
         // The statuses that the protocol lets one repeat.
-        let asked = answer.headers().get(http::header::RETRY_AFTER).and_then(|after| after.to_str().ok());
-        let asked = asked.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let again = match (status.as_u16(), asked) {
+        let again = match (status.as_u16(), answer.retry_after()) {
             (429 | 502 | 503 | 504, Some(wait)) => Again::After(wait),
             (429 | 502 | 503 | 504, None) => Again::Later,
             _ => Again::Never,
