@@ -227,6 +227,11 @@ impl Process {
         self.directory.lock().unwrap().write("hardening.toml", text);
     }
 
+    /// Takes its `hardening.toml` away.
+    pub(crate) fn remove_settings(&self) {
+        std::fs::remove_file(self.directory.lock().unwrap().path("hardening.toml")).unwrap();
+    }
+
     /// Sends a signal, `TERM`, `INT` or `HUP`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();

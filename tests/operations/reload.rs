@@ -159,3 +159,27 @@ async fn a_shared_policy_is_changed_for_all_who_use_it() {
         assert!(log.contains(part), "{part}: {log}");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_is_emptied_or_gone_takes_no_number_back() {
+    let text = "[call.\"office::price\".retry]\nattempts = 4\n";
+    for empty in [Some(""), Some("# nothing any more\n\n"), None] {
+        let service = Program::office("office").file(text).serve().await;
+        match empty {
+            Some(text) => service.write_settings(text),
+            None => service.remove_settings(),
+        }
+        service.signal("HUP");
+        until("refused", || async { reloads(&service, "refused").await >= 1 }).await;
+        assert_eq!(reloads(&service, "applied").await, 0);
+        service.write_settings("[call.\"office::price\".retry]\nattempts = 5\n");
+        until("applied", || async { reloads(&service, "applied").await == 1 }).await;
+        service.signal("TERM");
+        service.signal("TERM");
+        let log = service.ended().await.log();
+        let refused = |line: &&serde_json::Value| {
+            line["message"].as_str().is_some_and(|m| m.contains("hardening.toml is gone or empty"))
+        };
+        assert!(log.iter().any(|line| refused(&line) && line["level"] == "ERROR"), "{log:?}");
+    }
+}

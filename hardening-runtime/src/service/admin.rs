@@ -1,9 +1,13 @@
 //! The admin listener: metrics, the console, and health with its reasons.
 
+use std::io::Write as _;
+
 use axum::body::Body;
 use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::address::Peer;
@@ -32,16 +36,64 @@ pub(crate) async fn answer(
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return Problem::other_method(Methods::Read).answer(Some(id));
     }
-    let mut response = Response::new(Body::from(metrics(server)));
+    let text = metrics(server, server.settings.telemetry.rare_zeros);
+    let mut response = match takes_gzip(&parts.headers).then(|| packed(&text)).flatten() {
+        Some(packed) => {
+            let mut response = Response::new(Body::from(packed));
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+        }
+        None => Response::new(Body::from(text)),
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
-/// Every series of the process in Prometheus' text format.
-pub(crate) fn metrics(server: &Server) -> String {
+/// Whether a scraper takes gzip, as Prometheus does.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let takes = |coding: &str| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight: String = weight.split_whitespace().collect();
+        let refused = weight.strip_prefix("q=").is_some_and(|q| q.trim_end_matches(['0', '.']).is_empty());
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    };
+    let fields = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|field| field.to_str().ok());
+    fields.flat_map(|field| field.split(',')).any(takes)
+}
+
+fn packed(text: &str) -> Option<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
+    packer.write_all(text.as_bytes()).ok()?;
+    packer.finish().ok()
+}
+
+/// Families of which most series stay zero.
+const RARE: [&str; 8] = [
+    "hardening_calls_total{",
+    "hardening_attempts_total{",
+    "hardening_retries_total{",
+    "hardening_circuit_transitions_total{",
+    "hardening_rate_limit_decisions_total{",
+    "hardening_cache_requests_total{",
+    "hardening_idempotency_total{",
+    "hardening_hedges_total{",
+];
+
+/// The series of calls without those of [`RARE`] that are zero.
+fn without_rare_zeros(text: &str) -> String {
+    let rare = |line: &&str| line.ends_with(" 0\n") && RARE.iter().any(|family| line.starts_with(family));
+    text.split_inclusive('\n').filter(|line| !rare(line)).collect()
+}
+
+/// Every series of the process in Prometheus' text format; of what has not happened yet, `zeros` or nothing.
+pub(crate) fn metrics(server: &Server, zeros: bool) -> String {
     let mut out = String::with_capacity(16 * 1024);
     calls::render(&mut out);
+    if !zeros {
+        out = without_rare_zeros(&out);
+    }
     super::reload::render(&mut out);
     super::panics::render(&mut out);
     log::render(&mut out);
@@ -78,4 +130,36 @@ pub(crate) fn metrics(server: &Server) -> String {
     family.sample(&labels, 1);
     facade::render(&mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        for (field, takes) in [
+            ("gzip", true),
+            ("deflate, GZIP;q=0.5", true),
+            ("gzip; q=1.0", true),
+            ("gzip;q=0", false),
+            ("gzip ; q=0.000", false),
+            ("identity", false),
+            ("xgzip", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(field))]);
+            assert_eq!(takes_gzip(&headers), takes, "{field}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn zeros_of_what_is_rare_are_left_out_and_nothing_else() {
+        let text = "# TYPE hardening_calls_total counter\nhardening_calls_total{outcome=\"a\"} 0\n\
+                    hardening_calls_total{outcome=\"b\"} 10\nhardening_in_flight{call=\"a\"} 0\n";
+        let expected = "# TYPE hardening_calls_total counter\nhardening_calls_total{outcome=\"b\"} 10\n\
+                        hardening_in_flight{call=\"a\"} 0\n";
+        assert_eq!(without_rare_zeros(text), expected);
+    }
 }

@@ -31,13 +31,17 @@ pub(super) struct Series {
 impl Series {
     /// Of a service with this many shutdown hooks.
     pub(super) fn of(server: &Server, hooks: usize) -> Self {
-        let text = admin::metrics(server);
-        let samples = || text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let fixed = samples().filter(|line| !GROWING.iter().any(|family| line.starts_with(family))).count();
+        let text = admin::metrics(server, true);
+        let in_force = admin::metrics(server, server.settings.telemetry.rare_zeros);
+        fn samples(text: &str) -> impl Iterator<Item = &str> {
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+        }
+        let fixed =
+            samples(&text).filter(|line| !GROWING.iter().any(|family| line.starts_with(family))).count();
         // While the service ends: requests, upgraded connections and what was spawned by route, calls, tasks and hooks.
         let ending = 4 * (server.stats.most_routes() + 2) + sites().count() + server.tasks.0.len() + hooks;
         let of_alerts = server.alerts.as_ref().map_or(0, |alerts| alerts.most_series(&server.stats));
         let most = fixed + server.stats.most_series() + of_alerts + calls::budgets() + ending;
-        Self { now: samples().count(), most }
+        Self { now: samples(&in_force).count(), most }
     }
 }

@@ -43,16 +43,24 @@ pub(super) fn check(settings: &Settings) -> Result<(), String> {
 
 /// What is right and may not be meant.
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
     let (longest, drain) = (settings.http.request_timeout, settings.drain());
-    if longest <= drain {
-        return Vec::new();
+    if longest > drain {
+        warnings.push(format!(
+            "requests may take {} (`http.request_timeout`), but a shutdown waits {} for them: those that take longer are cut then; \
+             raise `shutdown.grace`, and with it what the platform allows, or lower `http.request_timeout`",
+            show(longest),
+            show(drain)
+        ));
     }
-    vec![format!(
-        "requests may take {} (`http.request_timeout`), but a shutdown waits {} for them: those that take longer are cut then; \
-         raise `shutdown.grace`, and with it what the platform allows, or lower `http.request_timeout`",
-        show(longest),
-        show(drain)
-    )]
+    if cfg!(panic = "abort") {
+        warnings.push(
+            "the program is built with `panic = \"abort\"`: a panic of a handler, a call or a task ends the whole process; take \
+             that out of the profile in Cargo.toml"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// What other crates declare under a name, or a form of it in the environment, that was in use.

@@ -93,7 +93,7 @@ pub(super) fn apply(
         }
     }
     let overrides = changes.into_iter().filter(|change| change.spec != calls[change.call].declared).collect();
-    Loaded { settings, overrides, warnings, given, hidden, entries, version: None }
+    Loaded { settings, overrides, warnings, given, hidden, entries, version: None, file_says: false }
 }
 
 /// What says what to write says what was written too.

@@ -218,6 +218,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("telemetry", "queue", Form::Count, "2048", "Spans that may wait for their export; further ones are dropped and counted.", telemetry.queue, forms::count, plain),
     setting!("telemetry", "export_every", Form::Duration, "5s", "How long a span may wait until others go with it.", telemetry.export_every, forms::duration, time),
     setting!("telemetry", "export_timeout", Form::Duration, "5s", "The longest that the receiver may take for an answer.", telemetry.export_timeout, forms::duration, time),
+    setting!("telemetry", "rare_zeros", Form::Flag, "true", "Whether `/metrics` has the outcomes, retries and decisions of calls that have not happened yet, as zeros; without them a first error has no rate.", telemetry.rare_zeros, forms::flag, plain),
     setting!("alerts", "slack", Form::Texts, "", "Webhooks of Slack that are told of errors; never shown.", alerts.slack, forms::urls, Hidden::show_all),
     setting!("alerts", "discord", Form::Texts, "", "Webhooks of Discord that are told of errors; never shown.", alerts.discord, forms::urls, Hidden::show_all),
     setting!("alerts", "json", Form::Texts, "", "Addresses that are told of errors in signed JSON; never shown.", alerts.json, forms::urls, Hidden::show_all),

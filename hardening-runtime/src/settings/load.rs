@@ -74,6 +74,14 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// The file that said something is gone, or says nothing any more.
+    pub(crate) fn says_nothing(&self) -> String {
+        let path = self.file.as_ref().map_or("the settings file", |(path, _)| path);
+        format!("{path} is gone or empty: write what is to hold, or start the service anew without it")
+    }
+}
+
 /// What is wrong with the settings, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problems(pub(crate) Vec<String>);
@@ -100,9 +108,10 @@ pub(crate) fn load_with(sources: &Sources, calls: &[Call], console: &[Entry]) ->
     let mut problems = Vec::new();
     let version = sources.version();
     unique_names(calls, &mut problems);
-    let mut entries = gather(sources, calls, &mut problems);
+    let (mut entries, file_says) = gather(sources, calls, &mut problems);
     entries.extend_from_slice(console);
     let mut loaded = applied(sources, calls, entries, version, problems)?;
+    loaded.file_says = file_says;
     let cautions = cautions::of(&loaded);
     loaded.warnings.extend(cautions);
     Ok(loaded)
@@ -121,7 +130,8 @@ pub(crate) fn reload_with(
 ) -> Result<Loaded, Problems> {
     let others = in_force.entries.iter().filter(|entry| entry.origin != Origin::Console);
     let entries = others.chain(console).cloned().collect();
-    applied(sources, calls, entries, in_force.version, Vec::new())
+    let loaded = applied(sources, calls, entries, in_force.version, Vec::new())?;
+    Ok(Loaded { file_says: in_force.file_says, ..loaded })
 }
 
 fn applied(
@@ -141,17 +151,22 @@ fn applied(
     if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
 }
 
-fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<Entry> {
+/// What every source says, and whether the file says anything.
+fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> (Vec<Entry>, bool) {
     let lookup = |name: &str| {
         sources.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     };
-    let mut entries = Vec::new();
+    let (mut entries, mut file_says) = (Vec::new(), false);
     if let Some(text) = &sources.defaults {
         entries.extend(file::entries("the defaults given in code", text, &lookup, problems));
     }
     if let Some((path, required)) = &sources.file {
         match files::read_text(path) {
-            Ok(text) => entries.extend(file::entries(path, &text, &lookup, problems)),
+            Ok(text) => {
+                let says = |line: &str| !line.trim_start().is_empty() && !line.trim_start().starts_with('#');
+                file_says = text.lines().any(says);
+                entries.extend(file::entries(path, &text, &lookup, problems));
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {}
             Err(error) => problems.push(format!("{path}: the settings file cannot be read: {error}")),
         }
@@ -160,7 +175,7 @@ fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> Vec<
     if let Some(text) = &sources.overrides {
         entries.extend(file::entries("the settings given in code", text, &lookup, problems));
     }
-    entries
+    (entries, file_says)
 }
 
 /// Settings, metrics and logs know a call by its name alone, and variables by what their names leave of it.

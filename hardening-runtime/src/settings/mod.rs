@@ -341,4 +341,6 @@ pub(crate) struct Loaded {
     pub(crate) entries: Vec<Entry>,
     /// The file as it was before it was read.
     pub(crate) version: crate::files::Version,
+    /// Whether the file says anything.
+    pub(crate) file_says: bool,
 }

@@ -23,6 +23,8 @@ pub struct Telemetry {
     pub export_every: Duration,
     /// The longest that the receiver may take.
     pub export_timeout: Duration,
+    /// Whether what calls have not had yet is a series of zero.
+    pub rare_zeros: bool,
 }
 
 impl Default for Telemetry {
@@ -35,6 +37,7 @@ impl Default for Telemetry {
             queue: 0,
             export_every: Duration::ZERO,
             export_timeout: Duration::ZERO,
+            rare_zeros: true,
         }
     }
 }

@@ -78,11 +78,11 @@ async fn supervise(one: &One, provided: &Provided) {
             Err(ended) => ended,
         };
         // What comes to an end is not begun again.
-        let next =
-            if stop.is_requested() { Next::GiveUp } else { course.failed(began.elapsed(), fastrand::f64()) };
+        let stopping = stop.is_requested();
+        let next = if stopping { Next::GiveUp } else { course.failed(began.elapsed(), fastrand::f64()) };
         let (reason, error) = (ended.reason(), ended.why().to_owned());
         let Next::Restart(pause) = next else {
-            one.failed(State::Failed, ended);
+            one.gave_up(ended, stopping);
             tracing::error!(
                 task = task.name,
                 reason,

@@ -1,6 +1,6 @@
 //! What is known of the tasks of one service, for metrics, probes and the shutdown.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hardening_spec::DurationRange;
@@ -76,6 +76,8 @@ pub(crate) struct One {
     pub(crate) restart: Option<DurationRange>,
     pub(crate) stopper: Stopper,
     state: Mutex<(State, Option<Ended>)>,
+    /// Whether it failed after it had been asked to stop.
+    failed_stopping: AtomicBool,
     after_error: AtomicU64,
     after_panic: AtomicU64,
 }
@@ -92,6 +94,12 @@ impl One {
     /// It runs, or it ended well.
     pub(crate) fn set(&self, state: State) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = state;
+    }
+
+    /// It failed for good; `stopping` where it had been asked to stop. What had failed before was told then.
+    pub(crate) fn gave_up(&self, ended: Ended, stopping: bool) {
+        self.failed_stopping.store(stopping, Ordering::Release);
+        self.failed(State::Failed, ended);
     }
 
     /// It failed.
@@ -119,6 +127,7 @@ impl Tasks {
                 restart: setting.and_then(|setting| setting.restart).unwrap_or(task.restart),
                 stopper: Stopper::default(),
                 state: Mutex::new((State::Running, None)),
+                failed_stopping: AtomicBool::new(false),
                 after_error: AtomicU64::new(0),
                 after_panic: AtomicU64::new(0),
             })
@@ -150,7 +159,7 @@ impl Tasks {
     /// The tasks that failed while they were being stopped.
     pub(crate) fn failed_at_the_end(&self) -> Vec<String> {
         let failed = |one: &One| match one.look() {
-            (State::Failed, Some(ended)) if one.stopper.is_requested() => {
+            (State::Failed, Some(ended)) if one.failed_stopping.load(Ordering::Acquire) => {
                 let panicked = if matches!(ended, Ended::Panic(_)) { "panicked: " } else { "" };
                 Some(format!("task {}: {panicked}{}", one.task.name, ended.why()))
             }

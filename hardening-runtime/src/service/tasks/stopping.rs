@@ -85,10 +85,6 @@ impl Stopper {
             on
         });
     }
-
-    pub(crate) fn is_requested(&self) -> bool {
-        *self.0.borrow() >= Phase::Stopping
-    }
 }
 
 #[cfg(test)]

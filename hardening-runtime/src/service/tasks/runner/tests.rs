@@ -96,6 +96,7 @@ async fn a_task_that_is_never_begun_again_stays_down() {
     assert!(text.contains("background_task_up{task=\"waits\"} 0"), "{text}");
     assert!(text.contains("background_task_restarts_total{task=\"waits\",reason=\"error\"} 0"), "{text}");
     // It failed long before the end.
+    running.stop(Instant::now() + Duration::from_secs(3)).await;
     assert_eq!(tasks.failed_at_the_end(), Vec::<String>::new());
 }
 
