@@ -6,6 +6,7 @@
     reason = "nobody but the tests beside it reads this"
 )]
 
+pub mod browser;
 pub mod certificates;
 pub mod child;
 pub mod client;

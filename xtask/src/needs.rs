@@ -85,6 +85,24 @@ pub(crate) const TOOLS: &[Tool] = &[
         source: Source::Python,
     },
     Tool {
+        program: "haproxy",
+        package: "haproxy",
+        purpose: "stands between clients and the service",
+        source: Source::Install,
+    },
+    Tool {
+        program: "nginx",
+        package: "nginx-light",
+        purpose: "stands between clients and the service",
+        source: Source::Install,
+    },
+    Tool {
+        program: "python-websockets",
+        package: "websockets==15.0.1",
+        purpose: "opens sockets as clients of another language do",
+        source: Source::Python,
+    },
+    Tool {
         program: "chromium",
         package: "chromium",
         purpose: "looks at the console",
@@ -221,7 +239,7 @@ mod tests {
     fn the_line_to_type_names_every_missing_package() {
         let line = by_hand(TOOLS);
         assert!(
-            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan testssl.sh chromium nodejs npm
+            line.contains("apt-get install --yes --no-install-recommends valgrind prometheus slowhttptest nghttp2-client sslscan testssl.sh haproxy nginx-light chromium nodejs npm
 "),
             "{line}"
         );

@@ -37,9 +37,12 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) const FIRST_WORD: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long a connection may take to end whose place is another's: its socket is open all the while.
+const GIVES_WAY: Duration = Duration::from_secs(2);
+
 /// How much larger than what we take a head over HTTP/2 may be and still be refused by us. What is larger yet is refused by the
 /// HTTP machinery with a bare status, or ends the connection: a head that is unpacked is memory.
-const HTTP2_ROOM: usize = 256 << 10;
+const HTTP2_ROOM: usize = 64 << 10;
 
 /// What hyper is told, once for all connections.
 pub(crate) fn builder(http: &Http) -> auto::Builder<Streams> {
@@ -181,7 +184,9 @@ async fn speak(
         };
         match happened {
             Happened::Displaced => {
-                displaced = true;
+                // What it began to be asked, and begins to be now that it has been told, is answered if that takes no longer.
+                let ends = Instant::now() + GIVES_WAY;
+                (displaced, told, cut) = (true, true, Some(cut.map_or(ends, |cut| cut.min(ends))));
                 if let Some((Waiting::First | Waiting::Head, _)) = conn.waiting() {
                     return Spoken::Dropped;
                 }
@@ -197,6 +202,7 @@ async fn speak(
                 }
                 cut = Some(Instant::now() + server.settings.drain());
             }
+            Happened::Cut if displaced => return Spoken::Displaced,
             Happened::Cut => return Spoken::Over(None),
             Happened::Timer => match limits.judge(conn, clock::now()) {
                 _ if displaced && conn.idle().is_some() => return Spoken::Displaced,
@@ -268,6 +274,10 @@ impl Limits {
 
     fn judge(&self, conn: &Conn, now: Nanos) -> Judged {
         let write = conn.pause().unwrap_or(self.write);
+        match conn.in_a_block().map(|since| since.saturating_add(self.head)) {
+            Some(due) if now >= due => return Judged::HeadLate,
+            _ => {}
+        }
         Self { write, ..*self }.decide(conn.waiting(), conn.stalled(), now)
     }
 

@@ -1,16 +1,17 @@
 //! Who has a place when there are more connections than places. It knows no socket; the listener asks it.
 //!
-//! A newcomer takes a free place. When none is free, a connection that answers nothing gives way: of the peer that has most of
-//! them, first one that is kept between requests, the longest idle, then one that has long been sending a head, and at last one
-//! whose answer has begun and of which nothing has come or gone for long. A peer never takes a place from one that has fewer,
-//! and never has all of them: an eighth is left to others. Whoever finds no place is refused at once.
+//! A newcomer takes a free place. When none is free, a connection gives way, of the peer that has most of them: first one that is
+//! kept between requests, the longest idle, then one that has long been sending a head. If there is none, one whose answer has
+//! begun: of a network that has far more than the newcomer's, whether anything passes or not, and at last any of which nothing
+//! has come or gone for long. So nobody keeps all places with streams, be they silent or not. A peer never takes a place from one
+//! that has fewer, and never has all of them: an eighth is left to others. Whoever finds no place is refused at once.
 //!
 //! Where a proxy must first say for whom it connects, a connection asks until then: it has no place, takes none from anybody,
 //! and few may ask at once when all places are taken.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use super::wire::Waiting;
@@ -22,9 +23,13 @@ const FOR_OTHERS: usize = 8;
 const LEAVING: usize = 8;
 /// A head that has been on its way for so long may give way.
 const LONG: Nanos = 1_000_000_000;
-/// One with more than one in so many places keeps those on which nothing passes for no longer than that, while somebody with
-/// next to none wants one.
-const MANY: usize = 4;
+/// A network that has more than so many times the places that a newcomer's would have gives some of them up, whatever is said there.
+const FAR_MORE: usize = 2;
+
+/// Whether somebody with so many has to give one up to somebody with fewer.
+pub(super) const fn is_far_more(theirs: usize, has: usize) -> bool {
+    theirs > FAR_MORE * (has + 1)
+}
 /// At most so many connections give way at once, and at most one in so many of those that may: looking at all of them is work.
 const AT_ONCE: usize = 32;
 const OF_THOSE: usize = 8;
@@ -54,18 +59,38 @@ pub(crate) struct Places<Id> {
     held: HashMap<Id, Held>,
     /// How many places each peer has; who stands behind a proxy is not one of them.
     peers: HashMap<IpAddr, usize>,
+    /// The same of networks.
+    networks: HashMap<IpAddr, usize>,
     /// Connections that give way and have not ended yet.
     leaving: usize,
     /// Connections of which it is not known yet whose they are.
     asking: usize,
-    /// Until when nobody who answers nothing is looked for.
-    hopeless: Nanos,
+    /// Until when nobody is looked for, for whoever has as many places as somebody for whom there was none.
+    hopeless: (Nanos, Has),
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Held {
     peer: Option<IpAddr>,
     stands: Stands,
+}
+
+/// How many places a newcomer's peer has, and its network.
+#[derive(Clone, Copy, Debug, Default)]
+struct Has {
+    peer: usize,
+    network: usize,
+}
+
+/// How much a connection should give way: the greater, the sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    rank: u8,
+    /// Places of its peer, or of its network.
+    count: usize,
+    waits: Nanos,
+    /// Others of it may give way at once: its network has far more than the newcomer's, or nobody knows whose it is.
+    spares: bool,
 }
 
 /// How a connection stands with places.
@@ -98,9 +123,10 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
             quiet: nanos(quiet),
             held: HashMap::new(),
             peers: HashMap::new(),
+            networks: HashMap::new(),
             leaving: 0,
             asking: 0,
-            hopeless: 0,
+            hopeless: (0, Has::default()),
         }
     }
 
@@ -111,27 +137,34 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         idle: impl Fn(Id) -> Idle,
         now: Nanos,
     ) -> Verdict<Id> {
-        let has = self.of(peer);
-        let share = self.share();
-        if self.held.len() - self.leaving - self.asking < self.most && (has < share || peer.is_none()) {
+        let has = Has { peer: self.of(peer), network: self.of_network(peer) };
+        let free = self.held.len() - self.leaving - self.asking < self.most;
+        if free && (has.peer < self.share() || peer.is_none()) {
             return Verdict::Enter;
         }
         // Those that give way still have a socket each.
-        if self.leaving > leaving(self.most) || now < self.hopeless {
+        if self.leaving > leaving(self.most) {
+            return Verdict::Refuse;
+        }
+        let (until, had) = self.hopeless;
+        if now < until && has.peer >= had.peer && has.network >= had.network {
             return Verdict::Refuse;
         }
         let mut may = self.who_may_give_way(has, idle, now);
         if may.is_empty() {
-            // A peer that has its share says nothing about the others.
-            if has < share {
-                self.hopeless = now.saturating_add(BELIEVED);
-            }
+            self.hopeless = (now.saturating_add(BELIEVED), has);
             return Verdict::Refuse;
         }
-        let count = (may.len() / OF_THOSE).clamp(1, AT_ONCE);
+        // More than one only of those who can spare them: whoever comes next could take what others lose.
+        let over = may.iter().filter(|(claim, _)| claim.spares).count();
+        let count = (over / OF_THOSE).clamp(1, AT_ONCE);
         may.select_nth_unstable_by(count - 1, |(a, _), (b, _)| b.cmp(a));
         may.truncate(count);
-        let chosen: Vec<Id> = may.into_iter().map(|(_, id)| id).collect();
+        let mut chosen: Vec<Id> = may.iter().filter(|(claim, _)| claim.spares).map(|(_, id)| *id).collect();
+        if chosen.is_empty() {
+            let first = may.iter().max_by(|(a, _), (b, _)| a.cmp(b));
+            chosen.extend(first.map(|(_, id)| *id));
+        }
         for id in &chosen {
             if let Some(held) = self.held.get_mut(id) {
                 held.stands = Stands::Leaves;
@@ -143,25 +176,24 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         Verdict::Displace(chosen)
     }
 
-    /// Those that may give way to a peer that has `has` places, with how much they should.
-    fn who_may_give_way(
-        &self,
-        has: usize,
-        idle: impl Fn(Id) -> Idle,
-        now: Nanos,
-    ) -> Vec<((usize, u8, Nanos), Id)> {
+    /// Those that may give way to a peer that has so many places, with how much they should.
+    fn who_may_give_way(&self, has: Has, idle: impl Fn(Id) -> Idle, now: Nanos) -> Vec<(Claim, Id)> {
         let held = self.held.iter().filter(|(_, held)| held.stands == Stands::Has);
         held.filter_map(|(id, held)| {
             let theirs = self.of(held.peer).max(1);
+            let networks = self.of_network(held.peer);
+            let over = is_far_more(networks, has.network);
             let (waiting, since) = idle(*id)?;
             let waits = now.saturating_sub(since);
-            let (rank, after) = match waiting {
-                Waiting::Next => (2, 0),
-                Waiting::First | Waiting::Head => (1, LONG),
-                Waiting::More if theirs > self.most / MANY && theirs / FOR_OTHERS > has => (0, LONG),
-                Waiting::More => (0, self.quiet),
+            let (rank, after, count) = match waiting {
+                Waiting::Next => (3, 0, theirs),
+                Waiting::First | Waiting::Head => (2, LONG, theirs),
+                Waiting::More if over => (1, 0, networks),
+                Waiting::More => (0, self.quiet, theirs),
             };
-            (theirs >= has && waits >= after).then_some(((theirs, rank, waits), *id))
+            let may = over || theirs >= has.peer;
+            let spares = over || held.peer.is_none();
+            (may && waits >= after).then_some((Claim { rank, count, waits, spares }, *id))
         })
         .collect()
     }
@@ -171,6 +203,7 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         self.held.insert(id, Held { peer, stands: Stands::Has });
         if let Some(peer) = peer {
             *self.peers.entry(peer).or_default() += 1;
+            *self.networks.entry(network(peer)).or_default() += 1;
         }
     }
 
@@ -213,7 +246,7 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
     /// A connection has ended.
     pub(crate) fn leave(&mut self, id: Id) {
         let Some(held) = self.held.remove(&id) else { return };
-        self.hopeless = 0;
+        self.hopeless.0 = 0;
         match held.stands {
             Stands::Asks => self.asking -= 1,
             Stands::Has => self.one_less(held.peer),
@@ -230,14 +263,31 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
         peer.and_then(|peer| self.peers.get(&peer)).copied().unwrap_or_default()
     }
 
+    fn of_network(&self, peer: Option<IpAddr>) -> usize {
+        peer.and_then(|peer| self.networks.get(&network(peer))).copied().unwrap_or_default()
+    }
+
     fn one_less(&mut self, peer: Option<IpAddr>) {
         let Some(peer) = peer else { return };
-        if let Some(count) = self.peers.get_mut(&peer) {
-            *count -= 1;
-            if *count == 0 {
-                self.peers.remove(&peer);
-            }
+        one_less(&mut self.peers, peer);
+        one_less(&mut self.networks, network(peer));
+    }
+}
+
+fn one_less(counts: &mut HashMap<IpAddr, usize>, of: IpAddr) {
+    if let Some(count) = counts.get_mut(&of) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&of);
         }
+    }
+}
+
+/// Those who can be one: a /48 of IPv6, which one customer may have.
+pub(super) fn network(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 48)).into(),
     }
 }
 

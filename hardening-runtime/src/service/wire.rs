@@ -1,5 +1,6 @@
 //! One connection's bytes, with what its clock needs to know: idle, receiving a head, or answering.
 
+mod blocks;
 mod preface;
 
 use std::io::{self, IoSlice};
@@ -13,6 +14,7 @@ use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
+use self::blocks::Blocks;
 use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
 use super::client;
@@ -72,6 +74,9 @@ pub(crate) struct Conn {
     preface: AtomicU8,
     /// The version of HTTP that the handshake of TLS has agreed on.
     agreed: Option<Version>,
+    /// The header fields that come over HTTP/2, and since when some of them have been on their way; 0 while none are.
+    blocks: Mutex<Blocks>,
+    block_since: AtomicU64,
     /// Whether the first line of a head is still on its way.
     in_first_line: AtomicBool,
     /// The status with which the HTTP machinery refused what it read; 0 while it has not.
@@ -102,6 +107,8 @@ impl Conn {
             stalled: AtomicU64::new(0),
             pause: AtomicU64::new(0),
             preface: AtomicU8::new(0),
+            blocks: Mutex::default(),
+            block_since: AtomicU64::new(0),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
             ends: AtomicBool::new(false),
@@ -267,8 +274,12 @@ impl Conn {
     }
 
     fn saw(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         // Frames of HTTP/2 between requests, such as pings, are no head.
-        if bytes.is_empty() || self.is_http2() {
+        if self.is_http2() {
+            self.saw_frames(bytes);
             return;
         }
         if matches!(self.waiting(), Some((Waiting::First | Waiting::Next, _))) {
@@ -282,12 +293,26 @@ impl Conn {
         }
         let seen = self.preface.load(Ordering::Relaxed);
         if seen != OLD_HTTP {
-            let seen = more_of_preface(seen, bytes);
-            self.preface.store(seen, Ordering::Relaxed);
+            let now = more_of_preface(seen, bytes);
+            self.preface.store(now, Ordering::Relaxed);
             if self.is_http2() {
                 self.wait_for(Waiting::Next);
+                self.saw_frames(&bytes[PREFACE.len() - usize::from(seen)..]);
             }
         }
+    }
+
+    fn saw_frames(&self, bytes: &[u8]) {
+        let open = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes);
+        let since = self.block_since.load(Ordering::Relaxed);
+        if open != (since > 0) {
+            self.block_since.store(if open { clock::now().max(1) } else { 0 }, Ordering::Relaxed);
+        }
+    }
+
+    /// Since when header fields of a request over HTTP/2 have been on their way.
+    pub(crate) fn in_a_block(&self) -> Option<Nanos> {
+        Some(self.block_since.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 
     /// Whether another version of HTTP is spoken than the one that was agreed on: whoever stands in between and knows what was

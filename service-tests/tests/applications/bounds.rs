@@ -29,6 +29,39 @@ async fn there_are_no_more_than_may_be() {
 }
 
 #[tokio::test]
+async fn one_client_does_not_keep_all_of_them() {
+    let (running, _) = start("[http]\nupgraded_connections = 8\ntrusted_proxies = ['127.0.0.1']").await;
+    let from = async |client: &str| {
+        let stream = tokio::net::TcpStream::connect(running.addr).await.unwrap();
+        let request = http::Request::get(format!("ws://{}/quiet", running.addr))
+            .header("host", "here")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("x-forwarded-for", client)
+            .body(())
+            .unwrap();
+        tokio_tungstenite::client_async(request, stream).await.map(|(socket, _)| socket)
+    };
+    let mut first = from("192.0.2.1").await.unwrap();
+    let mut greedy = Vec::new();
+    for _ in 0..7 {
+        greedy.push(from("192.0.2.1").await.unwrap());
+    }
+    assert!(from("192.0.2.1").await.is_err());
+    let mut others = Vec::new();
+    for client in 2..6 {
+        others.push(
+            from(&format!("192.0.2.{client}")).await.unwrap_or_else(|error| panic!("{client}: {error}")),
+        );
+    }
+    assert_eq!(close_of(&mut first).await, Some((1001, "others wait for a place".to_owned())));
+    others[0].send(Message::Ping("".into())).await.unwrap();
+    assert!(matches!(others[0].next().await, Some(Ok(Message::Pong(_)))));
+}
+
+#[tokio::test]
 async fn one_on_which_nothing_passes_is_closed_and_pings_keep_it() {
     let (running, _) = start("[http]\nupgraded_idle_timeout = '500ms'").await;
     let mut socket = open(running.addr, "/quiet").await;

@@ -65,7 +65,7 @@ async fn answers_of_which_nothing_passes_give_way_and_those_that_speak_do_not() 
         assert_eq!(kept.reply_to_head().await.status, 200, "{newcomer}");
         streams.push(kept);
     }
-    let told = Some((1001, "idle, and others wait for a place".to_owned()));
+    let told = Some((1001, "others wait for a place".to_owned()));
     assert_eq!(close_of(&mut socket).await, told);
     assert!(silent.frame().await.is_none_or(|frame| frame.is_err()), "its connection has ended");
     for old in &mut streams[..2] {
@@ -99,4 +99,16 @@ async fn who_takes_a_long_answer_slowly_is_no_client_that_takes_nothing() {
         client.some(32 << 10).await;
         sleep(Duration::from_millis(250)).await;
     }
+}
+
+#[tokio::test]
+async fn a_head_over_http2_must_end_as_one_over_http1() {
+    let (running, _) = start("[http]\nheader_timeout = '400ms'\nidle_timeout = '1h'").await;
+    let mut client = Client::connect(running.addr).await;
+    let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x01\0\0\0\x01\x82";
+    client.send(begun).await;
+    let began = Instant::now();
+    client.rest().await;
+    assert!(began.elapsed() >= Duration::from_millis(350), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

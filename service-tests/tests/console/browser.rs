@@ -1,46 +1,16 @@
 //! The page in a real browser; its pictures stay below the target folder, in `tmp/console`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use hardening::Running;
+use hardening_service_tests::browser;
 use hardening_service_tests::client::get;
-use hardening_service_tests::tool;
-use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::app::{MARKUP, Operator, TOKEN, start_with};
-
-/// Where `cargo xtask test` puts what the script needs.
-fn tools() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder").join("tools/browser")
-}
-
-fn found(program: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
-/// The browser and the interpreter of the script; `None`, said aloud, where they may be missing.
-fn browser() -> Option<(PathBuf, PathBuf)> {
-    let packages = ["playwright-core", "axe-core"].map(|name| tools().join("node_modules").join(name));
-    let there = packages.iter().all(|package| package.is_dir());
-    let all = found("chromium").zip(found("node")).filter(|_| there);
-    assert!(
-        all.is_some() || !tool::required(),
-        "chromium, node or the packages in {} are missing",
-        tools().display()
-    );
-    if all.is_none() {
-        eprintln!(
-            "chromium, node or the packages in {} are not here, so no browser looks",
-            tools().display()
-        );
-    }
-    all
-}
 
 /// Calls of every kind until it is dropped.
 fn traffic(running: &Running) -> JoinSet<()> {
@@ -71,7 +41,7 @@ fn traffic(running: &Running) -> JoinSet<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_at_the_keyboard_sees_and_steers_the_service() {
-    let Some((chromium, node)) = browser() else { return };
+    let Some(mut script) = browser::script("console.mjs", env!("CARGO_TARGET_TMPDIR")) else { return };
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
     let _ = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).expect("a folder");
@@ -80,20 +50,15 @@ async fn a_person_at_the_keyboard_sees_and_steers_the_service() {
     ))
     .await;
     let clients = traffic(&running);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/console.mjs");
-    let script = Command::new(node)
-        .arg(script)
+    let script = script
         .env("CONSOLE", format!("http://{}", running.admin_addr))
         .env("SERVICE", format!("http://{}", running.addr))
         .env("TOKEN", TOKEN)
         .env("MARKUP", MARKUP)
-        .env("TOOLS", tools())
         .env("PICTURES", &pictures)
-        .env("CHROMIUM", chromium)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .expect("node runs");
     let ended =

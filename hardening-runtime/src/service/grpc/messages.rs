@@ -90,6 +90,23 @@ impl Framing {
         Ok(came)
     }
 
+    /// How much of `data` there is up to the end of the message that it begins or goes on with.
+    fn one(&self, data: &[u8]) -> usize {
+        let begun = data.len().min(PREFIX - self.have);
+        let left = if self.have + begun < PREFIX {
+            0
+        } else if begun == 0 {
+            self.left
+        } else {
+            let mut prefix = self.prefix;
+            prefix[self.have..].copy_from_slice(&data[..begun]);
+            let [_, a, b, c, d] = prefix;
+            u64::from(u32::from_be_bytes([a, b, c, d]))
+        };
+        // It is at most as much as there is.
+        begun + left.min((data.len() - begun) as u64) as usize
+    }
+
     /// Whether a message has begun and is not complete.
     fn within(&self) -> bool {
         self.have > 0
@@ -97,8 +114,12 @@ impl Framing {
 }
 
 /// A call's body that ends with a status at the limit of a message or its time.
+///
+/// It hands over one message at a time, however many came in one frame: so it is known of each whether what reads it failed at it.
 pub(super) struct Messages<L> {
     inner: Body,
+    /// What came with the last message that was handed over.
+    rest: Bytes,
     framing: Framing,
     limit: u64,
     time: Duration,
@@ -110,7 +131,23 @@ pub(super) struct Messages<L> {
 
 impl<L: Fated> Messages<L> {
     pub(super) fn new(inner: Body, limit: u64, time: Duration, live: Arc<L>) -> Self {
-        Self { inner, framing: Framing::default(), limit, time, due: None, timer: None, live }
+        Self {
+            inner,
+            rest: Bytes::new(),
+            framing: Framing::default(),
+            limit,
+            time,
+            due: None,
+            timer: None,
+            live,
+        }
+    }
+
+    /// The next message of what came, or the part of it that there is.
+    fn next(&mut self) -> Result<Frame<Bytes>, BoxError> {
+        let one = self.rest.split_to(self.framing.one(&self.rest));
+        self.took(&one)?;
+        Ok(Frame::data(one))
     }
 
     fn took(&mut self, data: &[u8]) -> Result<(), BoxError> {
@@ -138,13 +175,22 @@ impl<L: Fated> HttpBody for Messages<L> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.rest.is_empty() {
+            GAVE.set(true);
+            return Poll::Ready(Some(self.next()));
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         GAVE.set(GAVE.get() || polled.is_ready());
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.live.moved(clock::now());
-                let took = frame.data_ref().map_or(Ok(()), |data| self.took(data));
-                Poll::Ready(Some(took.map(|()| frame)))
+                Poll::Ready(Some(match frame.into_data() {
+                    Ok(data) => {
+                        self.rest = data;
+                        self.next()
+                    }
+                    Err(frame) => Ok(frame),
+                }))
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "a call's body broke off");
@@ -166,11 +212,16 @@ impl<L: Fated> HttpBody for Messages<L> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let (mut hint, rest) = (self.inner.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
     }
 }
 
@@ -197,6 +248,35 @@ mod tests {
         assert_eq!(framing.read(&message(0), 100), Ok(Came::Whole), "an empty message is one");
         assert_eq!(framing.read(&message(101)[..4], 100), Ok(Came::Begun), "its length is not known yet");
         assert_eq!(framing.read(&message(101)[4..5], 100), Err(TooLarge), "none of it has come");
+    }
+
+    #[test]
+    fn messages_are_handed_over_one_at_a_time_however_they_came() {
+        let mut random = fastrand::Rng::with_seed(9);
+        for _ in 0..500 {
+            let lengths: Vec<usize> = (0..random.usize(1..6)).map(|_| random.usize(0..40)).collect();
+            let stream: Vec<u8> = lengths.iter().flat_map(|length| message(*length)).collect();
+            let (mut framing, mut at, mut ends) = (Framing::default(), 0, Vec::new());
+            while at < stream.len() {
+                // What comes at once.
+                let until = random.usize(at + 1..=stream.len());
+                while at < until {
+                    let one = framing.one(&stream[at..until]);
+                    assert!(one > 0);
+                    let came = framing.read(&stream[at..at + one], 40).unwrap();
+                    at += one;
+                    assert!(came == Came::Whole || at == until, "{lengths:?}");
+                    if came == Came::Whole {
+                        ends.push(at);
+                    }
+                }
+            }
+            let sum = |sum: &mut usize, length: &usize| {
+                *sum += PREFIX + length;
+                Some(*sum)
+            };
+            assert_eq!(ends, lengths.iter().scan(0, sum).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -88,16 +88,74 @@ fn an_answer_of_which_nothing_passes_gives_way_after_those_that_wait_for_a_reque
 }
 
 #[test]
-fn whoever_has_many_places_keeps_no_quiet_answers_while_others_have_none() {
+fn streams_of_few_peers_keep_no_places_from_others_whatever_is_said_on_them() {
+    // Four peers with a quarter each, on whose streams something passes all the time.
     let mut story = Story::new(40);
-    for peer in (0..20).map(|_| 1).chain((0..20).map(|n| 100 + n)) {
+    for peer in (0..40).map(|n| n % 4) {
         story.comes(Some(peer), Some((Waiting::More, S)), S).unwrap();
     }
-    assert_eq!(story.comes(Some(2), None, 3 * S / 2), Err(()), "not within a second");
-    assert_eq!(story.comes(Some(2), None, 2 * S).map(|gone| gone.len()), Ok(2), "some of the twenty");
-    assert_eq!(story.comes(Some(2), None, 2 * S), Ok(vec![]), "the other of these places");
-    // Whoever has an eighth of what they have takes nothing from them.
-    assert_eq!((story.of(1), story.comes(Some(2), None, 5 * S)), (18, Err(())));
+    for newcomer in 0..20 {
+        assert!(story.comes(Some(100 + newcomer), None, S).is_ok(), "{newcomer}");
+    }
+    assert!((0..4).all(|peer| story.of(peer) >= 2), "they keep some");
+    // Nobody has far more than a newcomer would have.
+    let mut equal = Story::new(40);
+    for peer in (0..40).map(|n| n % 20) {
+        equal.comes(Some(peer), Some((Waiting::More, S)), S).unwrap();
+    }
+    assert_eq!(equal.comes(Some(100), None, S), Err(()));
+    assert_eq!(equal.comes(Some(3), None, 2 * S), Err(()));
+}
+
+#[test]
+fn streams_of_one_network_are_those_of_one_however_many_peers_they_have() {
+    let of = |network: u16, peer: u16| Some(IpAddr::from([0x2001, 0xdb8, network, peer, 0, 0, 0, 0]));
+    let mut places = Places::new(40, QUIET);
+    for id in 0..40 {
+        places.enter(id, of(1, id as u16));
+    }
+    let speaks = |_| Some((Waiting::More, S));
+    let mut id = 40;
+    for network in 2..20 {
+        match places.judge(of(network, 1), speaks, S) {
+            Verdict::Enter => {}
+            Verdict::Displace(gone) => gone.into_iter().for_each(|id| places.leave(id)),
+            Verdict::Refuse => panic!("{network}"),
+        }
+        places.enter(id, of(network, 1));
+        id += 1;
+    }
+    assert_eq!(places.judge(of(1, 99), speaks, S), Verdict::Refuse, "it has more than its part");
+}
+
+#[test]
+fn those_who_have_few_lose_one_place_for_each_newcomer_and_no_more() {
+    // Thirty with one idle connection each, and one who waits for what they lose.
+    let mut story = Story::new(40);
+    for peer in 0..30 {
+        story.comes(Some(peer), Some((Waiting::Next, S)), S).unwrap();
+    }
+    for _ in 0..10 {
+        story.comes(Some(200), Some((Waiting::More, S)), S).unwrap();
+    }
+    for _ in 0..20 {
+        let _ = story.comes(Some(201), None, 2 * S);
+        let _ = story.comes(Some(200), None, 2 * S);
+    }
+    assert!((0..30).filter(|peer| story.of(*peer) == 1).count() >= 28);
+}
+
+#[test]
+fn that_there_was_nobody_for_one_who_has_many_says_nothing_for_others() {
+    let mut story = Story::new(8);
+    for peer in 0..6 {
+        story.comes(Some(peer), Some((Waiting::Next, S)), S).unwrap();
+    }
+    for _ in 0..2 {
+        story.comes(Some(200), None, S).unwrap();
+    }
+    assert_eq!(story.comes(Some(200), None, S), Err(()), "it has more than each of them");
+    assert!(story.comes(Some(201), None, S).is_ok(), "at the same moment");
 }
 
 #[test]

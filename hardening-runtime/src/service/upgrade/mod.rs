@@ -7,16 +7,20 @@
 mod frames;
 mod made;
 mod pump;
+mod shares;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
+use tokio::sync::Notify;
 
+use self::shares::Shares;
 use super::server::Server;
 use super::shutdown::Stage;
 use super::wire::Conn;
@@ -95,7 +99,7 @@ impl End {
             Self::Drained => Some("the service stops"),
             Self::Idle => Some("idle for too long"),
             Self::Old => Some("open for too long"),
-            Self::Displaced => Some("idle, and others wait for a place"),
+            Self::Displaced => Some("others wait for a place"),
             Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
         }
     }
@@ -108,6 +112,7 @@ pub(crate) struct Upgrades {
     open: AtomicU64,
     ends: [[AtomicU64; End::ALL.len()]; Protocol::ALL.len()],
     routes: Mutex<BTreeMap<(Protocol, Arc<str>), u64>>,
+    shares: Mutex<Shares>,
 }
 
 impl Upgrades {
@@ -117,6 +122,7 @@ impl Upgrades {
             open: AtomicU64::new(0),
             ends: Default::default(),
             routes: Mutex::default(),
+            shares: Mutex::default(),
         }
     }
 
@@ -139,15 +145,19 @@ impl Upgrades {
         self.by_route().into_iter().map(named).collect()
     }
 
-    fn enter(self: &Arc<Self>, protocol: Protocol, route: Arc<str>) -> Option<Held> {
-        let more = |open: u64| (open < self.most).then_some(open + 1);
-        if self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(self: &Arc<Self>, protocol: Protocol, route: Arc<str>, client: Option<IpAddr>) -> Option<Held> {
+        let Some((number, gives_way)) = self.shares().enter(self.most, client) else {
             self.count(protocol, End::Refused);
             return None;
-        }
+        };
+        self.open.fetch_add(1, Ordering::AcqRel);
         let key = (protocol, route);
         *self.routes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default() += 1;
-        Some(Held { all: Arc::clone(self), key, end: End::Ended })
+        Some(Held { all: Arc::clone(self), key, number, gives_way, end: End::Ended })
     }
 
     fn count(&self, protocol: Protocol, end: End) {
@@ -179,6 +189,8 @@ impl Upgrades {
 struct Held {
     all: Arc<Upgrades>,
     key: (Protocol, Arc<str>),
+    number: u64,
+    gives_way: Arc<Notify>,
     end: End,
 }
 
@@ -192,6 +204,7 @@ impl Drop for Held {
             }
         }
         drop(routes);
+        self.all.shares().ended(self.number);
         self.all.count(self.key.0, self.end);
         self.all.open.fetch_sub(1, Ordering::AcqRel);
     }
@@ -244,8 +257,14 @@ impl Asked {
     }
 
     /// Its handler has agreed. False where there are too many.
-    pub(crate) fn begin(self, server: &Arc<Server>, conn: &Arc<Conn>, route: Arc<str>) -> bool {
-        let Some(held) = server.upgrades.enter(self.protocol, route) else { return false };
+    pub(crate) fn begin(
+        self,
+        server: &Arc<Server>,
+        conn: &Arc<Conn>,
+        route: Arc<str>,
+        client: Option<IpAddr>,
+    ) -> bool {
+        let Some(held) = server.upgrades.enter(self.protocol, route, client) else { return false };
         let stream = self.stream;
         let upgraded = Upgraded { asked: self, held };
         if stream {
@@ -297,11 +316,13 @@ impl Upgraded {
         let Asked { client, handler, protocol, .. } = self.asked;
         let Ok(client) = client.await else { return End::Ended };
         let mut stages = server.stages();
+        let gives_way = Arc::clone(&self.held.gives_way);
         let asked = async {
             tokio::select! {
                 // The sender lives as long as the server.
                 _ = stages.wait_for(|stage| *stage >= Stage::Draining) => End::Drained,
                 end = over => end,
+                () = gives_way.notified() => End::Displaced,
             }
         };
         let spoken = pump::run(protocol, TokioIo::new(client), handler, times, conn, asked);
