@@ -7,6 +7,7 @@ mod lifetime;
 mod outgoing;
 pub(crate) mod permits;
 pub(crate) mod trace;
+mod upload;
 pub(crate) mod waits;
 
 use std::cell::Cell;
@@ -33,6 +34,8 @@ pub use outgoing::outgoing_headers;
 pub(crate) use outgoing::told;
 pub use outgoing::{Outgoing, outgoing};
 pub use trace::Trace;
+#[cfg(feature = "service")]
+pub(crate) use upload::Upload;
 
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::idempotency::{Digest, Presented};
@@ -60,6 +63,8 @@ pub struct Request {
     pub credentials: Option<Presented>,
     /// What was asked, where the key says that it may be asked again.
     pub digest: Option<Arc<Digest>>,
+    /// How its body comes along.
+    pub(crate) upload: upload::Upload,
 }
 
 impl Request {
@@ -189,6 +194,11 @@ pub async fn as_principal<F: Future>(principal: Principal, future: F) -> F::Outp
 /// Whether the caller holds a right; `None` when nobody knows who calls.
 pub(crate) fn holds(scope: &str) -> Option<bool> {
     REQUEST.try_with(|request| request.principal.as_ref().map(|caller| caller.holds(scope))).ok().flatten()
+}
+
+/// Whether the client of the current request holds up whoever works on it, by a body that does not come or cannot be read.
+pub(crate) fn is_held_up() -> bool {
+    REQUEST.try_with(|request| request.upload.holds_up()).unwrap_or(false)
 }
 
 /// Whether somebody records the trace of the current request; `None` outside a request.

@@ -266,7 +266,7 @@ impl Account {
         self.status = Some(status);
         self.conn.request_answered();
         #[cfg(feature = "alerts")]
-        if status == StatusCode::GATEWAY_TIMEOUT {
+        if status.is_server_error() {
             let lowered = self.time == Time::Lowered;
             let (began, deadline, now) = (self.began, self.deadline, clock::now());
             let body = self.live.as_ref().map(|live| &live.fate);

@@ -19,7 +19,7 @@ use super::panics::{self, Place};
 use super::spec::BoxError;
 use super::streams;
 use crate::clock::{self, NEVER, Nanos};
-use crate::context;
+use crate::context::{self, Upload};
 use crate::policy::idempotency::Digest;
 
 /// Why a request's body was not read to its end.
@@ -99,6 +99,9 @@ pub(crate) trait Fated: Send + Sync + 'static {
 
     /// Some of it has come, for which somebody had waited.
     fn moved(&self, now: Nanos);
+
+    /// Where the calls that work on the request see how it comes along.
+    fn upload(&self) -> &Upload;
 }
 
 /// A frame of fewer bytes is copied to those before it: it may be all that was read into memory of many times its size, which it
@@ -133,6 +136,7 @@ impl<L: Fated, B> Bounded<L, B> {
 
     fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {
         self.live.fate().set(unread);
+        self.live.upload().is_unread();
         Poll::Ready(Some(Err(unread.into())))
     }
 }
@@ -152,11 +156,15 @@ where
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         let fate = self.live.fate();
         match polled {
-            Poll::Pending => fate.awaits(),
+            Poll::Pending => {
+                fate.awaits();
+                self.live.upload().awaits(true);
+            }
             Poll::Ready(_) if fate.is_awaited() => {
                 let now = clock::now();
                 fate.came(now);
                 self.live.moved(now);
+                self.live.upload().awaits(false);
             }
             Poll::Ready(_) => {}
         }

@@ -22,10 +22,13 @@ pub(super) struct Times {
     pub(super) now: Nanos,
 }
 
-/// Whether an answer of this status is the client's own doing: a 504 at a deadline that the client had lowered, or of a request
-/// whose body had taken more than half of the time.
+/// Whether an answer of this status is the client's own doing: an error while its body was waited for or after that could not be
+/// read, a 504 at a deadline that the client had lowered, or of a request whose body had taken more than half of the time.
 pub(super) fn is_the_clients(status: StatusCode, times: Times, body: Option<&BodyFate>) -> bool {
     let Times { began, deadline, lowered, now } = times;
+    if status.is_server_error() && body.is_some_and(|body| body.is_awaited() || body.get().is_some()) {
+        return true;
+    }
     if status != StatusCode::GATEWAY_TIMEOUT {
         return false;
     }
@@ -62,6 +65,8 @@ mod tests {
         assert!(!of(&body), "nobody waited for it");
         body.awaits();
         assert!(of(&body), "it is still on its way");
+        let fails = is_the_clients(StatusCode::INTERNAL_SERVER_ERROR, times, Some(&body));
+        assert!(fails, "whatever gave up waiting for it");
         body.came(2 * S + 1);
         assert!(of(&body));
         body.awaits();

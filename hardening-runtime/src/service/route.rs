@@ -21,7 +21,7 @@ use super::shed::{Overloaded, Place, Priority, Shed, Usual};
 use super::wire::Conn;
 use crate::Rejected;
 use crate::clock::Nanos;
-use crate::context::{self, Scoped};
+use crate::context::{self, Scoped, Upload};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
 
@@ -71,6 +71,10 @@ impl Fated for Live {
 
     fn moved(&self, now: Nanos) {
         self.conn.moved(now);
+    }
+
+    fn upload(&self) -> &Upload {
+        &self.request.upload
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Call, Outcome, Verdict};
 use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, NEVER, Nanos};
+use crate::context;
 use crate::events::{self, Kind};
 use crate::policy::circuit_breaker::{self, Permit};
 use crate::policy::retry::{Next, Progress, Retry, Stop, random};
@@ -169,7 +170,11 @@ impl Call<'_> {
             self.refuse(self.cut());
             self.refusal.ran = true;
         }
-        let for_breaker = if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) };
+        let for_breaker = match if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) } {
+            // Else anybody could open a circuit with bodies that stop.
+            circuit_breaker::Verdict::Failure if context::is_held_up() => circuit_breaker::Verdict::Neither,
+            of_dependency => of_dependency,
+        };
         self.release(for_breaker, took);
         self.end_nested();
         self.ended = match self.refusal.reason {

@@ -11,7 +11,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use futures_util::StreamExt as _;
-use hardening::{Json, Priority, Rejected, RouteLimits, Setup, deadline, hardened_service};
+use hardening::{
+    Json, Priority, Rejected, RouteLimits, Setup, circuit_breaker, deadline, hardened_service, timeout,
+};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -65,6 +67,7 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .route("/unauthenticated", get(async || Err::<(), _>(Rejected::Unauthenticated)))
         .route("/breaks", get(breaks))
         .route("/silent", get(silent))
+        .route("/reads", post(reads))
 }
 
 async fn names_itself(headers: HeaderMap) -> String {
@@ -76,6 +79,27 @@ async fn names_itself(headers: HeaderMap) -> String {
 async fn breaks() -> Body {
     let pieces = [Ok("some"), Err(std::io::Error::other("the disk is gone"))];
     Body::from_stream(futures_util::stream::iter(pieces))
+}
+
+/// A call that reads what its caller sends, in no more than its own time.
+#[circuit_breaker(consecutive = 3, window = 10s, open_for = 30s)]
+#[timeout(200ms)]
+async fn read(body: Body) -> Result<usize, Unread> {
+    axum::body::to_bytes(body, 1 << 20).await.map(|bytes| bytes.len()).map_err(|_| Unread)
+}
+
+/// It was not read.
+#[derive(Debug)]
+struct Unread;
+
+impl From<Rejected> for Unread {
+    fn from(_: Rejected) -> Self {
+        Self
+    }
+}
+
+async fn reads(body: Body) -> Result<String, StatusCode> {
+    read(body).await.map(|length| length.to_string()).map_err(|Unread| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// An answer that begins and says no more.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardening_service_tests::client::{Client, Http2, get, request};
+use hardening_service_tests::client::{self, Client, Http2, get, request};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep};
 
@@ -111,4 +111,20 @@ async fn a_head_over_http2_must_end_as_one_over_http1() {
     client.rest().await;
     assert!(began.elapsed() >= Duration::from_millis(350), "{:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn bodies_that_stop_or_cannot_be_read_open_no_circuit() {
+    let (running, _) = start("[http]\nrate_limit = 'none'").await;
+    let head = "POST /reads HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for rest in ["", "zz\r\n"] {
+        for _ in 0..5 {
+            let mut client = Client::connect(running.addr).await;
+            client.send(format!("{head}{rest}")).await;
+            let status = client.reply().await.status;
+            assert!(matches!(status, 400 | 500), "{status}");
+        }
+        let whole = client::ask(running.addr, request("POST", "/reads", &[], "hello")).await;
+        assert_eq!((whole.status, &*whole.body), (200, "5"), "{rest:?}");
+    }
 }

@@ -181,6 +181,7 @@ impl<L: Fated> HttpBody for Messages<L> {
         }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         GAVE.set(GAVE.get() || polled.is_ready());
+        self.live.upload().awaits(polled.is_pending());
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.live.moved(clock::now());
