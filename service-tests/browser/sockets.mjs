@@ -27,10 +27,10 @@ const said = await page.evaluate(async () => {
   const heard = next();
   socket.send(new Uint8Array([1, 2, 3]));
   answers.push(new Uint8Array(await heard).join() === "1,2,3");
-  window.closed = new Promise((closed) => { socket.onclose = (event) => closed([event.code, event.reason, event.wasClean]); });
+  window.ofSocket = new Promise((closed) => { socket.onclose = (event) => closed([event.code, event.reason, event.wasClean]); });
   return answers;
 });
 assert.deepEqual(said, [true, true, true]);
 console.log("open");
-assert.deepEqual(await page.evaluate(() => window.closed), [1001, "the service stops", true]);
+assert.deepEqual(await page.evaluate(() => window.ofSocket), [1001, "the service stops", true]);
 await browser.close();

@@ -70,7 +70,9 @@ impl BodyFate {
 
     /// More of it has come, or its end.
     pub(super) fn came(&self, now: Nanos) {
-        self.awaited.store(now, Ordering::Relaxed);
+        if self.is_awaited() {
+            self.awaited.store(now, Ordering::Relaxed);
+        }
     }
 
     /// Until when somebody waited for it last.

@@ -18,7 +18,7 @@ async fn outside() -> Router {
         .route("/slow", get(slow))
         .route("/upload", post(async |body: Bytes| body.len().to_string()))
         .route("/events", get(events))
-        .route("/page", get(async || Html("<!doctype html><title>Sockets</title>")))
+        .route("/page", get(page))
         .route("/echo", any(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)))
 }
 
@@ -30,6 +30,11 @@ pub(crate) async fn start(settings: &str) -> Running {
 async fn who(headers: HeaderMap) -> String {
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
     format!("{} {id}", context::client_ip())
+}
+
+/// A page whose script may open connections to where it came from, which the service's own policy would not allow.
+async fn page() -> ([(&'static str, &'static str); 1], Html<&'static str>) {
+    ([("content-security-policy", "default-src 'self'")], Html("<!doctype html><title>Sockets</title>"))
 }
 
 async fn slow() -> &'static str {

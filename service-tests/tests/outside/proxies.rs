@@ -24,7 +24,7 @@ fn block(heading: &str, language: &str) -> &'static str {
         PAGE.split("\n## ").find(|section| section.lines().next() == Some(heading)).expect("a section");
     let fence = format!("```{language}\n");
     let (_, rest) = section.split_once(fence.as_str()).expect("a block");
-    rest.split_once("\n```").expect("its end").0
+    &rest[..rest.find("```").expect("its end")]
 }
 
 /// A proxy that listens at an address of its own until it is dropped.

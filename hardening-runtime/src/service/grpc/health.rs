@@ -112,7 +112,7 @@ pub(in crate::service) async fn answer(
     let known = service.is_empty() || service == SERVICE || serves(server, &service).await;
     let mut serving = server.health.serving();
     if watches {
-        let Some(place) = server.watchers.admit(account.surface, client.key) else {
+        let Some(place) = server.watchers.admit(account.surface, &client) else {
             return Status::resource_exhausted("As many watch as may.").into_http();
         };
         let watcher = Watcher { known, told: None, serving, stages: server.stages(), place, conn };

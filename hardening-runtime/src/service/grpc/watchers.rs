@@ -1,7 +1,7 @@
 //! Those who watch health on each listener: a bound for each client and one for all of them.
 //!
-//! When all places are taken, a newcomer gets that of the client that has most of them, which loses the one who has watched
-//! longest; no client takes a place from one that has no more than itself.
+//! When all places are taken, a newcomer gets that of the network that has most of them, which loses the one who has watched
+//! longest of its client that has most; no network takes a place from one that has no more than itself.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::service::client::{self, Client};
+use crate::service::places::network;
 use crate::service::server::Surface;
 use crate::settings::Http;
 
@@ -24,8 +26,10 @@ impl Watchers {
     }
 
     /// A place for one more who watches as this client; `None` where it may have none.
-    pub(super) fn admit(&self, surface: Surface, client: u64) -> Option<Place> {
+    pub(super) fn admit(&self, surface: Surface, client: &Client) -> Option<Place> {
         let table = &self.0[surface as usize];
+        let network = client.ip.map_or(client.key, |ip| client::key(Some(network(ip.to_canonical()))));
+        let client = (network, client.key);
         let (id, taken) = locked(table).admit(client)?;
         Some(Place { table: Arc::clone(table), client, id, taken })
     }
@@ -35,7 +39,7 @@ impl Watchers {
 #[derive(Debug)]
 pub(super) struct Place {
     table: Arc<Mutex<Table>>,
-    client: u64,
+    client: Watcher,
     id: u64,
     taken: oneshot::Receiver<()>,
 }
@@ -58,13 +62,16 @@ fn locked(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A network, and one client of it.
+type Watcher = (u64, u64);
+
 /// Who watches on one listener.
 #[derive(Debug)]
 struct Table {
     most: usize,
     most_of_one: usize,
     /// Of each client those who watch, in the order in which they came, by what tells them that they lose their place.
-    clients: HashMap<u64, BTreeMap<u64, oneshot::Sender<()>>>,
+    clients: HashMap<Watcher, BTreeMap<u64, oneshot::Sender<()>>>,
     held: usize,
     next: u64,
 }
@@ -74,13 +81,13 @@ impl Table {
         Self { most, most_of_one, clients: HashMap::new(), held: 0, next: 0 }
     }
 
-    fn admit(&mut self, client: u64) -> Option<(u64, oneshot::Receiver<()>)> {
+    fn admit(&mut self, client: Watcher) -> Option<(u64, oneshot::Receiver<()>)> {
         let has = self.clients.get(&client).map_or(0, BTreeMap::len);
         if has >= self.most_of_one {
             return None;
         }
         if self.held >= self.most {
-            self.displace(has)?;
+            self.displace(client.0)?;
         }
         let id = self.next;
         self.next += 1;
@@ -90,18 +97,22 @@ impl Table {
         Some((id, taken))
     }
 
-    /// Takes the oldest place of the client that has most, if that is more than `has`.
-    fn displace(&mut self, has: usize) -> Option<()> {
+    /// Takes a place of the network that has most, if those are more than `network` has: the oldest of its client that has most.
+    fn displace(&mut self, network: u64) -> Option<()> {
+        let mut networks: HashMap<u64, usize> = HashMap::new();
+        for ((network, _), places) in &self.clients {
+            *networks.entry(*network).or_default() += places.len();
+        }
+        let has = networks.get(&network).copied().unwrap_or_default();
         let oldest = |places: &BTreeMap<u64, _>| places.first_key_value().map(|(id, _)| *id);
-        let of_each = self
-            .clients
-            .iter()
-            .filter_map(|(client, places)| Some(((places.len(), Reverse(oldest(places)?)), *client)));
-        let ((most, Reverse(id)), client) = of_each.max()?;
+        let of_each = self.clients.iter().filter_map(|(client, places)| {
+            Some(((networks[&client.0], places.len(), Reverse(oldest(places)?)), *client))
+        });
+        let ((most, _, Reverse(id)), client) = of_each.max()?;
         (most > has).then(|| self.leave(client, id))
     }
 
-    fn leave(&mut self, client: u64, id: u64) {
+    fn leave(&mut self, client: Watcher, id: u64) {
         let Some(places) = self.clients.get_mut(&client) else { return };
         // Dropping its sender tells who has it.
         if places.remove(&id).is_some() {
@@ -117,6 +128,22 @@ impl Table {
 mod tests {
     use super::*;
 
+    /// A client that is its own network.
+    fn alone(client: u64) -> Watcher {
+        (client, client)
+    }
+
+    #[test]
+    fn a_network_of_many_clients_is_one() {
+        let mut table = Table::new(20, 10);
+        let mut honest: Vec<_> = (0..10).map(|client| table.admit(alone(client)).unwrap()).collect();
+        let mut many: Vec<_> = (100..110).map(|client| table.admit((99, client)).unwrap()).collect();
+        assert!(table.admit((99, 110)).is_none());
+        honest.push(table.admit(alone(10)).unwrap());
+        assert_eq!(lost(&mut honest), [false; 11]);
+        assert_eq!(lost(&mut many).into_iter().filter(|lost| *lost).count(), 1);
+    }
+
     /// Whether each of these has lost its place.
     fn lost(places: &mut [(u64, oneshot::Receiver<()>)]) -> Vec<bool> {
         let closed = |(_, taken): &mut (_, oneshot::Receiver<()>)| {
@@ -128,22 +155,22 @@ mod tests {
     #[test]
     fn the_oldest_of_the_client_that_has_most_gives_way_to_those_that_have_fewer() {
         let mut table = Table::new(4, 3);
-        let mut one: Vec<_> = (0..3).map(|_| table.admit(1).unwrap()).collect();
-        assert!(table.admit(1).is_none(), "it has all that one client may have");
-        let mut two = vec![table.admit(2).unwrap()];
-        two.push(table.admit(2).expect("the place of one that has more"));
+        let mut one: Vec<_> = (0..3).map(|_| table.admit(alone(1)).unwrap()).collect();
+        assert!(table.admit(alone(1)).is_none(), "it has all that one client may have");
+        let mut two = vec![table.admit(alone(2)).unwrap()];
+        two.push(table.admit(alone(2)).expect("the place of one that has more"));
         assert_eq!((lost(&mut one), lost(&mut two)), (vec![true, false, false], vec![false; 2]));
-        assert!(table.admit(2).is_none() && table.admit(1).is_none(), "both have as many");
-        let mut three = vec![table.admit(3).unwrap()];
+        assert!(table.admit(alone(2)).is_none() && table.admit(alone(1)).is_none(), "both have as many");
+        let mut three = vec![table.admit(alone(3)).unwrap()];
         assert_eq!(lost(&mut one), [true, true, false], "of two that have as many, the older one");
         for _ in 0..2 {
-            table.leave(2, two.pop().unwrap().0);
+            table.leave(alone(2), two.pop().unwrap().0);
         }
-        three.extend([table.admit(3).unwrap(), table.admit(3).unwrap()]);
+        three.extend([table.admit(alone(3)).unwrap(), table.admit(alone(3)).unwrap()]);
         assert_eq!((lost(&mut one), lost(&mut three)), (vec![true, true, false], vec![false; 3]));
         // Those who were told leave once more, by themselves.
         for (id, _) in &one {
-            table.leave(1, *id);
+            table.leave(alone(1), *id);
         }
         assert_eq!((table.held, table.clients.len()), (3, 1));
     }
@@ -151,9 +178,9 @@ mod tests {
     #[test]
     fn a_newcomer_always_has_a_place_however_many_clients_there_are() {
         let mut table = Table::new(100, 10);
-        let mut places: Vec<_> = (0..1000).map(|client| table.admit(client).unwrap()).collect();
+        let mut places: Vec<_> = (0..1000).map(|client| table.admit(alone(client)).unwrap()).collect();
         assert_eq!(lost(&mut places).into_iter().filter(|lost| !lost).count(), 100);
-        assert!(table.admit(1000).is_some());
+        assert!(table.admit(alone(1000)).is_some());
         assert_eq!(table.held, 100);
     }
 }
