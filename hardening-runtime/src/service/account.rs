@@ -382,6 +382,11 @@ impl Ending for Box<Account> {
     }
 
     fn broke(&self, error: &axum::Error) {
+        if self.live.as_ref().is_some_and(|live| live.fate.get().is_some()) {
+            // What it passes on was its own client's.
+            tracing::debug!(%error, "an answer broke off with the body of its request");
+            return;
+        }
         let route = self.route_name();
         let error: &(dyn std::error::Error + 'static) = error;
         tracing::error!(

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 
 /// Refuses a request that two readers could take to be for two hosts.
 pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
@@ -36,6 +36,13 @@ pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
         return Err("`:authority` and `Host` differ.");
     }
     Ok(())
+}
+
+/// Whether the end of the body is where everybody sees it.
+pub(super) fn is_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(|first| chunked(first) && codings.next().is_none())
 }
 
 /// A name or an address, and perhaps a port.

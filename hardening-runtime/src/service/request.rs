@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -279,6 +279,11 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
 
 /// What no client may send, whatever it is for.
 fn unfit(asked: Asked<'_>, http: &Http) -> Option<Problem> {
+    if asked.parts.version < Version::HTTP_2 && !host::is_framed(&asked.parts.headers) {
+        // Whoever stands in between may read another end of the body (RFC 9112, section 6.1).
+        let why = "`Transfer-Encoding` names something else than `chunked`, once.";
+        return Some(Problem::new(StatusCode::NOT_IMPLEMENTED).detail(why));
+    }
     oversized(asked.parts, asked.said, http.uri_limit, http.header_limit).or_else(|| {
         let why = host::check(asked.parts).err()?;
         Some(Problem::new(StatusCode::BAD_REQUEST).detail(why))

@@ -159,6 +159,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "http2_websockets", Form::Flag, "false", "Whether WebSockets may be opened over HTTP/2 by an extended `CONNECT` (RFC 8441).", http.http2_websockets, forms::flag, plain),
     setting!("http", "upgraded_connections", Form::Count, "5000", "How many WebSockets and other upgraded connections there may be at once; further requests for one get 503.", http.upgraded_connections, forms::count, plain),
     setting!("http", "upgraded_idle_timeout", Form::Duration, "10m", "How long nothing may pass on an upgraded connection, pings included.", http.upgraded_idle_timeout, forms::duration, time),
+    setting!("http", "websocket_message_limit", Form::Bytes, "4MiB", "The largest message that a client may send on a WebSocket; a larger one closes it with 1009.", http.websocket_message_limit, forms::bytes, forms::show_bytes),
     setting!("http", "upgraded_max_age", Form::Duration, "24h", "How long an upgraded connection may last.", http.upgraded_max_age, forms::duration, time),
     setting!("http", "health_watchers", Form::Count, "1000", "Calls of `grpc.health.v1.Health/Watch` at once on each listener; beyond them the oldest one of the client that has most ends, or the new one is refused.", http.health_watchers, forms::count, plain),
     setting!("http", "health_watchers_per_client", Form::Count, "100", "Of them, those of one client.", http.health_watchers_per_client, forms::count, plain),

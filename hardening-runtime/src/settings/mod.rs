@@ -126,6 +126,8 @@ pub struct Http {
     pub upgraded_idle_timeout: Duration,
     /// The longest that one of them may last.
     pub upgraded_max_age: Duration,
+    /// The largest message of a client's `WebSocket`, in bytes.
+    pub websocket_message_limit: u64,
     /// Those who watch health at once on each listener.
     pub health_watchers: u32,
     /// Of them, those of one client.

@@ -95,3 +95,21 @@ async fn a_client_that_takes_nothing_is_cut() {
     }
     drop(socket);
 }
+
+#[tokio::test]
+async fn a_message_that_is_too_large_closes_its_socket_before_it_is_kept() {
+    let (running, _) = start("[http]\nwebsocket_message_limit = '64KiB'").await;
+    let mut socket = open(running.addr, "/echo").await;
+    let fits = Message::binary(vec![7; 64 << 10]);
+    socket.send(fits.clone()).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), fits);
+    let _ = socket.send(Message::binary(vec![7; (64 << 10) + 1])).await;
+    let told = (1009, "a message is larger than the service takes".to_owned());
+    assert_eq!(close_of(&mut socket).await, Some(told));
+    let large = "http_upgraded_connections_ended_total{protocol=\"websocket\",end=\"too_large\"}";
+    let began = Instant::now();
+    while sample(&running, large).await != Some(1) {
+        assert!(began.elapsed() < Duration::from_secs(5), "it is not counted");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

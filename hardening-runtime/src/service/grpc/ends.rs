@@ -27,13 +27,15 @@ pub(super) struct Ends {
     id: String,
     /// By when it must have ended.
     deadline: Option<Instant>,
+    /// The call's body has given something since the last wait. What it came to may be told after answers that were ready before.
+    read: bool,
     /// Completes with what ends it from outside; made when it first has to wait.
     end: Option<Pin<Box<dyn Future<Output = Problem> + Send>>>,
 }
 
 impl Ends {
     pub(super) fn new(inner: Body, server: &Arc<Server>, id: String, deadline: Option<Instant>) -> Self {
-        Self { inner: Some(inner), server: Arc::clone(server), id, deadline, end: None }
+        Self { inner: Some(inner), server: Arc::clone(server), id, deadline, read: false, end: None }
     }
 
     fn over(&mut self, problem: &Problem) -> Frame<Bytes> {
@@ -84,10 +86,11 @@ impl HttpBody for Ends {
         }
         let internal = || Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR);
         let (polled, read) = reading(|| catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx))));
+        this.read |= read;
         let frame = match polled {
             Ok(Poll::Ready(Some(Ok(mut frame)))) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    status::told(trailers, read);
+                    status::told(trailers, this.read);
                     this.inner = None;
                 }
                 Some(frame)
@@ -102,7 +105,10 @@ impl HttpBody for Ends {
             }
             Ok(Poll::Pending) => match this.poll_end(cx) {
                 Poll::Ready(problem) => Some(this.over(&problem)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    this.read = false;
+                    return Poll::Pending;
+                }
             },
             Err(panic) => {
                 if !panics::are_told() {

@@ -16,6 +16,8 @@ pub(super) struct Frames {
     /// Whether the frame on its way closes, and whether one has closed.
     closes: bool,
     closed: bool,
+    /// The size of the message on its way, as far as the heads of its frames say.
+    message: u64,
 }
 
 impl Frames {
@@ -27,6 +29,11 @@ impl Frames {
     /// Whether a frame has closed.
     pub(super) fn has_closed(&self) -> bool {
         self.closed
+    }
+
+    /// The size of the message on its way, with all of the frame that has begun; between two, that of the last one.
+    pub(super) fn message(&self) -> u64 {
+        self.message
     }
 
     /// Follows all of these bytes.
@@ -45,7 +52,14 @@ impl Frames {
             self.head[self.came] = *byte;
             (self.came, passed) = (self.came + 1, passed + 1);
             if let Some(length) = length(&self.head[..self.came]) {
-                self.closes = self.head[0] & 0x0F == CLOSE;
+                let opcode = self.head[0] & 0x0F;
+                self.closes = opcode == CLOSE;
+                // Those from 8 on stand between the frames of a message, and are small.
+                self.message = match opcode {
+                    0 => self.message.saturating_add(length),
+                    1..CLOSE => length,
+                    _ => self.message,
+                };
                 (self.came, self.rest) = (0, length);
                 if length == 0 {
                     self.ended();
@@ -136,6 +150,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_message_is_as_large_as_its_frames() {
+        let part = |first: u8, length: usize| {
+            let mut part = frame(0, length, true);
+            part[0] = first;
+            part
+        };
+        let mut frames = Frames::default();
+        for (bytes, message) in [
+            (part(0x81, 100), 100),
+            (part(0x01, 70_000), 70_000),
+            (part(0x89, 5), 70_000),
+            (part(0x00, 10), 70_010),
+            (part(0x80, 0), 70_010),
+            (part(0x82, 3), 3),
+        ] {
+            frames.pass(&bytes);
+            assert_eq!(frames.message(), message);
+        }
+        // It is known before any of it has come.
+        frames.pass(&[0x82, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(frames.message(), 1 << 32);
+        frames.pass(&vec![0; 10]);
+        assert!(!frames.is_between());
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Protocol {
     }
 }
 
+/// A code and a reason.
+type Close = (u16, &'static str);
+
+const GOES_AWAY: u16 = 1001;
+
 /// How an upgraded connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -60,6 +65,8 @@ pub(crate) enum End {
     Old,
     /// Another connection needed its place.
     Displaced,
+    /// A message was larger than it may be.
+    Oversized,
     /// Its client took nothing.
     Stalled,
     /// By force, since it did not end when it was asked to.
@@ -69,12 +76,13 @@ pub(crate) enum End {
 }
 
 impl End {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Ended,
         Self::Drained,
         Self::Idle,
         Self::Old,
         Self::Displaced,
+        Self::Oversized,
         Self::Stalled,
         Self::Cut,
         Self::Refused,
@@ -87,19 +95,21 @@ impl End {
             Self::Idle => "idle",
             Self::Old => "too_old",
             Self::Displaced => "displaced",
+            Self::Oversized => "too_large",
             Self::Stalled => "stalled",
             Self::Cut => "cut",
             Self::Refused => "refused",
         }
     }
 
-    /// What a WebSocket is told.
-    const fn reason(self) -> Option<&'static str> {
+    /// What a WebSocket is told (RFC 6455, section 7.4.1).
+    const fn reason(self) -> Option<Close> {
         match self {
-            Self::Drained => Some("the service stops"),
-            Self::Idle => Some("idle for too long"),
-            Self::Old => Some("open for too long"),
-            Self::Displaced => Some("others wait for a place"),
+            Self::Drained => Some((GOES_AWAY, "the service stops")),
+            Self::Idle => Some((GOES_AWAY, "idle for too long")),
+            Self::Old => Some((GOES_AWAY, "open for too long")),
+            Self::Displaced => Some((GOES_AWAY, "others wait for a place")),
+            Self::Oversized => Some((1009, "a message is larger than the service takes")),
             Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
         }
     }
@@ -312,6 +322,7 @@ impl Upgraded {
             idle: http.upgraded_idle_timeout,
             age: http.upgraded_max_age,
             write: http.write_timeout,
+            message: http.websocket_message_limit,
         };
         let Asked { client, handler, protocol, .. } = self.asked;
         let Ok(client) = client.await else { return End::Ended };

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::frames::Frames;
-use super::{End, Protocol};
+use super::{Close, End, Protocol};
 use crate::clock::{self, Nanos, nanos};
 use crate::service::connection::FIRST_WORD;
 use crate::service::wire::Conn;
@@ -31,6 +31,8 @@ pub(super) struct Times {
     pub(super) age: Duration,
     /// How long a client may take none of what is there for it.
     pub(super) write: Duration,
+    /// How many bytes a message of its may have.
+    pub(super) message: u64,
 }
 
 /// What learns that something has passed.
@@ -76,7 +78,7 @@ where
     let moved = Moved { at: AtomicU64::new(clock::now()), passes };
     let (ask, is_asked) = watch::channel(None);
     let closed = Notify::new();
-    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed));
+    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed, times.message));
     let mut down = pin!(answer(protocol, from_handler, to_client, &moved, times.write, is_asked));
     let mut asked = pin!(asked);
     let old = Instant::now() + times.age;
@@ -91,8 +93,13 @@ where
                 let stalled = over.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
                 return if stalled { End::Stalled } else { end.unwrap_or(End::Ended) };
             }
-            _ = &mut up, if !gone => {
+            over = &mut up, if !gone => {
                 gone = true;
+                if over.is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) && end.is_none() {
+                    (end, ends) = (Some(End::Oversized), Some(Instant::now() + LAST_LOOK));
+                    let _ = ask.send(End::Oversized.reason());
+                    continue;
+                }
                 // No WebSocket goes on in one direction.
                 if protocol == Protocol::WebSocket && end.is_none() {
                     ends = Some(Instant::now() + PARTING);
@@ -134,6 +141,7 @@ async fn copy(
     mut to: impl AsyncWrite + Unpin,
     moved: &Moved<'_, impl Passes>,
     closed: &Notify,
+    largest: u64,
 ) -> io::Result<()> {
     let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
     loop {
@@ -143,12 +151,15 @@ async fn copy(
             return to.shutdown().await;
         }
         moved.now();
-        to.write_all(&piece[..read]).await?;
         if protocol == Protocol::WebSocket {
             frames.pass(&piece[..read]);
-            if frames.has_closed() {
-                closed.notify_one();
+            if frames.message() > largest {
+                return Err(io::ErrorKind::FileTooLarge.into());
             }
+        }
+        to.write_all(&piece[..read]).await?;
+        if frames.has_closed() {
+            closed.notify_one();
         }
     }
 }
@@ -160,7 +171,7 @@ async fn answer(
     mut to: impl AsyncWrite + Unpin,
     moved: &Moved<'_, impl Passes>,
     write: Duration,
-    mut is_asked: watch::Receiver<Option<&'static str>>,
+    mut is_asked: watch::Receiver<Option<Close>>,
 ) -> io::Result<()> {
     let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
     let mut closed = false;
@@ -214,10 +225,10 @@ async fn written(to: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8], within: D
     tokio::time::timeout(within, to.flush()).await.map_err(late)?
 }
 
-/// A frame that closes: 1001, "going away", and why.
-fn close(reason: &str) -> Vec<u8> {
+/// A frame that closes, by its code and why.
+fn close((code, reason): Close) -> Vec<u8> {
     let mut frame = vec![0x88, (2 + reason.len()) as u8];
-    frame.extend(1001_u16.to_be_bytes());
+    frame.extend(code.to_be_bytes());
     frame.extend(reason.as_bytes());
     frame
 }

@@ -107,7 +107,7 @@ fn percent(bytes: &[u8]) -> Option<(Letter, usize)> {
     Some((Letter::Byte(u8::try_from(hexadecimal(bytes.get(1..3)?)?).ok()?), 3))
 }
 
-/// `\n`, `\/`, `\x2f`, `\u002f`, `\u{2f}`, and the two halves in which JSON writes what has a larger number.
+/// `\n`, `\/`, `\057`, `\x2f`, `\u002f`, `\u{2f}`, and the two halves in which JSON writes what has a larger number.
 fn backslash(bytes: &[u8]) -> Option<(Letter, usize)> {
     let byte = match bytes.get(1)? {
         b'n' => b'\n',
@@ -115,13 +115,22 @@ fn backslash(bytes: &[u8]) -> Option<(Letter, usize)> {
         b't' => b'\t',
         b'b' => 8,
         b'f' => 12,
+        b'0'..=b'3' if octal(bytes).is_some() => return Some((Letter::Byte(octal(bytes)?), 4)),
         b'0' => 0,
         plain @ (b'"' | b'\'' | b'\\' | b'/' | b'`' | b'$' | b' ') => *plain,
         b'x' => u8::try_from(hexadecimal(bytes.get(2..4)?)?).ok()?,
         b'u' => return unicode(bytes),
+        b'U' => return Some((Letter::Char(char::from_u32(hexadecimal(bytes.get(2..10)?)?)?), 10)),
         _ => return None,
     };
     Some((Letter::Byte(byte), if bytes[1] == b'x' { 4 } else { 2 }))
+}
+
+/// `\057`.
+fn octal(bytes: &[u8]) -> Option<u8> {
+    let digits = bytes.get(1..4)?;
+    let octal = digits.iter().all(|digit| (b'0'..b'8').contains(digit));
+    octal.then(|| digits.iter().fold(0, |sum: u8, digit| sum.wrapping_mul(8) + (digit - b'0')))
 }
 
 fn unicode(bytes: &[u8]) -> Option<(Letter, usize)> {
@@ -168,7 +177,7 @@ fn entity(bytes: &[u8]) -> Option<(Letter, usize)> {
 
 fn hexadecimal(digits: &[u8]) -> Option<u32> {
     let add = |sum: u32, digit: &u8| Some(sum << 4 | char::from(*digit).to_digit(16)?);
-    (1..8).contains(&digits.len()).then(|| digits.iter().try_fold(0, add)).flatten()
+    (1..9).contains(&digits.len()).then(|| digits.iter().try_fold(0, add)).flatten()
 }
 
 #[cfg(test)]
@@ -185,6 +194,7 @@ mod tests {
     fn each_escape_is_read_and_what_is_none_stays() {
         for (written, read) in [
             ("a%2Fb%2fc", "a/b/c"),
+            (r"k7\053Qz\0\0578\U0000006b", "k7+Qz\0/8k"),
             (r"\/\n\x2f\u002F\u{2f}\u{1F600}\ud83d\ude00", "/\n///\u{1F600}\u{1F600}"),
             ("&amp;&#47;&#x2F;&#43;&plus;&lt;", "&//++<"),
             ("caf%C3%A9 caf\\u00e9", "café café"),
