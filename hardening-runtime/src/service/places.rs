@@ -1,10 +1,11 @@
 //! Who has a place when there are more connections than places. It knows no socket; the listener asks it.
 //!
-//! A newcomer takes a free place. When none is free, a connection gives way, of the peer that has most of them: first one that is
-//! kept between requests, the longest idle, then one that has long been sending a head. If there is none, one whose answer has
-//! begun: of a network that has far more than the newcomer's, whether anything passes or not, and at last any of which nothing
-//! has come or gone for long. So nobody keeps all places with streams, be they silent or not. A peer never takes a place from one
-//! that has fewer, and never has all of them: an eighth is left to others. Whoever finds no place is refused at once.
+//! A newcomer takes a free place. When none is free, a connection gives way that no handler works for: first one of a network that
+//! has more than an eighth of the places and far more than the newcomer's, whether anything passes on it or not; then one that
+//! is kept between requests, the longest idle of the peer that has most; one that has long been sending a head; one whose answer
+//! has begun, of a network with far more; and at last any of which nothing has come or gone for long. So nobody keeps all places
+//! with streams, be they silent or not. Else a peer never takes a place from one that has fewer, and none ever has all of them:
+//! an eighth is left to others. Whoever finds no place is refused at once.
 //!
 //! Where a proxy must first say for whom it connects, a connection asks until then: it has no place, takes none from anybody,
 //! and few may ask at once when all places are taken.
@@ -185,7 +186,11 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
             let over = is_far_more(networks, has.network);
             let (waiting, since) = idle(*id)?;
             let waits = now.saturating_sub(since);
+            // What others would lose, it would take as soon as a place is free.
+            let large = over && networks > self.most / FOR_OTHERS;
             let (rank, after, count) = match waiting {
+                Waiting::Next if large => (5, 0, networks),
+                Waiting::More if large => (4, 0, networks),
                 Waiting::Next => (3, 0, theirs),
                 Waiting::First | Waiting::Head => (2, LONG, theirs),
                 Waiting::More if over => (1, 0, networks),
