@@ -34,8 +34,7 @@ pub use outgoing::outgoing_headers;
 pub(crate) use outgoing::told;
 pub use outgoing::{Outgoing, outgoing};
 pub use trace::Trace;
-#[cfg(feature = "service")]
-pub(crate) use upload::Upload;
+pub use upload::Upload;
 
 use crate::clock::{self, NEVER, Nanos};
 use crate::policy::idempotency::{Digest, Presented};
@@ -64,7 +63,7 @@ pub struct Request {
     /// What was asked, where the key says that it may be asked again.
     pub digest: Option<Arc<Digest>>,
     /// How its body comes along.
-    pub(crate) upload: upload::Upload,
+    pub upload: Upload,
 }
 
 impl Request {

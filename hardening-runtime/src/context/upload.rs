@@ -7,9 +7,9 @@ const COMES: u8 = 0;
 const AWAITED: u8 = 1;
 const UNREAD: u8 = 2;
 
-/// Where a body is.
+/// Where a request's body is; the server alone writes it.
 #[derive(Debug, Default)]
-pub(crate) struct Upload(AtomicU8);
+pub struct Upload(AtomicU8);
 
 impl Clone for Upload {
     fn clone(&self) -> Self {

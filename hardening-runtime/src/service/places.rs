@@ -89,6 +89,8 @@ struct Claim {
     rank: u8,
     /// Places of its peer, or of its network.
     count: usize,
+    /// What it waits for.
+    kind: u8,
     waits: Nanos,
     /// Others of it may give way at once: its network has far more than the newcomer's, or nobody knows whose it is.
     spares: bool,
@@ -188,17 +190,20 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
             let waits = now.saturating_sub(since);
             // What others would lose, it would take as soon as a place is free.
             let large = over && networks > self.most / FOR_OTHERS;
-            let (rank, after, count) = match waiting {
-                Waiting::Next if large => (5, 0, networks),
-                Waiting::More if large => (4, 0, networks),
-                Waiting::Next => (3, 0, theirs),
-                Waiting::First | Waiting::Head => (2, LONG, theirs),
-                Waiting::More if over => (1, 0, networks),
-                Waiting::More => (0, self.quiet, theirs),
+            let (kind, after) = match waiting {
+                Waiting::Next => (2, 0),
+                Waiting::First | Waiting::Head => (1, LONG),
+                Waiting::More => (0, if over { 0 } else { self.quiet }),
             };
+            let rank = match waiting {
+                _ if large => 3,
+                Waiting::Next | Waiting::First | Waiting::Head => 2,
+                Waiting::More => u8::from(over),
+            };
+            let count = if large || rank == 1 { networks } else { theirs };
             let may = over || theirs >= has.peer;
             let spares = over || held.peer.is_none();
-            (may && waits >= after).then_some((Claim { rank, count, waits, spares }, *id))
+            (may && waits >= after).then_some((Claim { rank, count, kind, waits, spares }, *id))
         })
         .collect()
     }

@@ -50,7 +50,7 @@ async fn a_head_of_any_size_that_a_client_sends_over_http2_is_refused_with_a_pro
         let running = start(&format!("[http]\nrate_limit = 'none'\n{limit}")).await;
         let http2 = Http2::connect(running.addr).await;
         // Around what the service takes and its parser reads, in one field and in many.
-        for size in [20_000, 33_000, 40_000, 70_000, 100_000, 200_000] {
+        for size in [20_000, 33_000, 40_000, 70_000] {
             let expected = if limit.is_empty() || size > 65_536 { 431 } else { 200 };
             let long = "v".repeat(size);
             let reply = http2.ask("GET", "/hello", &[("x-long", &long)], "").await;

@@ -305,3 +305,15 @@ fn those_that_give_way_are_counted_until_they_have_ended() {
     assert_eq!(places.judge(None, idle, S), Verdict::Refuse, "too many are still on their way out");
     assert_eq!(places.len(), 18);
 }
+
+#[test]
+fn slow_heads_of_a_large_peer_go_before_kept_connections_of_small_ones() {
+    let mut story = Story::new(40);
+    for _ in 0..35 {
+        story.comes(Some(1), Some((Waiting::Head, S)), S).unwrap();
+    }
+    for peer in 2..30 {
+        let gone = story.comes(Some(peer), Some((Waiting::Next, 3 * S)), 3 * S).unwrap();
+        assert!(gone.iter().all(|id| *id < 35), "{peer}: {gone:?}");
+    }
+}
