@@ -196,8 +196,8 @@ pub(crate) fn holds(scope: &str) -> Option<bool> {
 }
 
 /// Whether the client of the current request holds up whoever works on it, by a body that does not come or cannot be read.
-pub(crate) fn is_held_up() -> bool {
-    REQUEST.try_with(|request| request.upload.holds_up()).unwrap_or(false)
+pub(crate) fn is_held_up(now: Nanos) -> bool {
+    REQUEST.try_with(|request| request.upload.holds_up(now)).unwrap_or(false)
 }
 
 /// Whether somebody records the trace of the current request; `None` outside a request.

@@ -270,7 +270,9 @@ impl Account {
             let lowered = self.time == Time::Lowered;
             let (began, deadline, now) = (self.began, self.deadline, clock::now());
             let body = self.live.as_ref().map(|live| &live.fate);
-            if excuse::is_the_clients(status, excuse::Times { began, deadline, lowered, now }, body) {
+            let held_up = self.request.upload.holds_up(now);
+            if excuse::is_the_clients(status, excuse::Times { began, deadline, lowered, now, held_up }, body)
+            {
                 self.time = Time::Excused;
             }
         }

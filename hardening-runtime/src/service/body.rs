@@ -113,7 +113,7 @@ const SMALL: usize = 4096;
 const ROOM: usize = 2 * SMALL;
 
 /// A request's body that ends with an error at its limit or its deadline.
-pub(crate) struct Bounded<L, B = Incoming> {
+pub(crate) struct Bounded<L: Fated, B = Incoming> {
     inner: B,
     left: u64,
     first: bool,
@@ -140,6 +140,12 @@ impl<L: Fated, B> Bounded<L, B> {
         self.live.fate().set(unread);
         self.live.upload().is_unread();
         Poll::Ready(Some(Err(unread.into())))
+    }
+}
+
+impl<L: Fated, B> Drop for Bounded<L, B> {
+    fn drop(&mut self) {
+        self.live.upload().is_dropped(clock::now);
     }
 }
 

@@ -75,7 +75,8 @@ pub(crate) async fn serve(
 ) {
     slot.speaks(&conn);
     let mut spoken = speak(&server, surface, &builder, &conn, slot, &mut validity).await;
-    if let Some(upgraded) = conn.upgraded() {
+    // One that has given its place away speaks nothing else.
+    if let (Spoken::Over(_), Some(upgraded)) = (spoken, conn.upgraded()) {
         let asked = async {
             tokio::select! {
                 _ = over(&mut validity) => End::Old,

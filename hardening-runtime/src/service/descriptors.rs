@@ -82,12 +82,13 @@ fn open() -> u64 {
 }
 
 /// The wanted places, cut to the descriptors that are left; logs a warning where they are cut.
+/// `closing` descriptors are about to be free again.
 ///
 /// # Errors
 /// With what to change where hardly any are left.
-pub(crate) fn seats(wanted: Seats) -> Result<Seats, String> {
+pub(crate) fn seats(wanted: Seats, closing: u64) -> Result<Seats, String> {
     let Some(limit) = limit() else { return Ok(wanted) };
-    let open = open();
+    let open = open().saturating_sub(closing);
     let seats = cut(wanted, limit.saturating_sub(open + SPARE as u64));
     if seats.public < wanted.public.min(FEWEST) || seats.admin == 0 {
         return Err(format!(

@@ -20,13 +20,15 @@ pub(super) struct Times {
     pub(super) lowered: bool,
     /// When the head of its answer was ready.
     pub(super) now: Nanos,
+    /// Whether its client held up whoever answered, by a body that did not come or could not be read.
+    pub(super) held_up: bool,
 }
 
 /// Whether an answer of this status is the client's own doing: an error while its body was waited for or after that could not be
 /// read, a 504 at a deadline that the client had lowered, or of a request whose body had taken more than half of the time.
 pub(super) fn is_the_clients(status: StatusCode, times: Times, body: Option<&BodyFate>) -> bool {
-    let Times { began, deadline, lowered, now } = times;
-    if status.is_server_error() && body.is_some_and(|body| body.is_awaited() || body.get().is_some()) {
+    let Times { began, deadline, lowered, now, .. } = times;
+    if status.is_server_error() && times.held_up {
         return true;
     }
     if status != StatusCode::GATEWAY_TIMEOUT {
@@ -46,7 +48,7 @@ mod tests {
     #[test]
     fn a_lowered_deadline_that_has_passed_is_the_clients_and_no_other_end() {
         let of = |status, lowered, now| {
-            is_the_clients(status, Times { began: S, deadline: 3 * S, lowered, now }, None)
+            is_the_clients(status, Times { began: S, deadline: 3 * S, lowered, now, held_up: false }, None)
         };
         let late = StatusCode::GATEWAY_TIMEOUT;
         assert!(of(late, true, 3 * S) && of(late, true, 3 * S - EARLY));
@@ -59,14 +61,16 @@ mod tests {
 
     #[test]
     fn a_body_that_took_more_than_half_of_the_time_is_the_clients() {
-        let times = Times { began: S, deadline: 3 * S, lowered: false, now: 3 * S };
+        let times = Times { began: S, deadline: 3 * S, lowered: false, now: 3 * S, held_up: false };
         let of = |body: &BodyFate| is_the_clients(StatusCode::GATEWAY_TIMEOUT, times, Some(body));
         let body = BodyFate::default();
         assert!(!of(&body), "nobody waited for it");
         body.awaits();
         assert!(of(&body), "it is still on its way");
-        let fails = is_the_clients(StatusCode::INTERNAL_SERVER_ERROR, times, Some(&body));
-        assert!(fails, "whatever gave up waiting for it");
+        let held_up = Times { held_up: true, ..times };
+        let failed = StatusCode::INTERNAL_SERVER_ERROR;
+        assert!(is_the_clients(failed, held_up, None) && !is_the_clients(failed, times, Some(&body)));
+        assert!(!is_the_clients(StatusCode::OK, held_up, None));
         body.came(2 * S + 1);
         assert!(of(&body));
         body.awaits();

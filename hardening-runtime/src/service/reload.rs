@@ -195,10 +195,10 @@ impl Reloader {
         let Some(loaded) = read_unchanged(&looked, || self.sources.version(), load) else { return };
         let done = loaded
             .map_err(|problems| problems.0)
-            .and_then(|loaded| match in_force.loaded.file_says && !loaded.file_says {
+            .and_then(|loaded| {
                 // A file is emptied before it is written anew, and goes with a volume: nobody means to lose all numbers by that.
-                true => Err(vec![self.sources.says_nothing()]),
-                false => Ok(loaded),
+                let vanished = in_force.loaded.file_says && !loaded.file_says;
+                if vanished { Err(vec![self.sources.says_nothing()]) } else { Ok(loaded) }
             })
             .and_then(|loaded| whole::check(&loaded.settings).map(|()| loaded).map_err(|why| vec![why]))
             .and_then(|loaded| targets::configure(&loaded, |_| true).map(|changed| (loaded, changed)));

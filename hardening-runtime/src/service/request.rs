@@ -281,7 +281,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
 fn unfit(asked: Asked<'_>, http: &Http) -> Option<Problem> {
     if asked.parts.version < Version::HTTP_2 && !host::is_framed(&asked.parts.headers) {
         // Whoever stands in between may read another end of the body (RFC 9112, section 6.1).
-        let why = "`Transfer-Encoding` names something else than `chunked`, once.";
+        let why = "`Transfer-Encoding` must be `chunked`, and stand there once.";
         return Some(Problem::new(StatusCode::NOT_IMPLEMENTED).detail(why));
     }
     oversized(asked.parts, asked.said, http.uri_limit, http.header_limit).or_else(|| {

@@ -19,6 +19,10 @@ const GROWING: [&str; 7] = [
     "hardening_slo_",
 ];
 
+fn samples(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 /// The series of a service; what the program itself records is not bounded here, and counts as it stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Series {
@@ -33,9 +37,6 @@ impl Series {
     pub(super) fn of(server: &Server, hooks: usize) -> Self {
         let text = admin::metrics(server, true);
         let in_force = admin::metrics(server, server.settings.telemetry.rare_zeros);
-        fn samples(text: &str) -> impl Iterator<Item = &str> {
-            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
-        }
         let fixed =
             samples(&text).filter(|line| !GROWING.iter().any(|family| line.starts_with(family))).count();
         // While the service ends: requests, upgraded connections and what was spawned by route, calls, tasks and hooks.

@@ -105,6 +105,7 @@ pub(crate) struct Parts {
     pub(crate) secrets: Vec<Arc<Known>>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) seats: Seats,
+    pub(crate) lifetime: Lifetime,
 }
 
 /// Which listener a request came in on.
@@ -149,6 +150,7 @@ impl Server {
             secrets,
             pools,
             seats,
+            lifetime,
         } = parts;
         let (router, routes) = route::prepared(app.http);
         let (grpc, methods) = app.grpc.map(grpc::prepared).unzip();
@@ -174,7 +176,7 @@ impl Server {
             seats,
             watchers: grpc::Watchers::new(&settings.http),
             upgrades: Arc::new(Upgrades::new(&settings.http)),
-            lifetime: Lifetime::begin(),
+            lifetime,
             shed: Shed::new(&settings.shed, priorities),
             fields: Fields::new(&headers),
             headers,

@@ -37,6 +37,8 @@ pub(super) fn listen() -> io::Result<Signals> {
     let (ready, is_ready) = std_mpsc::channel();
     let guarded = Arc::new(Mutex::new(None::<Guarded>));
     let guards = Arc::clone(&guarded);
+    // The thread has no other before the service serves.
+    let log = tracing::dispatcher::get_default(Clone::clone);
     let run = async move {
         let mut source = match Source::new() {
             Ok(source) => source,
@@ -50,7 +52,7 @@ pub(super) fn listen() -> io::Result<Signals> {
             Some(event) = asks.recv() => event,
         };
         let Some(guarded) = guards.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            tracing::info!("stopped before it served");
+            tracing::dispatcher::with_default(&log, || tracing::info!("stopped before it served"));
             log::flush(log::LAST_WORDS);
             std::process::exit(0);
         };

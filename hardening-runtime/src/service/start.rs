@@ -28,6 +28,7 @@ use super::targets;
 use super::tls::Tls;
 use super::whole;
 use super::{limit, listener};
+use crate::context::Lifetime;
 use crate::settings::{self, Loaded, Settings, Sources};
 use crate::telemetry::alerts::Alerts;
 use crate::telemetry::held::Held;
@@ -259,21 +260,12 @@ impl Service {
     ) -> Result<Assembled, StartError> {
         targets::configure(&loaded, |_| false).map_err(StartError)?;
         panics::install();
-        for warning in loaded
-            .warnings
-            .iter()
-            .cloned()
-            .chain(whole::warnings(&loaded.settings))
-            .chain(whole::renamed())
-            .chain(versions::others())
-        {
-            tracing::warn!("{warning}");
-        }
+        warn(&loaded);
         let settings = &loaded.settings;
         listener::check(&settings.http).map_err(StartError::one)?;
         let tls = Tls::new(&settings.tls).map_err(StartError)?.map(Arc::new);
-        let auth = Auth::new(&settings).map_err(StartError)?.map(Arc::new);
-        let (alerts, senders) = Alerts::new(&settings).map_err(StartError)?.unzip();
+        let auth = Auth::new(settings).map_err(StartError)?.map(Arc::new);
+        let (alerts, senders) = Alerts::new(settings).map_err(StartError)?.unzip();
         // Bound before set-up runs: a port in use is known before any connection is made elsewhere.
         let http = &settings.http;
         let bound = async |address, setting| listener::bind(address, http.socket_mode, setting).await;
@@ -291,6 +283,8 @@ impl Service {
         let meanwhile =
             Meanwhile { settings: settings.clone(), version, tls: tls.clone(), console: console() };
         let starting = Starting::begin(meanwhile, &public, &admin);
+        // What set-up begins may ask when the service ends.
+        let lifetime = Lifetime::begin();
         let mut setup = Setup::new(settings.clone());
         let app = panics::caught(Place::SetUp, (self.build)(&mut setup)).await;
         let app =
@@ -329,7 +323,7 @@ impl Service {
         let (traces, exporter) = traces.unzip();
         // Once everything that the start opens is open.
         let wanted = Seats { public: settings.http.connections, admin: settings.http.admin_connections };
-        let seats = descriptors::seats(wanted).map_err(StartError::one)?;
+        let seats = descriptors::seats(wanted, starting.descriptors()).map_err(StartError::one)?;
         let parts = Parts {
             settings,
             version,
@@ -346,6 +340,7 @@ impl Service {
             secrets,
             pools,
             seats,
+            lifetime,
         };
         let server = Arc::new(Server::new(parts));
         missing.extend(server.tasks.missing(&provided));
@@ -364,6 +359,14 @@ impl Service {
             public,
             admin,
         })
+    }
+}
+
+/// Says what is doubtful.
+fn warn(loaded: &Loaded) {
+    let of_settings = loaded.warnings.iter().cloned().chain(whole::warnings(&loaded.settings));
+    for warning in of_settings.chain(whole::renamed()).chain(versions::others()) {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -3,7 +3,8 @@
 //! It is a server like the one that follows, with its limits and its times, but without routes. The one that follows has the same
 //! sockets, so that nobody is refused a connection in between.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::console::Console;
-use super::descriptors::Seats;
+use super::descriptors::{self, Seats};
 use super::health::Health;
 use super::listener::{self, Listener};
 use super::mounts::Mounts;
@@ -23,6 +24,7 @@ use super::server::{Parts, Server, Surface};
 use super::shutdown::Stage;
 use super::spec::App;
 use super::tls::Tls;
+use crate::context::Lifetime;
 use crate::settings::Settings;
 
 /// Set-up that takes no longer has nobody waiting: connections wait for as long in the system.
@@ -44,15 +46,25 @@ pub(super) struct Meanwhile {
 pub(super) struct Starting {
     task: JoinHandle<()>,
     over: Option<oneshot::Sender<()>>,
+    server: Arc<OnceLock<Arc<Server>>>,
 }
 
 impl Starting {
     /// Begins to answer at these listeners once set-up has taken a moment; nobody answers where they cannot be shared.
     pub(super) fn begin(meanwhile: Meanwhile, public: &Listener, admin: &Listener) -> Self {
-        let listeners = [(Surface::Public, public.shared()), (Surface::Admin, admin.shared())].into_iter();
-        let listeners: Vec<_> =
-            listeners.filter_map(|(surface, shared)| Some((surface, shared.ok()?))).collect();
+        let mut listeners = Vec::with_capacity(2);
+        for (surface, listener) in [(Surface::Public, public), (Surface::Admin, admin)] {
+            match listener.shared() {
+                Ok(shared) => listeners.push((surface, shared)),
+                Err(error) => {
+                    let listener = surface.name();
+                    tracing::warn!(listener, %error, "nobody answers probes there while set-up runs");
+                }
+            }
+        }
         let (over, mut is_over) = oneshot::channel();
+        let server = Arc::new(OnceLock::new());
+        let answers = Arc::clone(&server);
         let task = tokio::spawn(async move {
             // The sender is gone with what was begun.
             if tokio::time::timeout(A_MOMENT, &mut is_over).await.is_ok() {
@@ -60,6 +72,7 @@ impl Starting {
             }
             tracing::info!("set-up takes a while; probes are answered");
             let server = Arc::new(meanwhile.server());
+            let _ = answers.set(Arc::clone(&server));
             let mut accepting = JoinSet::new();
             for (surface, listener) in listeners {
                 accepting.spawn(listener::accept(Arc::clone(&server), surface, listener));
@@ -69,7 +82,14 @@ impl Starting {
             let ended = async { while accepting.join_next().await.is_some() {} };
             let _ = tokio::time::timeout(LAST_WORDS, ended).await;
         });
-        Self { task, over: Some(over) }
+        Self { task, over: Some(over), server }
+    }
+
+    /// How many descriptors it has, which are free again soon.
+    pub(super) fn descriptors(&self) -> u64 {
+        let Some(server) = self.server.get() else { return 2 };
+        let open = |surface| server.connections.of(surface).open.load(Ordering::Relaxed);
+        open(Surface::Public) + open(Surface::Admin) + 2 + descriptors::SPARE as u64
     }
 
     /// Set-up is over: nobody is accepted any more, and what was asked is answered.
@@ -109,6 +129,7 @@ impl Meanwhile {
             secrets: Vec::new(),
             pools: Vec::new(),
             seats,
+            lifetime: Lifetime::of_a_substitute(),
             settings,
         };
         Server::starting(parts)

@@ -37,7 +37,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(Stream { stream: Some(stream), due: None, timer: None });
+        tokio::spawn(Stream { inner: Some(stream), due: None, timer: None });
     }
 }
 
@@ -45,7 +45,7 @@ pin_project! {
     /// One stream, which hyper resets once it is dropped.
     struct Stream<F> {
         #[pin]
-        stream: Option<F>,
+        inner: Option<F>,
         // By when its client must have taken some of what is there for it.
         due: Option<Instant>,
         timer: Option<Pin<Box<Sleep>>>,
@@ -57,7 +57,7 @@ impl<F: Future> Future for Stream<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let Some(stream) = this.stream.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let Some(stream) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         WAITS.set(0);
         if stream.poll(cx).is_ready() {
             return Poll::Ready(());
@@ -75,7 +75,7 @@ impl<F: Future> Future for Stream<F> {
         }
         if timer.as_mut().poll(cx).is_ready() {
             tracing::debug!("a stream was reset: its client took nothing of the answer");
-            this.stream.set(None);
+            this.inner.set(None);
             return Poll::Ready(());
         }
         Poll::Pending
@@ -95,13 +95,13 @@ mod tests {
         let alive = Arc::new(());
         let held = Arc::clone(&alive);
         Streams.execute(async move {
-            let _held = held;
             does(0);
             for (count, pause) in pauses.iter().enumerate() {
                 tokio::time::sleep(Duration::from_millis(*pause)).await;
                 does(count + 1);
             }
             std::future::pending::<()>().await;
+            drop(held);
         });
         tokio::time::sleep(Duration::from_mins(1)).await;
         Arc::strong_count(&alive) > 1
@@ -122,7 +122,7 @@ mod tests {
         assert!(!lasts(&[900, 1100, 900, 900, 900, 900], each).await);
         let once = |polls| {
             if polls == 0 {
-                waits_for_its_client(SECOND)
+                waits_for_its_client(SECOND);
             }
         };
         assert!(!lasts(&[100, 100, 100], once).await, "a word that says nothing gives no time");

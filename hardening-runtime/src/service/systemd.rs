@@ -65,7 +65,7 @@ impl Systemd {
         }
     }
 
-    /// Asks for more time until what is answered is aborted.
+    /// Asks for more time until the returned task is aborted.
     pub(super) fn starts(&self) -> JoinHandle<()> {
         let this = self.clone();
         let asks = format!("EXTEND_TIMEOUT_USEC={}\nSTATUS=starting", ASK_FOR.as_micros());

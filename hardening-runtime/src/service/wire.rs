@@ -303,9 +303,9 @@ impl Conn {
     }
 
     fn saw_frames(&self, bytes: &[u8]) {
-        let open = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes);
+        let (open, begun) = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes);
         let since = self.block_since.load(Ordering::Relaxed);
-        if open != (since > 0) {
+        if begun || open != (since > 0) {
             self.block_since.store(if open { clock::now().max(1) } else { 0 }, Ordering::Relaxed);
         }
     }

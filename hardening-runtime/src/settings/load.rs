@@ -78,7 +78,7 @@ impl Sources {
     /// The file that said something is gone, or says nothing any more.
     pub(crate) fn says_nothing(&self) -> String {
         let path = self.file.as_ref().map_or("the settings file", |(path, _)| path);
-        format!("{path} is gone or empty: write what is to hold, or start the service anew without it")
+        format!("{path} is gone or empty: restore it, or restart the service to run without it")
     }
 }
 

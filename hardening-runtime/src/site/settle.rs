@@ -172,7 +172,9 @@ impl Call<'_> {
         }
         let for_breaker = match if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) } {
             // Else anybody could open a circuit with bodies that stop.
-            circuit_breaker::Verdict::Failure if context::is_held_up() => circuit_breaker::Verdict::Neither,
+            circuit_breaker::Verdict::Failure if context::is_held_up(self.now) => {
+                circuit_breaker::Verdict::Neither
+            }
             of_dependency => of_dependency,
         };
         self.release(for_breaker, took);

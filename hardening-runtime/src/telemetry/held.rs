@@ -64,7 +64,7 @@ impl Held {
     pub(crate) fn decide(&self) {
         self.decided.store(true, Ordering::Release);
         self.leave();
-        let ours = self.log.clone().is_some_and(holds);
+        let ours = self.log.as_ref().is_some_and(holds);
         if !ours {
             tracing::info!(
                 "the program has a subscriber of its own, which has the log: settings of `[log]` have no effect, \
@@ -76,9 +76,9 @@ impl Held {
 }
 
 /// Whether a subscriber is now that of the process.
-fn holds(log: Dispatch) -> bool {
+fn holds(log: &Dispatch) -> bool {
     // It may be, though lines of the crate `log` go elsewhere.
     let _ = log.clone().try_init();
     let at = |log: &Dispatch| log.downcast_ref::<Registry>().map(std::ptr::from_ref);
-    dispatcher::get_default(|current| at(current) == at(&log))
+    dispatcher::get_default(|current| at(current) == at(log))
 }

@@ -159,6 +159,7 @@ impl<L: Fated> Messages<L> {
             Ok(Came::Begun) => self.due = Some(Instant::now() + self.time),
             Ok(Came::Whole) => self.due = None,
             Err(TooLarge) => {
+                self.live.upload().is_unread();
                 let message = format!("The message is larger than {} bytes.", self.limit);
                 return Err(Status::resource_exhausted(message).into());
             }
@@ -181,7 +182,6 @@ impl<L: Fated> HttpBody for Messages<L> {
         }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         GAVE.set(GAVE.get() || polled.is_ready());
-        self.live.upload().awaits(polled.is_pending());
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.live.moved(clock::now());
@@ -195,6 +195,7 @@ impl<L: Fated> HttpBody for Messages<L> {
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "a call's body broke off");
+                self.live.upload().is_unread();
                 Poll::Ready(Some(Err(Status::cancelled("The call broke off.").into())))
             }
             Poll::Ready(None) => Poll::Ready(None),

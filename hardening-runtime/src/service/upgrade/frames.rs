@@ -174,7 +174,7 @@ mod tests {
         // It is known before any of it has come.
         frames.pass(&[0x82, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]);
         assert_eq!(frames.message(), 1 << 32);
-        frames.pass(&vec![0; 10]);
+        frames.pass(&[0; 10]);
         assert!(!frames.is_between());
     }
 

@@ -152,9 +152,12 @@ async fn copy(
         }
         moved.now();
         if protocol == Protocol::WebSocket {
-            frames.pass(&piece[..read]);
-            if frames.message() > largest {
-                return Err(io::ErrorKind::FileTooLarge.into());
+            let mut passed = 0;
+            while passed < read {
+                passed += frames.pass_one(&piece[passed..read]);
+                if frames.message() > largest {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
             }
         }
         to.write_all(&piece[..read]).await?;

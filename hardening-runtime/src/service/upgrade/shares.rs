@@ -81,20 +81,20 @@ impl Shares {
 mod tests {
     use super::*;
 
-    fn client(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
+    const fn client(last: u8) -> IpAddr {
+        IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, last))
     }
 
     #[test]
     fn one_client_does_not_keep_all_of_them() {
         let mut shares = Shares::default();
-        let first: Vec<_> = (0..20).map(|_| shares.enter(20, client(1)).unwrap()).collect();
-        assert!(shares.enter(20, client(1)).is_none(), "it has all of them");
+        let first: Vec<_> = (0..20).map(|_| shares.enter(20, Some(client(1))).unwrap()).collect();
+        assert!(shares.enter(20, Some(client(1))).is_none(), "it has all of them");
         for newcomer in 2..12 {
-            assert!(shares.enter(20, client(newcomer)).is_some(), "{newcomer}");
+            assert!(shares.enter(20, Some(client(newcomer))).is_some(), "{newcomer}");
         }
         let told = first.iter().filter(|(number, _)| !shares.held.contains_key(number)).count();
-        assert_eq!((told, shares.of(client(1)), shares.held.len()), (10, 10, 20));
+        assert_eq!((told, shares.of(Some(network(client(1)))), shares.held.len()), (10, 10, 20));
         assert!(
             !shares.held.contains_key(&first[0].0) && shares.held.contains_key(&first[19].0),
             "oldest first"
@@ -111,16 +111,16 @@ mod tests {
         let mut shares = Shares::default();
         for peer in 0..10 {
             for _ in 0..2 {
-                assert!(shares.enter(20, client(peer)).is_some());
+                assert!(shares.enter(20, Some(client(peer))).is_some());
             }
         }
-        assert!(shares.enter(20, client(100)).is_none());
+        assert!(shares.enter(20, Some(client(100))).is_none());
         let mut shares = Shares::default();
         for peer in 0..20_u16 {
             let of_one_network = IpAddr::from([0x2001, 0xdb8, 1, peer, 0, 0, 0, 1]);
             assert!(shares.enter(20, Some(of_one_network)).is_some());
         }
-        assert!(shares.enter(20, client(1)).is_some());
+        assert!(shares.enter(20, Some(client(1))).is_some());
         assert!(shares.enter(20, None).is_some(), "whom nobody knows has none");
     }
 }

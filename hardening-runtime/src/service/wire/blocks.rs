@@ -20,8 +20,9 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Reads on; whether a block is open then.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> bool {
+    /// Reads on; whether a block is open then, and whether it has begun in what was read.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> (bool, bool) {
+        let mut begun = false;
         while !bytes.is_empty() {
             if self.have < HEAD {
                 let take = bytes.len().min(HEAD - self.have);
@@ -33,7 +34,9 @@ impl Blocks {
                 }
                 let [a, b, c, kind, ..] = self.head;
                 self.left = u32::from_be_bytes([0, a, b, c]) as usize;
-                self.open |= kind == HEADERS;
+                if kind == HEADERS {
+                    (self.open, begun) = (true, true);
+                }
             }
             let take = bytes.len().min(self.left);
             self.left -= take;
@@ -46,7 +49,7 @@ impl Blocks {
                 }
             }
         }
-        self.open
+        (self.open, begun)
     }
 }
 
@@ -62,7 +65,8 @@ mod tests {
     #[test]
     fn a_block_is_open_until_its_end_however_the_bytes_come() {
         const DATA: u8 = 0;
-        let stories: [(&[(u8, u8, usize)], bool); 7] = [
+        type Frame = (u8, u8, usize);
+        let stories: [(&[Frame], bool); 7] = [
             (&[], false),
             (&[(HEADERS, 4, 20)], false),
             (&[(HEADERS, 5, 0)], false),
@@ -78,7 +82,7 @@ mod tests {
                 let mut blocks = Blocks::default();
                 let mut said = false;
                 for part in bytes.chunks(size) {
-                    said = blocks.read(part);
+                    said = blocks.read(part).0;
                 }
                 assert_eq!(said, open, "{frames:?} by {size}");
             }
@@ -89,8 +93,9 @@ mod tests {
     fn one_whose_frame_is_still_on_its_way_is_open() {
         let whole = frame(HEADERS, 4, 20);
         let mut blocks = Blocks::default();
-        assert!(!blocks.read(&whole[..8]), "its kind may be known, and not that it comes");
-        assert!(blocks.read(&whole[8..28]));
-        assert!(!blocks.read(&whole[28..]));
+        assert!(!blocks.read(&whole[..8]).0, "its kind may be known, and not that it comes");
+        assert_eq!(blocks.read(&whole[8..28]), (true, true));
+        assert_eq!(blocks.read(&[&whole[28..], &whole[..10]].concat()), (true, true), "another one");
+        assert_eq!(blocks.read(&whole[10..12]), (true, false));
     }
 }

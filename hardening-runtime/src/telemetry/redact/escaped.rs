@@ -19,7 +19,7 @@ impl Reading {
     /// Visits the readings of `text` besides that as it is written. With `blanks`, those in which `+` is a blank, as forms have
     /// it, are among them.
     pub(super) fn each(text: &str, blanks: bool, mut visit: impl FnMut(&Self)) {
-        if !text.contains(['%', '\\', '&']) && !(blanks && text.contains('+')) {
+        if !(text.contains(['%', '\\', '&']) || blanks && text.contains('+')) {
             return;
         }
         // What is longer is no line of a log.

@@ -83,7 +83,7 @@ fn find<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
 
 fn name(value: &Value) -> Result<String, Outcome> {
     match value.as_str() {
-        // Keys of limits and lines of the log name nobody so.
+        // `-` stands for "nobody" in keys of limits and in the log.
         Some("-") => Err(Outcome::Claims),
         Some(name) if !name.is_empty() && name.len() <= LONGEST && !name.contains(char::is_control) => {
             Ok(name.to_owned())
