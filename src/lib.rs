@@ -179,6 +179,8 @@ pub mod guide {
     pub mod axum {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/transport.md"))]
     pub mod transport {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/proxies.md"))]
+    pub mod proxies {}
     #[cfg(feature = "http-client")]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/http_client.md"))]
     pub mod http_client {}
