@@ -223,6 +223,16 @@ pub(super) const PIECE: usize = 64 * 1024;
 /// The same over HTTP/2, where a piece may stay in memory until the client has room for it: as much as is sent at once.
 pub(super) const HTTP2_PIECE: usize = 16 * 1024;
 
+/// The size of a body, of which this has come and was not handed over yet.
+pub(super) fn and_rest(mut hint: SizeHint, rest: &Bytes) -> SizeHint {
+    let rest = rest.len() as u64;
+    if let Some(upper) = hint.upper() {
+        hint.set_upper(upper.saturating_add(rest));
+    }
+    hint.set_lower(hint.lower().saturating_add(rest));
+    hint
+}
+
 /// What learns how an answer comes along.
 pub(crate) trait Ending: Send + 'static {
     /// The request that is answered, once a route has it.
@@ -350,12 +360,7 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (mut hint, rest) = (self.inner.size_hint(), self.rest.len() as u64);
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + rest);
-        }
-        hint.set_lower(hint.lower() + rest);
-        hint
+        and_rest(self.inner.size_hint(), &self.rest)
     }
 }
 

@@ -284,7 +284,8 @@ impl<Id: Copy + Eq + Hash> Places<Id> {
     }
 }
 
-fn one_less(counts: &mut HashMap<IpAddr, usize>, of: IpAddr) {
+/// Takes one away, and what has none left.
+pub(super) fn one_less(counts: &mut HashMap<IpAddr, usize>, of: IpAddr) {
     if let Some(count) = counts.get_mut(&of) {
         *count -= 1;
         if *count == 0 {

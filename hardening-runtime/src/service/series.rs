@@ -36,13 +36,17 @@ impl Series {
     /// Of a service with this many shutdown hooks.
     pub(super) fn of(server: &Server, hooks: usize) -> Self {
         let text = admin::metrics(server, true);
-        let in_force = admin::metrics(server, server.settings.telemetry.rare_zeros);
+        let now = if server.settings.telemetry.rare_zeros {
+            samples(&text).count()
+        } else {
+            samples(&admin::metrics(server, false)).count()
+        };
         let fixed =
             samples(&text).filter(|line| !GROWING.iter().any(|family| line.starts_with(family))).count();
         // While the service ends: requests, upgraded connections and what was spawned by route, calls, tasks and hooks.
         let ending = 4 * (server.stats.most_routes() + 2) + sites().count() + server.tasks.0.len() + hooks;
         let of_alerts = server.alerts.as_ref().map_or(0, |alerts| alerts.most_series(&server.stats));
         let most = fixed + server.stats.most_series() + of_alerts + calls::budgets() + ending;
-        Self { now: samples(&in_force).count(), most }
+        Self { now, most }
     }
 }

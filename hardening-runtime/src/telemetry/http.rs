@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use http::{Method, StatusCode};
 
 use self::series::{STATUSES, Series};
+pub(crate) use self::shown::Shown;
 use super::histogram::BOUNDS;
 use super::text::{Family, label};
 use crate::clock::Nanos;

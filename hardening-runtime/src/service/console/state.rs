@@ -19,6 +19,7 @@ use crate::settings::keys;
 use crate::site::{OtherBreakers, Site, State};
 use crate::telemetry::calls::CallOutcome;
 use crate::telemetry::histogram::BOUNDS;
+use crate::telemetry::http::Shown;
 use crate::telemetry::{recent, redact};
 
 /// The state; `known` says whether whoever asks has the token.
@@ -92,7 +93,12 @@ fn routes(server: &Server) -> Vec<Value> {
     let mut shown = server.stats.shown();
     // What no route matches is there always.
     shown.retain(|route| route.in_flight > 0 || !route.answers.is_empty() || own(&route.route).is_some());
-    let mut written: Vec<Value> = shown
+    for route in server.routes.iter() {
+        if !shown.iter().any(|one| one.route == route.pattern) {
+            shown.push(Shown::unasked(&route.pattern));
+        }
+    }
+    shown
         .iter()
         .map(|route| {
             json!({
@@ -103,17 +109,7 @@ fn routes(server: &Server) -> Vec<Value> {
                 "limits": limits_of(server, own(&route.route)),
             })
         })
-        .collect();
-    for route in server.routes.iter().filter(|route| !shown.iter().any(|one| one.route == route.pattern)) {
-        written.push(json!({
-            "name": route.pattern,
-            "in_flight": 0,
-            "outcomes": {},
-            "below": vec![0; BOUNDS.len() + 1],
-            "limits": limits_of(server, Some(route)),
-        }));
-    }
-    written
+        .collect()
 }
 
 /// The limits in force for one route, and which of them are its own.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 use tonic::Status;
 
 use crate::clock;
-use crate::service::body::Fated;
+use crate::service::body::{Fated, and_rest};
 use crate::service::spec::BoxError;
 
 thread_local! {
@@ -218,12 +218,7 @@ impl<L: Fated> HttpBody for Messages<L> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (mut hint, rest) = (self.inner.size_hint(), self.rest.len() as u64);
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper.saturating_add(rest));
-        }
-        hint.set_lower(hint.lower().saturating_add(rest));
-        hint
+        and_rest(self.inner.size_hint(), &self.rest)
     }
 }
 

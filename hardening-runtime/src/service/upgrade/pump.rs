@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::frames::Frames;
 use super::{Close, End, Protocol};
-use crate::clock::{self, Nanos, nanos};
+use crate::clock::{self, nanos};
 use crate::service::connection::FIRST_WORD;
 use crate::service::wire::Conn;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -35,28 +35,17 @@ pub(super) struct Times {
     pub(super) message: u64,
 }
 
-/// What learns that something has passed.
-pub(super) trait Passes {
-    fn at(&self, now: Nanos);
-}
-
-impl Passes for Conn {
-    fn at(&self, now: Nanos) {
-        self.moved(now);
-    }
-}
-
-/// When something last passed.
-struct Moved<'a, P> {
+/// When something last passed, which its connection learns too.
+struct Moved<'a> {
     at: AtomicU64,
-    passes: &'a P,
+    conn: &'a Conn,
 }
 
-impl<P: Passes> Moved<'_, P> {
+impl Moved<'_> {
     fn now(&self) {
         let now = clock::now();
         self.at.store(now, Ordering::Relaxed);
-        self.passes.at(now);
+        self.conn.moved(now);
     }
 }
 
@@ -66,7 +55,7 @@ pub(super) async fn run<C, H>(
     client: C,
     handler: H,
     times: Times,
-    passes: &impl Passes,
+    conn: &Conn,
     asked: impl Future<Output = End>,
 ) -> End
 where
@@ -75,7 +64,7 @@ where
 {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_handler, to_handler) = tokio::io::split(handler);
-    let moved = Moved { at: AtomicU64::new(clock::now()), passes };
+    let moved = Moved { at: AtomicU64::new(clock::now()), conn };
     let (ask, is_asked) = watch::channel(None);
     let closed = Notify::new();
     let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed, times.message));
@@ -139,7 +128,7 @@ async fn copy(
     protocol: Protocol,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moved: &Moved<'_, impl Passes>,
+    moved: &Moved<'_>,
     closed: &Notify,
     largest: u64,
 ) -> io::Result<()> {
@@ -172,7 +161,7 @@ async fn answer(
     protocol: Protocol,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moved: &Moved<'_, impl Passes>,
+    moved: &Moved<'_>,
     write: Duration,
     mut is_asked: watch::Receiver<Option<Close>>,
 ) -> io::Result<()> {

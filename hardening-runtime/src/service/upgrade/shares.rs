@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::service::places::{is_far_more, network};
+use crate::service::places::{is_far_more, network, one_less};
 
 /// The upgraded connections that keep their places, oldest first, and how many each client's network has.
 #[derive(Debug, Default)]
@@ -55,13 +55,8 @@ impl Shares {
     /// One has ended, or gives way.
     fn leave(&mut self, number: u64) -> Option<Share> {
         let share = self.held.remove(&number)?;
-        if let Some(network) = share.network
-            && let Some(count) = self.networks.get_mut(&network)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.networks.remove(&network);
-            }
+        if let Some(network) = share.network {
+            one_less(&mut self.networks, network);
         }
         Some(share)
     }

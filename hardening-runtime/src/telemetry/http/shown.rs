@@ -18,6 +18,13 @@ pub(crate) struct Shown {
     pub(crate) below: [u64; BOUNDS.len() + 1],
 }
 
+impl Shown {
+    /// One that nobody has asked for yet.
+    pub(crate) fn unasked(route: &str) -> Self {
+        Self { route: route.to_owned(), in_flight: 0, answers: BTreeMap::new(), below: [0; BOUNDS.len() + 1] }
+    }
+}
+
 impl HttpStats {
     /// Each route, by its pattern.
     pub(crate) fn shown(&self) -> Vec<Shown> {
