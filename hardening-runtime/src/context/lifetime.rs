@@ -43,7 +43,7 @@ impl Lifetime {
         Self(number)
     }
 
-    /// One that nobody waits for: it stands in for another that is about to begin.
+    /// That of the server that answers probes while set-up runs: it is in no list, so `draining()` never waits for it.
     pub(crate) const fn of_a_substitute() -> Self {
         Self(0)
     }
