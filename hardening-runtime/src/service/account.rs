@@ -5,6 +5,7 @@ mod line;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -12,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use self::called::Grpc;
+use super::answer_memory::{Ends, HeldBytes};
 use super::auth::Caller;
 use super::body::{Ending, HTTP2_PIECE, PIECE};
 #[cfg(feature = "alerts")]
@@ -26,6 +28,7 @@ use super::said::Said;
 use super::server::{Server, Surface};
 #[cfg(feature = "otlp")]
 use super::server_span;
+use super::streams;
 use super::upgrade::Asked;
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
@@ -406,6 +409,15 @@ impl Ending for Box<Account> {
     fn pace(&self) -> (usize, Duration) {
         let piece = if self.conn.is_http2() { HTTP2_PIECE } else { PIECE };
         (piece, OfRoute::write_timeout(self.route.as_deref(), &self.server.settings.http))
+    }
+
+    fn holds(&self, bytes: u64, task: &Waker) -> HeldBytes {
+        let ends = if self.conn.is_http2() {
+            Ends::Stream(streams::may_be_given_up(task))
+        } else {
+            Ends::Connection(self.conn.slot())
+        };
+        self.server.answers.holds(self.request.client_ip, bytes, ends, clock::now())
     }
 
     fn moved(&self, now: Nanos) {

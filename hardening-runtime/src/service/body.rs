@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,6 +15,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::answer_memory::HeldBytes;
 use super::panics::{self, Place};
 use super::spec::BoxError;
 use super::streams;
@@ -250,6 +251,9 @@ pub(crate) trait Ending: Send + 'static {
     /// How many bytes of it are handed over at once at most, and how long its client may take nothing of what was.
     fn pace(&self) -> (usize, Duration);
 
+    /// So many bytes of it are in memory until the client has taken them; `task` hands them over.
+    fn holds(&self, bytes: u64, task: &Waker) -> HeldBytes;
+
     /// A part of it was handed over, and more is to come.
     fn moved(&self, now: Nanos);
 
@@ -262,6 +266,8 @@ pub(crate) struct Counted<E: Ending> {
     inner: Body,
     /// What of the last frame was not yet handed over.
     rest: Bytes,
+    /// The memory that it takes, where that is more than a piece.
+    held: Option<HeldBytes>,
     bytes: u64,
     piece: usize,
     longest: Duration,
@@ -271,7 +277,7 @@ pub(crate) struct Counted<E: Ending> {
 impl<E: Ending> Counted<E> {
     pub(crate) fn new(inner: Body, ending: E) -> Self {
         let (piece, longest) = ending.pace();
-        Self { inner, rest: Bytes::new(), bytes: 0, piece, longest, ending: Some(ending) }
+        Self { inner, rest: Bytes::new(), held: None, bytes: 0, piece, longest, ending: Some(ending) }
     }
 
     /// A part of it is handed over.
@@ -294,9 +300,18 @@ impl<E: Ending> Counted<E> {
     }
 
     /// The next piece of what is at hand.
-    fn piece(&mut self) -> Frame<Bytes> {
+    fn piece(&mut self, task: &Waker) -> Frame<Bytes> {
+        if self.held.is_none()
+            && self.rest.len() > self.piece
+            && let Some(ending) = &self.ending
+        {
+            self.held = Some(ending.holds(self.rest.len() as u64, task));
+        }
         let piece = self.rest.split_to(self.rest.len().min(self.piece));
         self.bytes += piece.len() as u64;
+        if self.rest.is_empty() {
+            self.held = None;
+        }
         if self.rest.is_empty() && self.inner.is_end_stream() {
             self.end(true);
         }
@@ -321,13 +336,13 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         streams::waits_for_its_handler();
         if !self.rest.is_empty() {
-            return Poll::Ready(Some(Ok(self.piece())));
+            return Poll::Ready(Some(Ok(self.piece(cx.waker()))));
         }
         let polled = match ready!(self.next(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     self.rest = data;
-                    Some(Ok(self.piece()))
+                    Some(Ok(self.piece(cx.waker())))
                 }
                 Err(frame) => {
                     if let (Some(ending), Some(trailers)) = (&mut self.ending, frame.trailers_ref()) {

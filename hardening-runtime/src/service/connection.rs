@@ -70,7 +70,7 @@ pub(crate) async fn serve(
     surface: Surface,
     builder: Arc<auto::Builder<Streams>>,
     conn: Arc<Conn>,
-    slot: &Slot,
+    slot: &Arc<Slot>,
     mut validity: Option<Validity>,
 ) {
     slot.speaks(&conn);

@@ -6,6 +6,7 @@
 mod account;
 pub(crate) mod address;
 mod admin;
+mod answer_memory;
 mod assembled;
 #[cfg(feature = "auth")]
 mod auth;

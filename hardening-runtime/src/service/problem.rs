@@ -36,7 +36,7 @@ pub struct Problem {
     accepts: Option<Media>,
     allows: Option<Methods>,
     /// Whether its caller is known and lacks a scope.
-    lacks_scope: bool,
+    bearer: Bearer,
     /// What few problems tell, apart so that all others are smaller.
     rare: Option<Box<Rare>>,
 }
@@ -53,6 +53,17 @@ struct Rare {
 
 /// What a caller is told who is known and lacks a scope (RFC 6750, section 3.1). Which one it lacks is not told.
 pub(super) const INSUFFICIENT_SCOPE: &str = "Bearer error=\"insufficient_scope\"";
+/// What a caller is told whose token is expired, revoked, malformed or not ours. Which of them is not told.
+pub(super) const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\"";
+
+/// What is wrong with the caller's bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bearer {
+    /// Nothing, or there is none.
+    Unnamed,
+    Invalid,
+    LacksScope,
+}
 
 /// The methods that there are.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +123,7 @@ impl Problem {
             spread: false,
             accepts: None,
             allows: None,
-            lacks_scope: false,
+            bearer: Bearer::Unnamed,
             rare: None,
         }
     }
@@ -192,6 +203,14 @@ impl Problem {
         self.status
     }
 
+    /// It was a bearer token that was wrong.
+    #[cfg(feature = "jwt")]
+    #[must_use]
+    pub(super) fn invalid_token(mut self) -> Self {
+        self.bearer = Bearer::Invalid;
+        self
+    }
+
     pub(super) fn told(&self) -> (StatusCode, &str, Option<Duration>) {
         (self.status, self.detail.as_deref().unwrap_or(&self.title), self.retry_after)
     }
@@ -223,11 +242,13 @@ impl Problem {
         if let Some(allowed) = self.allows {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed.name()));
         }
-        if self.lacks_scope {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(INSUFFICIENT_SCOPE));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let challenge = match self.bearer {
+            Bearer::LacksScope => Some(INSUFFICIENT_SCOPE),
+            Bearer::Invalid => Some(INVALID_TOKEN),
+            Bearer::Unnamed => (self.status == StatusCode::UNAUTHORIZED).then_some("Bearer"),
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         // What a call of gRPC is refused with is made of it.
         #[cfg(feature = "grpc")]
@@ -333,7 +354,9 @@ impl From<&Rejected> for Problem {
             problem = problem.detail(detail);
         }
         problem.retry_after = refusal.retry_after();
-        problem.lacks_scope = matches!(refusal, Rejected::Forbidden { .. });
+        if let Rejected::Forbidden { .. } = refusal {
+            problem.bearer = Bearer::LacksScope;
+        }
         if let Rejected::RateLimited { limit, remaining, .. } = *refusal {
             problem.rare().quota = Some(Quota { limit, remaining });
             problem = problem.violates(Some(quota::OPERATION));

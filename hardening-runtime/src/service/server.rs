@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
+use super::answer_memory::AnswerMemory;
 use super::auth::Auth;
 use super::console::Console;
 use super::descriptors::Seats;
@@ -63,6 +64,8 @@ pub(crate) struct Server {
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "nobody watches"))]
     pub(crate) watchers: grpc::Watchers,
     pub(crate) upgrades: Arc<Upgrades>,
+    /// What answers hold that clients are slow to take.
+    pub(crate) answers: Arc<AnswerMemory>,
     pub(crate) lifetime: Lifetime,
     pub(crate) connections: ConnectionStats,
     /// How many there may be.
@@ -176,6 +179,7 @@ impl Server {
             seats,
             watchers: grpc::Watchers::new(&settings.http),
             upgrades: Arc::new(Upgrades::new(&settings.http)),
+            answers: AnswerMemory::new(settings.http.answer_memory),
             lifetime,
             shed: Shed::new(&settings.shed, priorities),
             fields: Fields::new(&headers),

@@ -26,7 +26,8 @@ impl Slot {
     }
 
     /// It speaks from now on.
-    pub(crate) fn speaks(&self, conn: &Arc<Conn>) {
+    pub(crate) fn speaks(self: &Arc<Self>, conn: &Arc<Conn>) {
+        conn.is_in(Arc::downgrade(self));
         let _ = self.conn.set(Arc::clone(conn));
     }
 

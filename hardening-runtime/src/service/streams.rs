@@ -3,7 +3,9 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -16,6 +18,38 @@ thread_local! {
     /// What the answer whose stream is polled waits for: 0 where it was not asked, [`NEVER`] where it waits for its handler, and
     /// else how long its client may take nothing of it.
     static WAITS: Cell<Nanos> = const { Cell::new(0) };
+    /// What may ask the stream that is polled to end, once its answer is one that others may need the memory of.
+    static GIVES_UP: Cell<Option<Arc<GiveUp>>> = const { Cell::new(None) };
+}
+
+/// Asks a stream to end.
+#[derive(Debug)]
+pub(crate) struct GiveUp {
+    asked: AtomicBool,
+    stream: Waker,
+}
+
+impl GiveUp {
+    /// The stream is the task that this wakes.
+    pub(super) fn new(stream: &Waker) -> Arc<Self> {
+        Arc::new(Self { asked: AtomicBool::new(false), stream: stream.clone() })
+    }
+
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.stream.wake_by_ref();
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+}
+
+/// The stream that is polled, in the task that this wakes, ends when it is asked to.
+pub(super) fn may_be_given_up(stream: &Waker) -> Arc<GiveUp> {
+    let gives_up = GiveUp::new(stream);
+    GIVES_UP.set(Some(Arc::clone(&gives_up)));
+    gives_up
 }
 
 /// The answer that is polled has handed over a part, and its client must take some of it within this time.
@@ -37,7 +71,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(Stream { inner: Some(stream), due: None, timer: None });
+        tokio::spawn(Stream { inner: Some(stream), gives_up: None, due: None, timer: None });
     }
 }
 
@@ -46,6 +80,7 @@ pin_project! {
     struct Stream<F> {
         #[pin]
         inner: Option<F>,
+        gives_up: Option<Arc<GiveUp>>,
         // By when its client must have taken some of what is there for it.
         due: Option<Instant>,
         timer: Option<Pin<Box<Sleep>>>,
@@ -59,7 +94,16 @@ impl<F: Future> Future for Stream<F> {
         let mut this = self.project();
         let Some(stream) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         WAITS.set(0);
+        GIVES_UP.set(None);
         if stream.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if let Some(newer) = GIVES_UP.take() {
+            *this.gives_up = Some(newer);
+        }
+        if this.gives_up.as_ref().is_some_and(|gives_up| gives_up.is_asked()) {
+            tracing::debug!("a stream was reset: others need the memory of its answer");
+            this.inner.set(None);
             return Poll::Ready(());
         }
         match WAITS.get() {
@@ -84,8 +128,6 @@ impl<F: Future> Future for Stream<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -126,6 +168,24 @@ mod tests {
             }
         };
         assert!(!lasts(&[100, 100, 100], once).await, "a word that says nothing gives no time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_when_it_is_asked_to() {
+        let (alive, asks) = (Arc::new(()), Arc::new(std::sync::OnceLock::new()));
+        let (held, given) = (Arc::clone(&alive), Arc::clone(&asks));
+        Streams.execute(async move {
+            let gives_up = std::future::poll_fn(|cx| Poll::Ready(may_be_given_up(cx.waker()))).await;
+            let _ = given.set(gives_up);
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        // Another stream is not meant.
+        assert!(lasts(&[], |_| {}).await);
+        assert_eq!(Arc::strong_count(&alive), 2);
+        asks.get().expect("the stream was polled").ask();
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(Arc::strong_count(&alive), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ mod preface;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
 use super::client;
 use super::farewell::Farewell;
+use super::slot::Slot;
 use super::socket::Socket;
 use super::upgrade::Upgraded;
 use crate::clock::{self, Nanos, nanos};
@@ -50,6 +51,8 @@ const fn requests(in_flight: u64) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Conn {
     socket: Socket,
+    /// Where it is asked to end.
+    slot: OnceLock<Weak<Slot>>,
     /// The other end.
     pub(crate) peer: Peer,
     /// What a client is known by that has the peer's address.
@@ -95,6 +98,7 @@ impl Conn {
         Self {
             agreed: socket.agreed(),
             socket,
+            slot: OnceLock::new(),
             peer,
             key: client::key(peer.ip()),
             shown: Shown(peer.ip().map(|ip| ip.to_canonical())).to_string().into(),
@@ -116,6 +120,16 @@ impl Conn {
             distrusted: AtomicBool::new(false),
             upgraded: Mutex::default(),
         }
+    }
+
+    /// This slot asks it to end.
+    pub(crate) fn is_in(&self, slot: Weak<Slot>) {
+        let _ = self.slot.set(slot);
+    }
+
+    /// The slot that asks it to end.
+    pub(crate) fn slot(&self) -> Weak<Slot> {
+        self.slot.get().cloned().unwrap_or_default()
     }
 
     /// Another protocol is spoken on it once the answer's head is out.

@@ -106,6 +106,8 @@ pub struct Http {
     pub idle_timeout: Duration,
     /// How long an answer may make no progress.
     pub write_timeout: Duration,
+    /// The memory of answers that clients are slow to take.
+    pub answer_memory: u64,
     /// The size of the header fields.
     pub header_limit: u64,
     /// The size of path and query.

@@ -1,9 +1,11 @@
 //! Answers that last: those of which nothing passes, and those that nobody takes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hardening_service_tests::client::{self, Client, Http2, get, request};
 use http_body_util::BodyExt as _;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
 use super::support::{close_of, open, sample, start};
@@ -99,6 +101,55 @@ async fn who_takes_a_long_answer_slowly_is_no_client_that_takes_nothing() {
         client.some(32 << 10).await;
         sleep(Duration::from_millis(250)).await;
     }
+}
+
+/// A connection of this client.
+async fn from(client: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((client, 0))).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_holds_the_most_memory_with_answers_taken_slowly_loses_them_and_nobody_else() {
+    let (running, _) = start("[http]\nanswer_memory = '40MiB'\nidle_timeout = '1h'").await;
+    let addr = running.addr;
+    let greedy = Http2::over(from([127, 0, 0, 2], addr).await).await;
+    let mut silent = greedy.open("GET", "/silent", TAKES, "").await.into_body();
+    silent.frame().await.unwrap().unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut body = greedy.open("GET", "/large", TAKES, "").await.into_body();
+        body.frame().await.unwrap().unwrap();
+        streams.push(body);
+    }
+    let mut old = Client::over(from([127, 0, 0, 2], addr).await);
+    old.send(request("GET", "/large", &[("connection", "close")], "")).await;
+    assert_eq!(old.reply_to_head().await.status, 200);
+    let mut patient = Client::over(from([127, 0, 0, 1], addr).await);
+    patient.send(request("GET", "/large", &[("connection", "close")], "")).await;
+    assert_eq!(patient.reply_to_head().await.status, 200);
+    let held = "http_answer_memory_bytes";
+    assert!(sample(&running, held).await > Some(60 << 20), "all of them are there");
+    // They had no time yet.
+    let mut first = Client::over(from([127, 0, 0, 3], addr).await);
+    first.send(request("GET", "/large", &[], "")).await;
+    assert_eq!(first.reply().await.body.len(), 16 << 20);
+    sleep(Duration::from_secs(11)).await;
+    let mut newcomer = Client::over(from([127, 0, 0, 3], addr).await);
+    newcomer.send(request("GET", "/large", &[], "")).await;
+    assert_eq!(newcomer.reply().await.body.len(), 16 << 20);
+    for body in streams {
+        assert!(body.collect().await.is_err(), "it is whole");
+    }
+    // A connection has two seconds for what it has begun.
+    sleep(Duration::from_secs(3)).await;
+    assert!(old.rest().await.len() < 16 << 20);
+    let more = tokio::time::timeout(Duration::from_millis(200), silent.frame()).await;
+    assert!(more.is_err(), "another stream of the connection goes on: {more:?}");
+    assert_eq!(greedy.ask("GET", "/hello", TAKES, "").await.status, 200);
+    assert_eq!(patient.rest().await.len(), 16 << 20);
+    assert_eq!(sample(&running, held).await, Some(0));
 }
 
 #[tokio::test]

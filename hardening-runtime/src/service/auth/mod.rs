@@ -21,7 +21,7 @@ use self::callers::{Callers, NoKey};
 use self::counts::{Counts, Method, Outcome};
 use self::credential::Shown;
 use self::tokens::Tokens;
-use super::problem::{INSUFFICIENT_SCOPE, Problem};
+use super::problem::{INSUFFICIENT_SCOPE, INVALID_TOKEN, Problem};
 use crate::clock::wall_clock;
 use crate::context::Principal;
 pub(super) use crate::files::Version;
@@ -40,6 +40,9 @@ pub(crate) struct Caller {
 pub(crate) enum Refusal {
     /// It shows something wrong.
     Wrong,
+    /// It shows a token that is not valid.
+    #[cfg(feature = "jwt")]
+    InvalidToken,
     /// What it shows cannot be checked now.
     #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens need what can be missing"))]
     Unavailable(Duration),
@@ -132,6 +135,10 @@ impl Auth {
             Err(Outcome::Unavailable) => Err(Refusal::Unavailable(self.settings.jwks_cooldown)),
             Err(outcome) => {
                 tracing::debug!(?method, ?outcome, "a credential was refused");
+                #[cfg(feature = "jwt")]
+                if method == Method::Jwt {
+                    return Err(Refusal::InvalidToken);
+                }
                 Err(Refusal::Wrong)
             }
         }
@@ -187,6 +194,9 @@ impl Auth {
         let Some(value) = headers.get(header::WWW_AUTHENTICATE) else { return };
         if value == "Bearer" {
             headers.insert(header::WWW_AUTHENTICATE, self.challenge.clone());
+        } else if value == INVALID_TOKEN && self.challenge == "Bearer, ApiKey" {
+            let both = HeaderValue::from_static("Bearer error=\"invalid_token\", ApiKey");
+            headers.insert(header::WWW_AUTHENTICATE, both);
         } else if value == INSUFFICIENT_SCOPE && self.challenge == "ApiKey" {
             let scheme = HeaderValue::from_static("ApiKey error=\"insufficient_scope\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
@@ -259,15 +269,18 @@ fn load(path: &str) -> Result<Callers, Vec<String>> {
 impl Refusal {
     /// Whether it is the caller's fault.
     pub(crate) fn is_the_callers(self) -> bool {
-        self == Self::Wrong
+        !matches!(self, Self::Unavailable(_))
     }
 
     /// What the client is told.
     pub(crate) fn problem(self) -> Problem {
+        let wrong = Problem::new(StatusCode::UNAUTHORIZED)
+            .kind("urn:hardening:problem:unauthenticated")
+            .detail("The credential is not valid.");
         match self {
-            Self::Wrong => Problem::new(StatusCode::UNAUTHORIZED)
-                .kind("urn:hardening:problem:unauthenticated")
-                .detail("The credential is not valid."),
+            Self::Wrong => wrong,
+            #[cfg(feature = "jwt")]
+            Self::InvalidToken => wrong.invalid_token(),
             Self::Unavailable(wait) => Problem::new(StatusCode::SERVICE_UNAVAILABLE)
                 .kind("urn:hardening:problem:unavailable")
                 .detail("The credential cannot be checked now.")
