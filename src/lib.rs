@@ -181,6 +181,8 @@ pub mod guide {
     pub mod transport {}
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/proxies.md"))]
     pub mod proxies {}
+    #[doc = concat!(include_str!("links.md"), include_str!("../docs/limits.md"))]
+    pub mod limits {}
     #[cfg(feature = "http-client")]
     #[doc = concat!(include_str!("links.md"), include_str!("../docs/http_client.md"))]
     pub mod http_client {}
