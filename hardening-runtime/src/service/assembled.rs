@@ -12,6 +12,7 @@ use super::series::Series;
 use super::server::{Server, Surface};
 use super::setup::{Hook, Provided};
 use super::signals::Signals;
+use super::targets::Said;
 use super::{drain, ending, health, tasks, whole};
 use crate::catalogue;
 use crate::telemetry::alerts::Senders;
@@ -22,6 +23,8 @@ use crate::telemetry::traces::Exporter;
 #[derive(Debug)]
 pub(super) struct Assembled {
     pub(super) reloader: Arc<Reloader>,
+    /// Held until it has ended.
+    pub(super) said: Said,
     pub(super) exporter: Option<Exporter>,
     pub(super) senders: Option<Senders>,
     pub(super) server: Arc<Server>,

@@ -31,8 +31,18 @@ pub(super) async fn serve(
     mut signals: mpsc::UnboundedReceiver<Event>,
     process: bool,
 ) -> Report {
-    let Assembled { reloader, exporter, senders, server, provided, mut hooks, followers, public, admin } =
-        assembled;
+    let Assembled {
+        reloader,
+        said: _said,
+        exporter,
+        senders,
+        server,
+        provided,
+        mut hooks,
+        followers,
+        public,
+        admin,
+    } = assembled;
     let ran = Arc::clone(&server.hooks);
     let mut tasks =
         Assembled::spawn(reloader, (exporter, senders), &server, &provided, public, admin, followers);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::auth::{self, Auth};
-use super::targets;
+use super::targets::{self, Numbers};
 use super::tls::{self, Tls};
 use super::whole;
 use crate::files::{Version, read_unchanged};
@@ -30,6 +30,7 @@ static REFUSED: AtomicU64 = AtomicU64::new(0);
 pub(super) struct Reloader {
     sources: Sources,
     started_with: Settings,
+    numbers: Numbers,
     tls: Option<Arc<Tls>>,
     auth: Option<Arc<Auth>>,
     in_force: Mutex<InForce>,
@@ -56,12 +57,13 @@ impl Reloader {
     pub(super) fn new(
         sources: Sources,
         loaded: Loaded,
+        numbers: Numbers,
         tls: Option<Arc<Tls>>,
         auth: Option<Arc<Auth>>,
     ) -> Self {
         let started_with = loaded.settings.clone();
         let in_force = Mutex::new(InForce { loaded, console: Vec::new(), revision: 0 });
-        Self { sources, started_with, tls, auth, in_force }
+        Self { sources, started_with, numbers, tls, auth, in_force }
     }
 
     /// What is in force, while `look` looks at it.
@@ -110,7 +112,7 @@ impl Reloader {
             .map_err(|problems| problems.0)?;
         // What the console spoke of and speaks of no longer is as it was; what nobody speaks of is left alone.
         let before: Vec<usize> = in_force.loaded.overrides.iter().map(|change| change.call).collect();
-        let changed = targets::configure(&loaded, |at| before.contains(&at))?;
+        let changed = self.numbers.configure(&loaded, |at| before.contains(&at))?;
         let revision = in_force.revision + 1;
         *in_force = InForce { loaded, console, revision };
         Ok(changed)
@@ -201,7 +203,7 @@ impl Reloader {
                 if vanished { Err(vec![self.sources.says_nothing()]) } else { Ok(loaded) }
             })
             .and_then(|loaded| whole::check(&loaded.settings).map(|()| loaded).map_err(|why| vec![why]))
-            .and_then(|loaded| targets::configure(&loaded, |_| true).map(|changed| (loaded, changed)));
+            .and_then(|loaded| self.numbers.configure(&loaded, |_| true).map(|changed| (loaded, changed)));
         match done {
             Ok((loaded, changed)) => {
                 APPLIED.fetch_add(1, Ordering::Relaxed);

@@ -24,7 +24,7 @@ use super::spec::{App, BoxError, ServiceSpec};
 use super::starting::{Meanwhile, Starting};
 #[cfg(unix)]
 use super::systemd::Systemd;
-use super::targets;
+use super::targets::{self, Said};
 use super::tls::Tls;
 use super::whole;
 use super::{limit, listener};
@@ -258,7 +258,8 @@ impl Service {
         loaded: Loaded,
         traces: Option<(Arc<Traces>, Exporter)>,
     ) -> Result<Assembled, StartError> {
-        targets::configure(&loaded, |_| false).map_err(StartError)?;
+        let said = Said::new();
+        said.numbers().configure(&loaded, |_| false).map_err(StartError)?;
         panics::install();
         warn(&loaded);
         let settings = &loaded.settings;
@@ -272,7 +273,8 @@ impl Service {
         let public = bound(&http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = bound(&http.admin, "http.admin").await.map_err(StartError::one)?;
         let settings = loaded.settings.clone();
-        let reloader = Arc::new(Reloader::new(self.sources, loaded, tls.clone(), auth.clone()));
+        let reloader =
+            Arc::new(Reloader::new(self.sources, loaded, said.numbers(), tls.clone(), auth.clone()));
         // Whoever may open the file is on this machine.
         let near = admin.bound().is_ok_and(|bound| match bound {
             Bound::Port(address) => address.ip().to_canonical().is_loopback(),
@@ -350,6 +352,7 @@ impl Service {
         starting.over();
         Ok(Assembled {
             reloader,
+            said,
             exporter,
             senders,
             server,

@@ -12,3 +12,4 @@ mod starting;
 mod statics;
 mod streams;
 mod support;
+mod together;
