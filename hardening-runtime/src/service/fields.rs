@@ -4,14 +4,14 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use super::headers::Headers;
-use super::limit::{FIELDS as OF_LIMITS, Limits, Standing};
+use super::limit::{FIELDS as OF_LIMITS, Limits, Standing, Told};
 use super::request_id::REQUEST_ID;
 
 /// What an answer begins as. The first fields are those whose values are of each request.
 #[derive(Debug)]
 pub(crate) struct Fields {
-    /// Without and with fields of limits, first for others than browsers and then for them.
-    maps: [[HeaderMap; 2]; 2],
+    /// By the fields of limits, first for others than browsers and then for them.
+    maps: [[HeaderMap; Told::EACH.len()]; 2],
 }
 
 /// What of one answer's fields is not the same for all.
@@ -27,9 +27,9 @@ pub(crate) struct Own<'a> {
 
 impl Fields {
     pub(crate) fn new(headers: &Headers) -> Self {
-        let map = |browsers: bool, limited: bool| {
+        let map = |browsers: bool, told: Told| {
             let mut map = HeaderMap::new();
-            let limits = OF_LIMITS.iter().filter(|_| limited).cloned();
+            let limits = told.names().iter().cloned();
             // Nearly every answer has the last two. There is room for them in the copy, which is as large as what it copies.
             for name in limits.chain([REQUEST_ID, header::CONTENT_TYPE, header::CONTENT_LENGTH]) {
                 map.insert(name, HeaderValue::from_static(""));
@@ -39,20 +39,20 @@ impl Fields {
             }
             map
         };
-        Self { maps: [false, true].map(|browsers| [false, true].map(|limited| map(browsers, limited))) }
+        Self { maps: [false, true].map(|browsers| Told::EACH.map(|told| map(browsers, told))) }
     }
 
     /// Puts them into an answer's head. Fields of security that the answer sets itself stay as it sets them; `server` goes.
     pub(crate) fn add(&self, own: &Own<'_>, limits: &Limits, headers: &mut HeaderMap) {
         let Own { id, standing, browsers } = *own;
-        let limited = limits.tells(standing);
-        let answer =
-            std::mem::replace(headers, self.maps[usize::from(browsers)][usize::from(limited)].clone());
+        let told = limits.tells(standing);
+        let limited = told != Told::Nothing;
+        let answer = std::mem::replace(headers, self.maps[usize::from(browsers)][told as usize].clone());
         // An id is header text.
         let id = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static(""));
         // A map hands its fields out in the order in which they came.
         let mut fields = headers.values_mut();
-        limits.tell(standing, fields.by_ref());
+        limits.tell(standing, told, fields.by_ref());
         if let Some(field) = fields.next() {
             *field = id;
         }
@@ -117,11 +117,11 @@ mod tests {
     fn each_value_stands_under_its_own_name() {
         let map = added(true, true, &[]);
         assert_eq!(map[REQUEST_ID], "r-7");
-        let told = ["\"client\";r=99;t=1", "\"client\";q=100;w=60", "100", "99", "1"];
-        assert_eq!(OF_LIMITS.each_ref().map(|name| &map[name]), told);
+        let told = ["\"client\";r=99;t=1", "\"client\";q=100;w=60"];
+        assert_eq!(Told::Standard.names().iter().map(|name| &map[name]).collect::<Vec<_>>(), told);
         assert_eq!(map[header::X_FRAME_OPTIONS], "DENY");
         assert_eq!(map[header::STRICT_TRANSPORT_SECURITY], "max-age=1");
-        assert_eq!(map.len(), 11, "{map:?}");
+        assert_eq!(map.len(), 8, "{map:?}");
         let map = added(false, false, &[]);
         assert_eq!((map.len(), &map[REQUEST_ID]), (1, &HeaderValue::from_static("r-7")));
     }

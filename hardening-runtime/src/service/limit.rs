@@ -15,7 +15,7 @@ use super::unlisted::UnlistedWarning;
 use crate::clock::{self, Nanos};
 use crate::policy::rate_limit::{Decision, Limiter, hash_key};
 use crate::retry_after;
-use crate::settings::{Http, RouteLimits};
+use crate::settings::{Http, RateLimitHeaders, RouteLimits};
 use crate::telemetry::text::Family;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -31,6 +31,29 @@ const TENANT: &str = "tenant";
 
 /// The fields that tell of limits.
 pub(crate) static FIELDS: [HeaderName; 5] = [RATE_LIMIT, RATE_LIMIT_POLICY, X_LIMIT, X_REMAINING, X_RESET];
+
+/// Which of them an answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Nothing,
+    Standard,
+    Legacy,
+    All,
+}
+
+impl Told {
+    pub(crate) const EACH: [Self; 4] = [Self::Nothing, Self::Standard, Self::Legacy, Self::All];
+
+    /// Their names, in the order of [`FIELDS`].
+    pub(crate) fn names(self) -> &'static [HeaderName] {
+        match self {
+            Self::Nothing => &[],
+            Self::Standard => &FIELDS[..2],
+            Self::Legacy => &FIELDS[2..],
+            Self::All => &FIELDS,
+        }
+    }
+}
 
 /// What a wrong credential costs a client more than another request.
 const FINE: u32 = 9;
@@ -90,6 +113,8 @@ pub(crate) struct Limits {
     principal: Option<Limit>,
     tenant: Option<Limit>,
     unlisted_warning: UnlistedWarning,
+    /// The fields that tell of them where none refuses.
+    told: Told,
 }
 
 /// One limit for each of many.
@@ -183,6 +208,11 @@ impl Limits {
             principal: Limit::new(PRINCIPAL, http.principal_rate_limit, None, max),
             tenant: Limit::new(TENANT, http.tenant_rate_limit, None, max),
             unlisted_warning: UnlistedWarning::new(http.client_header.name()),
+            told: match http.rate_limit_headers {
+                RateLimitHeaders::Standard => Told::Standard,
+                RateLimitHeaders::Legacy => Told::Legacy,
+                RateLimitHeaders::Both => Told::All,
+            },
         }
     }
 
@@ -302,16 +332,21 @@ impl Limits {
         }
     }
 
-    /// Whether there is anything to tell.
-    pub(crate) fn tells(&self, standing: &Standing) -> bool {
-        self.that_hold(standing).iter().any(Option::is_some)
+    /// In which fields there is anything to tell.
+    pub(crate) fn tells(&self, standing: &Standing) -> Told {
+        match self.that_hold(standing).iter().any(Option::is_some) {
+            true if standing.is_refused() => Told::All,
+            true => self.told,
+            false => Told::Nothing,
+        }
     }
 
     /// Tells the caller where they stand with each limit, and in the older fields with the one that is nearest to its end: puts
-    /// the values into the next of `fields`, which are those of [`FIELDS`].
+    /// the values into the next of `fields`, which are those that are `told`.
     pub(crate) fn tell<'h>(
         &self,
         standing: &Standing,
+        told: Told,
         mut fields: impl Iterator<Item = &'h mut HeaderValue>,
     ) {
         let hold = self.that_hold(standing);
@@ -339,11 +374,15 @@ impl Limits {
                 *field = value;
             }
         };
-        tell(text.whole());
-        tell(policies.unwrap_or_else(|| limit.policy.clone()));
-        tell(limit.shown.clone());
-        tell(text.value(remaining));
-        tell(text.value(reset));
+        if matches!(told, Told::Standard | Told::All) {
+            tell(text.whole());
+            tell(policies.unwrap_or_else(|| limit.policy.clone()));
+        }
+        if matches!(told, Told::Legacy | Told::All) {
+            tell(limit.shown.clone());
+            tell(text.value(remaining));
+            tell(text.value(reset));
+        }
     }
 
     /// Writes what each decided.

@@ -46,6 +46,32 @@ impl ClientHeader {
     }
 }
 
+/// `http.rate_limit_headers`: the fields in which an answer that no limit has refused tells of limits. A refusal has all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RateLimitHeaders {
+    /// `ratelimit` and `ratelimit-policy`.
+    #[default]
+    Standard,
+    /// `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset`.
+    Legacy,
+    /// Those and these.
+    Both,
+}
+
+impl RateLimitHeaders {
+    const WORDS: &[(&str, Self)] =
+        &[("standard", Self::Standard), ("legacy", Self::Legacy), ("both", Self::Both)];
+
+    pub(super) fn read(value: &Value) -> Result<Self, String> {
+        forms::choice(value, Self::WORDS)
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the table's signature
+    pub(super) fn show(&self) -> String {
+        forms::show_choice(self, Self::WORDS)
+    }
+}
+
 /// `http.proxy_protocol`: whether every connection begins with a header of the PROXY protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProxyProtocol {

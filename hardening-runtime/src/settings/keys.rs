@@ -5,7 +5,9 @@ use hardening_spec::units;
 
 use super::admin::{Open, SHORTEST_TOKEN, Token, read_hosts};
 use super::value::Value;
-use super::{ClientAuth, ClientHeader, Hidden, LogFormat, ProxyProtocol, Settings, ShedLimit};
+use super::{
+    ClientAuth, ClientHeader, Hidden, LogFormat, ProxyProtocol, RateLimitHeaders, Settings, ShedLimit,
+};
 use super::{alerts, auth, cors, forms};
 
 /// The form of a value.
@@ -165,6 +167,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "health_watchers", Form::Count, "1000", "Calls of `grpc.health.v1.Health/Watch` at once on each listener; beyond them the oldest one of the network that has most ends, or the new one is refused.", http.health_watchers, forms::count, plain),
     setting!("http", "health_watchers_per_client", Form::Count, "100", "Of them, those of one client.", http.health_watchers_per_client, forms::count, plain),
     setting!("http", "rate_limit", Form::RateOrNone, "100/min", "The rate of each client's requests, IPv6 by /64; probes are never limited.", http.rate_limit, forms::rate_or_none, forms::show_rate),
+    setting!("http", "rate_limit_headers", Form::Choice(&["standard", "legacy", "both"]), "standard", "The header fields in which an answer tells of limits: `ratelimit` and `ratelimit-policy`, or `x-ratelimit-limit`, `-remaining` and `-reset`, or all five; a 429 has all five in any case.", http.rate_limit_headers, RateLimitHeaders::read, RateLimitHeaders::show),
     setting!("http", "rate_limit_burst", Form::Count, "", "How many requests one client may send at once; the rate's count unless set.", http.rate_limit_burst, forms::some_count, forms::show_some),
     setting!("http", "rate_limit_max_keys", Form::Count, "10000", "The bound on clients remembered. From half of it on IPv6 counts by /56, from three quarters on by /48; further clients share limits with others of their /48, of IPv4 of their /16.", http.rate_limit_max_keys, forms::count, plain),
     setting!("http", "principal_rate_limit", Form::RateOrNone, "none", "The rate of each authenticated caller's requests, wherever they come from.", http.principal_rate_limit, forms::rate_or_none, forms::show_rate),

@@ -34,7 +34,7 @@ use ipnet::IpNet;
 
 pub use alerts::Alerts;
 pub use auth::Auth;
-pub use clients::{ClientHeader, ProxyProtocol};
+pub use clients::{ClientHeader, ProxyProtocol, RateLimitHeaders};
 pub(crate) use env::env_name;
 pub use hidden::Hidden;
 pub(crate) use load::{Call, Sources, load, load_with, reload_with};
@@ -136,6 +136,8 @@ pub struct Http {
     pub health_watchers_per_client: u32,
     /// The rate of each client.
     pub rate_limit: Option<Rate>,
+    /// The header fields that tell of it.
+    pub rate_limit_headers: RateLimitHeaders,
     /// The burst of each client; `None` for the rate's count.
     pub rate_limit_burst: Option<u32>,
     /// Clients remembered.

@@ -48,7 +48,7 @@ async fn settings_limit_each_principal_and_each_tenant() {
         first.header("ratelimit-policy"),
         Some("\"client\";q=100;w=60, \"principal\";q=3;w=3600, \"tenant\";q=4;w=3600")
     );
-    assert_eq!(first.header("x-ratelimit-remaining"), Some("2"));
+    assert!(first.header("ratelimit").is_some_and(|state| state.contains("\"principal\";r=2;")), "{first:?}");
     for (key, status) in [(0, 200), (0, 200), (0, 429), (1, 200), (1, 429), (0, 429), (2, 200)] {
         let reply = call(key).await;
         assert_eq!(reply.status, status, "{key}");
