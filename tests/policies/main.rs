@@ -15,6 +15,7 @@ mod layers;
 mod leases;
 mod load_failed;
 mod nested;
+mod nested_many;
 mod nested_mixed;
 mod nested_told;
 mod overload;

@@ -177,6 +177,7 @@ impl Call<'_> {
             }
             of_dependency => of_dependency,
         };
+        self.leave_nested();
         self.release(for_breaker, took);
         self.end_nested();
         self.ended = match self.refusal.reason {
