@@ -5,6 +5,7 @@ mod bounds;
 mod drain;
 mod dropin;
 mod http2;
+mod hurried;
 mod packed;
 mod routes;
 mod sockets;
