@@ -269,6 +269,9 @@ impl Account {
     /// Its answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
+        if let Some(live) = &self.live {
+            live.is_at_work(clock::now);
+        }
         self.conn.request_answered();
         #[cfg(feature = "alerts")]
         if status.is_server_error() {

@@ -34,7 +34,8 @@ pub(crate) enum Waiting {
     Next,
     /// The rest of a request's head.
     Head,
-    /// More of an answer that has begun: of a stream, of an upgraded connection, of a client that takes it slowly.
+    /// More of a request's body, or of an answer that has begun: of a stream, of an upgraded connection, of a client that takes it
+    /// slowly.
     More,
 }
 
@@ -67,6 +68,8 @@ pub(crate) struct Conn {
     moved: AtomicU64,
     /// Those of them that only watch the service's health: they keep no place from anybody.
     watching: AtomicU32,
+    /// Those without an answer whose handler waits for their client.
+    awaiting: AtomicU32,
     waiting: AtomicU8,
     since: AtomicU64,
     /// When the client stopped taking bytes; 0 while it takes them.
@@ -106,6 +109,7 @@ impl Conn {
             in_flight: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             watching: AtomicU32::new(0),
+            awaiting: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
             stalled: AtomicU64::new(0),
@@ -172,6 +176,16 @@ impl Conn {
         self.may_idle(self.in_flight.load(Ordering::Acquire), clock::now());
     }
 
+    /// The handler of one of the requests waits for its body.
+    pub(crate) fn awaits_body(&self) {
+        self.awaiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It does no longer.
+    pub(crate) fn body_came(&self) {
+        self.awaiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// A request is over, the head of whose answer was complete or not; `watched` of one that only watched.
     pub(crate) fn request_ended(&self, now: Nanos, answered: bool, watched: bool) {
         if watched {
@@ -203,14 +217,15 @@ impl Conn {
         (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.waits())
     }
 
-    /// What it waits for and since when, as far as it may give way: `None` while a handler has a request without an answer.
-    /// Those that watch the service's health count as none.
+    /// What it waits for and since when, as far as it may give way: `None` while a handler works on a request. Those that watch the
+    /// service's health count as none, and a handler that waits for its client does not work.
     pub(crate) fn idle(&self) -> Option<(Waiting, Nanos)> {
         let in_flight = self.in_flight.load(Ordering::Acquire);
         if requests(in_flight) <= self.watching.load(Ordering::Acquire) {
             Some(self.waits())
         } else {
-            (in_flight < UNANSWERED).then(|| (Waiting::More, self.moved.load(Ordering::Relaxed)))
+            let at_work = in_flight / UNANSWERED > self.awaiting.load(Ordering::Acquire).into();
+            (!at_work).then(|| (Waiting::More, self.moved.load(Ordering::Relaxed)))
         }
     }
 

@@ -14,3 +14,4 @@ mod statics;
 mod streams;
 mod support;
 mod together;
+mod uploads;
