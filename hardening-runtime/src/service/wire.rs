@@ -83,6 +83,10 @@ pub(crate) struct Conn {
     /// The header fields that come over HTTP/2, and since when some of them have been on their way; 0 while none are.
     blocks: Mutex<Blocks>,
     block_since: AtomicU64,
+    /// How many bytes were sent over HTTP/2 since some were read.
+    sent_since: AtomicU64,
+    /// Whether its client sends frames over HTTP/2 that are no part of a request, and too many of them.
+    floods: AtomicBool,
     /// Whether the first line of a head is still on its way.
     in_first_line: AtomicBool,
     /// The status with which the HTTP machinery refused what it read; 0 while it has not.
@@ -117,6 +121,8 @@ impl Conn {
             preface: AtomicU8::new(0),
             blocks: Mutex::default(),
             block_since: AtomicU64::new(0),
+            sent_since: AtomicU64::new(0),
+            floods: AtomicBool::new(false),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
             ends: AtomicBool::new(false),
@@ -332,10 +338,14 @@ impl Conn {
     }
 
     fn saw_frames(&self, bytes: &[u8]) {
-        let (open, begun) = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes);
+        let (sent, now) = (self.sent_since.swap(0, Ordering::Relaxed), clock::now());
+        let saw = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes, sent, now);
         let since = self.block_since.load(Ordering::Relaxed);
-        if begun || open != (since > 0) {
-            self.block_since.store(if open { clock::now().max(1) } else { 0 }, Ordering::Relaxed);
+        if saw.begun || saw.open != (since > 0) {
+            self.block_since.store(if saw.open { now.max(1) } else { 0 }, Ordering::Relaxed);
+        }
+        if saw.floods {
+            self.floods.store(true, Ordering::Relaxed);
         }
     }
 
@@ -381,6 +391,15 @@ impl Conn {
         bare
     }
 
+    fn sent(&self, result: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = result
+            && self.is_http2()
+        {
+            self.sent_since.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+        self.wrote(result);
+    }
+
     fn wrote<T>(&self, result: &Poll<io::Result<T>>) {
         match result {
             Poll::Pending if self.stalled.load(Ordering::Relaxed) == 0 => {
@@ -424,7 +443,7 @@ impl Wire {
         }
         let may = ready!(may);
         let result = self.conn.socket.poll_write(cx, &bytes[..may]);
-        self.conn.wrote(&result);
+        self.conn.sent(&result);
         result
     }
 }
@@ -435,6 +454,10 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         ready!(conn.socket.poll_read(cx, buf))?;
         conn.saw(&buf.filled()[before..]);
+        if conn.floods.load(Ordering::Relaxed) {
+            tracing::debug!(peer = %conn.peer, "a connection was ended: too many frames that are no part of a request");
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a flood of frames")));
+        }
         if conn.breaks_agreement() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -455,7 +478,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(buf.len()));
         }
         let result = conn.socket.poll_write(cx, buf);
-        conn.wrote(&result);
+        conn.sent(&result);
         result
     }
 
@@ -476,7 +499,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(only.len()));
         }
         let result = conn.socket.poll_write_pieces(cx, bufs);
-        conn.wrote(&result);
+        conn.sent(&result);
         result
     }
 
