@@ -18,6 +18,7 @@ mod nested;
 mod nested_many;
 mod nested_mixed;
 mod nested_told;
+mod numbers;
 mod overload;
 mod probes;
 mod recursion;

@@ -2,8 +2,8 @@
 //!
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
-#[cfg(feature = "service")]
 mod hurry;
+#[cfg(feature = "service")]
 mod lifetime;
 mod outgoing;
 pub(crate) mod permits;
