@@ -6,6 +6,7 @@ mod drain;
 mod dropin;
 mod http2;
 mod packed;
+mod reload;
 mod routes;
 mod sockets;
 mod starting;
