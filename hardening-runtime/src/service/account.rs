@@ -433,6 +433,12 @@ impl Ending for Box<Account> {
         self.conn.moved(now);
     }
 
+    fn waits_for_client(&self, waits: bool) {
+        if let Some(route) = self.live.as_ref().and_then(|live| live.route.get()) {
+            route.waits_for_client(waits);
+        }
+    }
+
     fn ended(&mut self, bytes: u64, whole: bool) {
         self.close(bytes, whole);
     }
