@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Read as _, Result};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// The largest file of settings, keys or certificates that is read, in bytes.
+/// The largest file of keys or certificates that is read, in bytes.
 pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// The contents of a regular file, and at most one byte more than `most`, so that the caller sees that there are more. A FIFO
@@ -33,25 +33,30 @@ pub(crate) fn check(path: impl AsRef<Path>) -> Result<()> {
     regular(&std::fs::metadata(path)?)
 }
 
-/// As [`read`], for a file of settings, keys or certificates.
+/// As [`read`], for a file of keys or certificates.
 ///
 /// # Errors
 /// When it is no regular file, is larger than [`LARGEST`], or cannot be read.
 pub(crate) fn read_all(path: impl AsRef<Path>) -> Result<Vec<u8>> {
-    let bytes = read(path, LARGEST)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::new(ErrorKind::FileTooLarge, "it is larger than 16 MiB, which no such file is"));
-    }
-    Ok(bytes)
+    whole(path.as_ref(), LARGEST)
 }
 
-/// As [`read_all`], for text.
+/// As [`read_all`], for text of at most so many bytes.
 ///
 /// # Errors
 /// The same, and when it is no UTF-8.
-pub(crate) fn read_text(path: impl AsRef<Path>) -> Result<String> {
-    let text = String::from_utf8(read_all(path)?);
+pub(crate) fn read_text(path: impl AsRef<Path>, most: u64) -> Result<String> {
+    let text = String::from_utf8(whole(path.as_ref(), most)?);
     text.map_err(|_| Error::new(ErrorKind::InvalidData, "it is no UTF-8 text"))
+}
+
+fn whole(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let bytes = read(path, most)?;
+    if bytes.len() as u64 > most {
+        let why = format!("it is larger than {} MiB, which no such file is", most >> 20);
+        return Err(Error::new(ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
 }
 
 /// Opens without waiting for whoever is at the other end of a FIFO.

@@ -17,6 +17,8 @@ mod key;
 #[cfg(feature = "tower")]
 pub mod layer;
 pub mod lifecycle;
+#[cfg(feature = "service")]
+mod lines;
 mod names;
 mod once_a_minute;
 pub mod policy;

@@ -1,10 +1,14 @@
-//! RSA keys whose private part can be found from the public one. Nothing that such a key signs proves anything.
+//! RSA keys whose private part can be found from the public one, so that nothing that they sign proves anything, and those that
+//! the verifier refuses whatever they sign.
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 /// The shortest modulus that is taken, in bits.
 const SHORTEST: usize = 2048;
+/// The longest modulus and the longest exponent that the verifier (`aws-lc`) takes, in bits.
+const LONGEST: usize = 8192;
+const LONGEST_EXPONENT: usize = 33;
 
 /// The first 39 primes. The library of CVE-2017-15361 ("ROCA") made primes of the form `k * M + (65537^a mod M)`, where these and,
 /// for longer keys, more of them divide `M`.
@@ -16,13 +20,24 @@ const PRIMES: [u32; 39] = [
 /// Why an RSA key with this modulus and exponent, of which the most significant byte is first, is not taken.
 pub(crate) fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<String> {
     let modulus = without_zeros(modulus);
-    let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+    let bits = bits(modulus);
     if bits < SHORTEST {
         return Some(format!(
             "its RSA modulus has {bits} bits, and a key of less than {SHORTEST} can be broken"
         ));
     }
+    if bits > LONGEST {
+        return Some(format!(
+            "its RSA modulus has {bits} bits, and no signature is checked beyond {LONGEST}"
+        ));
+    }
     let exponent = without_zeros(exponent);
+    let bits = self::bits(exponent);
+    if bits > LONGEST_EXPONENT {
+        return Some(format!(
+            "its RSA exponent has {bits} bits, and no signature is checked beyond {LONGEST_EXPONENT}"
+        ));
+    }
     if exponent.last().is_none_or(|last| last % 2 == 0) || exponent == [1] {
         return Some("its RSA exponent is 1 or even, under which signatures prove nothing".to_owned());
     }
@@ -41,6 +56,11 @@ pub(crate) fn of_certificate(certificate: &[u8]) -> Option<String> {
         PublicKey::RSA(key) => of_rsa(key.modulus, key.exponent),
         _ => None,
     }
+}
+
+/// The length of a number without leading zeros.
+fn bits(number: &[u8]) -> usize {
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
 fn without_zeros(number: &[u8]) -> &[u8] {
@@ -132,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn short_moduli_odd_exponents_and_small_factors() {
+    fn short_and_long_moduli_odd_exponents_and_small_factors() {
         // Of no small prime a multiple, and by the last of them no power of 65537.
         let (zeros, ones) = ([0; 128], [0xff; 128]);
         for (modulus, exponent, part) in [
@@ -141,6 +161,10 @@ mod tests {
             (&[&[0x7f][..], &[0xff; 255]].concat(), USUAL, "2047 bits"),
             (&[], USUAL, "0 bits"),
             (&[0; 300], USUAL, "0 bits"),
+            (&[0xff; 1025], USUAL, "8200 bits"),
+            (&[0xff; 256], &[0xff; 200], "1600 bits"),
+            (&[0xff; 256], &[2, 0, 0, 0, 1], "34 bits"),
+            (&[0xff; 256], &[1, 0, 0, 0, 1], "3 divides"),
             (&[0xff; 256], &[1], "exponent"),
             (&[0xff; 256], &[0, 0, 1], "exponent"),
             (&[0xff; 256], &[4], "exponent"),

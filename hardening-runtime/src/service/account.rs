@@ -275,21 +275,30 @@ impl Account {
         self.conn.request_answered();
         #[cfg(feature = "alerts")]
         if status.is_server_error() {
-            let lowered = self.time == Time::Lowered;
-            let (began, deadline, now) = (self.began, self.deadline, clock::now());
-            let body = self.live.as_ref().map(|live| &live.fate);
-            let held_up = self.request.upload.holds_up(now);
-            if excuse::is_the_clients(status, excuse::Times { began, deadline, lowered, now, held_up }, body)
-            {
-                self.time = Time::Excused;
-            }
+            let now = clock::now();
+            self.failed(status == StatusCode::GATEWAY_TIMEOUT, self.request.upload.holds_up(now), now);
         }
         self.told(headers);
     }
 
     fn told(&mut self, headers: &HeaderMap) {
-        if let Some(call) = self.grpc.call_mut() {
-            call.code = grpc::code_of(headers);
+        let Some(call) = self.grpc.call_mut() else { return };
+        call.code = grpc::code_of(headers);
+        #[cfg(feature = "alerts")]
+        if call.code.is_some_and(is_fault) {
+            // A stream waits for its next message whatever fails meanwhile.
+            self.failed(false, false, clock::now());
+        }
+    }
+
+    /// It ended in an error, which may be its client's own doing.
+    #[cfg(feature = "alerts")]
+    fn failed(&mut self, timeout: bool, held_up: bool, now: Nanos) {
+        let lowered = self.time == Time::Lowered;
+        let times = excuse::Times { began: self.began, deadline: self.deadline, lowered, now, held_up };
+        let body = self.live.as_ref().map(|live| &live.fate);
+        if excuse::is_the_clients(timeout, times, body) {
+            self.time = Time::Excused;
         }
     }
 
@@ -427,6 +436,12 @@ impl Ending for Box<Account> {
 
     fn moved(&self, now: Nanos) {
         self.conn.moved(now);
+    }
+
+    fn waits_for_client(&self, waits: bool) {
+        if let Some(route) = self.live.as_ref().and_then(|live| live.route.get()) {
+            route.waits_for_client(waits);
+        }
     }
 
     fn ended(&mut self, bytes: u64, whole: bool) {

@@ -265,6 +265,9 @@ pub(crate) trait Ending: Send + 'static {
     /// A part of it was handed over, and more is to come.
     fn moved(&self, now: Nanos);
 
+    /// Whether what is left of the answer waits for its client alone; until this is called it does not.
+    fn waits_for_client(&self, waits: bool);
+
     /// Called once, when the last byte was handed to the connection (`whole`) or the answer was dropped before.
     fn ended(&mut self, bytes: u64, whole: bool);
 }
@@ -279,17 +282,34 @@ pub(crate) struct Counted<E: Ending> {
     bytes: u64,
     piece: usize,
     longest: Duration,
+    /// Its handler has more to give, as far as it was asked: what is waited for is the client.
+    waits: bool,
     ending: Option<E>,
 }
 
 impl<E: Ending> Counted<E> {
     pub(crate) fn new(inner: Body, ending: E) -> Self {
         let (piece, longest) = ending.pace();
-        Self { inner, rest: Bytes::new(), held: None, bytes: 0, piece, longest, ending: Some(ending) }
+        let rest = Bytes::new();
+        let mut this =
+            Self { inner, rest, held: None, bytes: 0, piece, longest, waits: false, ending: Some(ending) };
+        // Over HTTP/2 nothing of it is asked for before its client has room.
+        this.waits_for_client(true);
+        this
+    }
+
+    fn waits_for_client(&mut self, waits: bool) {
+        if waits != self.waits
+            && let Some(ending) = &self.ending
+        {
+            self.waits = waits;
+            ending.waits_for_client(waits);
+        }
     }
 
     /// A part of it is handed over.
-    fn handed_over(&self) {
+    fn handed_over(&mut self) {
+        self.waits_for_client(true);
         streams::waits_for_its_client(self.longest);
         if let Some(ending) = &self.ending {
             ending.moved(clock::now());
@@ -328,6 +348,7 @@ impl<E: Ending> Counted<E> {
     }
 
     fn end(&mut self, whole: bool) {
+        self.waits_for_client(false);
         if let Some(mut ending) = self.ending.take() {
             ending.ended(self.bytes, whole);
         }
@@ -346,7 +367,11 @@ impl<E: Ending + Unpin> HttpBody for Counted<E> {
         if !self.rest.is_empty() {
             return Poll::Ready(Some(Ok(self.piece(cx.waker()))));
         }
-        let polled = match ready!(self.next(cx)) {
+        let next = self.next(cx);
+        if next.is_pending() {
+            self.waits_for_client(false);
+        }
+        let polled = match ready!(next) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     self.rest = data;

@@ -73,7 +73,7 @@ pub(super) async fn serve(
         tracing::info!(?stage, in_flight = server.stats.in_flight(), "shutting down");
         if before <= Stage::Draining && stage > Stage::Draining {
             if timeline.cut_requests() {
-                report.still_running.extend(ending::in_flight(&server));
+                (report.still_running, report.awaiting_clients) = ending::cut(&server);
                 if process {
                     lifecycle::stop_waiting();
                 }
@@ -105,6 +105,10 @@ pub(super) async fn serve(
     }
     report.still_running.extend(ran.unfinished());
     report.failed.extend(ran.failed());
+    if !report.awaiting_clients.is_empty() {
+        let awaiting = &report.awaiting_clients;
+        tracing::warn!(awaiting_clients = ?awaiting, "answers were cut that waited for their clients alone");
+    }
     if report.is_clean() {
         tracing::info!("stopped");
     } else {

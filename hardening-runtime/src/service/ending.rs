@@ -4,25 +4,31 @@ use super::server::Server;
 use super::shutdown::Stage;
 use crate::catalogue::sites;
 use crate::site::Site;
+use crate::telemetry::http::Busy;
 use crate::telemetry::text::Family;
 
 /// What is still running, and how often.
 fn what(server: &Server) -> Vec<(String, u64)> {
-    let mut all = requests(server);
-    all.extend(server.lingering());
-    all.extend(calls());
+    let mut all = works(server, requests(server), |busy| busy.requests);
     let (tasks, hooks) = (server.tasks.unfinished(), server.hooks.unfinished());
     all.extend(tasks.into_iter().chain(hooks).map(|name| (name, 1)));
     all
 }
 
 /// Requests by their route.
-fn requests(server: &Server) -> Vec<(String, u64)> {
-    let busy = server.stats.busy();
-    if busy.is_empty() && server.stats.in_flight() > 0 {
-        return vec![("requests".to_owned(), server.stats.in_flight())];
+fn requests(server: &Server) -> Vec<Busy> {
+    let (busy, in_flight) = (server.stats.busy(), server.stats.in_flight());
+    if busy.is_empty() && in_flight > 0 {
+        return vec![Busy { route: "requests".to_owned(), requests: in_flight, waiting: 0 }];
     }
     busy
+}
+
+/// So many of these requests, and the calls and whatever else has not ended.
+fn works(server: &Server, requests: Vec<Busy>, count: fn(&Busy) -> u64) -> Vec<(String, u64)> {
+    let requests = requests.into_iter().map(|busy| (count(&busy), busy.route));
+    let requests = requests.filter(|(count, _)| *count > 0).map(|(count, route)| (route, count));
+    requests.chain(server.lingering()).chain(calls()).collect()
 }
 
 fn calls() -> Vec<(String, u64)> {
@@ -37,14 +43,20 @@ fn counted((name, count): (String, u64)) -> String {
     format!("{count} × {name}")
 }
 
-/// Requests and calls that have not ended.
-pub(super) fn in_flight(server: &Server) -> Vec<String> {
-    requests(server).into_iter().chain(server.lingering()).chain(calls()).map(counted).collect()
+/// What the end of the drain cuts: work of the service, and answers that wait for their clients alone. How long those take is for
+/// any client to say, and no fault of the service.
+pub(super) fn cut(server: &Server) -> (Vec<String>, Vec<String>) {
+    let requests = requests(server);
+    let waiting = requests.iter().filter(|busy| busy.waiting > 0);
+    let waiting = waiting.map(|busy| counted((busy.route.clone(), busy.waiting))).collect();
+    let works = works(server, requests, |busy| busy.requests - busy.waiting);
+    (works.into_iter().map(counted).collect(), waiting)
 }
 
 /// What a process that is ended by force was still doing.
 pub(super) fn still_running(server: &Server) -> Vec<String> {
-    let mut running = in_flight(server);
+    let works = works(server, requests(server), |busy| busy.requests);
+    let mut running: Vec<String> = works.into_iter().map(counted).collect();
     running.extend(server.tasks.unfinished());
     running.extend(server.hooks.unfinished());
     running

@@ -131,7 +131,7 @@ impl Reloader {
                     () = hangups.next() => {
                         let looked = self.version().await;
                         file = Watched::new(looked);
-                        self.reload("SIGHUP", looked);
+                        self.configure("SIGHUP", looked).await;
                         let looked = self.certificate().await;
                         certificate = Watched::new(looked);
                         self.certify("SIGHUP", looked).await;
@@ -142,7 +142,7 @@ impl Reloader {
                     () = sleep(LOOK_EVERY) => {
                         let looked = self.version().await;
                         if file.changed(looked) {
-                            self.reload("the file changed", looked);
+                            self.configure("the file changed", looked).await;
                         }
                         let looked = self.certificate().await;
                         if certificate.changed(looked) {
@@ -189,12 +189,26 @@ impl Reloader {
         tokio::task::spawn_blocking(move || this.sources.version()).await.ok().flatten()
     }
 
+    /// A file may be large and every line of it wrong: requests are answered meanwhile.
+    async fn configure(self: &Arc<Self>, cause: &'static str, looked: Version) {
+        let this = Arc::clone(self);
+        // A task that was cancelled has reloaded nothing.
+        let _ = tokio::task::spawn_blocking(move || this.reload(cause, looked)).await;
+    }
+
     /// Reads every source again and puts the policies' numbers in force, or says why not.
     fn reload(&self, cause: &'static str, looked: Version) {
         let (_, calls) = targets::all();
-        let mut in_force = self.in_force();
-        let load = || settings::load_with(&self.sources, &calls, &in_force.console);
-        let Some(loaded) = read_unchanged(&looked, || self.sources.version(), load) else { return };
+        let (loaded, mut in_force) = loop {
+            // Requests to the console wait for the lock, so it is not held while the sources are read.
+            let (console, revision) = self.look(|in_force| (in_force.console.clone(), in_force.revision));
+            let load = || settings::load_with(&self.sources, &calls, &console);
+            let Some(loaded) = read_unchanged(&looked, || self.sources.version(), load) else { return };
+            let in_force = self.in_force();
+            if in_force.revision == revision {
+                break (loaded, in_force);
+            }
+        };
         let done = loaded
             .map_err(|problems| problems.0)
             .and_then(|loaded| {

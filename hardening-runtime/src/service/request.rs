@@ -142,7 +142,7 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     }
     if let Some(asked) = account.upgrade.take()
         && asked.is_agreed(response.status(), response.headers())
-        && !asked.begin(&account.server, &account.conn, account.route_name(), account.request.client_ip)
+        && !asked.begin(&account)
     {
         response = Overloaded::answer(account.id());
     }

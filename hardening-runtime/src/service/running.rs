@@ -28,6 +28,9 @@ pub struct Report {
     pub still_running: Vec<String>,
     /// What ended with an error.
     pub failed: Vec<String>,
+    /// Answers that were cut at the end of the drain while they waited for their clients alone, by their route. Any client can
+    /// bring that about, so that they make no end unclean.
+    pub awaiting_clients: Vec<String>,
 }
 
 impl Report {

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::value::{Entry, Origin, Value, resolve, secret_file};
+use crate::lines::Lines;
 
 /// Reads a file's text into entries. `file` is its name in messages.
 pub(super) fn entries(
@@ -14,27 +15,24 @@ pub(super) fn entries(
     env: &dyn Fn(&str) -> Option<String>,
     problems: &mut Vec<String>,
 ) -> Vec<Entry> {
+    let lines = Lines::of(text);
     let table = match DeTable::parse(text) {
         Ok(table) => table,
         Err(error) => {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let line = error.span().map_or(1, |span| lines.line(span.start));
             let why = error.message().trim().replace('\n', "; ");
             problems.push(format!("{file}:{line}: this is not TOML: {why}"));
             return Vec::new();
         }
     };
-    let mut reader = Reader { file, text, env, problems, entries: Vec::new() };
+    let mut reader = Reader { file, lines, env, problems, entries: Vec::new() };
     reader.table(&mut Vec::new(), table.get_ref());
     reader.entries
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, c)| *c == '\n').count() + 1
-}
-
 struct Reader<'a> {
     file: &'a str,
-    text: &'a str,
+    lines: Lines,
     env: &'a dyn Fn(&str) -> Option<String>,
     problems: &'a mut Vec<String>,
     entries: Vec<Entry>,
@@ -56,7 +54,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, path: &[String], at: usize, value: &Spanned<DeValue<'_>>) {
-        let line = line_of(self.text, at);
+        let line = self.lines.line(at);
         let read = match value.get_ref() {
             // References to secrets are followed, not resolved once.
             DeValue::String(text) if path.first().is_some_and(|section| section == "secrets") => {
@@ -74,7 +72,7 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, path: &[String], at: usize, value: Value, secret: bool, files: Vec<PathBuf>) {
-        let origin = Origin::File { file: self.file.to_owned(), line: line_of(self.text, at) };
+        let origin = Origin::File { file: self.file.to_owned(), line: self.lines.line(at) };
         self.entries.push(Entry { path: path.to_vec(), value, origin, secret, files });
     }
 
@@ -147,6 +145,17 @@ mod tests {
                 ("http>listen".to_owned(), "hardening.toml:2".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+    fn the_time_that_many_keys_take_grows_with_their_number() {
+        let text: String = (0..50_000).map(|at| format!("key_{at} = 1\n")).collect();
+        let began = std::time::Instant::now();
+        let (entries, problems) = read(&text);
+        assert_eq!((entries.len(), problems.len()), (50_000, 0));
+        assert!(entries.iter().any(|entry| entry.origin.to_string() == "hardening.toml:50000"));
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 
     #[test]

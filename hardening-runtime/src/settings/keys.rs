@@ -156,7 +156,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "header_limit", Form::Bytes, "16KiB", "The size of all of a request's header fields together.", http.header_limit, forms::bytes, forms::show_bytes),
     setting!("http", "uri_limit", Form::Bytes, "8KiB", "The size of a request's path and query.", http.uri_limit, forms::bytes, forms::show_bytes),
     setting!("http", "body_limit", Form::Bytes, "1MiB", "The size of a request's body; of gRPC, of each message.", http.body_limit, forms::bytes, forms::show_bytes),
-    setting!("http", "body_timeout", Form::Duration, "10s", "The longest a request's body may take to arrive; of gRPC, each message.", http.body_timeout, forms::duration, time),
+    setting!("http", "body_timeout", Form::Duration, "10s", "The longest a request's body may take to arrive; of gRPC and of a WebSocket's client, each message.", http.body_timeout, forms::duration, time),
     setting!("http", "request_timeout", Form::Duration, "15s", "A request's deadline; clients may lower it with `x-request-timeout-ms` or `grpc-timeout`.", http.request_timeout, forms::duration, time),
     setting!("http", "http2_streams", Form::Count, "128", "Concurrent requests on one HTTP/2 connection.", http.http2_streams, forms::count, plain),
     setting!("http", "http2_websockets", Form::Flag, "false", "Whether WebSockets may be opened over HTTP/2 by an extended `CONNECT` (RFC 8441).", http.http2_websockets, forms::flag, plain),

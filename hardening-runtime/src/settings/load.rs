@@ -6,8 +6,11 @@ use std::time::Duration;
 use hardening_spec::CallSpec;
 
 use super::value::{Entry, Origin};
-use super::{Loaded, Settings, apply, cautions, env, file};
+use super::{Loaded, Settings, apply, cautions, env, file, problems};
 use crate::files::{self, Version, version};
+
+/// The largest file of settings, in bytes: what it costs to read one is bounded by it.
+const LARGEST: u64 = 1 << 20;
 
 /// One call site, or one policy that calls share, as far as settings need it.
 #[derive(Clone, Debug)]
@@ -113,7 +116,7 @@ pub(crate) fn load_with(sources: &Sources, calls: &[Call], console: &[Entry]) ->
     let mut loaded = applied(sources, calls, entries, version, problems)?;
     loaded.file_says = file_says;
     let cautions = cautions::of(&loaded);
-    loaded.warnings.extend(cautions);
+    loaded.warnings.extend(problems::first(cautions));
     Ok(loaded)
 }
 
@@ -148,7 +151,7 @@ fn applied(
     settings.shutdown.grace = sources.grace;
     let mut loaded = apply::apply(settings, entries, calls, &mut problems);
     loaded.version = version;
-    if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems::first(problems))) }
 }
 
 /// What every source says, and whether the file says anything.
@@ -161,7 +164,7 @@ fn gather(sources: &Sources, calls: &[Call], problems: &mut Vec<String>) -> (Vec
         entries.extend(file::entries("the defaults given in code", text, &lookup, problems));
     }
     if let Some((path, required)) = &sources.file {
-        match files::read_text(path) {
+        match files::read_text(path, LARGEST) {
             Ok(text) => {
                 let says = |line: &str| !line.trim_start().is_empty() && !line.trim_start().starts_with('#');
                 file_says = text.lines().any(says);

@@ -18,6 +18,7 @@ pub mod keys;
 mod known;
 mod load;
 pub(crate) mod origins;
+pub(crate) mod problems;
 mod route;
 mod secrets;
 mod shed;

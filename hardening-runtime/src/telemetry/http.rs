@@ -55,6 +55,17 @@ pub struct HttpStats {
     in_flight: AtomicI64,
 }
 
+/// A route with requests being answered now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// The route's pattern.
+    pub route: String,
+    /// How many there are.
+    pub requests: u64,
+    /// Those of them that wait for their clients alone to take the answer.
+    pub waiting: u64,
+}
+
 /// What one route has answered.
 #[derive(Debug)]
 pub struct RouteStats {
@@ -62,8 +73,9 @@ pub struct RouteStats {
     pub route: Arc<str>,
     /// Whether it is a method of gRPC.
     callable: bool,
-    /// Requests being answered now.
+    /// Requests being answered now, and those of them that wait for their clients alone to take the answer.
     in_flight: AtomicI64,
+    waiting: AtomicI64,
     /// The last request that was answered with an error: its id, and its trace's.
     #[cfg(feature = "alerts")]
     failed: Mutex<Option<(String, String)>>,
@@ -165,12 +177,15 @@ impl HttpStats {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// The routes with requests being answered now, and how many.
-    pub fn busy(&self) -> Vec<(String, u64)> {
+    /// The routes with requests being answered now.
+    pub fn busy(&self) -> Vec<Busy> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let busy =
-            routes.iter().map(|route| (route.route.to_string(), route.in_flight.load(Ordering::Acquire)));
-        busy.filter(|(_, count)| *count > 0).map(|(route, count)| (route, count.unsigned_abs())).collect()
+        let busy = routes.iter().map(|route| {
+            let count = |of: &AtomicI64| of.load(Ordering::Acquire).max(0).unsigned_abs();
+            let requests = count(&route.in_flight);
+            Busy { route: route.route.to_string(), requests, waiting: count(&route.waiting).min(requests) }
+        });
+        busy.filter(|busy| busy.requests > 0).collect()
     }
 
     /// Of each route the answers that are errors, by their status, and the last request of them.
@@ -298,6 +313,7 @@ impl RouteStats {
             route: route.into(),
             callable,
             in_flight: AtomicI64::new(0),
+            waiting: AtomicI64::new(0),
             #[cfg(feature = "alerts")]
             failed: Mutex::default(),
             #[cfg(feature = "alerts")]
@@ -337,6 +353,11 @@ impl RouteStats {
     /// One request less on this route.
     pub fn ended(&self) {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// One answer more, or one less, waits for its client alone.
+    pub fn waits_for_client(&self, waits: bool) {
+        self.waiting.fetch_add(if waits { 1 } else { -1 }, Ordering::AcqRel);
     }
 
     /// Counts one answer.

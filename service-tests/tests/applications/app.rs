@@ -48,6 +48,7 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .route("/hello", get(|| async { "hello" }))
         .route("/echo", any(echo))
         .route("/quiet", get(quiet))
+        .route("/late", any(late))
         .route("/sized/{bytes}", get(sized))
         .route("/leaves", get(leaves))
         .route("/raw", get(raw))
@@ -140,6 +141,19 @@ async fn echo(upgrade: WebSocketUpgrade) -> Result<Response, Rejected> {
             }
         }
     }))
+}
+
+/// Looks at its client's messages after a second, and tells their size.
+async fn late(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async |mut socket: WebSocket| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        while let Some(Ok(message)) = socket.recv().await {
+            let size = message.into_data().len().to_string();
+            if socket.send(Message::Text(size.into())).await.is_err() {
+                return;
+            }
+        }
+    })
 }
 
 /// Says nothing, and tells how it ended.

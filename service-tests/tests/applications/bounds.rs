@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::support::{close_of, open, sample, start, try_open};
@@ -112,4 +113,84 @@ async fn a_message_that_is_too_large_closes_its_socket_before_it_is_kept() {
         assert!(began.elapsed() < Duration::from_secs(5), "it is not counted");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// A frame of a client with this first byte and this much payload, as its bytes are.
+fn frame(first: u8, length: usize) -> Vec<u8> {
+    let mut frame = vec![first];
+    match length {
+        0..126 => frame.push(0x80 | length as u8),
+        126..65_536 => {
+            frame.push(0x80 | 126);
+            frame.extend((length as u16).to_be_bytes());
+        }
+        _ => {
+            frame.push(0x80 | 127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.resize(frame.len() + length, 7);
+    frame
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_in_time_closes_its_socket() {
+    let settings = "[http]\nbody_timeout = '500ms'\n[route.'/quiet']\nbody_timeout = '200ms'\n";
+    let (running, mut ends) = start(settings).await;
+    let (part, ping) = (frame(0x02, 1 << 20), frame(0x89, 4));
+    // One that stops before its last byte, one of which a byte comes now and then, and one between whose fragments pings come.
+    for (path, begins, goes_on) in [
+        ("/echo", &part[..part.len() - 1], &[][..]),
+        ("/quiet", &part[..20], &[]),
+        ("/echo", &part[..100_000], &[7]),
+        ("/echo", &frame(0x01, 5), &ping),
+        ("/echo", &frame(0x01, 5), &frame(0x00, 0)),
+    ] {
+        let mut socket = open(running.addr, path).await;
+        let began = Instant::now();
+        let stream = socket.get_mut();
+        stream.write_all(begins).await.unwrap();
+        while began.elapsed() < Duration::from_millis(700) {
+            // Once it is closed nobody reads what is written.
+            let _ = stream.write_all(goes_on).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let told = (1008, "a message did not come in time".to_owned());
+        assert_eq!(close_of(&mut socket).await, Some(told), "{path}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{path}: {:?}", began.elapsed());
+    }
+    let heard = tokio::time::timeout(Duration::from_secs(5), ends.recv()).await.unwrap().unwrap();
+    assert!(heard.starts_with("error: "), "its handler learns of it: {heard}");
+    let slow = "http_upgraded_connections_ended_total{protocol=\"websocket\",end=\"too_slow\"}";
+    let began = Instant::now();
+    while sample(&running, slow).await != Some(5) {
+        assert!(began.elapsed() < Duration::from_secs(5), "they are not counted");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn pauses_between_messages_and_the_handler_s_own_time_are_no_fault_of_the_client() {
+    let (running, _) = start("[http]\nbody_timeout = '500ms'\n").await;
+    let mut socket = open(running.addr, "/echo").await;
+    for size in [10, 100_000, 0] {
+        let sent = Message::binary(vec![7; size]);
+        socket.send(sent.clone()).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), sent);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    // Fragments without a pause for longer than one message may take: each is another message.
+    let (begins, ends) = (frame(0x02, 3), frame(0x80, 3));
+    let began = Instant::now();
+    socket.get_mut().write_all(&begins).await.unwrap();
+    while began.elapsed() < Duration::from_millis(1_200) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        socket.get_mut().write_all(&[&ends[..], &begins].concat()).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::binary(vec![7; 6]));
+    }
+    // More than the way to the handler holds, which looks at nothing for a second.
+    let mut socket = open(running.addr, "/late").await;
+    socket.send(Message::binary(vec![7; 3 << 20])).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text((3 << 20).to_string()));
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use futures_util::StreamExt;
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -85,4 +88,58 @@ async fn what_is_left_at_the_end_of_the_drain_is_named() {
     let report = running.shutdown().await;
     assert_eq!(report.still_running, ["1 × websocket /quiet"]);
     drop(socket);
+}
+
+const SHORT: &str = "[shutdown]\npre_drain = '0s'\ndrain = '1s'\n[http]\nrequest_timeout = '1s'";
+
+#[tokio::test]
+async fn answers_that_wait_for_their_clients_alone_make_no_end_unclean() {
+    let (running, _) = start(SHORT).await;
+    // One that takes its answer slowly, and over HTTP/2 one that has no room for any of it.
+    let mut slow = TcpStream::connect(running.addr).await.unwrap();
+    slow.write_all(b"GET /large HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+    let taking = tokio::spawn(async move {
+        let mut some = [0; 1000];
+        while slow.read(&mut some).await.is_ok_and(|read| read > 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let stream = TokioIo::new(TcpStream::connect(running.addr).await.unwrap());
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (mut sender, connection) =
+        builder.initial_stream_window_size(0).handshake::<_, Empty<Bytes>>(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get("http://here/large").body(Empty::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let report = running.shutdown().await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.awaiting_clients, ["2 × /large"]);
+    drop(answer);
+    taking.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handler_that_has_more_to_give_is_still_named_and_what_has_ended_is_not() {
+    let (running, _) = start(SHORT).await;
+    // Its answer has begun, all that there is of it was taken, and its handler is at work.
+    let mut silent = TcpStream::connect(running.addr).await.unwrap();
+    silent.write_all(b"GET /silent HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+    let mut waits = TcpStream::connect(running.addr).await.unwrap();
+    waits.write_all(b"GET /poll HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+    // Of answers that were taken, or given up, nothing is left.
+    for path in ["/hello", "/large"] {
+        let mut done = TcpStream::connect(running.addr).await.unwrap();
+        done.write_all(format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n").as_bytes()).await.unwrap();
+        let mut begins = [0; 12];
+        done.read_exact(&mut begins).await.unwrap();
+        assert_eq!(&begins, b"HTTP/1.1 200");
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut report = running.shutdown().await;
+    report.still_running.sort();
+    assert_eq!(report.still_running, ["1 × /poll", "1 × /silent"]);
+    assert_eq!(report.awaiting_clients, Vec::<String>::new());
+    assert!(!report.is_clean());
 }

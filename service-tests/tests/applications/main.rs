@@ -7,6 +7,7 @@ mod dropin;
 mod http2;
 mod hurried;
 mod packed;
+mod reload;
 mod routes;
 mod sockets;
 mod starting;

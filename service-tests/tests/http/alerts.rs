@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hardening::{BoxError, Running, Setup, circuit_breaker, hardened_service};
+use hardening::{BoxError, Running, Setup, circuit_breaker, deadline, hardened_service};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -36,11 +36,18 @@ pub(crate) async fn alerting(setup: &mut Setup) -> Router {
         .route("/refusing", status(503))
         .route("/missing", status(404))
         .route("/hangs", get(std::future::pending::<()>))
+        .route("/maps", get(async || hurried().await.map_err(|_| StatusCode::BAD_GATEWAY)))
         .route("/reads", post(async |_: Bytes| std::future::pending::<()>().await))
         .route(
             "/caught",
             get(|| async { if caught().await.is_err() { "an answer all the same" } else { "" } }),
         )
+}
+
+/// Ends with the time of its request.
+#[deadline(10s)]
+async fn hurried() -> Result<(), BoxError> {
+    std::future::pending().await
 }
 
 #[circuit_breaker(failure_rate = 50%, window = 100, min_calls = 100)]

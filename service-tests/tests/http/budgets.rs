@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use hardening_service_tests::client::{Client, get_with};
+use hardening_service_tests::client::{Client, Http2, get_with};
 use hardening_service_tests::service::{scrape, until, value};
 
 use super::alerts::{Listener, SECRET, alerting, start, times};
+use super::grpc_app;
 
 /// So many minutes pass at once, and whoever waits for one of them notices each.
 async fn minutes_pass(count: u32) {
@@ -108,6 +109,14 @@ async fn what_a_client_brings_about_itself_spends_no_budget_and_is_no_error() {
         let reply = get_with(running.addr, "/hangs", &[("x-request-timeout-ms", timeout)]).await;
         assert_eq!(reply.status, 504, "{timeout}");
     }
+    // A handler that makes another error of a call that ran out of the client's time.
+    for timeout in ["1", "20", "100"] {
+        let reply = get_with(running.addr, "/maps", &[("x-request-timeout-ms", timeout)]).await;
+        assert!([502, 504].contains(&reply.status), "{timeout}: {reply:?}");
+    }
+    assert_eq!(counted("/maps").await, [0.0, 0.0]);
+    assert_eq!(get_with(running.addr, "/upstream", &[("x-request-timeout-ms", "300")]).await.status, 502);
+    assert_eq!(counted("/upstream").await, [1.0, 1.0], "an error long before the deadline");
     // Bodies that trickle until the time is over, or nearly so long.
     let head = "POST /reads HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\na";
     let mut trickles = [Client::connect(running.addr).await, Client::connect(running.addr).await];
@@ -134,6 +143,36 @@ async fn what_a_client_brings_about_itself_spends_no_budget_and_is_no_error() {
     assert!(String::from_utf8_lossy(&lines[0].body).contains("(504 "), "{lines:?}");
     let all = "http_requests_total{method=\"GET\",route=\"/hangs\",status=\"504\"}";
     assert_eq!(value(&scrape(&running).await, all), Some(5.0), "all that reached the route are requests");
+}
+
+#[tokio::test]
+async fn a_fault_of_grpc_at_a_deadline_that_its_client_lowered_spends_no_budget() {
+    let told = Listener::start(&[]).await;
+    let settings =
+        format!("[alerts]\nobjective = '99.9%'\nerrors = 1\nslack = ['http://{}/slack']", told.addr);
+    let (running, _) = grpc_app::start(&settings).await;
+    let raw = Http2::connect(running.addr).await;
+    let counted = async |name: &str| {
+        let route = "/shop.v1.Prices/Quote";
+        let series = format!("hardening_slo_{name}_total{{slo=\"prices\",route=\"{route}\"}}");
+        value(&scrape(&running).await, &series).unwrap_or_default()
+    };
+    let call = async |script: &str, time: &str| {
+        let size = script.len() as u8;
+        let body = [&[0, 0, 0, 0, size + 2, 0x0a, size], script.as_bytes()].concat();
+        let fields = [("content-type", "application/grpc"), ("grpc-timeout", time)];
+        raw.ask("POST", "/shop.v1.Prices/Quote", &fields, body)
+            .await
+            .header("grpc-status")
+            .unwrap()
+            .to_owned()
+    };
+    for _ in 0..3 {
+        assert_eq!(call("late", "300m").await, "13");
+    }
+    assert_eq!((counted("requests").await, counted("errors").await), (0.0, 0.0));
+    assert_eq!(call("panic", "9S").await, "13");
+    assert_eq!((counted("requests").await, counted("errors").await), (1.0, 1.0), "long before the deadline");
 }
 
 #[tokio::test]

@@ -120,6 +120,10 @@ impl Prices for Shop {
                 tokio::task::yield_now().await;
                 return Err(Status::internal("failed to decode Protobuf message: invalid varint"));
             }
+            "late" => {
+                tokio::time::sleep(context::remaining().unwrap_or_default().mul_f64(0.95)).await;
+                return Err(Status::internal("no time is left"));
+            }
             "missing" => return Err(Status::not_found("no such price")),
             kind if kind.starts_with("refused ") => return Err(refused(kind).into()),
             other => other.to_owned(),

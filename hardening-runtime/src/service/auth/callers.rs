@@ -12,6 +12,8 @@ use toml::value::Datetime;
 
 use super::Caller;
 use crate::context::Principal;
+use crate::lines::Lines;
+use crate::settings::problems;
 
 /// The shortest key that is taken: 24 characters of base64 hold 144 bits, of hexadecimal 96.
 const SHORTEST: usize = 24;
@@ -116,12 +118,13 @@ impl Callers {
     /// # Errors
     /// Everything that is wrong, a sentence each with file and line; no value of a digest is in any.
     pub(super) fn read(file: &str, text: &str) -> Result<Self, Vec<String>> {
+        let lines = Lines::of(text);
         let table = DeTable::parse(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let line = error.span().map_or(1, |span| lines.line(span.start));
             // The parser's message quotes nothing of the text.
             vec![format!("{file}:{line}: this is not TOML: {}", error.message().trim().replace('\n', "; "))]
         })?;
-        let mut reader = Reader { file, text, problems: Vec::new(), callers: Self::default() };
+        let mut reader = Reader { file, lines, problems: Vec::new(), callers: Self::default() };
         for (name, value) in table.get_ref() {
             match (name.get_ref().as_ref(), value.get_ref()) {
                 ("key", DeValue::Array(keys)) => keys.iter().for_each(|key| reader.key(key)),
@@ -138,7 +141,7 @@ impl Callers {
                 }
             }
         }
-        if reader.problems.is_empty() { Ok(reader.callers) } else { Err(reader.problems) }
+        if reader.problems.is_empty() { Ok(reader.callers) } else { Err(problems::first(reader.problems)) }
     }
 }
 
@@ -149,20 +152,16 @@ impl Grant {
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
-}
-
 struct Reader<'t> {
     file: &'t str,
-    text: &'t str,
+    lines: Lines,
     problems: Vec<String>,
     callers: Callers,
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, at: usize, why: &str) {
-        self.problems.push(format!("{}:{}: {why}", self.file, line_of(self.text, at)));
+        self.problems.push(format!("{}:{}: {why}", self.file, self.lines.line(at)));
     }
 
     fn key(&mut self, key: &Spanned<DeValue<'_>>) {

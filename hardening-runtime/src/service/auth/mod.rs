@@ -25,7 +25,7 @@ use super::problem::{INSUFFICIENT_SCOPE, INVALID_TOKEN, Problem};
 use crate::clock::wall_clock;
 use crate::context::Principal;
 pub(super) use crate::files::Version;
-use crate::files::{read_text, read_unchanged, version};
+use crate::files::{LARGEST, read_text, read_unchanged, version};
 use crate::settings::{self, Settings};
 
 /// Somebody who is known.
@@ -258,7 +258,8 @@ fn load(path: &str) -> Result<Callers, Vec<String>> {
     if path.is_empty() {
         return Ok(Callers::default());
     }
-    let text = read_text(path).map_err(|error| vec![format!("[auth] api_keys = {path:?}: {error}")])?;
+    let text =
+        read_text(path, LARGEST).map_err(|error| vec![format!("[auth] api_keys = {path:?}: {error}")])?;
     let callers = Callers::read(path, &text)?;
     for id in callers.expired(wall_clock()) {
         tracing::warn!(id, "an API key has expired");

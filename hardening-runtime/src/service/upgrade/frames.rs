@@ -2,6 +2,8 @@
 
 /// The opcode of a frame that closes.
 const CLOSE: u8 = 8;
+/// The bit of the last frame of a message.
+const FIN: u8 = 0x80;
 /// The longest head: two bytes, a length of eight, a mask of four.
 const LONGEST: usize = 14;
 
@@ -18,6 +20,10 @@ pub(super) struct Frames {
     closed: bool,
     /// The size of the message on its way, as far as the heads of its frames say.
     message: u64,
+    /// How many messages have begun, whether the last of them is on its way, and whether the frame on its way ends it.
+    begun: u64,
+    open: bool,
+    ends: bool,
 }
 
 impl Frames {
@@ -34,6 +40,12 @@ impl Frames {
     /// The size of the message on its way, with all of the frame that has begun; between two, that of the last one.
     pub(super) fn message(&self) -> u64 {
         self.message
+    }
+
+    /// Which message is on its way: the head of its first frame has come, and some of it has not. Frames that stand between its own
+    /// neither begin nor end it.
+    pub(super) fn on_its_way(&self) -> Option<u64> {
+        self.open.then_some(self.begun)
     }
 
     /// Follows all of these bytes.
@@ -60,6 +72,10 @@ impl Frames {
                     1..CLOSE => length,
                     _ => self.message,
                 };
+                if opcode < CLOSE {
+                    self.begun += u64::from(!self.open);
+                    (self.open, self.ends) = (true, self.head[0] & FIN != 0);
+                }
                 (self.came, self.rest) = (0, length);
                 if length == 0 {
                     self.ended();
@@ -77,6 +93,7 @@ impl Frames {
 
     fn ended(&mut self) {
         self.closed |= std::mem::take(&mut self.closes);
+        self.open &= !std::mem::take(&mut self.ends);
     }
 }
 
@@ -176,6 +193,36 @@ mod tests {
         assert_eq!(frames.message(), 1 << 32);
         frames.pass(&[0; 10]);
         assert!(!frames.is_between());
+    }
+
+    #[test]
+    fn a_message_is_on_its_way_from_its_first_head_to_its_last_byte() {
+        let part = |first: u8, length: usize| {
+            let mut part = frame(0, length, true);
+            part[0] = first;
+            part
+        };
+        let mut frames = Frames::default();
+        for (bytes, on_its_way) in [
+            (&part(0x81, 100)[..], None),
+            // Half a head, the rest of it, and all but one byte.
+            (&part(0x02, 300)[..5], None),
+            (&part(0x02, 300)[5..8], Some(2)),
+            (&part(0x02, 300)[8..307], Some(2)),
+            (&part(0x02, 300)[307..], Some(2)),
+            (&part(0x89, 5), Some(2)),
+            (&part(0x89, 0), Some(2)),
+            (&part(0x00, 0), Some(2)),
+            (&part(0x80, 10)[..15], Some(2)),
+            (&part(0x80, 10)[15..], None),
+            (&part(0x8A, 0), None),
+            // The end of one and the beginning of the next.
+            (&part(0x01, 1), Some(3)),
+            (&[part(0x80, 0), part(0x01, 1)].concat(), Some(4)),
+        ] {
+            frames.pass(bytes);
+            assert_eq!(frames.on_its_way(), on_its_way, "{bytes:?}");
+        }
     }
 
     #[test]

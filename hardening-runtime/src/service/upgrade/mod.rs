@@ -21,6 +21,8 @@ use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 
 use self::shares::Shares;
+use super::account::Account;
+use super::route_limits::OfRoute;
 use super::server::Server;
 use super::shutdown::Stage;
 use super::wire::Conn;
@@ -67,6 +69,8 @@ pub(crate) enum End {
     Displaced,
     /// A message was larger than it may be.
     Oversized,
+    /// A message did not come in time.
+    Slow,
     /// Its client took nothing.
     Stalled,
     /// By force, since it did not end when it was asked to.
@@ -76,13 +80,14 @@ pub(crate) enum End {
 }
 
 impl End {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Ended,
         Self::Drained,
         Self::Idle,
         Self::Old,
         Self::Displaced,
         Self::Oversized,
+        Self::Slow,
         Self::Stalled,
         Self::Cut,
         Self::Refused,
@@ -96,6 +101,7 @@ impl End {
             Self::Old => "too_old",
             Self::Displaced => "displaced",
             Self::Oversized => "too_large",
+            Self::Slow => "too_slow",
             Self::Stalled => "stalled",
             Self::Cut => "cut",
             Self::Refused => "refused",
@@ -110,6 +116,7 @@ impl End {
             Self::Old => Some((GOES_AWAY, "open for too long")),
             Self::Displaced => Some((GOES_AWAY, "others wait for a place")),
             Self::Oversized => Some((1009, "a message is larger than the service takes")),
+            Self::Slow => Some((1008, "a message did not come in time")),
             Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
         }
     }
@@ -267,16 +274,12 @@ impl Asked {
     }
 
     /// Its handler has agreed. False where there are too many.
-    pub(crate) fn begin(
-        self,
-        server: &Arc<Server>,
-        conn: &Arc<Conn>,
-        route: Arc<str>,
-        client: Option<IpAddr>,
-    ) -> bool {
-        let Some(held) = server.upgrades.enter(self.protocol, route, client) else { return false };
+    pub(crate) fn begin(self, account: &Account) -> bool {
+        let Account { server, conn, .. } = account;
+        let (named, client) = (account.route_name(), account.request.client_ip);
+        let Some(held) = server.upgrades.enter(self.protocol, named, client) else { return false };
         let stream = self.stream;
-        let upgraded = Upgraded { asked: self, held };
+        let upgraded = Upgraded { asked: self, held, route: account.route.clone() };
         if stream {
             let server = Arc::clone(server);
             // Its connection is busy until that has ended.
@@ -296,6 +299,8 @@ impl Asked {
 pub(crate) struct Upgraded {
     asked: Asked,
     held: Held,
+    /// Limits of its route.
+    route: Option<Arc<OfRoute>>,
 }
 
 /// A connection on which something is done.
@@ -317,12 +322,13 @@ impl Drop for Busy {
 impl Upgraded {
     /// Speaks until it has ended. `over` completes when its connection must end.
     pub(crate) async fn run(mut self, server: &Server, conn: &Conn, over: impl Future<Output = End>) -> End {
-        let http = &server.settings.http;
+        let (http, route) = (&server.settings.http, self.route.as_deref());
         let times = pump::Times {
             idle: http.upgraded_idle_timeout,
             age: http.upgraded_max_age,
-            write: http.write_timeout,
+            write: OfRoute::write_timeout(route, http),
             message: http.websocket_message_limit,
+            coming: OfRoute::body_timeout(route, http),
         };
         let Asked { client, handler, protocol, .. } = self.asked;
         let Ok(client) = client.await else { return End::Ended };

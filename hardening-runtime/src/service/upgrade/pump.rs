@@ -33,6 +33,8 @@ pub(super) struct Times {
     pub(super) write: Duration,
     /// How many bytes a message of its may have.
     pub(super) message: u64,
+    /// How long a message of its may take to come.
+    pub(super) coming: Duration,
 }
 
 /// When something last passed, which its connection learns too.
@@ -67,7 +69,7 @@ where
     let moved = Moved { at: AtomicU64::new(clock::now()), conn };
     let (ask, is_asked) = watch::channel(None);
     let closed = Notify::new();
-    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed, times.message));
+    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed, times));
     let mut down = pin!(answer(protocol, from_handler, to_client, &moved, times.write, is_asked));
     let mut asked = pin!(asked);
     let old = Instant::now() + times.age;
@@ -84,9 +86,14 @@ where
             }
             over = &mut up, if !gone => {
                 gone = true;
-                if over.is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) && end.is_none() {
-                    (end, ends) = (Some(End::Oversized), Some(Instant::now() + LAST_LOOK));
-                    let _ = ask.send(End::Oversized.reason());
+                let why = over.err().and_then(|error| match error.kind() {
+                    io::ErrorKind::FileTooLarge => Some(End::Oversized),
+                    io::ErrorKind::TimedOut => Some(End::Slow),
+                    _ => None,
+                });
+                if let (Some(why), None) = (why, end) {
+                    (end, ends) = (Some(why), Some(Instant::now() + LAST_LOOK));
+                    let _ = ask.send(why.reason());
                     continue;
                 }
                 // No WebSocket goes on in one direction.
@@ -123,6 +130,41 @@ where
     }
 }
 
+/// By when the message on its way must have come. Without it a client that stops one byte before the end of each message has as
+/// many of them kept as there may be connections.
+struct Coming {
+    within: Duration,
+    message: Option<u64>,
+    due: Option<Instant>,
+}
+
+impl Coming {
+    /// This message is on its way now.
+    fn follow(&mut self, message: Option<u64>) {
+        if message != self.message {
+            (self.message, self.due) = (message, message.map(|_| Instant::now() + self.within));
+        }
+    }
+
+    /// Waits for the client, but not for longer than its message may take.
+    async fn waits<T>(&self, read: impl Future<Output = T>) -> io::Result<T> {
+        match self.due {
+            None => Ok(read.await),
+            Some(due) if due <= Instant::now() => Err(io::ErrorKind::TimedOut.into()),
+            Some(due) => Ok(tokio::time::timeout_at(due, read).await?),
+        }
+    }
+
+    /// Waits for the handler, which is no fault of the client.
+    async fn spares<T>(&mut self, write: impl Future<Output = T>) -> T {
+        let Some(due) = &mut self.due else { return write.await };
+        let began = Instant::now();
+        let wrote = write.await;
+        *due += began.elapsed();
+        wrote
+    }
+}
+
 /// What the client says; `closed` hears when it has closed its WebSocket.
 async fn copy(
     protocol: Protocol,
@@ -130,12 +172,13 @@ async fn copy(
     mut to: impl AsyncWrite + Unpin,
     moved: &Moved<'_>,
     closed: &Notify,
-    largest: u64,
+    times: Times,
 ) -> io::Result<()> {
     let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
+    let mut coming = Coming { within: times.coming, message: None, due: None };
     loop {
         // A client that is gone has said all there is.
-        let read = from.read(&mut piece).await.unwrap_or(0);
+        let read = coming.waits(from.read(&mut piece)).await?.unwrap_or(0);
         if read == 0 {
             return to.shutdown().await;
         }
@@ -144,12 +187,13 @@ async fn copy(
             let mut passed = 0;
             while passed < read {
                 passed += frames.pass_one(&piece[passed..read]);
-                if frames.message() > largest {
+                if frames.message() > times.message {
                     return Err(io::ErrorKind::FileTooLarge.into());
                 }
             }
+            coming.follow(frames.on_its_way());
         }
-        to.write_all(&piece[..read]).await?;
+        coming.spares(to.write_all(&piece[..read])).await?;
         if frames.has_closed() {
             closed.notify_one();
         }

@@ -78,7 +78,12 @@ fn busy_routes_are_named() {
     let stats = HttpStats::default();
     let route = stats.route("/slow");
     route.began();
-    assert_eq!(stats.busy(), [("/slow".to_owned(), 1)]);
+    route.began();
+    route.waits_for_client(true);
+    assert_eq!(stats.busy(), [Busy { route: "/slow".to_owned(), requests: 2, waiting: 1 }]);
+    route.waits_for_client(false);
+    route.ended();
+    assert_eq!(stats.busy(), [Busy { route: "/slow".to_owned(), requests: 1, waiting: 0 }]);
     route.ended();
     assert!(stats.busy().is_empty());
 }

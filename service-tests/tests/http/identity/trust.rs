@@ -125,9 +125,18 @@ async fn a_key_set_without_a_usable_key_replaces_none_that_works() {
     };
     assert_eq!(status(&running, &old).await, 200);
     let other = json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA"});
-    for keys in
-        [vec![], vec![json!({})], vec![json!({"kty": "oct", "k": "c2VjcmV0"})], vec![other], vec![roca()]]
-    {
+    let mut off_curve = serde_json::to_value(new.public()).unwrap();
+    off_curve["y"] = off_curve["x"].clone();
+    for keys in [
+        vec![],
+        vec![json!({})],
+        vec![json!({"kty": "oct", "k": "c2VjcmV0"})],
+        vec![other],
+        vec![roca()],
+        // Keys of which the verifier refuses every signature.
+        vec![huge_exponent()],
+        vec![off_curve],
+    ] {
         let before = fetches("failed").await;
         issuer.publish_as_it_is(keys.clone());
         until("it is asked again and again", async || fetches("failed").await >= before + 2).await;
@@ -183,6 +192,13 @@ fn rsa(modulus: &[u8], exponent: &str) -> Value {
     json!({"kty": "RSA", "kid": "weak", "n": n, "e": exponent})
 }
 
+/// A good modulus under an exponent of 1600 bits.
+fn huge_exponent() -> Value {
+    let mut key = serde_json::to_value(Signer::rsa("weak").public()).unwrap();
+    key["e"] = json!(rsa(&[0xff; 200], "")["n"]);
+    key
+}
+
 #[tokio::test]
 async fn keys_with_a_known_weakness_are_refused_with_what_is_wrong() {
     let (good, files) = (Signer::rsa("good"), Authority::new());
@@ -196,6 +212,7 @@ async fn keys_with_a_known_weakness_are_refused_with_what_is_wrong() {
         (rsa(&padded, "AQAB"), "800 bits"),
         (json!({"kty": "RSA", "kid": "weak", "n": public["n"], "e": "AQ"}), "exponent"),
         (private, "private part"),
+        (huge_exponent(), "1600 bits"),
     ] {
         let path = files.file("keys.json", &json!({ "keys": [weak] }).to_string());
         let problems = refused(&settings(&path)).await;

@@ -4,8 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use rustls::crypto::aws_lc_rs::kx_group;
 use serde_json::Value;
 
+use super::edwards;
 use crate::weak_keys;
 
 /// The most keys of one issuer.
@@ -25,7 +27,7 @@ const RSA: [Algorithm; 6] = [
 /// The keys of an issuer that can check signatures.
 pub(super) struct Keys {
     keys: Vec<Key>,
-    /// Those that are left out because whoever looks at them can sign with them, and why.
+    /// Those that are left out because others can sign with them, or because the verifier takes no signature of theirs, and why.
     weak: Vec<String>,
 }
 
@@ -132,7 +134,8 @@ fn fitting(jwk: &Jwk) -> Vec<Algorithm> {
     fits
 }
 
-/// Why whoever looks at a key can sign with it.
+/// Why a key proves nothing: others can sign with it, or the verifier refuses it whatever it has signed. One that is only refused
+/// must not replace a key that works.
 fn weakness(jwk: &Jwk, members: &Value) -> Option<String> {
     if members.get("d").is_some() {
         return Some(
@@ -140,9 +143,33 @@ fn weakness(jwk: &Jwk, members: &Value) -> Option<String> {
                 .to_owned(),
         );
     }
-    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return None };
-    let [modulus, exponent] = [&rsa.n, &rsa.e].map(|text| URL_SAFE_NO_PAD.decode(text).unwrap_or_default());
-    weak_keys::of_rsa(&modulus, &exponent).map(|why| format!("{why}: have the issuer make a new key"))
+    let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    let why = match &jwk.algorithm {
+        AlgorithmParameters::RSA(rsa) => of_rsa(&decoded(&rsa.n), &decoded(&rsa.e)),
+        AlgorithmParameters::EllipticCurve(key) => {
+            of_point(&key.curve, &decoded(&key.x), &decoded(&key.y)).map(str::to_owned)
+        }
+        AlgorithmParameters::OctetKeyPair(key) => edwards::unusable(&decoded(&key.x)).map(str::to_owned),
+        _ => None,
+    };
+    why.map(|why| format!("{why}: have the issuer make a new key"))
+}
+
+fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<String> {
+    weak_keys::of_rsa(modulus, exponent).or_else(|| {
+        let padded = [modulus, exponent].iter().any(|number| number.first() == Some(&0));
+        padded.then(|| {
+            "its RSA modulus or exponent begins with a byte of zero, which RFC 7518 forbids".to_owned()
+        })
+    })
+}
+
+/// An exchange of keys with a point that is not on the curve fails, and a signature under it is refused like a wrong one.
+fn of_point(curve: &EllipticCurve, x: &[u8], y: &[u8]) -> Option<&'static str> {
+    let group = if *curve == EllipticCurve::P256 { kx_group::SECP256R1 } else { kx_group::SECP384R1 };
+    let exchange = group.start().ok()?;
+    let point = [&[4], x, y].concat();
+    exchange.complete(&point).err().map(|_| "its point is not on its curve")
 }
 
 #[cfg(test)]
@@ -237,6 +264,29 @@ mod tests {
                 "{keys:?}"
             );
             assert!(keys.find(Some("one"), Algorithm::RS256).is_none(), "{members}");
+        }
+        let (long, large) = (encoded(&[0xff; 1025]), encoded(&[0xff; 200]));
+        let zero = encoded(&[&[0][..], &modulus()].concat());
+        let flipped = EC.replace("4Etl", "4Ftl");
+        let short = EC.replace("4Etl6SRW", "4Etl");
+        let p384 = EC.replace("P-256", "P-384");
+        let ed = |y: &[u8]| format!(r#""kty":"OKP","crv":"Ed25519","x":"{}""#, encoded(y));
+        let all = [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
+        for (members, part) in [
+            (format!(r#""kty":"RSA","n":"{good}","e":"{large}""#), "1600 bits"),
+            (format!(r#""kty":"RSA","n":"{long}","e":"AQAB""#), "8200 bits"),
+            (format!(r#""kty":"RSA","n":"{zero}","e":"AQAB""#), "byte of zero"),
+            (flipped, "not on its curve"),
+            (short, "not on its curve"),
+            (p384, "not on its curve"),
+            (ed(&[9; 31]), "32 bytes"),
+            (ed(&[7; 32]), "not on its curve"),
+            (ed(&[0; 32]), "small order"),
+        ] {
+            let set = format!(r#"{{"keys":[{{{members}}}]}}"#);
+            let keys = Keys::read(set.as_bytes(), &all).unwrap();
+            assert_eq!(keys.len(), 0, "{members}");
+            assert!(keys.lack().unwrap().contains(part), "{part}: {:?}", keys.lack());
         }
         let lack = |text: &str| Keys::read(text.as_bytes(), &algorithms()).unwrap().lack().unwrap();
         assert!(lack(r#"{"keys":[]}"#).contains("`[auth] algorithms`"));

@@ -2,6 +2,7 @@
 
 mod cache;
 mod claims;
+mod edwards;
 mod keys;
 mod source;
 
