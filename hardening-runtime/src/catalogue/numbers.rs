@@ -133,9 +133,9 @@ impl<'a> Named<'a> {
 
     fn target(&self) -> Result<Target, String> {
         let known = || Target::all().into_iter().filter(|target| target.section() == self.section);
-        let as_written = |target: &Target| match self.in_environment {
-            true => env_name(target.name()),
-            false => target.name().to_owned(),
+        let as_written = |target: &Target| {
+            let name = target.name();
+            if self.in_environment { env_name(name) } else { name.to_owned() }
         };
         known().find(|target| as_written(target) == self.name).ok_or_else(|| {
             let names: Vec<String> = known().map(|target| as_written(&target)).collect();

@@ -60,12 +60,17 @@ pub(super) struct Numbers {
 pub(super) struct Said(Numbers);
 
 impl Said {
-    /// Nothing yet.
-    pub(super) fn new() -> Self {
+    /// What these settings say, which is in force from now on; what they say nothing of stays as it is.
+    ///
+    /// # Errors
+    /// Those of [`Numbers::configure`].
+    pub(super) fn of(loaded: &Loaded) -> Result<Self, Vec<String>> {
         static SERVICE: AtomicU64 = AtomicU64::new(0);
         let service = SERVICE.fetch_add(1, Ordering::Relaxed);
         services().insert(service, BTreeMap::new());
-        Self(Numbers { service })
+        let this = Self(Numbers { service });
+        this.0.configure(loaded, |_| false)?;
+        Ok(this)
     }
 
     /// Who says it.

@@ -20,9 +20,9 @@ pub(super) struct Frames {
     closed: bool,
     /// The size of the message on its way, as far as the heads of its frames say.
     message: u64,
-    /// How many messages have begun, whether the last of them is on its way, and whether the frame on its way ends it.
+    /// How many messages have begun, which of them is on its way, and whether the frame on its way ends it.
     begun: u64,
-    open: bool,
+    on_its_way: Option<u64>,
     ends: bool,
 }
 
@@ -45,7 +45,7 @@ impl Frames {
     /// Which message is on its way: the head of its first frame has come, and some of it has not. Frames that stand between its own
     /// neither begin nor end it.
     pub(super) fn on_its_way(&self) -> Option<u64> {
-        self.open.then_some(self.begun)
+        self.on_its_way
     }
 
     /// Follows all of these bytes.
@@ -73,8 +73,8 @@ impl Frames {
                     _ => self.message,
                 };
                 if opcode < CLOSE {
-                    self.begun += u64::from(!self.open);
-                    (self.open, self.ends) = (true, self.head[0] & FIN != 0);
+                    self.begun += u64::from(self.on_its_way.is_none());
+                    (self.on_its_way, self.ends) = (Some(self.begun), self.head[0] & FIN != 0);
                 }
                 (self.came, self.rest) = (0, length);
                 if length == 0 {
@@ -93,7 +93,9 @@ impl Frames {
 
     fn ended(&mut self) {
         self.closed |= std::mem::take(&mut self.closes);
-        self.open &= !std::mem::take(&mut self.ends);
+        if std::mem::take(&mut self.ends) {
+            self.on_its_way = None;
+        }
     }
 }
 
