@@ -6,6 +6,7 @@ mod cached;
 mod corners;
 mod counted;
 mod handover;
+mod hanging;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;

@@ -30,7 +30,10 @@ impl Call<'_> {
     fn abandon(&mut self) {
         let (outcome, verdict) = match self.phase {
             Phase::Polling | Phase::Answering => (CallOutcome::Panicked, circuit_breaker::Verdict::Failure),
-            _ => (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither),
+            _ => {
+                let left = Self::unless_held_up(circuit_breaker::Verdict::Unfinished, clock::now());
+                (CallOutcome::Cancelled, left)
+            }
         };
         self.leave_between();
         self.give_up(outcome, verdict);

@@ -170,14 +170,8 @@ impl Call<'_> {
             self.refuse(self.cut());
             self.refusal.ran = true;
         }
-        let for_breaker = match if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) } {
-            // Else anybody could open a circuit with bodies that stop.
-            circuit_breaker::Verdict::Failure if context::is_held_up(self.now) => {
-                circuit_breaker::Verdict::Neither
-            }
-            of_dependency => of_dependency,
-        };
-        self.release(for_breaker, took);
+        let for_breaker = if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) };
+        self.release(Self::unless_held_up(for_breaker, self.now), took);
         self.end_nested();
         self.ended = match self.refusal.reason {
             Reason::None if verdict.ignored() => CallOutcome::Ignored,
@@ -207,6 +201,12 @@ impl Call<'_> {
         }
     }
 
+    /// `verdict`, unless the request's client holds up whoever works on it: else anybody could open a circuit with bodies that stop.
+    pub(super) fn unless_held_up(verdict: circuit_breaker::Verdict, now: Nanos) -> circuit_breaker::Verdict {
+        use circuit_breaker::Verdict::{Failure, Neither, Unfinished};
+        if matches!(verdict, Failure | Unfinished) && context::is_held_up(now) { Neither } else { verdict }
+    }
+
     /// A cut body is the dependency's failure, a deadline's only if the attempt had a fair share of time; whatever
     /// ended before the body ran is not.
     #[cold]
@@ -220,10 +220,10 @@ impl Call<'_> {
             Reason::DeadlineExceeded => fair,
             _ => false,
         };
-        if failed && counts && self.refusal.ran {
-            circuit_breaker::Verdict::Failure
-        } else {
-            circuit_breaker::Verdict::Neither
+        match self.refusal.ran {
+            true if failed && counts => circuit_breaker::Verdict::Failure,
+            true => circuit_breaker::Verdict::Unfinished,
+            false => circuit_breaker::Verdict::Neither,
         }
     }
 

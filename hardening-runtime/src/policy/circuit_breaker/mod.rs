@@ -73,8 +73,11 @@ pub enum Verdict {
     Success,
     /// The dependency failed.
     Failure,
-    /// Neither: the caller's fault, a refusal of our own, or a cancelled call.
+    /// Neither: the caller's fault, or a refusal of our own. It counts as nothing.
     Neither,
+    /// The body did not end: its caller left, or a limit on time cut it that is no failure of the dependency. Only how long it ran
+    /// is known, so it is slow or counts as nothing.
+    Unfinished,
 }
 
 /// One breaker.
@@ -170,14 +173,25 @@ impl CircuitBreaker {
     fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
         let end = |token| self.flights.end(Word::generation(permit.word), token);
         let ended = Word::token(permit.word).map_or(Ended::Unknown, end);
-        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.rules.slow_call.get() };
+        let slow = took >= self.rules.slow_call.get();
+        let event = Event { failed: verdict == Verdict::Failure, slow };
+        let verdict = match (verdict, ended) {
+            (Verdict::Unfinished, Ended::Ran(_)) if slow => Verdict::Unfinished,
+            (Verdict::Unfinished, _) => Verdict::Neither,
+            (verdict, _) => verdict,
+        };
         let word = Word::unpack(self.word.load(Ordering::Acquire));
         let is_over = word.generation != Word::generation(permit.word);
         if permit == UNCOUNTED || is_over || ended == Ended::Lapsed {
             return;
         }
         match word.phase {
-            Phase::Closed if verdict != Verdict::Neither => self.record_closed(word.pack(), now, event),
+            Phase::Closed => match verdict {
+                Verdict::Success | Verdict::Failure => self.record_closed(word.pack(), now, event),
+                // It is no success that ends a row of failures.
+                Verdict::Unfinished => self.count(word.pack(), now, event, false),
+                Verdict::Neither => {}
+            },
             Phase::HalfOpen => {
                 let over = match ended {
                     Ended::Ran(began) => self.time_of_probe_ends(began),
@@ -189,7 +203,7 @@ impl CircuitBreaker {
                     self.record_probe(word.generation, now, verdict, event);
                 }
             }
-            Phase::Closed | Phase::Opening | Phase::Open => {}
+            Phase::Opening | Phase::Open => {}
         }
     }
 
@@ -202,6 +216,12 @@ impl CircuitBreaker {
         } else if self.streak.load(Ordering::Relaxed) != 0 {
             self.streak.store(0, Ordering::Release);
         }
+        self.count(bits, now, event, trips);
+    }
+
+    /// Counts an event in the window, and opens the circuit if that or something else `trips` it.
+    #[inline(always)]
+    fn count(&self, bits: u64, now: Nanos, event: Event, mut trips: bool) {
         if let Some(counts) = self.window.record(Word::generation(bits), now, event) {
             trips |= self.rules.trips(counts);
         }
@@ -223,7 +243,7 @@ impl CircuitBreaker {
                 Verdict::Success if !event.slow => {
                     self.ramped(word.probe_succeeded(self.rules.probes()), now)
                 }
-                Verdict::Success | Verdict::Failure => {
+                Verdict::Success | Verdict::Failure | Verdict::Unfinished => {
                     self.open(word, now);
                     return;
                 }
