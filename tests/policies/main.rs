@@ -19,6 +19,7 @@ mod nested;
 mod nested_mixed;
 mod nested_told;
 mod overload;
+mod passed_on;
 mod probes;
 mod recursion;
 mod refresh;

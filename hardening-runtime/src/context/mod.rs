@@ -152,7 +152,16 @@ where
 
 /// The deadline that everything the current task does must keep, if there is one.
 pub fn deadline() -> Option<Instant> {
-    clock::instant(ambient().deadline)
+    let deadline = ambient().deadline;
+    if deadline != NEVER {
+        ASKED.set(ASKED.get().max(deadline));
+    }
+    clock::instant(deadline)
+}
+
+/// The latest deadline that code on this thread has asked for since this was called last, 0 for none; from now on `asked`.
+pub(crate) fn replace_asked(asked: Nanos) -> Nanos {
+    ASKED.replace(asked)
 }
 
 /// What is left until [`deadline`]; zero once it has passed.
@@ -282,6 +291,7 @@ impl Ambient {
 
 thread_local! {
     static AMBIENT: Cell<Ambient> = const { Cell::new(Ambient::NONE) };
+    static ASKED: Cell<Nanos> = const { Cell::new(0) };
 }
 
 #[inline(always)]

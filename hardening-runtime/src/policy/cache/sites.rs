@@ -149,7 +149,7 @@ impl Stores {
 
     /// After a result of these types was kept: the stores of a generic function have one bound on their size together.
     #[inline]
-    pub(crate) fn share_room<K: 'static, V: 'static>(&self) {
+    pub(crate) fn share_room<K: Hash + Eq + Clone + 'static, V: 'static>(&self) {
         if self.has_others.load(Ordering::Relaxed) {
             self.give_way(|store| store.store().is::<Store<K, V>>());
         }

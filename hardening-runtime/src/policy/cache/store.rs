@@ -50,12 +50,12 @@ pub enum Found<K: Hash + Eq + Clone, V> {
     /// Nothing to serve: load it. A result that is older than served ones may still stand in for a failure.
     Load(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>),
     /// Another call loads it.
-    Wait(Follower<Arc<Kept<V>>>),
+    Wait(Follower<K, Arc<Kept<V>>>),
 }
 
 /// The results of one function of one type.
 #[derive(Debug)]
-pub struct Store<K, V> {
+pub struct Store<K: Hash + Eq + Clone, V> {
     map: Map<K, Arc<Kept<V>>>,
     /// In the place of `map` where there is a bound on their size. `map` is empty then, so that a look into it costs a store
     /// without that bound nothing.
@@ -84,17 +84,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         }
     }
 
-    /// Looks for a key.
+    /// Looks for a key on behalf of a call that waits `until` then.
     #[inline]
-    pub fn look(&self, key: &K, now: Nanos) -> Found<K, V> {
+    pub fn look(&self, key: &K, now: Nanos, until: Nanos) -> Found<K, V> {
         match self.map.get(key) {
             Some(kept) if kept.age(&self.times, now) == Age::Fresh => Found::Fresh(kept.value.clone()),
-            kept => self.miss(key, kept, now),
+            kept => self.miss(key, kept, now, until),
         }
     }
 
     #[cold]
-    fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
+    fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos, until: Nanos) -> Found<K, V> {
         let kept = kept.or_else(|| self.weighed.as_ref()?.get(key));
         let age = kept.as_ref().map_or(Age::Dead, |kept| kept.age(&self.times, now));
         if let Some(kept) = kept.as_ref().filter(|_| age == Age::Fresh) {
@@ -104,9 +104,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         if let Some(kept) = kept.as_ref().filter(|kept| age == Age::Stale && kept.pause.lasts(now)) {
             return Found::Stale(kept.value.clone(), None);
         }
-        let get = || self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key));
-        let fresh = || get().filter(|kept| kept.age(&self.times, now) == Age::Fresh);
-        let boarded = self.flights.board(key, now, fresh);
+        let fresh = || self.get(key).filter(|kept| kept.age(&self.times, now) == Age::Fresh);
+        let boarded = self.flights.board(key, now, (age != Age::Stale).then_some(until), fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
             (Ok(landed), _) => Found::Fresh(landed.value.clone()),
@@ -120,11 +119,25 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
                     return Found::Stale(kept.value.clone(), None);
                 }
                 self.flights.take_over(key, &follower);
-                self.miss(key, Some(kept), now)
+                self.miss(key, Some(kept), now, until)
             }
             (Err(Boarding::Leads(flight)), kept) => Found::Load(leader(flight), kept),
             (Err(Boarding::Follows(follower)), _) => Found::Wait(follower),
         }
+    }
+
+    fn get(&self, key: &K) -> Option<Arc<Kept<V>>> {
+        self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key))
+    }
+
+    /// What [`Found::Load`] gives, where the load that the call waited for was handed on to it.
+    pub fn lead(
+        &self,
+        follower: &Follower<K, Arc<Kept<V>>>,
+    ) -> Option<(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>)> {
+        let leader = follower.lead()?;
+        let spare = self.get(leader.key());
+        Some((leader, spare))
     }
 
     /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
@@ -198,8 +211,24 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         self.spare(spare, now).map(|spare| spare.value.clone())
     }
 
+    /// Ends a load that failed and may have had too little time, until `deadline`, since its leader's caller had: the call that waits
+    /// longest leads, if it has more. So each of those who wait sees one more load at most, whatever the reason of the failure was.
+    pub fn hand_on(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        now: Nanos,
+        deadline: Nanos,
+        failure: impl FnOnce() -> Failure,
+    ) -> Option<V> {
+        match leader.hand_on(now, deadline) {
+            Ok(()) => self.spare(spare, now).map(|spare| spare.value.clone()),
+            Err(leader) => self.fail(leader, spare, now, failure),
+        }
+    }
+
     /// Takes the load from a leader that is not polled, so that another call leads.
-    pub fn take_over(&self, key: &K, follower: &Follower<Arc<Kept<V>>>) {
+    pub fn take_over(&self, key: &K, follower: &Follower<K, Arc<Kept<V>>>) {
         self.flights.take_over(key, follower);
     }
 
