@@ -5,6 +5,7 @@ mod bytes;
 mod cached;
 mod corners;
 mod counted;
+mod destructors;
 mod handover;
 mod hanging;
 mod hedged;

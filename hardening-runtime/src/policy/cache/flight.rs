@@ -159,7 +159,7 @@ impl<K: Hash + Eq + Clone, V> Flights<K, V> {
 
     fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, Arc<Flight<K, V>>>> {
         let at = self.hasher.hash_one(key) as usize % SHARDS;
-        // Nothing of the user's but `Hash`, `Eq` and `Clone` of a key runs under the lock.
+        // Nothing of the user's but `Hash`, `Eq` and `Clone` of a key runs under the lock: what goes is dropped outside.
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -186,18 +186,19 @@ impl<K: Hash + Eq + Clone, V> Flights<K, V> {
 
     /// Takes the key's load from the map, whoever leads it: what it brings is not kept.
     pub(super) fn detach(&self, key: &K) {
-        self.shard(key).remove(key);
+        let gone = self.shard(key).remove_entry(key);
+        drop(gone);
     }
 
     /// Takes the load that `follower` waits for from its leader, which is not polled: the next one leads.
     pub(super) fn take_over(&self, key: &K, follower: &Follower<K, V>) {
         let flight = &follower.flight;
-        {
+        let gone = {
             let mut flights = self.shard(key);
-            if flights.get(key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
-                flights.remove(key);
-            }
-        }
+            let is_current = flights.get(key).is_some_and(|current| Arc::ptr_eq(current, flight));
+            is_current.then(|| flights.remove_entry(key))
+        };
+        drop(gone);
         flight.landing.send_if_modified(|landing| {
             let open = landing.is_none();
             if open {
@@ -210,20 +211,23 @@ impl<K: Hash + Eq + Clone, V> Flights<K, V> {
     /// Takes all of them.
     pub(super) fn detach_all(&self) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let gone = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(gone);
         }
     }
 
     /// Ends a load: `keep` runs unless the load was detached meanwhile, and before anybody else may lead.
     fn land(&self, key: &K, flight: &Arc<Flight<K, V>>, landing: Landing<V>, keep: impl FnOnce()) {
-        {
+        let gone = {
             let mut flights = self.shard(key);
-            if flights.get(key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
-                flights.remove(key);
+            let is_current = flights.get(key).is_some_and(|current| Arc::ptr_eq(current, flight));
+            is_current.then(|| {
                 keep();
-            }
-        }
+                flights.remove_entry(key)
+            })
+        };
         flight.landing.send_replace(Some(landing));
+        drop(gone);
     }
 }
 

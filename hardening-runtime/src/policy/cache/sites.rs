@@ -159,9 +159,7 @@ impl Stores {
     #[cold]
     fn give_way(&self, spares_newest: impl Fn(&dyn Untyped) -> bool) {
         let Some(bound) = self.spec().max_bytes else { return };
-        let mut stores: Vec<&dyn Untyped> = self.first.get().map(|store| &**store).into_iter().collect();
-        // Not under the lock: what goes has destructors of the user's.
-        stores.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
+        let mut stores = self.all();
         while stores.iter().filter_map(|store| store.bytes()).sum::<u64>() > bound {
             stores.sort_by_key(|store| std::cmp::Reverse(store.bytes()));
             if !stores.iter().any(|store| store.evict(spares_newest(*store))) {
@@ -202,13 +200,15 @@ impl Stores {
         })
     }
 
-    fn each(&self, mut visit: impl FnMut(&dyn Untyped)) {
-        if let Some(first) = self.first.get() {
-            visit(&**first);
-        }
-        for store in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            visit(*store);
-        }
+    fn each(&self, visit: impl FnMut(&dyn Untyped)) {
+        self.all().into_iter().for_each(visit);
+    }
+
+    /// Every store. They are not visited under the lock: what goes has destructors of the user's.
+    fn all(&self) -> Vec<&dyn Untyped> {
+        let mut stores: Vec<&dyn Untyped> = self.first.get().map(|store| &**store).into_iter().collect();
+        stores.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
+        stores
     }
 
     /// Whether this is the first time that a load asks for its own key.

@@ -4,7 +4,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use hardening_spec::CacheSpec;
-use quick_cache::sync::Cache as Map;
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
 use super::flight::{Boarding, Failure, Flights, Follower, Landing, Leader};
 use super::weighed::Weighed;
@@ -53,6 +54,20 @@ pub enum Found<K: Hash + Eq + Clone, V> {
     Wait(Follower<K, Arc<Kept<V>>>),
 }
 
+type Map<K, V> = Cache<K, V, UnitWeighter, DefaultHashBuilder, Aside>;
+
+/// Puts what is evicted aside, to be dropped once no lock is held: destructors are the user's code.
+#[derive(Clone, Debug)]
+struct Aside;
+
+impl<K, V> Lifecycle<K, V> for Aside {
+    type RequestState = Vec<(K, V)>;
+
+    fn on_evict(&self, aside: &mut Self::RequestState, key: K, value: V) {
+        aside.push((key, value));
+    }
+}
+
 /// The results of one function of one type.
 #[derive(Debug)]
 pub struct Store<K: Hash + Eq + Clone, V> {
@@ -67,8 +82,15 @@ pub struct Store<K: Hash + Eq + Clone, V> {
 impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// An empty store.
     pub fn new(spec: &CacheSpec) -> Self {
+        let entries = if spec.max_bytes.is_some() { 0 } else { spec.max_entries };
         Self {
-            map: Map::new(if spec.max_bytes.is_some() { 0 } else { spec.max_entries as usize }),
+            map: Map::with(
+                entries as usize,
+                entries.into(),
+                UnitWeighter,
+                DefaultHashBuilder::default(),
+                Aside,
+            ),
             weighed: Weighed::new(spec),
             flights: Arc::new(Flights::new()),
             times: Times::new(spec),
@@ -104,7 +126,16 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         if let Some(kept) = kept.as_ref().filter(|kept| age == Age::Stale && kept.pause.lasts(now)) {
             return Found::Stale(kept.value.clone(), None);
         }
-        let fresh = || self.get(key).filter(|kept| kept.age(&self.times, now) == Age::Fresh);
+        let mut stale = None;
+        let fresh = || {
+            let (fresh, other) = match self.get(key) {
+                Some(kept) if kept.age(&self.times, now) == Age::Fresh => (Some(kept), None),
+                kept => (None, kept),
+            };
+            // It may be the last of a result that was evicted meanwhile.
+            stale = other;
+            fresh
+        };
         let boarded = self.flights.board(key, now, (age != Age::Stale).then_some(until), fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
@@ -167,12 +198,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     fn land(&self, leader: Leader<K, Arc<Kept<V>>>, kept: Kept<V>) {
         let kept = Arc::new(kept);
         let key = leader.key().clone();
+        let (mut evicted, mut outweighed) = (Vec::new(), Vec::new());
         leader.land(Landing::Loaded(Arc::clone(&kept)), || match &self.weighed {
             Some(weighed) => {
                 let bytes = kept.bytes as u64;
-                weighed.insert(key, kept, bytes);
+                outweighed = weighed.insert(key, kept, bytes);
             }
-            None => self.map.insert(key, kept),
+            None => self.map.insert_with_lifecycle(key, kept, &mut evicted),
         });
     }
 
@@ -251,7 +283,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// Forgets everything.
     pub fn clear(&self) {
         self.flights.detach_all();
-        self.map.clear();
+        let gone: Vec<_> = self.map.drain().collect();
+        drop(gone);
         if let Some(weighed) = &self.weighed {
             weighed.clear();
         }
