@@ -32,6 +32,8 @@ enum Followed<V> {
 /// its own.
 const LONGEST_PATIENCE: Nanos = 2_000_000_000;
 const SHORTEST_PATIENCE: Nanos = 100_000_000;
+/// A load that takes longer may never end.
+const LONG_LOAD: Nanos = 60_000_000_000;
 /// So often a load may ask for its own key.
 const MOST_RECURSIONS: u32 = 100;
 
@@ -144,7 +146,7 @@ impl Call<'_> {
     async fn follow<K: Hash + Eq + Clone, V: Clone>(&mut self, follower: &mut Follower<K, V>) -> Followed<V> {
         let mut watched = follower.mark().watch();
         let half = self.patience_with_leader() / 2;
-        let load = Arc::clone(follower.mark());
+        let (load, began) = (Arc::clone(follower.mark()), follower.began());
         loop {
             let mut wants = pin!(load.wants_more());
             wants.as_mut().enable();
@@ -168,7 +170,10 @@ impl Call<'_> {
                 (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
                 _ if self.now >= self.deadline => self.refuse(Reason::DeadlineExceeded),
                 (Wait::Done, None) => continue,
-                _ if load.is_driven(&mut watched) => continue,
+                _ if load.is_driven(&mut watched) => {
+                    self.warn_of_long_load(began);
+                    continue;
+                }
                 _ => return Followed::Stalled,
             }
             return Followed::Refused;
@@ -179,6 +184,20 @@ impl Call<'_> {
     fn patience_with_leader(&self) -> Nanos {
         let own = self.state.timeout.get().min(self.state.deadline.get());
         own.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE).min(self.state.refresh_timeout.get()).max(2)
+    }
+
+    /// Says once for each function that calls wait very long for a load. Which load waits for which task nobody knows.
+    #[cold]
+    fn warn_of_long_load(&self, began: Nanos) {
+        if self.now.saturating_sub(began) >= LONG_LOAD
+            && self.state.cache.as_ref().is_some_and(Stores::is_first_long_load)
+        {
+            tracing::warn!(
+                call = self.state.name,
+                "calls have waited for one load for a minute: its body hangs, or waits for a task that asks for the same key, in which case \
+                 neither ends; a `timeout` or a `deadline` bounds a load"
+            );
+        }
     }
 
     /// Whether a call inside a load that waits for it runs its body without the cache.

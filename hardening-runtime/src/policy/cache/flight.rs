@@ -118,7 +118,7 @@ impl<K: Hash + Eq + Clone, V> Follower<K, V> {
     }
 
     /// When the load began.
-    pub(super) fn began(&self) -> Nanos {
+    pub fn began(&self) -> Nanos {
         self.flight.began
     }
 
@@ -140,8 +140,10 @@ impl<K: Hash + Eq + Clone, V> Drop for Follower<K, V> {
 #[derive(Debug)]
 pub(super) struct Flights<K: Hash + Eq + Clone, V> {
     hasher: RandomState,
-    shards: [Mutex<HashMap<K, Arc<Flight<K, V>>>>; SHARDS],
+    shards: [Mutex<ByKey<K, V>>; SHARDS],
 }
+
+type ByKey<K, V> = HashMap<K, Arc<Flight<K, V>>>;
 
 /// A flight for its leader.
 pub(super) struct Flown<K: Hash + Eq + Clone, V>(Arc<Flight<K, V>>);
@@ -157,7 +159,7 @@ impl<K: Hash + Eq + Clone, V> Flights<K, V> {
         Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, Arc<Flight<K, V>>>> {
+    fn shard(&self, key: &K) -> MutexGuard<'_, ByKey<K, V>> {
         let at = self.hasher.hash_one(key) as usize % SHARDS;
         // Nothing of the user's but `Hash`, `Eq` and `Clone` of a key runs under the lock: what goes is dropped outside.
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)

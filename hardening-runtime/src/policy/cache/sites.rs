@@ -103,8 +103,9 @@ pub struct Stores {
     /// Whether there are others.
     has_others: AtomicBool,
     requests: [AtomicU64; Request::ALL.len()],
-    /// Whether a load has asked for its own key.
+    /// Whether a load has asked for its own key, and whether one was waited for very long.
     recursed: AtomicBool,
+    took_long: AtomicBool,
 }
 
 impl Stores {
@@ -118,6 +119,7 @@ impl Stores {
             has_others: AtomicBool::new(false),
             requests: Default::default(),
             recursed: AtomicBool::new(false),
+            took_long: AtomicBool::new(false),
         }
     }
 
@@ -214,6 +216,11 @@ impl Stores {
     /// Whether this is the first time that a load asks for its own key.
     pub(crate) fn is_first_recursion(&self) -> bool {
         !self.recursed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this is the first time that a load is waited for very long.
+    pub(crate) fn is_first_long_load(&self) -> bool {
+        !self.took_long.swap(true, Ordering::Relaxed)
     }
 
     #[inline]

@@ -42,6 +42,9 @@ impl<V> Kept<V> {
 /// The right to load a stale result anew, and the result as it is kept.
 type Refresh<K, V> = (Leader<K, Arc<Kept<V>>>, Arc<Kept<V>>);
 
+/// The right to load a result, and an older one that may stand in for a failure.
+type Loading<K, V> = (Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>);
+
 /// What a look into the store gives.
 pub enum Found<K: Hash + Eq + Clone, V> {
     /// A fresh result.
@@ -162,10 +165,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     }
 
     /// What [`Found::Load`] gives, where the load that the call waited for was handed on to it.
-    pub fn lead(
-        &self,
-        follower: &Follower<K, Arc<Kept<V>>>,
-    ) -> Option<(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>)> {
+    pub fn lead(&self, follower: &Follower<K, Arc<Kept<V>>>) -> Option<Loading<K, V>> {
         let leader = follower.lead()?;
         let spare = self.get(leader.key());
         Some((leader, spare))
