@@ -16,6 +16,7 @@ mod inner_waits;
 mod layers;
 mod leases;
 mod load_failed;
+mod lowered;
 mod nested;
 mod nested_mixed;
 mod nested_told;

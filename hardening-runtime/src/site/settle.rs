@@ -122,13 +122,19 @@ impl Call<'_> {
     /// Why the call was refused.
     #[cold]
     fn reason(&mut self, _: &Cut) -> Rejected {
-        let mut rejected = self.refusal.into_rejected(self.state);
-        if let Rejected::LoadFailed { cause, .. } = &mut rejected {
-            *cause = self.attached.as_mut().and_then(|attached| attached.cause.take());
-        }
+        let rejected = self.rejected();
         events::publish(self.state.name, || Kind::Refused(rejected.clone()));
         #[cfg(feature = "service")]
         crate::telemetry::recent::refused(self.state.name, rejected.kind());
+        rejected
+    }
+
+    /// The refusal of the call, as its caller gets it.
+    pub(super) fn rejected(&self) -> Rejected {
+        let mut rejected = self.refusal.into_rejected(self.state);
+        if let Rejected::LoadFailed { cause, .. } = &mut rejected {
+            *cause = self.attached.as_ref().and_then(|attached| attached.cause.clone());
+        }
         rejected
     }
 

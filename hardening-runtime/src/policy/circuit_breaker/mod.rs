@@ -87,7 +87,8 @@ pub struct CircuitBreaker {
     word: AtomicU64,
     /// Failures in a row.
     streak: AtomicU32,
-    /// When the open period ends; meaningful while open.
+    /// When the open period began, [`NEVER`] for one that an operator gave, and when it ends; meaningful while open.
+    opened: AtomicU64,
     until: AtomicU64,
     /// Attempts that are known one by one.
     flights: Flights,
@@ -108,6 +109,7 @@ impl CircuitBreaker {
             word: AtomicU64::new(Word { watched: rules.watches(), ..Word::CLOSED }.pack()),
             rules,
             streak: AtomicU32::new(0),
+            opened: AtomicU64::new(0),
             until: AtomicU64::new(0),
             flights: Flights::default(),
             closed: AtomicU64::new(0),
@@ -264,17 +266,17 @@ impl CircuitBreaker {
     /// Opens from `seen`, unless another thread changed the state meanwhile.
     #[cold]
     fn open(&self, seen: Word, now: Nanos) {
-        self.open_until(
-            seen,
-            now.saturating_add(self.rules.open_period(seen.opens, crate::policy::retry::random())),
-        );
+        let period = self.rules.open_period(seen.opens, crate::policy::retry::random());
+        self.open_until(seen, now, now.saturating_add(period));
     }
 
-    fn open_until(&self, seen: Word, until: Nanos) {
+    /// Opens `until` then; the numbers bound a period that they gave, which began at `opened`, [`NEVER`] for another.
+    fn open_until(&self, seen: Word, opened: Nanos, until: Nanos) {
         // Which phase it was is told by the generation: it changes with every transition.
         let opening = |word: Word| (word.generation == seen.generation).then(|| word.opening());
         let Some(before) = self.update(opening) else { return };
         let generation = before.opening().generation;
+        self.opened.store(opened, Ordering::Release);
         self.until.store(until, Ordering::Release);
         self.streak.store(0, Ordering::Release);
         self.window.clear(generation.wrapping_add(2));
@@ -282,6 +284,12 @@ impl CircuitBreaker {
         let from =
             if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
         self.rules.transitions.happened(self.rules.name, from, CircuitState::Open);
+    }
+
+    /// When the open period ends: no later than the longest one that numbers allow now, which may be others than when it began.
+    fn open_period_ends(&self) -> Nanos {
+        let longest = self.opened.load(Ordering::Acquire).saturating_add(self.rules.longest_period());
+        self.until.load(Ordering::Acquire).min(longest)
     }
 
     #[inline(always)]
