@@ -58,7 +58,10 @@ pub enum Kind {
     /// A policy refused the call, or cut it: what its caller or its fallback gets.
     Refused(Rejected),
     /// The fallback answers in place of the body.
-    FellBack,
+    FellBack {
+        /// Why.
+        reason: FallbackReason,
+    },
     /// An execution begins beside those that run already.
     Hedged {
         /// Its number; 2 for the first one beside the original.
@@ -68,6 +71,16 @@ pub enum Kind {
     Cache(CacheResult),
     /// The store of idempotency keys was asked.
     Idempotency(IdempotencyResult),
+}
+
+/// Why a fallback answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FallbackReason {
+    /// The body failed with an error of its own.
+    Failed,
+    /// A policy refused the call, or cut it.
+    Refused(Rejected),
 }
 
 /// Events from now on, at most 1024 of them unread.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use hardening::catalogue;
-use hardening_spec::{CallSpec, Rate, RateLimitSpec};
+use hardening_spec::{After, CallSpec, DurationRange, Rate, RateLimitSpec, Window};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep, sleep_until, timeout};
 
@@ -34,14 +34,14 @@ where
     R: Future<Output = Result<u64, Error>> + Send + 'static,
 {
     let site = catalogue::site(name).unwrap_or_else(|| panic!("{name} is no call"));
-    let spec = *site.declared();
+    let spec = site.effective();
     for seed in 0..2 {
         let mut random = fastrand::Rng::with_seed(seed);
         overload(name, &spec, call, &mut random, false).await;
         everything_is_back(name, &spec, call).await;
         overload(name, &spec, call, &mut random, true).await;
         everything_is_back(name, &spec, call).await;
-        failures_and_reloads(name, site, call, &mut random).await;
+        failures_and_reloads(name, site, &spec, call, &mut random).await;
         everything_is_back(name, &spec, call).await;
     }
 }
@@ -118,14 +118,14 @@ where
 async fn failures_and_reloads<F, R>(
     name: &str,
     site: &'static hardening::__private::Site,
+    spec: &CallSpec,
     call: F,
     random: &mut fastrand::Rng,
 ) where
     F: Fn(Order) -> R + Copy + 'static,
     R: Future<Output = Result<u64, Error>> + Send + 'static,
 {
-    let spec = *site.declared();
-    let arrivals = arrivals(random, capacity(&spec) * 1.25, true);
+    let arrivals = arrivals(random, capacity(spec) * 1.25, true);
     Bodies::clear();
     let began = Instant::now();
     let (mut calls, mut reloads) = (JoinSet::new(), 0);
@@ -133,7 +133,7 @@ async fn failures_and_reloads<F, R>(
         sleep_until(began + Duration::from_millis(arrival.at)).await;
         if random.u32(0..40) == 0 {
             reloads += 1;
-            site.configure(&scaled(&spec, random));
+            site.configure(&scaled(spec, random));
         }
         let order = Order {
             key: arrival.key,
@@ -148,8 +148,8 @@ async fn failures_and_reloads<F, R>(
     while let Some(ended) = calls.join_next().await {
         ended.expect("no call panics");
     }
-    bounds(name, &spec, reloads + 1, spec.bulkhead.map(|bulkhead| bulkhead.max * 2));
-    site.configure(&spec);
+    bounds(name, spec, reloads + 1, spec.bulkhead.map(|bulkhead| bulkhead.max * 2));
+    site.configure(spec);
 }
 
 /// The same policies with half or twice their numbers, or as they are.
@@ -163,9 +163,49 @@ fn scaled(spec: &CallSpec, random: &mut fastrand::Rng) -> CallSpec {
     for limit in spec.rate_limits.iter_mut().flatten() {
         limit.rate.count = scale(limit.rate.count);
         limit.burst = Some(scale(limit.burst()));
+        limit.wait = limit.wait * scale(2) / 2;
     }
     if let Some(bulkhead) = &mut spec.bulkhead {
         bulkhead.max = scale(bulkhead.max);
+        bulkhead.max_wait = bulkhead.max_wait.map(|wait| wait * scale(2) / 2);
+        if bulkhead.queue > 0 {
+            bulkhead.queue = scale(bulkhead.queue);
+        }
+    }
+    if let Some(circuit) = &mut spec.circuit_breaker {
+        circuit.min_calls = scale(circuit.min_calls);
+        circuit.probes = scale(circuit.probes);
+        let (from, to) = (circuit.open_for.from, circuit.open_for.to);
+        let times = scale(2);
+        circuit.open_for = DurationRange::new(from * times / 2, to * times / 2);
+        circuit.window = match circuit.window {
+            Window::Time(time) => Window::Time(time * scale(2) / 2),
+            Window::Calls(calls) => Window::Calls(scale(calls)),
+        };
+    }
+    if let Some(retry) = &mut spec.retry {
+        retry.attempts = scale(retry.attempts);
+        let times = scale(2);
+        retry.backoff = DurationRange::new(retry.backoff.from * times / 2, retry.backoff.to * times / 2);
+    }
+    if let Some(hedge) = &mut spec.hedged {
+        hedge.max = scale(hedge.max);
+        if let After::Duration(after) = &mut hedge.after {
+            *after = *after * scale(2) / 2;
+        }
+    }
+    if let Some(cache) = &mut spec.cached {
+        cache.ttl = cache.ttl * scale(2) / 2;
+        cache.max_entries = scale(cache.max_entries);
+    }
+    if let Some(idempotent) = &mut spec.idempotent {
+        idempotent.ttl = idempotent.ttl * scale(2) / 2;
+    }
+    if let Some(fallback) = &mut spec.fallback {
+        fallback.within = fallback.within * scale(2) / 2;
+    }
+    for time in [&mut spec.timeout, &mut spec.deadline].into_iter().flatten() {
+        *time = *time * scale(2) / 2;
     }
     spec
 }

@@ -9,7 +9,7 @@ use super::support::ms;
 
 /// Counts the warnings of this thread that say the words.
 #[derive(Clone, Default)]
-struct Warnings(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+pub(super) struct Warnings(pub(super) std::sync::Arc<std::sync::Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {

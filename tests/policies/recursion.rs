@@ -2,10 +2,11 @@
 
 use std::pin::Pin;
 
-use hardening::{CircuitState, Rejected, bulkhead, circuit, circuit_breaker};
+use hardening::{CircuitState, Rejected, bulkhead, cached, circuit, circuit_breaker};
 use hardening_spec::settings::{Raw, set};
 use tokio::time::{advance, sleep, timeout};
 
+use super::nested_told::Warnings;
 use super::support::ms;
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<u32, Rejected>> + Send + 'a>>;
@@ -154,4 +155,33 @@ async fn a_function_that_calls_itself_ends_where_its_places_became_fewer_meanwhi
             }
         }
     }
+}
+
+fn spawned_boxed(key: u32) -> Boxed<'static> {
+    Box::pin(spawned(key, false))
+}
+
+#[cached(ttl = 10s, key = key)]
+async fn spawned(key: u32, again: bool) -> Result<u32, Rejected> {
+    if again {
+        return tokio::spawn(spawned_boxed(key)).await.unwrap();
+    }
+    Ok(key)
+}
+
+/// A spawned task is no part of the load that waits for it: nobody can see that it is recursion, and the log tells what it may be.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_waits_for_a_task_that_waits_for_it_is_told() {
+    let warnings = Warnings::default();
+    let _other = tracing::Dispatch::new(Warnings::default());
+    let _default = tracing::subscriber::set_default(warnings.clone());
+    for (key, seconds, told) in [(1, 59, 0), (2, 90, 1), (3, 90, 1)] {
+        timeout(ms(seconds * 1000), spawned(key, true)).await.unwrap_err();
+        assert_eq!(warnings.0.lock().unwrap().len(), told, "{key}");
+    }
+    let all = warnings.0.lock().unwrap().clone();
+    assert!(
+        all[0].contains("recursion::spawned") && all[0].contains("a task that asks for the same key"),
+        "{all:?}"
+    );
 }

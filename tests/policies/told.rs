@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hardening::events::{self, CacheResult, CircuitState, Events, Kind, RetryReason};
+use hardening::events::{self, CacheResult, CircuitState, Events, FallbackReason, Kind, RetryReason};
 use hardening::{
     Rejected, bulkhead, cached, circuit_breaker, context, fallback, hedged, rate_limited, retry, timeout,
 };
@@ -128,10 +128,12 @@ async fn subscribers_get_what_policies_do() {
     let open = Kind::CircuitChanged { from: CircuitState::Closed, to: CircuitState::Open };
     let found = of(&mut events, "told::fails");
     assert_eq!(found[0], Kind::Retried { attempt: 2, reason: RetryReason::Failure, delay });
-    assert_eq!(found[1..], [open, Kind::FellBack]);
+    assert_eq!(found[1..], [open, Kind::FellBack { reason: FallbackReason::Failed }]);
     assert_eq!(fails().await, Ok(0));
     let found = of(&mut events, "told::fails");
-    assert!(matches!(&found[..], [Kind::Refused(Rejected::CircuitOpen { .. }), Kind::FellBack]), "{found:?}");
+    let [Kind::Refused(refused), Kind::FellBack { reason }] = &found[..] else { panic!("{found:?}") };
+    assert!(matches!(refused, Rejected::CircuitOpen { .. }));
+    assert_eq!(*reason, FallbackReason::Refused(refused.clone()));
 
     let (first, second) = tokio::join!(slow(), slow());
     assert!(first.is_ok() && second.is_err());

@@ -156,7 +156,16 @@ where
 
 /// The deadline that everything the current task does must keep, if there is one.
 pub fn deadline() -> Option<Instant> {
-    clock::instant(ambient().deadline)
+    let deadline = ambient().deadline;
+    if deadline != NEVER {
+        ASKED.set(ASKED.get().max(deadline));
+    }
+    clock::instant(deadline)
+}
+
+/// The latest deadline that code on this thread has asked for since this was called last, 0 for none; from now on `asked`.
+pub(crate) fn replace_asked(asked: Nanos) -> Nanos {
+    ASKED.replace(asked)
 }
 
 /// What is left until [`deadline`]; zero once it has passed.
@@ -199,13 +208,15 @@ pub(crate) fn holds(scope: &str) -> Option<bool> {
     REQUEST.try_with(|request| request.principal.as_ref().map(|caller| caller.holds(scope))).ok().flatten()
 }
 
-/// Whether the client of the current request brought it about that an attempt which began then, had `timeout`, and has failed now,
-/// failed: by a body that does not come or cannot be read, or by asking for an answer sooner than there can be one.
-pub(crate) fn is_of_the_client(began: Nanos, now: Nanos, timeout: Nanos) -> bool {
-    let is = |request: &Arc<Request>| {
-        request.upload.holds_up(now) || request.hurry.accounts_for(began, now, timeout)
-    };
-    REQUEST.try_with(is).unwrap_or(false)
+/// Whether the client of the current request holds up whoever works on it, by a body that does not come or cannot be read.
+pub(crate) fn is_held_up(now: Nanos) -> bool {
+    REQUEST.try_with(|request| request.upload.holds_up(now)).unwrap_or(false)
+}
+
+/// Whether an attempt that began then, had `timeout`, and has failed now, has failed since the client of the current request asks for
+/// an answer sooner than there can be one.
+pub(crate) fn is_hurried(began: Nanos, now: Nanos, timeout: Nanos) -> bool {
+    REQUEST.try_with(|request| request.hurry.accounts_for(began, now, timeout)).unwrap_or(false)
 }
 
 /// A dependency that was told of the current request's time says that it is over.
@@ -297,6 +308,7 @@ impl Ambient {
 
 thread_local! {
     static AMBIENT: Cell<Ambient> = const { Cell::new(Ambient::NONE) };
+    static ASKED: Cell<Nanos> = const { Cell::new(0) };
 }
 
 #[inline(always)]

@@ -156,7 +156,7 @@ impl Throttle {
             let held = Some(Held::unpack(word)).filter(|held| held.lap == Held::lap(epoch))?;
             Some(match verdict {
                 Verdict::Success => Held { accepts: (held.accepts + 1).min(held.requests), ..held }.pack(),
-                Verdict::Neither => {
+                Verdict::Neither | Verdict::Unfinished => {
                     let requests = held.requests.saturating_sub(1);
                     Held { requests, accepts: held.accepts.min(requests), ..held }.pack()
                 }

@@ -190,12 +190,17 @@ impl<'c> Call<'c> {
     fn take_again<R, M: Keep<R>>(&mut self, before: Before<R, M>) -> ControlFlow<Outcome<R>> {
         let Before { kept, refusal, ended, reason, reserved, .. } = before;
         if self.refusal.is_none() {
+            let retry = self.state.retry.as_ref();
+            // Where nothing is kept of an error, there is only the attempt to end with.
+            let may_end = !M::NOTHING || !refusal.is_none();
+            let is_over = may_end && retry.is_some_and(|retry| retry.attempts() <= self.attempts);
             let taken = match reserved {
+                _ if is_over => false,
                 Some(reserved) => {
                     reserved.spend();
                     true
                 }
-                None => self.state.retry.as_ref().is_none_or(|retry| retry.budget().withdraw(self.now)),
+                None => retry.is_none_or(|retry| retry.budget().withdraw(self.now)),
             };
             if !taken {
                 (self.refusal, self.phase) = (refusal, Phase::Answering);
@@ -233,7 +238,7 @@ type Backoff = Pin<Box<dyn Future<Output = Wait> + Send + Sync>>;
 
 pin_project! {
     /// The backoff before another attempt, which then begins and is taken from the budget. `Break` is the end of the call, with
-    /// the outcome of the attempt before, when others have used the budget up meanwhile.
+    /// the outcome of the attempt before, when others have used the budget up or settings have lowered the attempts meanwhile.
     #[must_use = "a future does nothing unless it is awaited"]
     pub struct Again<'a, 'c, R, M: Keep<R>> {
         call: &'a mut Call<'c>,

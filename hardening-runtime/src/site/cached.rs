@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use super::admit::Wait;
+use super::blame::Blame;
 use super::load::{CacheAnswer, Cached, Load, Task};
 use super::loading::{self, Handed};
 use super::refusal::{Reason, Refusal};
 use super::{Call, Outcome};
 use crate::__private::Keepable;
 use crate::clock::{self, Nanos};
-use crate::context;
 use crate::context::permits::{self, Policy};
 use crate::events::{self, Kind};
 use crate::policy::cache::{Failure, Follower, Found, Landing, Mark, Request, Stores};
@@ -32,6 +32,8 @@ enum Followed<V> {
 /// its own.
 const LONGEST_PATIENCE: Nanos = 2_000_000_000;
 const SHORTEST_PATIENCE: Nanos = 100_000_000;
+/// A load that takes longer may never end.
+const LONG_LOAD: Nanos = 60_000_000_000;
 /// So often a load may ask for its own key.
 const MOST_RECURSIONS: u32 = 100;
 
@@ -100,18 +102,14 @@ impl Call<'_> {
         let store = stores.of::<K, V>();
         let mut request = Request::Hit;
         loop {
-            let mut follower = match store.look(&key, self.now) {
+            let mut follower = match store.look(&key, self.now, self.deadline) {
                 Found::Fresh(value) => return self.found(stores, request, value),
                 Found::Stale(value, None) => return self.found(stores, Request::Stale, value),
                 Found::Stale(value, Some((leader, kept))) => {
                     self.serve(stores, Request::Stale);
                     return Looked::Stale(value, (leader, Some(kept)));
                 }
-                Found::Load(leader, spare) => {
-                    self.count_request(stores, Request::Miss);
-                    self.attach().load = Some(Arc::clone(leader.mark()));
-                    return Looked::Load(Some((leader, spare)));
-                }
+                Found::Load(leader, spare) => return self.leads(stores, (leader, spare)),
                 Found::Wait(follower) => follower,
             };
             request = Request::Joined;
@@ -127,18 +125,28 @@ impl Call<'_> {
                     self.count_request(stores, Request::Joined);
                     return Looked::Settled(self.fail_with(failure));
                 }
-                Followed::Landed(Landing::Abandoned) => {}
+                Followed::Landed(Landing::Abandoned) => {
+                    if let Some(task) = store.lead(&follower) {
+                        return self.leads(stores, task);
+                    }
+                }
                 Followed::Stalled => store.take_over(&key, &follower),
                 Followed::Refused => return self.found_nothing(),
             }
         }
     }
 
+    fn leads<K: Hash + Eq + Clone, V>(&mut self, stores: &Stores, task: Task<K, V>) -> Looked<K, V> {
+        self.count_request(stores, Request::Miss);
+        self.attach().load = Some(Arc::clone(task.0.mark()));
+        Looked::Load(Some(task))
+    }
+
     /// Waits for the load of another call, as long as that is polled.
-    async fn follow<V: Clone>(&mut self, follower: &mut Follower<V>) -> Followed<V> {
+    async fn follow<K: Hash + Eq + Clone, V: Clone>(&mut self, follower: &mut Follower<K, V>) -> Followed<V> {
         let mut watched = follower.mark().watch();
         let half = self.patience_with_leader() / 2;
-        let load = Arc::clone(follower.mark());
+        let (load, began) = (Arc::clone(follower.mark()), follower.began());
         loop {
             let mut wants = pin!(load.wants_more());
             wants.as_mut().enable();
@@ -162,7 +170,10 @@ impl Call<'_> {
                 (Wait::Stopped, _) => self.refuse(Reason::ShuttingDown),
                 _ if self.now >= self.deadline => self.refuse(Reason::DeadlineExceeded),
                 (Wait::Done, None) => continue,
-                _ if load.is_driven(&mut watched) => continue,
+                _ if load.is_driven(&mut watched) => {
+                    self.warn_of_long_load(began);
+                    continue;
+                }
                 _ => return Followed::Stalled,
             }
             return Followed::Refused;
@@ -173,6 +184,20 @@ impl Call<'_> {
     fn patience_with_leader(&self) -> Nanos {
         let own = self.state.timeout.get().min(self.state.deadline.get());
         own.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE).min(self.state.refresh_timeout.get()).max(2)
+    }
+
+    /// Says once for each function that calls wait very long for a load. Which load waits for which task nobody knows.
+    #[cold]
+    fn warn_of_long_load(&self, began: Nanos) {
+        if self.now.saturating_sub(began) >= LONG_LOAD
+            && self.state.cache.as_ref().is_some_and(Stores::is_first_long_load)
+        {
+            tracing::warn!(
+                call = self.state.name,
+                "calls have waited for one load for a minute: its body hangs, or waits for a task that asks for the same key, in which case \
+                 neither ends; a `timeout` or a `deadline` bounds a load"
+            );
+        }
     }
 
     /// Whether a call inside a load that waits for it runs its body without the cache.
@@ -226,53 +251,6 @@ impl Call<'_> {
         self.attached.as_ref().is_some_and(|attached| attached.joined)
     }
 
-    /// Whether a load that brought no result ended for a reason of its leader's caller: then another call, with a time of
-    /// its own, may bring one.
-    fn is_callers_end(&self, load: &Mark) -> bool {
-        if self.has_lost_key() {
-            return true;
-        }
-        let Some(callers) = self.callers_deadline() else { return false };
-        let hurried = match self.refusal.reason {
-            Reason::DeadlineExceeded => true,
-            Reason::RateLimited => self.turn_comes_too_late(),
-            Reason::Timeout | Reason::BulkheadFull => false,
-            _ => {
-                let out_of_time = self.attached.as_ref().is_some_and(|attached| attached.out_of_time);
-                out_of_time || load.gave_up_for(callers)
-            }
-        };
-        hurried || self.now >= callers
-    }
-
-    /// The deadline of the caller, where it is earlier than the function's own.
-    fn callers_deadline(&self) -> Option<Nanos> {
-        let callers = context::ambient().deadline;
-        (callers < self.started.saturating_add(self.state.deadline.get())).then_some(callers)
-    }
-
-    /// Whether the turn would have come within the time that the limit gives, and too late for the caller.
-    fn turn_comes_too_late(&self) -> bool {
-        let limiter = self.state.limits().find(|charged| charged.position == self.refusal.limiter);
-        limiter.is_some_and(|charged| self.refusal.retry_after <= charged.limiter.patience())
-    }
-
-    /// This call gives up for want of time. Where it is its caller who has none left, the loads around it end for that reason.
-    #[cold]
-    pub(super) fn give_up_for_time(&self) {
-        if let Some(callers) = self.callers_deadline() {
-            loading::give_up_for(callers);
-        }
-    }
-
-    /// The same for a call that a limit has refused.
-    #[cold]
-    pub(super) fn give_up_for_turn(&self) {
-        if self.turn_comes_too_late() {
-            self.give_up_for_time();
-        }
-    }
-
     /// Why a load failed, for those who waited for it.
     fn failure<T, E>(&self, settled: &Outcome<Result<T, E>>, handed: &Handed<E>) -> Failure {
         match settled {
@@ -295,10 +273,11 @@ impl Call<'_> {
         V: Keepable,
     {
         let store = stores.of::<K, V>();
-        let stands_in = if self.is_callers_end(leader.mark()) {
-            store.hand_over(leader, spare, self.now)
-        } else {
-            store.fail(leader, spare, self.now, || self.failure(settled, handed))
+        let failure = || self.failure(settled, handed);
+        let stands_in = match self.blame(leader.mark()) {
+            Blame::Caller => store.hand_over(leader, spare, self.now),
+            Blame::Doubtful(callers) => store.hand_on(leader, spare, self.now, callers, failure),
+            Blame::Load => store.fail(leader, spare, self.now, failure),
         };
         if stands_in.is_some() {
             self.refusal = Refusal::NONE;

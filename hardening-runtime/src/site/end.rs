@@ -30,7 +30,10 @@ impl Call<'_> {
     fn abandon(&mut self) {
         let (outcome, verdict) = match self.phase {
             Phase::Polling | Phase::Answering => (CallOutcome::Panicked, circuit_breaker::Verdict::Failure),
-            _ => (CallOutcome::Cancelled, circuit_breaker::Verdict::Neither),
+            _ => {
+                let left = circuit_breaker::Verdict::Unfinished;
+                (CallOutcome::Cancelled, self.unless_of_the_client(left, self.now, clock::now()))
+            }
         };
         self.leave_between();
         self.give_up(outcome, verdict);

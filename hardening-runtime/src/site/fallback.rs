@@ -12,7 +12,7 @@ use super::attempt::Part;
 use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, Nanos};
-use crate::events::{self, Kind};
+use crate::events::{self, FallbackReason, Kind};
 use crate::telemetry::calls::CallOutcome;
 
 pin_project! {
@@ -42,10 +42,14 @@ impl<'c> Call<'c> {
         E: FromRejected,
     {
         happened!(self, FallenBack);
-        events::publish(self.state.name, || Kind::FellBack);
+        events::publish(self.state.name, || Kind::FellBack { reason: self.fallback_reason() });
         let (limit, surrounding) = self.fallback_limit();
         let timer = clock::timer(limit, self.state.name);
         Fallback { answer, refused: E::from_rejected, limit, surrounding, timer, call: self }
+    }
+
+    fn fallback_reason(&self) -> FallbackReason {
+        if self.refusal.is_none() { FallbackReason::Failed } else { FallbackReason::Refused(self.rejected()) }
     }
 
     fn finish_fallback<T, E>(

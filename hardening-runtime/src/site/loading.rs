@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use crate::clock::Nanos;
+use crate::context;
 use crate::context::permits::Policy;
 use crate::policy::cache::{Edge, Failure, Mark};
 use crate::telemetry::redact;
@@ -18,21 +19,25 @@ thread_local! {
 }
 
 /// A poll of a load's body, until it is dropped.
-pub(super) struct Loading(Arc<Mark>);
+pub(super) struct Loading {
+    mark: Arc<Mark>,
+    /// The deadline that the code around it has asked for.
+    asked: Nanos,
+}
 
 impl Loading {
     pub(super) fn enter(mark: &Arc<Mark>, cx: &Context<'_>) -> Self {
         mark.begin_poll(cx);
         LOADING.with_borrow_mut(|loading| loading.push(Arc::clone(mark)));
-        Self(Arc::clone(mark))
+        Self { mark: Arc::clone(mark), asked: context::replace_asked(0) }
     }
 
     /// Ends the poll; what has answered is still in the hands of its call.
     pub(super) fn leave<R>(self, polled: &Poll<R>) {
         if polled.is_pending() {
             // Whatever gave up, the body goes on.
-            self.0.gives_up_for(0);
-            self.0.suspend();
+            self.mark.gives_up_for(0);
+            self.mark.suspend();
         }
     }
 }
@@ -40,6 +45,9 @@ impl Loading {
 impl Drop for Loading {
     fn drop(&mut self) {
         LOADING.with_borrow_mut(Vec::pop);
+        let asked = context::replace_asked(self.asked);
+        self.mark.learns_of(asked);
+        context::replace_asked(asked.max(self.asked));
     }
 }
 
@@ -76,7 +84,12 @@ impl Drop for Wants {
 /// Tells the loads around the current call that it gives up for want of time: its deadline is that of its caller.
 pub(super) fn give_up_for(deadline: Nanos) {
     // Outside a thread's life there is no load.
-    let _ = LOADING.try_with(|loading| loading.borrow().iter().for_each(|mark| mark.gives_up_for(deadline)));
+    let _ = LOADING.try_with(|loading| {
+        for mark in loading.borrow().iter() {
+            mark.gives_up_for(deadline);
+            mark.learns_of(deadline);
+        }
+    });
 }
 
 /// How the failure of a load whose function returns `Err(E)` reaches those who waited for it.

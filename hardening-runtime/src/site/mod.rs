@@ -17,6 +17,7 @@ mod admit;
 mod again;
 mod attempt;
 mod attempts;
+mod blame;
 mod cached;
 mod call;
 mod end;

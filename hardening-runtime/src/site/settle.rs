@@ -122,13 +122,19 @@ impl Call<'_> {
     /// Why the call was refused.
     #[cold]
     fn reason(&mut self, _: &Cut) -> Rejected {
-        let mut rejected = self.refusal.into_rejected(self.state);
-        if let Rejected::LoadFailed { cause, .. } = &mut rejected {
-            *cause = self.attached.as_mut().and_then(|attached| attached.cause.take());
-        }
+        let rejected = self.rejected();
         events::publish(self.state.name, || Kind::Refused(rejected.clone()));
         #[cfg(feature = "service")]
         crate::telemetry::recent::refused(self.state.name, rejected.kind());
+        rejected
+    }
+
+    /// The refusal of the call, as its caller gets it.
+    pub(super) fn rejected(&self) -> Rejected {
+        let mut rejected = self.refusal.into_rejected(self.state);
+        if let Rejected::LoadFailed { cause, .. } = &mut rejected {
+            *cause = self.attached.as_ref().and_then(|attached| attached.cause.clone());
+        }
         rejected
     }
 
@@ -170,19 +176,8 @@ impl Call<'_> {
             self.refuse(self.cut());
             self.refusal.ran = true;
         }
-        let for_breaker = match if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) } {
-            // Else anybody could open a circuit, with bodies that stop and with times that are too short.
-            circuit_breaker::Verdict::Failure
-                if context::is_of_the_client(
-                    self.now.saturating_sub(took),
-                    self.now,
-                    self.state.timeout.get(),
-                ) =>
-            {
-                circuit_breaker::Verdict::Neither
-            }
-            of_dependency => of_dependency,
-        };
+        let for_breaker = if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) };
+        let for_breaker = self.unless_of_the_client(for_breaker, self.now.saturating_sub(took), self.now);
         self.leave_nested();
         self.release(for_breaker, took);
         self.end_nested();
@@ -214,6 +209,22 @@ impl Call<'_> {
         }
     }
 
+    /// The verdict on an attempt that began then, without what the request's client brought about: else anybody could open a circuit,
+    /// with bodies that stop and with times that are too short. How long an attempt ran that nobody held up is evidence all the same.
+    pub(super) fn unless_of_the_client(
+        &self,
+        verdict: circuit_breaker::Verdict,
+        began: Nanos,
+        now: Nanos,
+    ) -> circuit_breaker::Verdict {
+        use circuit_breaker::Verdict::{Failure, Neither, Unfinished};
+        match verdict {
+            Failure | Unfinished if context::is_held_up(now) => Neither,
+            Failure if context::is_hurried(began, now, self.state.timeout.get()) => Unfinished,
+            of_dependency => of_dependency,
+        }
+    }
+
     /// A cut body is the dependency's failure, a deadline's only if the attempt had a fair share of time; whatever
     /// ended before the body ran is not.
     #[cold]
@@ -227,10 +238,10 @@ impl Call<'_> {
             Reason::DeadlineExceeded => fair,
             _ => false,
         };
-        if failed && counts && self.refusal.ran {
-            circuit_breaker::Verdict::Failure
-        } else {
-            circuit_breaker::Verdict::Neither
+        match self.refusal.ran {
+            true if failed && counts => circuit_breaker::Verdict::Failure,
+            true => circuit_breaker::Verdict::Unfinished,
+            false => circuit_breaker::Verdict::Neither,
         }
     }
 

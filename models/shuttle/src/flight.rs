@@ -8,7 +8,7 @@ use shuttle::future::{block_on, spawn, yield_now};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::policy::cache::{Failure, Found, Landing, Store};
+use crate::policy::cache::{Failure, Found, Kept, Landing, Leader, Store};
 use crate::{cancel, explore, together};
 
 /// A cache in front of a number that changes.
@@ -27,6 +27,8 @@ struct World {
 enum Leads {
     Loads,
     Fails,
+    /// It fails, and may have had too little time.
+    FailsPerhapsForTime,
     /// The time of its caller is over.
     RunsOutOfTime,
     /// It waits until this says that it is polled again.
@@ -60,35 +62,11 @@ impl World {
 
     async fn ask(self, leads: Leads) -> Option<u32> {
         loop {
-            match self.store.look(&0, 0) {
+            // Whoever may fail for want of time has less of it than the others.
+            let until = if matches!(leads, Leads::FailsPerhapsForTime) { 1 } else { 2 };
+            match self.store.look(&0, 0, until) {
                 Found::Fresh(value) | Found::Stale(value, _) => return Some(value),
-                Found::Load(leader, _) => {
-                    self.loading.fetch_add(1, Ordering::AcqRel);
-                    let loading = Loading(Arc::clone(&self.loading));
-                    self.loads.fetch_add(1, Ordering::AcqRel);
-                    let value = self.source.load(Ordering::Acquire);
-                    yield_now().await;
-                    drop(loading);
-                    match leads {
-                        Leads::Loads => self.store.keep(leader, value, 0, 0, 0.0),
-                        Leads::Fails => {
-                            self.store.fail(leader, None, 0, || Failure::Text(None));
-                            return None;
-                        }
-                        Leads::RunsOutOfTime => {
-                            self.store.hand_over(leader, None, 0);
-                            return None;
-                        }
-                        Leads::IsNotPolled(polled) => {
-                            // Its future is kept, and polled again when the others are done.
-                            while !polled.load(Ordering::Acquire) {
-                                yield_now().await;
-                            }
-                            self.store.keep(leader, value, 0, 0, 0.0);
-                        }
-                    }
-                    return Some(value);
-                }
+                Found::Load(leader, _) => return self.lead(leader, leads).await,
                 Found::Wait(mut follower) => {
                     if self.impatient.load(Ordering::Acquire) {
                         self.store.take_over(&0, &follower);
@@ -96,11 +74,48 @@ impl World {
                     match follower.landed().await {
                         Landing::Loaded(kept) => return Some(kept.value()),
                         Landing::Failed(_) => return None,
-                        Landing::Abandoned => {}
+                        Landing::Abandoned => {
+                            if let Some((leader, _)) = self.store.lead(&follower) {
+                                drop(follower);
+                                return self.lead(leader, leads).await;
+                            }
+                        }
                     }
                 }
             }
         }
+    }
+
+    async fn lead(&self, leader: Leader<u8, Arc<Kept<u32>>>, leads: Leads) -> Option<u32> {
+        self.loading.fetch_add(1, Ordering::AcqRel);
+        let loading = Loading(Arc::clone(&self.loading));
+        self.loads.fetch_add(1, Ordering::AcqRel);
+        let value = self.source.load(Ordering::Acquire);
+        yield_now().await;
+        drop(loading);
+        match leads {
+            Leads::Loads => self.store.keep(leader, value, 0, 0, 0.0),
+            Leads::Fails => {
+                self.store.fail(leader, None, 0, || Failure::Text(None));
+                return None;
+            }
+            Leads::FailsPerhapsForTime => {
+                self.store.hand_on(leader, None, 0, 1, || Failure::Text(None));
+                return None;
+            }
+            Leads::RunsOutOfTime => {
+                self.store.hand_over(leader, None, 0);
+                return None;
+            }
+            Leads::IsNotPolled(polled) => {
+                // Its future is kept, and polled again when the others are done.
+                while !polled.load(Ordering::Acquire) {
+                    yield_now().await;
+                }
+                self.store.keep(leader, value, 0, 0, 0.0);
+            }
+        }
+        Some(value)
     }
 }
 
@@ -163,6 +178,36 @@ pub fn i_59_a_load_is_handed_over_until_a_patient_call_leads() {
             }
             watch.await.expect("one load at a time");
             assert!(world.loads.load(Ordering::Acquire) <= 3, "each hurried one, and one patient one");
+        });
+    });
+}
+
+/// A load that may have failed for want of time is handed on to one that has more, even where some of those go away: the others get
+/// its result, one load at a time, and none of them fails.
+pub fn i_59_a_doubtful_failure_is_handed_on_to_a_patient_call() {
+    explore(|| {
+        block_on(async {
+            let world = World::new();
+            let hurried = spawn(world.clone().ask(Leads::FailsPerhapsForTime));
+            let cancelled: Vec<_> = (0..2)
+                .map(|_| cancel(spawn(world.clone().call(false)), thread_rng().gen_range(0..6)))
+                .map(spawn)
+                .collect();
+            let observed = world.clone();
+            let watch = spawn(async move {
+                for _ in 0..6 {
+                    assert!(observed.loading.load(Ordering::Acquire) <= 1, "two loads at once");
+                    yield_now().await;
+                }
+            });
+            let found = together((0..2).map(|_| world.clone().call(false))).await;
+            assert_eq!(found, [Some(1); 2]);
+            assert!(matches!(hurried.await, Ok(None | Some(1))));
+            for task in cancelled {
+                task.await.expect("cancelling does not panic");
+            }
+            watch.await.expect("one load at a time");
+            assert_eq!(world.loading.load(Ordering::Acquire), 0);
         });
     });
 }

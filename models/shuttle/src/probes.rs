@@ -37,7 +37,7 @@ async fn probe(breaker: Arc<CircuitBreaker>, running: Arc<AtomicU32>, verdict: V
     } else {
         running.fetch_add(1, Ordering::AcqRel);
     }
-    let mut attempt = Attempt { breaker, running, permit, verdict: Verdict::Neither };
+    let mut attempt = Attempt { breaker, running, permit, verdict: Verdict::Unfinished };
     yield_now().await;
     attempt.verdict = verdict;
     drop(attempt);

@@ -18,6 +18,7 @@ checks! {
         everything_that_waits_is_told;
     flight:
         i_58_one_load_for_all_who_ask
+        i_59_a_doubtful_failure_is_handed_on_to_a_patient_call
         i_59_a_failure_is_told_once
         i_59_a_load_is_handed_over_until_a_patient_call_leads
         i_59_a_load_is_taken_from_a_leader_that_is_not_polled

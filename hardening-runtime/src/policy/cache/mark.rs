@@ -26,6 +26,8 @@ pub struct Mark {
     recursions: AtomicU32,
     /// The deadline for which a call inside this load gave up, 0 for none.
     gave_up_for: AtomicU64,
+    /// The latest deadline that code inside this load has asked for, 0 for none.
+    knows_of: AtomicU64,
 }
 
 /// What a follower knows of its leader.
@@ -104,6 +106,18 @@ impl Mark {
     /// Whether a call inside this load gave up for this deadline in the last poll.
     pub fn gave_up_for(&self, deadline: Nanos) -> bool {
         self.gave_up_for.load(Ordering::Acquire) == deadline
+    }
+
+    /// Code inside this load has asked for this deadline, or a call inside it has given up for it; 0 says nothing.
+    pub fn learns_of(&self, deadline: Nanos) {
+        if deadline > 0 {
+            self.knows_of.fetch_max(deadline, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether code inside this load may have kept this deadline, which is the latest that there is inside it.
+    pub fn knows_of(&self, deadline: Nanos) -> bool {
+        self.knows_of.load(Ordering::Acquire) == deadline
     }
 
     /// A call inside this load begins to wait for a place.

@@ -103,8 +103,9 @@ pub struct Stores {
     /// Whether there are others.
     has_others: AtomicBool,
     requests: [AtomicU64; Request::ALL.len()],
-    /// Whether a load has asked for its own key.
+    /// Whether a load has asked for its own key, and whether one was waited for very long.
     recursed: AtomicBool,
+    took_long: AtomicBool,
 }
 
 impl Stores {
@@ -118,6 +119,7 @@ impl Stores {
             has_others: AtomicBool::new(false),
             requests: Default::default(),
             recursed: AtomicBool::new(false),
+            took_long: AtomicBool::new(false),
         }
     }
 
@@ -149,7 +151,7 @@ impl Stores {
 
     /// After a result of these types was kept: the stores of a generic function have one bound on their size together.
     #[inline]
-    pub(crate) fn share_room<K: 'static, V: 'static>(&self) {
+    pub(crate) fn share_room<K: Hash + Eq + Clone + 'static, V: 'static>(&self) {
         if self.has_others.load(Ordering::Relaxed) {
             self.give_way(|store| store.store().is::<Store<K, V>>());
         }
@@ -159,9 +161,7 @@ impl Stores {
     #[cold]
     fn give_way(&self, spares_newest: impl Fn(&dyn Untyped) -> bool) {
         let Some(bound) = self.spec().max_bytes else { return };
-        let mut stores: Vec<&dyn Untyped> = self.first.get().map(|store| &**store).into_iter().collect();
-        // Not under the lock: what goes has destructors of the user's.
-        stores.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
+        let mut stores = self.all();
         while stores.iter().filter_map(|store| store.bytes()).sum::<u64>() > bound {
             stores.sort_by_key(|store| std::cmp::Reverse(store.bytes()));
             if !stores.iter().any(|store| store.evict(spares_newest(*store))) {
@@ -202,18 +202,25 @@ impl Stores {
         })
     }
 
-    fn each(&self, mut visit: impl FnMut(&dyn Untyped)) {
-        if let Some(first) = self.first.get() {
-            visit(&**first);
-        }
-        for store in self.others.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            visit(*store);
-        }
+    fn each(&self, visit: impl FnMut(&dyn Untyped)) {
+        self.all().into_iter().for_each(visit);
+    }
+
+    /// Every store. They are not visited under the lock: what goes has destructors of the user's.
+    fn all(&self) -> Vec<&dyn Untyped> {
+        let mut stores: Vec<&dyn Untyped> = self.first.get().map(|store| &**store).into_iter().collect();
+        stores.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
+        stores
     }
 
     /// Whether this is the first time that a load asks for its own key.
     pub(crate) fn is_first_recursion(&self) -> bool {
         !self.recursed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this is the first time that a load is waited for very long.
+    pub(crate) fn is_first_long_load(&self) -> bool {
+        !self.took_long.swap(true, Ordering::Relaxed)
     }
 
     #[inline]

@@ -4,7 +4,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use hardening_spec::CacheSpec;
-use quick_cache::sync::Cache as Map;
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
 use super::flight::{Boarding, Failure, Flights, Follower, Landing, Leader};
 use super::weighed::Weighed;
@@ -41,6 +42,9 @@ impl<V> Kept<V> {
 /// The right to load a stale result anew, and the result as it is kept.
 type Refresh<K, V> = (Leader<K, Arc<Kept<V>>>, Arc<Kept<V>>);
 
+/// The right to load a result, and an older one that may stand in for a failure.
+type Loading<K, V> = (Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>);
+
 /// What a look into the store gives.
 pub enum Found<K: Hash + Eq + Clone, V> {
     /// A fresh result.
@@ -50,12 +54,26 @@ pub enum Found<K: Hash + Eq + Clone, V> {
     /// Nothing to serve: load it. A result that is older than served ones may still stand in for a failure.
     Load(Leader<K, Arc<Kept<V>>>, Option<Arc<Kept<V>>>),
     /// Another call loads it.
-    Wait(Follower<Arc<Kept<V>>>),
+    Wait(Follower<K, Arc<Kept<V>>>),
+}
+
+type Map<K, V> = Cache<K, V, UnitWeighter, DefaultHashBuilder, Aside>;
+
+/// Puts what is evicted aside, to be dropped once no lock is held: destructors are the user's code.
+#[derive(Clone, Debug)]
+struct Aside;
+
+impl<K, V> Lifecycle<K, V> for Aside {
+    type RequestState = Vec<(K, V)>;
+
+    fn on_evict(&self, aside: &mut Self::RequestState, key: K, value: V) {
+        aside.push((key, value));
+    }
 }
 
 /// The results of one function of one type.
 #[derive(Debug)]
-pub struct Store<K, V> {
+pub struct Store<K: Hash + Eq + Clone, V> {
     map: Map<K, Arc<Kept<V>>>,
     /// In the place of `map` where there is a bound on their size. `map` is empty then, so that a look into it costs a store
     /// without that bound nothing.
@@ -67,8 +85,15 @@ pub struct Store<K, V> {
 impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// An empty store.
     pub fn new(spec: &CacheSpec) -> Self {
+        let entries = if spec.max_bytes.is_some() { 0 } else { spec.max_entries };
         Self {
-            map: Map::new(if spec.max_bytes.is_some() { 0 } else { spec.max_entries as usize }),
+            map: Map::with(
+                entries as usize,
+                entries.into(),
+                UnitWeighter,
+                DefaultHashBuilder::default(),
+                Aside,
+            ),
             weighed: Weighed::new(spec),
             flights: Arc::new(Flights::new()),
             times: Times::new(spec),
@@ -84,17 +109,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         }
     }
 
-    /// Looks for a key.
+    /// Looks for a key on behalf of a call that waits `until` then.
     #[inline]
-    pub fn look(&self, key: &K, now: Nanos) -> Found<K, V> {
+    pub fn look(&self, key: &K, now: Nanos, until: Nanos) -> Found<K, V> {
         match self.map.get(key) {
             Some(kept) if kept.age(&self.times, now) == Age::Fresh => Found::Fresh(kept.value.clone()),
-            kept => self.miss(key, kept, now),
+            kept => self.miss(key, kept, now, until),
         }
     }
 
     #[cold]
-    fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos) -> Found<K, V> {
+    fn miss(&self, key: &K, kept: Option<Arc<Kept<V>>>, now: Nanos, until: Nanos) -> Found<K, V> {
         let kept = kept.or_else(|| self.weighed.as_ref()?.get(key));
         let age = kept.as_ref().map_or(Age::Dead, |kept| kept.age(&self.times, now));
         if let Some(kept) = kept.as_ref().filter(|_| age == Age::Fresh) {
@@ -104,9 +129,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         if let Some(kept) = kept.as_ref().filter(|kept| age == Age::Stale && kept.pause.lasts(now)) {
             return Found::Stale(kept.value.clone(), None);
         }
-        let get = || self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key));
-        let fresh = || get().filter(|kept| kept.age(&self.times, now) == Age::Fresh);
-        let boarded = self.flights.board(key, now, fresh);
+        let mut stale = None;
+        let fresh = || {
+            let (fresh, other) = match self.get(key) {
+                Some(kept) if kept.age(&self.times, now) == Age::Fresh => (Some(kept), None),
+                kept => (None, kept),
+            };
+            // It may be the last of a result that was evicted meanwhile.
+            stale = other;
+            fresh
+        };
+        let boarded = self.flights.board(key, now, (age != Age::Stale).then_some(until), fresh);
         let leader = |flight| Leader::new(Arc::clone(&self.flights), flight, key.clone());
         match (boarded, kept) {
             (Ok(landed), _) => Found::Fresh(landed.value.clone()),
@@ -120,11 +153,22 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
                     return Found::Stale(kept.value.clone(), None);
                 }
                 self.flights.take_over(key, &follower);
-                self.miss(key, Some(kept), now)
+                self.miss(key, Some(kept), now, until)
             }
             (Err(Boarding::Leads(flight)), kept) => Found::Load(leader(flight), kept),
             (Err(Boarding::Follows(follower)), _) => Found::Wait(follower),
         }
+    }
+
+    fn get(&self, key: &K) -> Option<Arc<Kept<V>>> {
+        self.weighed.as_ref().map_or_else(|| self.map.get(key), |weighed| weighed.get(key))
+    }
+
+    /// What [`Found::Load`] gives, where the load that the call waited for was handed on to it.
+    pub fn lead(&self, follower: &Follower<K, Arc<Kept<V>>>) -> Option<Loading<K, V>> {
+        let leader = follower.lead()?;
+        let spare = self.get(leader.key());
+        Some((leader, spare))
     }
 
     /// Ends a load with a result, which is kept unless the key was invalidated meanwhile.
@@ -154,12 +198,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     fn land(&self, leader: Leader<K, Arc<Kept<V>>>, kept: Kept<V>) {
         let kept = Arc::new(kept);
         let key = leader.key().clone();
+        let (mut evicted, mut outweighed) = (Vec::new(), Vec::new());
         leader.land(Landing::Loaded(Arc::clone(&kept)), || match &self.weighed {
             Some(weighed) => {
                 let bytes = kept.bytes as u64;
-                weighed.insert(key, kept, bytes);
+                outweighed = weighed.insert(key, kept, bytes);
             }
-            None => self.map.insert(key, kept),
+            None => self.map.insert_with_lifecycle(key, kept, &mut evicted),
         });
     }
 
@@ -198,8 +243,24 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
         self.spare(spare, now).map(|spare| spare.value.clone())
     }
 
+    /// Ends a load that failed and may have had too little time, until `deadline`, since its leader's caller had: the call that waits
+    /// longest leads, if it has more. So each of those who wait sees one more load at most, whatever the reason of the failure was.
+    pub fn hand_on(
+        &self,
+        leader: Leader<K, Arc<Kept<V>>>,
+        spare: Option<Arc<Kept<V>>>,
+        now: Nanos,
+        deadline: Nanos,
+        failure: impl FnOnce() -> Failure,
+    ) -> Option<V> {
+        match leader.hand_on(now, deadline) {
+            Ok(()) => self.spare(spare, now).map(|spare| spare.value.clone()),
+            Err(leader) => self.fail(leader, spare, now, failure),
+        }
+    }
+
     /// Takes the load from a leader that is not polled, so that another call leads.
-    pub fn take_over(&self, key: &K, follower: &Follower<Arc<Kept<V>>>) {
+    pub fn take_over(&self, key: &K, follower: &Follower<K, Arc<Kept<V>>>) {
         self.flights.take_over(key, follower);
     }
 
@@ -222,7 +283,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Store<K, V> {
     /// Forgets everything.
     pub fn clear(&self) {
         self.flights.detach_all();
-        self.map.clear();
+        let gone: Vec<_> = self.map.drain().collect();
+        drop(gone);
         if let Some(weighed) = &self.weighed {
             weighed.clear();
         }

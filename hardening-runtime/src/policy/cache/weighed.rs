@@ -29,12 +29,15 @@ struct Ring<K, V> {
 }
 
 #[derive(Debug)]
-struct Entry<K, V> {
+pub(super) struct Entry<K, V> {
     key: K,
     value: V,
     bytes: u64,
     used: bool,
 }
+
+/// What has gone, with the key of its place: whoever gets it drops it where no lock is held.
+type Gone<K, V> = (K, Entry<K, V>);
 
 impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
     /// Nothing yet, under the bounds of `spec` where it has both.
@@ -64,27 +67,27 @@ impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
         Some(entry.value.clone())
     }
 
-    /// Keeps a value; one that is larger than the whole bound is not kept, nor what stood in its place.
-    pub(super) fn insert(&self, key: K, value: V, bytes: u64) {
+    /// Keeps a value; one that is larger than the whole bound is not kept, nor what stood in its place. Answers what goes.
+    pub(super) fn insert(&self, key: K, value: V, bytes: u64) -> Vec<Gone<K, V>> {
         let bytes = bytes.saturating_add(OVERHEAD);
+        let entry = Entry { key: key.clone(), value, bytes, used: false };
         let mut gone = Vec::new();
         let mut ring = self.ring();
         gone.extend(ring.remove(&key));
         if bytes > ring.max_bytes || ring.max_entries == 0 {
-            drop(ring);
-            return;
+            gone.push((key, entry));
+            return gone;
         }
         ring.make_room(1, bytes, &mut gone);
-        let entry = Some(Entry { key: key.clone(), value, bytes, used: false });
         let at = ring.free.pop().unwrap_or_else(|| {
             ring.entries.push(None);
             ring.entries.len() - 1
         });
-        ring.entries[at] = entry;
+        ring.entries[at] = Some(entry);
         ring.newest = at;
         ring.places.insert(key, at);
         ring.bytes += bytes;
-        drop(ring);
+        gone
     }
 
     pub(super) fn remove(&self, key: &K) {
@@ -94,10 +97,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
 
     pub(super) fn clear(&self) {
         let mut ring = self.ring();
-        ring.places.clear();
         ring.free.clear();
         (ring.hand, ring.bytes) = (0, 0);
-        let gone = std::mem::take(&mut ring.entries);
+        let gone = (std::mem::take(&mut ring.places), std::mem::take(&mut ring.entries));
         drop(ring);
         drop(gone);
     }
@@ -132,16 +134,20 @@ impl<K: Hash + Eq + Clone, V: Clone> Weighed<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Ring<K, V> {
-    fn remove(&mut self, key: &K) -> Option<Entry<K, V>> {
-        let at = self.places.remove(key)?;
-        self.free.push(at);
+    fn remove(&mut self, key: &K) -> Option<Gone<K, V>> {
+        self.take(*self.places.get(key)?)
+    }
+
+    fn take(&mut self, at: usize) -> Option<Gone<K, V>> {
         let entry = self.entries[at].take()?;
+        let (key, _) = self.places.remove_entry(&entry.key)?;
+        self.free.push(at);
         self.bytes -= entry.bytes;
-        Some(entry)
+        Some((key, entry))
     }
 
     /// Evicts until so many more entries of so many bytes fit.
-    fn make_room(&mut self, entries: usize, bytes: u64, gone: &mut Vec<Entry<K, V>>) {
+    fn make_room(&mut self, entries: usize, bytes: u64, gone: &mut Vec<Gone<K, V>>) {
         while !self.places.is_empty()
             && (self.places.len() + entries > self.max_entries
                 || self.bytes.saturating_add(bytes) > self.max_bytes)
@@ -151,7 +157,7 @@ impl<K: Hash + Eq + Clone, V> Ring<K, V> {
     }
 
     /// Takes out the next entry that was not used since the hand came by last, and that is not at `spared`.
-    fn evict(&mut self, spared: Option<usize>) -> Option<Entry<K, V>> {
+    fn evict(&mut self, spared: Option<usize>) -> Option<Gone<K, V>> {
         let is_kept = spared.is_some_and(|at| self.entries.get(at).is_some_and(Option::is_some));
         if self.places.len() == usize::from(is_kept) {
             return None;
@@ -161,10 +167,7 @@ impl<K: Hash + Eq + Clone, V> Ring<K, V> {
             match &mut self.entries[self.hand] {
                 Some(_) if Some(self.hand) == spared => {}
                 Some(entry) if entry.used => entry.used = false,
-                Some(entry) => {
-                    let key = entry.key.clone();
-                    return self.remove(&key);
-                }
+                Some(_) => return self.take(self.hand),
                 None => {}
             }
         }

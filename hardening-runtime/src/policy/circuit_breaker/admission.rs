@@ -51,7 +51,7 @@ impl CircuitBreaker {
                 },
                 Phase::Opening => return refused(first),
                 Phase::Open => {
-                    let until = self.until.load(Ordering::Acquire);
+                    let until = self.open_period_ends();
                     if now < until {
                         return refused(until - now);
                     }

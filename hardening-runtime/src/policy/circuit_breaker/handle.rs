@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{CircuitBreaker, Mode, Phase, Word};
-use crate::clock::{self, Nanos, nanos};
+use crate::clock::{self, NEVER, Nanos, nanos};
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 
@@ -117,7 +117,7 @@ impl Circuit {
         let until = clock::now().saturating_add(nanos(period));
         let word = Word::unpack(self.0.word.load(Ordering::Acquire));
         if matches!(word.phase, Phase::Closed | Phase::HalfOpen) {
-            self.0.open_until(word, until);
+            self.0.open_until(word, NEVER, until);
         }
     }
 
@@ -147,7 +147,7 @@ impl Circuit {
     pub fn retry_after(self) -> Duration {
         match self.state() {
             CircuitState::Open => {
-                Duration::from_nanos(self.0.until.load(Ordering::Acquire).saturating_sub(clock::now()))
+                Duration::from_nanos(self.0.open_period_ends().saturating_sub(clock::now()))
             }
             _ => Duration::ZERO,
         }
@@ -177,9 +177,7 @@ impl CircuitBreaker {
             (Mode::Disabled, _) => CircuitState::Disabled,
             (Mode::MetricsOnly, _) => CircuitState::MetricsOnly,
             (Mode::Automatic, Phase::Closed) => CircuitState::Closed,
-            (Mode::Automatic, Phase::Open) if now >= self.until.load(Ordering::Acquire) => {
-                CircuitState::HalfOpen
-            }
+            (Mode::Automatic, Phase::Open) if now >= self.open_period_ends() => CircuitState::HalfOpen,
             (Mode::Automatic, Phase::Open | Phase::Opening) => CircuitState::Open,
             (Mode::Automatic, Phase::HalfOpen) => CircuitState::HalfOpen,
         }

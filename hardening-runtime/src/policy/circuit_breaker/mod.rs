@@ -73,8 +73,11 @@ pub enum Verdict {
     Success,
     /// The dependency failed.
     Failure,
-    /// Neither: the caller's fault, a refusal of our own, or a cancelled call.
+    /// Neither: the caller's fault, or a refusal of our own. It counts as nothing.
     Neither,
+    /// The body did not end: its caller left, or a limit on time cut it that is no failure of the dependency. Only how long it ran
+    /// is known, so it is slow or counts as nothing.
+    Unfinished,
 }
 
 /// One breaker.
@@ -84,7 +87,8 @@ pub struct CircuitBreaker {
     word: AtomicU64,
     /// Failures in a row.
     streak: AtomicU32,
-    /// When the open period ends; meaningful while open.
+    /// When the open period began, [`NEVER`] for one that an operator gave, and when it ends; meaningful while open.
+    opened: AtomicU64,
     until: AtomicU64,
     /// Attempts that are known one by one.
     flights: Flights,
@@ -105,6 +109,7 @@ impl CircuitBreaker {
             word: AtomicU64::new(Word { watched: rules.watches(), ..Word::CLOSED }.pack()),
             rules,
             streak: AtomicU32::new(0),
+            opened: AtomicU64::new(0),
             until: AtomicU64::new(0),
             flights: Flights::default(),
             closed: AtomicU64::new(0),
@@ -170,14 +175,25 @@ impl CircuitBreaker {
     fn record_specially(&self, permit: Permit, now: Nanos, verdict: Verdict, took: Nanos) {
         let end = |token| self.flights.end(Word::generation(permit.word), token);
         let ended = Word::token(permit.word).map_or(Ended::Unknown, end);
-        let event = Event { failed: verdict == Verdict::Failure, slow: took >= self.rules.slow_call.get() };
+        let slow = took >= self.rules.slow_call.get();
+        let event = Event { failed: verdict == Verdict::Failure, slow };
+        let verdict = match (verdict, ended) {
+            (Verdict::Unfinished, Ended::Ran(_)) if slow => Verdict::Unfinished,
+            (Verdict::Unfinished, _) => Verdict::Neither,
+            (verdict, _) => verdict,
+        };
         let word = Word::unpack(self.word.load(Ordering::Acquire));
         let is_over = word.generation != Word::generation(permit.word);
         if permit == UNCOUNTED || is_over || ended == Ended::Lapsed {
             return;
         }
         match word.phase {
-            Phase::Closed if verdict != Verdict::Neither => self.record_closed(word.pack(), now, event),
+            Phase::Closed => match verdict {
+                Verdict::Success | Verdict::Failure => self.record_closed(word.pack(), now, event),
+                // It is no success that ends a row of failures.
+                Verdict::Unfinished => self.count(word.pack(), now, event, false),
+                Verdict::Neither => {}
+            },
             Phase::HalfOpen => {
                 let over = match ended {
                     Ended::Ran(began) => self.time_of_probe_ends(began),
@@ -189,7 +205,7 @@ impl CircuitBreaker {
                     self.record_probe(word.generation, now, verdict, event);
                 }
             }
-            Phase::Closed | Phase::Opening | Phase::Open => {}
+            Phase::Opening | Phase::Open => {}
         }
     }
 
@@ -202,6 +218,12 @@ impl CircuitBreaker {
         } else if self.streak.load(Ordering::Relaxed) != 0 {
             self.streak.store(0, Ordering::Release);
         }
+        self.count(bits, now, event, trips);
+    }
+
+    /// Counts an event in the window, and opens the circuit if that or something else `trips` it.
+    #[inline(always)]
+    fn count(&self, bits: u64, now: Nanos, event: Event, mut trips: bool) {
         if let Some(counts) = self.window.record(Word::generation(bits), now, event) {
             trips |= self.rules.trips(counts);
         }
@@ -223,7 +245,7 @@ impl CircuitBreaker {
                 Verdict::Success if !event.slow => {
                     self.ramped(word.probe_succeeded(self.rules.probes()), now)
                 }
-                Verdict::Success | Verdict::Failure => {
+                Verdict::Success | Verdict::Failure | Verdict::Unfinished => {
                     self.open(word, now);
                     return;
                 }
@@ -244,17 +266,17 @@ impl CircuitBreaker {
     /// Opens from `seen`, unless another thread changed the state meanwhile.
     #[cold]
     fn open(&self, seen: Word, now: Nanos) {
-        self.open_until(
-            seen,
-            now.saturating_add(self.rules.open_period(seen.opens, crate::policy::retry::random())),
-        );
+        let period = self.rules.open_period(seen.opens, crate::policy::retry::random());
+        self.open_until(seen, now, now.saturating_add(period));
     }
 
-    fn open_until(&self, seen: Word, until: Nanos) {
+    /// Opens `until` then; the numbers bound a period that they gave, which began at `opened`, [`NEVER`] for another.
+    fn open_until(&self, seen: Word, opened: Nanos, until: Nanos) {
         // Which phase it was is told by the generation: it changes with every transition.
         let opening = |word: Word| (word.generation == seen.generation).then(|| word.opening());
         let Some(before) = self.update(opening) else { return };
         let generation = before.opening().generation;
+        self.opened.store(opened, Ordering::Release);
         self.until.store(until, Ordering::Release);
         self.streak.store(0, Ordering::Release);
         self.window.clear(generation.wrapping_add(2));
@@ -262,6 +284,12 @@ impl CircuitBreaker {
         let from =
             if before.phase == Phase::HalfOpen { CircuitState::HalfOpen } else { CircuitState::Closed };
         self.rules.transitions.happened(self.rules.name, from, CircuitState::Open);
+    }
+
+    /// When the open period ends: no later than the longest one that numbers allow now, which may be others than when it began.
+    fn open_period_ends(&self) -> Nanos {
+        let longest = self.opened.load(Ordering::Acquire).saturating_add(self.rules.longest_period());
+        self.until.load(Ordering::Acquire).min(longest)
     }
 
     #[inline(always)]

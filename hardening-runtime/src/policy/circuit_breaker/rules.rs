@@ -115,6 +115,11 @@ impl Rules {
         self.open_from.get()
     }
 
+    /// How long any opening may last.
+    pub(super) fn longest_period(&self) -> Nanos {
+        self.open_to.get()
+    }
+
     /// How long the opening after `opens` others in a row lasts; `random` is uniform in 0..1.
     pub(super) fn open_period(&self, opens: u8, random: f64) -> Nanos {
         let (from, to) = (self.open_from.get(), self.open_to.get());

@@ -104,6 +104,11 @@ impl Retry {
         }
     }
 
+    /// The most attempts of a call.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.numbers.read().unwrap_or_else(PoisonError::into_inner).attempts
+    }
+
     /// When a call that began then may begin no further attempt, by `max_duration`.
     pub(crate) fn until(&self, started: Nanos) -> Nanos {
         let numbers = self.numbers.read().unwrap_or_else(PoisonError::into_inner);

@@ -41,7 +41,8 @@ fn random_verdict(random: &mut fastrand::Rng) -> Verdict {
     match random.u8(..10) {
         0..4 => Verdict::Success,
         4..8 => Verdict::Failure,
-        _ => Verdict::Neither,
+        8 => Verdict::Neither,
+        _ => Verdict::Unfinished,
     }
 }
 

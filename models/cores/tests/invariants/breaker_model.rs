@@ -139,7 +139,10 @@ impl Model {
                     self.open(now);
                 }
             }
-            (At::HalfOpen { in_flight, .. }, Verdict::Neither) => Self::left(in_flight, began),
+            // The model knows no slow calls.
+            (At::HalfOpen { in_flight, .. }, Verdict::Neither | Verdict::Unfinished) => {
+                Self::left(in_flight, began)
+            }
             (At::HalfOpen { in_flight, succeeded }, Verdict::Success) => {
                 Self::left(in_flight, began);
                 *succeeded += 1;
@@ -148,7 +151,7 @@ impl Model {
                 }
             }
             (At::HalfOpen { .. }, Verdict::Failure) => self.open(now),
-            (At::Closed { .. }, Verdict::Neither) | (At::Open { .. }, _) => {}
+            (At::Closed { .. }, Verdict::Neither | Verdict::Unfinished) | (At::Open { .. }, _) => {}
         }
     }
 }

@@ -56,14 +56,17 @@ fn a_throttle_holds_what_is_younger_than_its_window() {
             } else {
                 let admitted: Nanos = running.swap_remove(random.usize(..running.len()));
                 let bucket = held.get_mut(&(admitted / width)).unwrap();
-                let verdict = match random.u8(..3) {
+                let verdict = match random.u8(..4) {
                     0 => Verdict::Failure,
                     1 => Verdict::Neither,
+                    2 => Verdict::Unfinished,
                     _ => Verdict::Success,
                 };
                 match verdict {
                     Verdict::Success => bucket.1 = (bucket.1 + 1).min(bucket.0),
-                    Verdict::Neither => *bucket = (bucket.0 - 1, bucket.1.min(bucket.0 - 1)),
+                    Verdict::Neither | Verdict::Unfinished => {
+                        *bucket = (bucket.0 - 1, bucket.1.min(bucket.0 - 1))
+                    }
                     Verdict::Failure => {}
                 }
                 throttle.ended(admitted, verdict);

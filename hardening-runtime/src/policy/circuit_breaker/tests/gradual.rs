@@ -32,13 +32,46 @@ fn calls_in_flight_that_are_slow_by_now_open_the_circuit() {
     breaker.record(hung[0], 5 * SECOND, Verdict::Success, 5 * SECOND);
     assert_eq!(breaker.window_counts(5 * SECOND), (5, 0, 1));
     assert_eq!(breaker.state(5 * SECOND), CircuitState::Closed, "three slow ones of seven, still");
-    // Neither cancelled nor waiting ones speak against it.
+    // Neither what is ignored nor what waits speaks against it.
     let waiting = breaker.waits(admitted(&breaker, 5 * SECOND), 5 * SECOND).expect("it is known");
     breaker.record(admitted(&breaker, 5 * SECOND), 60 * SECOND, Verdict::Neither, 55 * SECOND);
     assert_eq!(breaker.state(60 * SECOND), CircuitState::Closed);
     assert!(waiting.begins(60 * SECOND), "only a probe has a time for waiting");
     assert_eq!(breaker.state(61 * SECOND - 1), CircuitState::Closed);
     assert_eq!(breaker.state(61 * SECOND), CircuitState::Open, "four slow ones of eight");
+}
+
+#[test]
+fn a_call_that_does_not_end_is_slow_or_counts_as_nothing() {
+    let spec = CircuitBreakerSpec {
+        consecutive: Some(3),
+        min_calls: 3,
+        slow_call: Some(Duration::from_secs(1)),
+        window: Spec::Calls(10),
+        ..SPEC
+    };
+    let breaker = breaker(spec);
+    let ends = |began, now, waits| {
+        let permit = admitted(&breaker, began);
+        let _waiting = if waits { breaker.waits(permit, began) } else { None };
+        breaker.record(permit, now, Verdict::Unfinished, now - began);
+        breaker.window_counts(now)
+    };
+    assert_eq!(ends(0, SECOND - 1, false), (0, 0, 0));
+    assert_eq!(ends(0, SECOND, true), (0, 0, 0), "it waited: its body did not run");
+    assert_eq!(ends(0, SECOND, false), (1, 0, 1));
+    breaker.record(admitted(&breaker, SECOND), SECOND, Verdict::Failure, 0);
+    breaker.record(Permit::NONE, 9 * SECOND, Verdict::Unfinished, 9 * SECOND);
+    breaker.record(admitted(&breaker, 0), SECOND, Verdict::Unfinished, SECOND);
+    assert_eq!(breaker.state(SECOND), CircuitState::Open, "two slow ones of three");
+    // Half-open, it has failed, also where a timeout is no failure.
+    breaker.tune(&CircuitBreakerSpec { timeouts_count: false, ..spec }, None);
+    for (began, took, state) in
+        [(3 * SECOND, SECOND - 1, CircuitState::HalfOpen), (3 * SECOND, SECOND, CircuitState::Open)]
+    {
+        breaker.record(admitted(&breaker, began), began + took, Verdict::Unfinished, took);
+        assert_eq!(breaker.state(began + took), state, "{took}");
+    }
 }
 
 #[test]
