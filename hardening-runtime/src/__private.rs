@@ -179,7 +179,7 @@ pub struct Ended<'a, R>(pub &'a R);
 impl<T> Ended<'_, Result<T, crate::connect::http::Error>> {
     /// Whether it is a request that could not be sent, whatever the dependency's state is.
     pub fn asked_nothing(&self) -> bool {
-        self.0.as_ref().is_err_and(|error| error.is_invalid())
+        self.0.as_ref().is_err_and(crate::connect::http::Error::is_invalid)
     }
 }
 

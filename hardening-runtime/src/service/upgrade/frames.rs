@@ -7,6 +7,15 @@ const FIN: u8 = 0x80;
 /// The longest head: two bytes, a length of eight, a mask of four.
 const LONGEST: usize = 14;
 
+/// What ends with a frame.
+#[derive(Clone, Copy, Debug, Default)]
+enum Ends {
+    #[default]
+    Nothing,
+    Message,
+    Everything,
+}
+
 /// The frames of one direction.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
@@ -15,15 +24,14 @@ pub(super) struct Frames {
     came: usize,
     /// What is to come of the payload.
     rest: u64,
-    /// Whether the frame on its way closes, and whether one has closed.
-    closes: bool,
+    /// What ends with the frame on its way, and whether one has closed.
+    ends: Ends,
     closed: bool,
     /// The size of the message on its way, as far as the heads of its frames say.
     message: u64,
-    /// How many messages have begun, whether the last of them is on its way, and whether the frame on its way ends it.
+    /// How many messages have begun, and whether the last of them is on its way.
     begun: u64,
     open: bool,
-    ends: bool,
 }
 
 impl Frames {
@@ -65,7 +73,11 @@ impl Frames {
             (self.came, passed) = (self.came + 1, passed + 1);
             if let Some(length) = length(&self.head[..self.came]) {
                 let opcode = self.head[0] & 0x0F;
-                self.closes = opcode == CLOSE;
+                self.ends = match opcode {
+                    CLOSE => Ends::Everything,
+                    0..CLOSE if self.head[0] & FIN != 0 => Ends::Message,
+                    _ => Ends::Nothing,
+                };
                 // Those from 8 on stand between the frames of a message, and are small.
                 self.message = match opcode {
                     0 => self.message.saturating_add(length),
@@ -74,7 +86,7 @@ impl Frames {
                 };
                 if opcode < CLOSE {
                     self.begun += u64::from(!self.open);
-                    (self.open, self.ends) = (true, self.head[0] & FIN != 0);
+                    self.open = true;
                 }
                 (self.came, self.rest) = (0, length);
                 if length == 0 {
@@ -92,8 +104,11 @@ impl Frames {
     }
 
     fn ended(&mut self) {
-        self.closed |= std::mem::take(&mut self.closes);
-        self.open &= !std::mem::take(&mut self.ends);
+        match std::mem::take(&mut self.ends) {
+            Ends::Nothing => {}
+            Ends::Message => self.open = false,
+            Ends::Everything => self.closed = true,
+        }
     }
 }
 
