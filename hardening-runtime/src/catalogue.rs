@@ -1,5 +1,8 @@
 //! The link-time catalogue: every site of every crate in the binary.
 
+mod numbers;
+mod target;
+
 use std::hash::Hash;
 
 use hardening_spec::suggest::nearest;
@@ -10,6 +13,9 @@ use crate::policy::circuit_breaker::Circuit;
 use crate::policy::rate_limit::hash_key;
 use crate::policy::shared::{self, Listed, Metered};
 use crate::site::Site;
+
+pub use self::numbers::configure;
+pub(crate) use self::target::Target;
 
 /// One entry of the catalogue; made by the attributes.
 #[doc(hidden)]

@@ -57,7 +57,7 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
         rules.retry_within_deadline(spec, retry);
     }
     if let Some(breaker) = &spec.circuit_breaker {
-        rules.of("circuit_breaker", 0).circuit_breaker(breaker, spec.timeout);
+        rules.of("circuit_breaker", 0).circuit_breaker(breaker, spec);
         rules.odd_circuit_breaker(breaker, spec.timeout);
     }
     for (index, limit) in spec.limits() {
@@ -191,11 +191,22 @@ impl Rules<'_> {
     }
 
     fn retry_within_deadline(&mut self, spec: &CallSpec, retry: &RetrySpec) {
-        let (Some(timeout), Some(deadline)) = (spec.timeout, spec.deadline) else { return };
+        let Some(deadline) = spec.deadline else { return };
+        let timeout = spec.timeout.unwrap_or_default();
         if !self.known("backoff") || retry.attempts < 2 || timeout > deadline {
             return;
         }
         let least = shortest_first_delay(retry);
+        if spec.timeout.is_none() {
+            self.error(least >= deadline && !deadline.is_zero(), "backoff", || {
+                let (least, deadline) = (show(least), show(deadline));
+                format!(
+                    "no second attempt can ever begin: the first delay is at least {least}, and the deadline is {deadline}; write \
+                     a shorter first delay"
+                )
+            });
+            return;
+        }
         let two = timeout.saturating_mul(2).saturating_add(least);
         let (timeout_text, deadline_text) = (show(timeout), show(deadline));
         if two > deadline {
@@ -223,7 +234,7 @@ impl Rules<'_> {
         });
     }
 
-    fn circuit_breaker(&mut self, breaker: &CircuitBreakerSpec, timeout: Option<Duration>) {
+    fn circuit_breaker(&mut self, breaker: &CircuitBreakerSpec, spec: &CallSpec) {
         let CircuitBreakerSpec { failure_rate, window, min_calls, consecutive, slow_call, slow_rate, .. } =
             *breaker;
         self.share(Some(failure_rate), "failure_rate", "a failure rate of 0 % would always be reached");
@@ -237,7 +248,7 @@ impl Rules<'_> {
             "a share of 0 calls means nothing: write a `min_calls` of at least 1".into()
         });
         if self.known("window") {
-            self.window(window, min_calls, timeout);
+            self.window(window, min_calls, spec.timeout);
         }
         self.warning((1..10).contains(&min_calls), "min_calls", || {
             format!("a share of {min_calls} calls is mostly chance: write a `min_calls` of at least 10")
@@ -248,9 +259,10 @@ impl Rules<'_> {
         self.error(slow_call.is_some_and(|slow| slow.is_zero()), "slow_call", || {
             "from zero on every call is slow: write a duration above 0".into()
         });
-        if let (Some(slow), Some(timeout)) = (slow_call, timeout) {
-            self.warning(slow >= timeout, "slow_call", || {
-                format!("a call is cut after {} and never counted as slow", show(timeout))
+        let cut = spec.timeout.into_iter().chain(spec.deadline).min();
+        if let (Some(slow), Some(cut)) = (slow_call, cut) {
+            self.warning(slow >= cut, "slow_call", || {
+                format!("a call is cut after {} and never counted as slow", show(cut))
             });
         }
         self.error(self.known("open_for") && breaker.open_for.from.is_zero(), "open_for", || {

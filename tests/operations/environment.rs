@@ -60,7 +60,8 @@ async fn every_setting_of_the_service_has_a_name_in_the_environment() {
     for some in names.chunks(20) {
         let check = Program::quickstart().with("HARDENING", "check");
         let program = some.iter().fold(check, |program, name| program.with(name, "\u{7f}"));
-        refused.extend(program.run().await.refusals());
+        let end = program.run().await;
+        refused.extend(end.refusals().into_iter().map(str::to_owned));
     }
     for name in names.iter().filter(|name| {
         // Any text is a name, a revision, the path of a file, and a claim.

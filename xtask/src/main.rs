@@ -16,9 +16,11 @@ mod test;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask test [--fast] [FILTER]   install what the tests need, then run all of them;
+cargo xtask test [--fast | --full] [FILTER]
+                                     install what the tests need, then run all of them;
                                      --fast: without what needs tools, without the
-                                     compiler's messages and documentation examples
+                                     compiler's messages and documentation examples;
+                                     --full: with suites that others wrote
 cargo xtask test --repeat N [NAME]   build once, then run the tests with NAME in their name
                                      (all without it) N times in shuffled order, and say
                                      which of them failed how often

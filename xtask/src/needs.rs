@@ -112,10 +112,26 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool { program: "npm", package: "npm", purpose: "brings what drives chromium", source: Source::Install },
 ];
 
+/// What the suites of `--full` need besides.
+pub(crate) const OF_SUITES: &[Tool] = &[
+    Tool {
+        program: "sslyze",
+        package: "sslyze==6.3.1",
+        purpose: "looks for known weaknesses of the service's TLS",
+        source: Source::Python,
+    },
+    Tool {
+        program: "python-prometheus-client",
+        package: "prometheus_client==0.26.0",
+        purpose: "reads the metrics as clients of another language do",
+        source: Source::Python,
+    },
+];
+
 /// The search path with the programs that [`provide`] unpacks.
 pub(crate) fn search_path() -> OsString {
     let given = env::var_os("PATH").unwrap_or_default();
-    let all = TOOLS.iter().map(programs).chain(env::split_paths(&given));
+    let all = TOOLS.iter().chain(OF_SUITES).map(programs).chain(env::split_paths(&given));
     // No folder of ours holds the separator unless the workspace's does, and then nothing is added.
     env::join_paths(all).unwrap_or(given)
 }
@@ -135,11 +151,11 @@ fn find(program: &str, path: &OsString) -> Option<PathBuf> {
     env::split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Makes sure that every tool is there.
-pub(crate) fn provide() -> Done {
+/// Makes sure that each of these is there.
+pub(crate) fn provide(tools: &[Tool]) -> Done {
     let path = search_path();
     let missing: Vec<Tool> =
-        TOOLS.iter().copied().filter(|tool| find(tool.program, &path).is_none()).collect();
+        tools.iter().copied().filter(|tool| find(tool.program, &path).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ const TOOLS: &str = "HARDENING_TEST_TOOLS";
 pub(crate) fn run(arguments: &[&str]) -> Done {
     let plan = Plan::read(arguments)?;
     if !plan.fast {
-        needs::provide()?;
+        needs::provide(needs::TOOLS)?;
         packages::provide()?;
     }
     if let Some(times) = plan.repeat {
@@ -19,12 +19,23 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         // The policies alone, without the server; cheap, and what the tests build is left as it is.
         Step::cargo("check --quiet --package hardening --no-default-features").run()?;
     }
-    plan.tests().run()
+    let tests = plan.tests().run();
+    if plan.full {
+        needs::provide(needs::OF_SUITES)?;
+        // They are run whatever the tests have found.
+        return plan.dressed(Step::cargo(SUITES)).run().and(tests);
+    }
+    tests
 }
+
+/// Suites that others wrote and that take long, or need much.
+const SUITES: &str = "test --package hardening-service-tests --test http suites:: -- --ignored";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
     fast: bool,
+    /// Whether the suites of others are run as well.
+    full: bool,
     /// How many times the tests are run, where each repetition is counted.
     repeat: Option<u32>,
     filter: Option<String>,
@@ -37,14 +48,18 @@ impl Plan {
         while let Some(argument) = arguments.next() {
             match argument {
                 "--fast" => plan.fast = true,
+                "--full" => plan.full = true,
                 "--repeat" if plan.repeat.is_some() => return Err("`--repeat` is given twice".to_owned()),
                 "--repeat" => plan.repeat = Some(times(arguments.next())?),
                 flag if flag.starts_with('-') => {
-                    return Err(format!("unknown flag `{flag}`; known: `--fast`, `--repeat N`"));
+                    return Err(format!("unknown flag `{flag}`; known: `--fast`, `--full`, `--repeat N`"));
                 }
                 filter if plan.filter.is_none() => plan.filter = Some(filter.to_owned()),
                 second => return Err(format!("one filter at a time: what is `{second}`?")),
             }
+        }
+        if plan.full && (plan.fast || plan.repeat.is_some()) {
+            return Err("`--full` runs everything once: leave `--fast` and `--repeat` out".to_owned());
         }
         Ok(plan)
     }
@@ -97,14 +112,15 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        assert!(Plan::read(&["--quick"]).unwrap_err().contains("`--fast`, `--repeat N`"));
+        assert!(Plan::read(&["--quick"]).unwrap_err().contains("`--fast`, `--full`, `--repeat N`"));
+        assert!(Plan::read(&["--full", "--fast"]).unwrap_err().contains("leave `--fast`"));
         assert!(Plan::read(&["a", "b"]).unwrap_err().contains("`b`"));
     }
 
     #[test]
     fn repetitions_are_read_with_and_without_a_filter() {
         let plan = |fast: bool, filter: Option<&str>| {
-            Ok(Plan { fast, repeat: Some(27), filter: filter.map(str::to_owned) })
+            Ok(Plan { fast, full: false, repeat: Some(27), filter: filter.map(str::to_owned) })
         };
         assert_eq!(Plan::read(&["--repeat", "27"]), plan(false, None));
         assert_eq!(Plan::read(&["--repeat", "27", "series"]), plan(false, Some("series")));

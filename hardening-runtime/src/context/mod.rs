@@ -2,6 +2,7 @@
 //!
 //! The deadline is set only while the future that it bounds is polled, so a spawned task does not inherit it.
 
+mod hurry;
 #[cfg(feature = "service")]
 mod lifetime;
 mod outgoing;
@@ -22,6 +23,7 @@ use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 use tokio::time::Instant;
 
+pub use hurry::Hurry;
 #[cfg(feature = "service")]
 pub(crate) use lifetime::Lifetime;
 #[cfg(feature = "service")]
@@ -64,6 +66,8 @@ pub struct Request {
     pub digest: Option<Arc<Digest>>,
     /// How its body comes along.
     pub upload: Upload,
+    /// How much sooner than the service gives it its client asks for the answer.
+    pub hurry: Hurry,
 }
 
 impl Request {
@@ -195,9 +199,20 @@ pub(crate) fn holds(scope: &str) -> Option<bool> {
     REQUEST.try_with(|request| request.principal.as_ref().map(|caller| caller.holds(scope))).ok().flatten()
 }
 
-/// Whether the client of the current request holds up whoever works on it, by a body that does not come or cannot be read.
-pub(crate) fn is_held_up(now: Nanos) -> bool {
-    REQUEST.try_with(|request| request.upload.holds_up(now)).unwrap_or(false)
+/// Whether the client of the current request brought it about that an attempt which began then, had `timeout`, and has failed now,
+/// failed: by a body that does not come or cannot be read, or by asking for an answer sooner than there can be one.
+pub(crate) fn is_of_the_client(began: Nanos, now: Nanos, timeout: Nanos) -> bool {
+    let is = |request: &Arc<Request>| {
+        request.upload.holds_up(now) || request.hurry.accounts_for(began, now, timeout)
+    };
+    REQUEST.try_with(is).unwrap_or(false)
+}
+
+/// A dependency that was told of the current request's time says that it is over.
+#[cfg(feature = "http-client")]
+pub(crate) fn is_told_of_the_end() {
+    // Outside a request nobody is in a hurry.
+    let _ = REQUEST.try_with(|request| request.hurry.is_told(clock::now()));
 }
 
 /// Whether somebody records the trace of the current request; `None` outside a request.

@@ -5,9 +5,11 @@
 //! bulkhead of 1 never left. The permits are visible while the body of their call is polled; a spawned task sees none of them.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
+
+use crate::policy::bulkhead::Bulkhead;
 
 /// A policy with its state. Two keys of a circuit breaker or bulkhead are two states; those of a rate limit share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +42,53 @@ pub(crate) struct Permit {
     /// The call that holds it, and the policy's name.
     pub(crate) call: &'static str,
     pub(crate) name: &'static str,
-    lent: AtomicBool,
+    /// Whose place it is, of a bulkhead.
+    place: Option<&'static Bulkhead>,
+    /// [`FREE`], [`LENT`], or [`KEPT`].
+    used: AtomicU8,
     /// Calls inside that wait for it, or for a permit of their own.
     waiting: Mutex<Vec<Waker>>,
 }
 
+/// Nobody uses it.
+const FREE: u8 = 0;
+/// A call inside does.
+const LENT: u8 = 1;
+/// A call inside still does, though the call that took it has ended: its place is left with the loan.
+const KEPT: u8 = 2;
+
 impl Permit {
     pub(crate) fn new(policy: Policy, cost: u32, call: &'static str, name: &'static str) -> Arc<Self> {
-        Arc::new(Self { policy, cost, call, name, lent: AtomicBool::new(false), waiting: Mutex::default() })
+        Arc::new(Self::free(policy, cost, call, name, None))
+    }
+
+    /// A place in a bulkhead.
+    pub(crate) fn of_place(bulkhead: &'static Bulkhead, call: &'static str, name: &'static str) -> Arc<Self> {
+        Arc::new(Self::free(Policy::of(bulkhead), 0, call, name, Some(bulkhead)))
+    }
+
+    fn free(
+        policy: Policy,
+        cost: u32,
+        call: &'static str,
+        name: &'static str,
+        place: Option<&'static Bulkhead>,
+    ) -> Self {
+        Self { policy, cost, call, name, place, used: AtomicU8::new(FREE), waiting: Mutex::default() }
+    }
+
+    /// The call that took it is about to leave its place, which a call that it began may still be in, moved elsewhere: then that
+    /// one keeps it.
+    pub(crate) fn is_left(&self) {
+        let Some(bulkhead) = self.place else { return };
+        if self.used.load(Ordering::Acquire) != LENT {
+            return;
+        }
+        // Before the place is left, so that nobody gets it in between.
+        bulkhead.crowd();
+        if self.used.compare_exchange(LENT, KEPT, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            bulkhead.leave();
+        }
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -55,7 +96,7 @@ impl Permit {
     }
 
     fn lend(self: &Arc<Self>) -> Option<Loan> {
-        let free = self.lent.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let free = self.used.compare_exchange(FREE, LENT, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         free.then(|| Loan { permit: Arc::clone(self), spent: false })
     }
 
@@ -85,7 +126,11 @@ impl Loan {
 impl Drop for Loan {
     fn drop(&mut self) {
         if !self.spent {
-            self.permit.lent.store(false, Ordering::Release);
+            if self.permit.used.swap(FREE, Ordering::AcqRel) == KEPT
+                && let Some(bulkhead) = self.permit.place
+            {
+                bulkhead.leave();
+            }
             let waiting = std::mem::take(&mut *self.permit.waiting());
             waiting.into_iter().for_each(Waker::wake);
         }
@@ -122,7 +167,12 @@ pub(crate) fn borrow(policy: Policy, cost: u32) -> Option<Loan> {
     find(policy, |permit| if permit.cost >= cost { permit.lend() } else { None })
 }
 
-/// The same for a call that waits: it is woken when one is given back.
+/// A permit of an enclosing call, used by another call inside or not: what it lets pass, it lets pass at once.
+pub(crate) fn shared(policy: Policy) -> Option<Arc<Permit>> {
+    find(policy, |permit| Some(Arc::clone(permit)))
+}
+
+/// The same as [`borrow`] for a call that waits: it is woken when one is given back.
 pub(crate) fn borrow_later(policy: Policy, waker: &Waker) -> Option<Loan> {
     find(policy, |permit| {
         // Before the look, so that one which is given back in between wakes.

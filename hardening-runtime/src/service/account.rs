@@ -32,7 +32,7 @@ use super::streams;
 use super::upgrade::Asked;
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
-use crate::context::{self, Trace};
+use crate::context::{self, Hurry, Trace};
 use crate::policy::idempotency::{Digest, Presented, REPLAYED};
 use crate::telemetry::http::{RouteStats, UNMATCHED};
 #[cfg(feature = "alerts")]
@@ -260,6 +260,8 @@ impl Account {
     pub(crate) fn is_asked_within(&mut self, time: Duration) {
         let deadline = self.began.saturating_add(nanos(time));
         if deadline < self.deadline {
+            // Nobody else has it yet.
+            Arc::make_mut(&mut self.request).hurry = Hurry::new(deadline, self.deadline);
             (self.time, self.deadline) = (Time::Lowered, deadline);
         }
     }
@@ -267,6 +269,9 @@ impl Account {
     /// Its answer's head is ready.
     pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status);
+        if let Some(live) = &self.live {
+            live.is_at_work(clock::now);
+        }
         self.conn.request_answered();
         #[cfg(feature = "alerts")]
         if status.is_server_error() {

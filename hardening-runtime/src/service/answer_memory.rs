@@ -8,16 +8,20 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use super::places::network;
 use super::slot::Slot;
 use super::streams::GiveUp;
-use crate::clock::Nanos;
+use crate::clock::{self, Nanos};
 use crate::once_a_minute::OnceAMinute;
 use crate::telemetry::text::Family;
 
 /// An answer may be broken off once its client has had so long to take it.
 const LONG: Nanos = 10_000_000_000;
+
+/// How often it is looked whether some have to.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What all answers of a service hold.
 #[derive(Debug)]
@@ -105,6 +109,22 @@ impl AnswerMemory {
         let number = held.last;
         held.bytes = held.bytes.saturating_add(bytes);
         held.answers.insert(number, Answer { network, bytes, since: now, leaves: false, ends });
+        drop(held);
+        self.look(now);
+        HeldBytes { memory: Arc::clone(self), number }
+    }
+
+    /// Looks again and again, since nobody may ask for anything while much is held.
+    pub(super) async fn watch(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look(clock::now());
+        }
+    }
+
+    /// Breaks off what is too much.
+    fn look(&self, now: Nanos) {
+        let mut held = self.held();
         let too_much = held.bytes.saturating_sub(held.leaving).saturating_sub(self.most);
         let gone = if too_much > 0 { held.give_way(too_much, now) } else { Vec::new() };
         drop(held);
@@ -119,7 +139,6 @@ impl AnswerMemory {
                  that holds most are broken off"
             );
         }
-        HeldBytes { memory: Arc::clone(self), number }
     }
 }
 
@@ -228,6 +247,18 @@ mod tests {
         drop(case.held.drain(1..4));
         case.holds(v4(3), MIB, 3 + LONG);
         assert_eq!((case.broken_off(), case.memory.held().bytes), (vec![1], 11 * MIB));
+    }
+
+    #[test]
+    fn what_nobody_adds_to_is_broken_off_in_time_too() {
+        let mut case = Case::new(MIB);
+        for _ in 0..3 {
+            case.holds(v4(1), MIB, 0);
+        }
+        case.memory.look(LONG - 1);
+        assert!(case.broken_off().is_empty());
+        case.memory.look(LONG);
+        assert_eq!(case.broken_off(), [0, 1]);
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Assembled {
         others.spawn(listener::accept(Arc::clone(server), Surface::Admin, admin));
         others.spawn(facade::upkeep());
         others.spawn(reloader.watch());
+        others.spawn(Arc::clone(&server.answers).watch());
         if let Some(auth) = &server.auth {
             others.spawn(auth.watch());
         }

@@ -100,8 +100,14 @@ pub(crate) trait Fated: Send + Sync + 'static {
     /// What learns of the body's bytes.
     fn digest(&self) -> Option<&Digest>;
 
+    /// Somebody waits for more of it.
+    fn waits(&self);
+
     /// Some of it has come, for which somebody had waited.
     fn moved(&self, now: Nanos);
+
+    /// Nobody waits for it any more.
+    fn dropped(&self);
 
     /// Where the calls that work on the request see how it comes along.
     fn upload(&self) -> &Upload;
@@ -147,6 +153,7 @@ impl<L: Fated, B> Bounded<L, B> {
 impl<L: Fated, B> Drop for Bounded<L, B> {
     fn drop(&mut self) {
         self.live.upload().is_dropped(clock::now);
+        self.live.dropped();
     }
 }
 
@@ -168,6 +175,7 @@ where
             Poll::Pending => {
                 fate.awaits();
                 self.live.upload().awaits(true);
+                self.live.waits();
             }
             Poll::Ready(_) if fate.is_awaited() => {
                 let now = clock::now();

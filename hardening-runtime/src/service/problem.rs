@@ -54,6 +54,7 @@ struct Rare {
 /// What a caller is told who is known and lacks a scope (RFC 6750, section 3.1). Which one it lacks is not told.
 pub(super) const INSUFFICIENT_SCOPE: &str = "Bearer error=\"insufficient_scope\"";
 /// What a caller is told whose token is expired, revoked, malformed or not ours. Which of them is not told.
+#[cfg(feature = "auth")]
 pub(super) const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\"";
 
 /// What is wrong with the caller's bearer token.
@@ -61,6 +62,7 @@ pub(super) const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\"";
 enum Bearer {
     /// Nothing, or there is none.
     Unnamed,
+    #[cfg(feature = "jwt")]
     Invalid,
     LacksScope,
 }
@@ -244,6 +246,7 @@ impl Problem {
         }
         let challenge = match self.bearer {
             Bearer::LacksScope => Some(INSUFFICIENT_SCOPE),
+            #[cfg(feature = "jwt")]
             Bearer::Invalid => Some(INVALID_TOKEN),
             Bearer::Unnamed => (self.status == StatusCode::UNAUTHORIZED).then_some("Bearer"),
         };

@@ -17,10 +17,10 @@ use tower_service::Service;
 use super::body::{BodyFate, Fated};
 use super::problem::Problem;
 use super::server::Server;
-use super::shed::{Overloaded, Place, Priority, Shed, Usual};
+use super::shed::{Overloaded, Place, Priority, Seat, Shed, Usual};
 use super::wire::Conn;
 use crate::Rejected;
-use crate::clock::Nanos;
+use crate::clock::{self, Nanos};
 use crate::context::{self, Scoped, Upload};
 use crate::policy::idempotency::Digest;
 use crate::telemetry::http::RouteStats;
@@ -41,12 +41,23 @@ pub(crate) struct Live {
     pub(crate) deadline: Nanos,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
+    pub(crate) seat: Seat,
 }
 
 impl Live {
     pub(super) fn matched(&self, route: &Arc<RouteStats>) {
         if self.route.set(Arc::clone(route)).is_ok() {
             route.began();
+        }
+    }
+
+    /// Its handler waits for its client no longer.
+    pub(crate) fn is_at_work(&self, now: impl FnOnce() -> Nanos) {
+        if let Some(moved) = self.seat.comes_back(now) {
+            self.conn.body_came();
+            if moved.seated {
+                self.server.shed.comes_back();
+            }
         }
     }
 
@@ -69,8 +80,22 @@ impl Fated for Live {
         self.request.digest.as_deref()
     }
 
+    fn waits(&self) {
+        if let Some(moved) = self.seat.goes_away(clock::now()) {
+            self.conn.awaits_body();
+            if moved.seated {
+                self.server.shed.goes_away();
+            }
+        }
+    }
+
     fn moved(&self, now: Nanos) {
         self.conn.moved(now);
+        self.is_at_work(|| now);
+    }
+
+    fn dropped(&self) {
+        self.is_at_work(clock::now);
     }
 
     fn upload(&self) -> &Upload {

@@ -29,7 +29,7 @@ use super::request::{closing, late};
 use super::route::Live;
 use super::route_limits::OfRoute;
 use super::server::Server;
-use super::shed::Priority;
+use super::shed::{Priority, Seat};
 use super::{grpc, panics};
 use crate::clock;
 use crate::context::Trace;
@@ -75,6 +75,7 @@ impl Routed {
             deadline: account.deadline,
             route: OnceLock::new(),
             fate: BodyFate::default(),
+            seat: Seat::default(),
         });
         account.live = Some(Arc::clone(&live));
         let http = &server.settings.http;

@@ -258,8 +258,7 @@ impl Service {
         loaded: Loaded,
         traces: Option<(Arc<Traces>, Exporter)>,
     ) -> Result<Assembled, StartError> {
-        let said = Said::new();
-        said.numbers().configure(&loaded, |_| false).map_err(StartError)?;
+        let said = Said::of(&loaded).map_err(StartError)?;
         panics::install();
         warn(&loaded);
         let settings = &loaded.settings;

@@ -6,86 +6,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hardening_spec::CallSpec;
 
-use crate::catalogue;
-use crate::policy::shared::{self, Listed};
+pub(super) use crate::catalogue::Target;
 use crate::settings::{Call, Loaded};
-use crate::site::{Place, Site};
 
-/// A call or a shared policy.
-#[derive(Clone, Copy)]
-pub(super) enum Target {
-    Site(&'static Site),
-    Policy(&'static dyn Listed),
-}
-
-impl Target {
-    pub(super) fn place(self) -> &'static Place {
-        match self {
-            Self::Site(site) => site.place(),
-            Self::Policy(policy) => policy.place(),
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Site(site) => site.name(),
-            Self::Policy(policy) => policy.name(),
-        }
-    }
-
-    pub(super) fn declared(self) -> CallSpec {
-        match self {
-            Self::Site(site) => *site.declared(),
-            Self::Policy(policy) => *policy.declared(),
-        }
-    }
-
-    /// What is in force, of a call without what it shares.
-    fn in_force(self) -> CallSpec {
-        match self {
-            Self::Site(site) => site.own(),
-            Self::Policy(policy) => policy.effective(),
-        }
-    }
-
-    fn configure(self, spec: &CallSpec) {
-        match self {
-            Self::Site(site) => site.configure(spec),
-            Self::Policy(policy) => policy.configure(spec),
-        }
-    }
-
-    fn refuses_to_become(self, spec: &CallSpec) -> Option<&'static str> {
-        match self {
-            Self::Site(site) => site.refuses_to_become(spec),
-            Self::Policy(policy) => policy.refuses_to_become(spec),
-        }
-    }
-
-    fn call(self) -> Call {
-        let place = self.place();
-        let (shares, policy) = match self {
-            Self::Site(site) => (site.shared(), None),
-            Self::Policy(policy) => (Vec::new(), Some(policy.attribute())),
-        };
-        Call {
-            name: self.name(),
-            file: place.file,
-            line: place.line,
-            declared: self.declared(),
-            shares,
-            policy,
-        }
+/// A call or a shared policy as settings take it.
+fn call(target: Target) -> Call {
+    let place = target.place();
+    Call {
+        name: target.name(),
+        file: place.file,
+        line: place.line,
+        declared: target.declared(),
+        shares: target.shares(),
+        policy: target.attribute(),
     }
 }
 
 /// Every call in the binary by name, then every shared policy, and the same as settings take them.
 pub(super) fn all() -> (Vec<Target>, Vec<Call>) {
-    let mut sites: Vec<_> = catalogue::sites().collect();
-    sites.sort_by_key(|site| (site.name(), site.place().file, site.place().line));
-    let policies = shared::policies().into_iter().map(Target::Policy);
-    let targets: Vec<Target> = sites.into_iter().map(Target::Site).chain(policies).collect();
-    let calls = targets.iter().map(|target| target.call()).collect();
+    let targets = Target::all();
+    let calls = targets.iter().map(|target| call(*target)).collect();
     (targets, calls)
 }
 
@@ -120,12 +60,17 @@ pub(super) struct Numbers {
 pub(super) struct Said(Numbers);
 
 impl Said {
-    /// Nothing yet.
-    pub(super) fn new() -> Self {
+    /// What these settings say, which is in force from now on; what they say nothing of stays as it is.
+    ///
+    /// # Errors
+    /// Those of [`Numbers::configure`].
+    pub(super) fn of(loaded: &Loaded) -> Result<Self, Vec<String>> {
         static SERVICE: AtomicU64 = AtomicU64::new(0);
         let service = SERVICE.fetch_add(1, Ordering::Relaxed);
         services().insert(service, BTreeMap::new());
-        Self(Numbers { service })
+        let this = Self(Numbers { service });
+        this.0.configure(loaded, |_| false)?;
+        Ok(this)
     }
 
     /// Who says it.

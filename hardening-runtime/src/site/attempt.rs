@@ -39,24 +39,24 @@ impl<'c> Call<'c> {
         Attempt { call: self, body, timer: None }
     }
 
-    /// Polls the user's code as part of this call.
+    /// Polls the user's code as this part of the call.
     #[inline(always)]
     pub(super) fn poll_inside<R>(
         &mut self,
         deadline: Nanos,
-        in_attempt: bool,
+        part: Part,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
+        let in_attempt = part != Part::Fallback;
         let outer = ambient();
-        // A fallback runs once, so nothing that it calls is repeated by this call.
         let first = if in_attempt { self.state.attempts.first() } else { None };
         let attempt = if first.is_some() { first } else { outer.attempt };
         let _entered = Entered::new(Ambient { deadline: deadline.min(outer.deadline), attempt });
         self.phase = if in_attempt { Phase::Polling } else { Phase::Answering };
         let polled = match &mut *self.attached {
             None => poll(cx),
-            Some(attached) => poll_attached(attached, self.attempts, in_attempt, cx, poll),
+            Some(attached) => poll_attached(attached, self.attempts, part, cx, poll),
         };
         // Once the user's code has answered, only the user's patterns come before the next step.
         if polled.is_pending() {
@@ -127,7 +127,8 @@ impl<F: Future> Future for Attempt<'_, '_, F> {
         };
         #[cfg(not(feature = "testing"))]
         let fault = false;
-        if !fault && let Poll::Ready(result) = call.poll_inside(limit, true, cx, |cx| body.poll(cx)) {
+        if !fault && let Poll::Ready(result) = call.poll_inside(limit, Part::Attempt, cx, |cx| body.poll(cx))
+        {
             return Poll::Ready(Outcome::Returned(result));
         }
         if limit == NEVER || wait_for(this.timer, limit, call.state.name, cx).is_pending() {
@@ -147,14 +148,26 @@ impl<F: Future> OfCall for Attempt<'_, '_, F> {
     }
 }
 
+/// What of a call some of the user's code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The body of the attempt in hand.
+    Attempt,
+    /// The same body once more, beside that.
+    Beside,
+    /// What answers in place of a failure: it runs once, so nothing that it calls is repeated by this call.
+    Fallback,
+}
+
 #[cold]
 fn poll_attached<R>(
     attached: &mut Attached,
     attempt: u32,
-    in_attempt: bool,
+    part: Part,
     cx: &mut Context<'_>,
     poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
 ) -> Poll<R> {
+    let in_attempt = part != Part::Fallback;
     let _shown = attached.nested.show();
     let later = attached.attempt.filter(|_| in_attempt);
     let _later = later.map(|attempt| Entered::new(Ambient { attempt: Some(attempt), ..ambient() }));
@@ -168,6 +181,9 @@ fn poll_attached<R>(
     };
     if let Some(loading) = loading {
         loading.leave(&polled);
+    }
+    if polled.is_ready() && part == Part::Attempt {
+        attached.nested.leave();
     }
     polled
 }

@@ -46,6 +46,7 @@ impl Call<'_> {
         self.now += took;
         if matches!(self.phase, Phase::InHand | Phase::Polling) {
             self.state.metrics.attempted(outcome);
+            self.leave_nested();
             self.release(verdict, took);
             self.end_nested();
         }

@@ -95,6 +95,9 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if let Some(permit) = &self.permit {
+            permit.is_left();
+        }
         if let Some(bulkhead) = self.bulkhead {
             bulkhead.leave();
         }

@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use super::Call;
+use super::attempt::Part;
 use crate::__private::FromRejected;
 use crate::Rejected;
 use crate::clock::{self, Nanos};
@@ -76,7 +77,8 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Fallback<'_, '_, F, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let (call, answer) = (this.call, this.answer);
-        let answered = match call.poll_inside(*this.limit, false, cx, |cx| answer.as_mut().poll(cx)) {
+        let answered = match call.poll_inside(*this.limit, Part::Fallback, cx, |cx| answer.as_mut().poll(cx))
+        {
             Poll::Ready(result) => Some(result),
             Poll::Pending => {
                 let Some(timer) = this.timer.as_pin_mut() else { return Poll::Pending };

@@ -9,6 +9,7 @@ use tokio::time::Sleep;
 
 use super::Call;
 use super::Outcome;
+use super::attempt::Part;
 use super::execution::{End, Failed, MayFail, Other, Place, Race};
 use super::held::OfCall;
 use super::refusal::Refusal;
@@ -212,7 +213,7 @@ impl<'c> Call<'c> {
         let body = other.body.as_mut();
         self.attach().attempt = other.attempt;
         let _shown = permits::show(&other.place.permit);
-        let polled = self.poll_inside(other.limit, true, cx, |cx| body.poll(cx));
+        let polled = self.poll_inside(other.limit, Part::Beside, cx, |cx| body.poll(cx));
         self.attach().attempt = None;
         if let Poll::Ready(result) = polled {
             return Poll::Ready(End::Returned(result));
@@ -344,7 +345,7 @@ where
 {
     let Some(running) = first else { return Poll::Pending };
     let until = call.limit;
-    let end = match call.poll_inside(until, true, cx, |cx| Pin::new(running).poll(cx)) {
+    let end = match call.poll_inside(until, Part::Attempt, cx, |cx| Pin::new(running).poll(cx)) {
         Poll::Ready(result) => End::Returned(result),
         Poll::Pending => {
             if limit.as_pin_mut().is_none_or(|limit| limit.poll(cx).is_pending()) {

@@ -1,7 +1,9 @@
 //! Calls inside one another that name one policy: the inner one runs under what the outer one holds.
 //!
 //! A permit is used by one call inside at a time; another one beside it takes a permit of its own. The outer call records its outcome
-//! with the circuit breaker, and the inner one nothing. A rate limit's charge covers the first call inside that costs no more.
+//! with the circuit breaker, and the inner one nothing. A circuit that tries whether its dependency has healed refuses no call inside
+//! one that it has admitted: where it would, the inner call shares the permit with the others. A rate limit's charge covers the first
+//! call inside that costs no more.
 
 use std::sync::{Arc, PoisonError};
 
@@ -36,6 +38,11 @@ impl Nested {
         self.lent.iter().any(|(_, permit)| permit.policy() == policy)
     }
 
+    /// The attempt in hand is about to give back what it holds: a call inside that goes on elsewhere keeps its place.
+    pub(super) fn leave(&self) {
+        self.lent.iter().for_each(|(_, permit)| permit.is_left());
+    }
+
     fn end_attempt(&mut self) {
         self.used.clear();
         self.lent.retain(|(per, _)| *per == Per::Call);
@@ -51,7 +58,7 @@ impl Call<'_> {
 
     /// Uses another call's permit in the attempt in hand, and lends it on.
     fn use_loan(&mut self, policy: Policy, loan: Loan) {
-        self.warn_of_nested_use(&loan);
+        self.warn_of_nested_use(loan.permit());
         let name = loan.permit().name;
         self.attach().nested.used.push(loan);
         self.lend(Per::Attempt, policy, 0, name);
@@ -64,6 +71,19 @@ impl Call<'_> {
         happened!(self, CircuitPassed);
         self.permit = circuit_breaker::Permit::NONE;
         self.use_loan(policy, loan);
+        true
+    }
+
+    /// Passes a circuit that has refused the call with the permit that another call inside the same one uses. Else a function that
+    /// makes several calls at once would be refused by its own probe.
+    pub(super) fn share_circuit(&mut self, breaker: &'static CircuitBreaker) -> bool {
+        if !breaker.is_trying(self.now) {
+            return false;
+        }
+        let Some(permit) = permits::shared(Policy::of(breaker)) else { return false };
+        self.warn_of_nested_use(&permit);
+        happened!(self, CircuitPassed);
+        self.permit = circuit_breaker::Permit::NONE;
         true
     }
 
@@ -99,13 +119,14 @@ impl Call<'_> {
 
     pub(super) fn lend_place(&mut self, bulkhead: &'static Bulkhead) {
         bulkhead.entered_exactly();
-        self.lend(Per::Attempt, Policy::of(bulkhead), 0, self.state.bulkhead_name);
+        let permit = Permit::of_place(bulkhead, self.state.name, self.state.bulkhead_name);
+        self.attach().nested.lent.push((Per::Attempt, permit));
     }
 
     /// What an execution beside the first lends to the calls inside it: the place that it has just taken.
     pub(super) fn permit_beside(&self, bulkhead: &'static Bulkhead) -> Option<Arc<Permit>> {
         let lends = bulkhead.is_tight() && self.lends_place_of(bulkhead);
-        lends.then(|| Permit::new(Policy::of(bulkhead), 0, self.state.name, self.state.bulkhead_name))
+        lends.then(|| Permit::of_place(bulkhead, self.state.name, self.state.bulkhead_name))
     }
 
     /// Begins to charge the limits of one kind.
@@ -120,7 +141,7 @@ impl Call<'_> {
         let policy = Policy::of(charged.limiter).with_key(charge.key());
         let Some(mut loan) = permits::borrow(policy, charge.cost().max(1)) else { return };
         loan.spend(true);
-        self.warn_of_nested_use(&loan);
+        self.warn_of_nested_use(loan.permit());
         self.attach().nested.covered.push((per, charged.position, loan));
     }
 
@@ -140,6 +161,14 @@ impl Call<'_> {
     pub(super) fn lend_charge(&mut self, charged: &'static Charged, charge: Charge, per: Per) {
         let policy = Policy::of(charged.limiter).with_key(charge.key());
         self.lend(per, policy, charge.cost(), charged.limiter.name());
+    }
+
+    /// The attempt in hand is about to give back what it holds.
+    #[cold]
+    pub(super) fn leave_nested(&self) {
+        if let Some(attached) = self.attached.as_ref() {
+            attached.nested.leave();
+        }
     }
 
     /// Ends what the attempt in hand shares.
@@ -178,8 +207,8 @@ impl Call<'_> {
 
     /// Says once for each pair of calls and policy that one is made inside the other.
     #[cold]
-    fn warn_of_nested_use(&self, loan: &Loan) {
-        let (outer, policy) = (loan.permit().call, loan.permit().name);
+    fn warn_of_nested_use(&self, permit: &Permit) {
+        let (outer, policy) = (permit.call, permit.name);
         if !self.is_news(outer, policy) {
             return;
         }

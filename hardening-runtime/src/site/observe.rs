@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Call;
+use super::attempt::Part;
 use super::call::Phase;
 use crate::clock;
 use crate::telemetry::calls::CallOutcome;
@@ -78,7 +79,8 @@ impl<F: Future, J: FnOnce(&F::Output) -> bool> Future for Observed<'_, '_, F, J>
             return Poll::Pending;
         }
         let deadline = call.deadline;
-        let Poll::Ready(answer) = call.poll_inside(deadline, true, cx, |cx| this.body.as_mut().poll(cx))
+        let Poll::Ready(answer) =
+            call.poll_inside(deadline, Part::Attempt, cx, |cx| this.body.as_mut().poll(cx))
         else {
             return Poll::Pending;
         };

@@ -171,12 +171,19 @@ impl Call<'_> {
             self.refusal.ran = true;
         }
         let for_breaker = match if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) } {
-            // Else anybody could open a circuit with bodies that stop.
-            circuit_breaker::Verdict::Failure if context::is_held_up(self.now) => {
+            // Else anybody could open a circuit, with bodies that stop and with times that are too short.
+            circuit_breaker::Verdict::Failure
+                if context::is_of_the_client(
+                    self.now.saturating_sub(took),
+                    self.now,
+                    self.state.timeout.get(),
+                ) =>
+            {
                 circuit_breaker::Verdict::Neither
             }
             of_dependency => of_dependency,
         };
+        self.leave_nested();
         self.release(for_breaker, took);
         self.end_nested();
         self.ended = match self.refusal.reason {

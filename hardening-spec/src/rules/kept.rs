@@ -6,6 +6,10 @@ use super::Rules;
 use crate::units::show;
 use crate::{CacheSpec, IdempotentSpec};
 
+/// What an entry of a cache counts beside its value, and the bytes below which a bound is hardly meant.
+const ENTRY: u64 = 128;
+const LEAST_BYTES: u64 = 1024;
+
 impl Rules<'_> {
     pub(super) fn idempotent(&mut self, idempotent: &IdempotentSpec) {
         self.error(idempotent.ttl.is_zero() && self.known("ttl"), "ttl", || {
@@ -54,6 +58,13 @@ impl Rules<'_> {
         });
         self.error(max_bytes == Some(0), "max_bytes", || {
             "a cache of no bytes holds nothing: write at least 1".into()
+        });
+        self.warning(max_bytes.is_some_and(|bytes| (1..LEAST_BYTES).contains(&bytes)), "max_bytes", || {
+            let bytes = max_bytes.unwrap_or_default();
+            format!(
+                "a cache of {bytes} bytes holds next to nothing, since each entry counts {ENTRY} beside its value: write at least \
+                 {LEAST_BYTES}"
+            )
         });
         self.error(jitter.millionths > 500_000, "jitter", || {
             "a `ttl` spread by more than half says little: write at most 50%".into()

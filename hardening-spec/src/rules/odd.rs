@@ -87,6 +87,12 @@ impl Rules<'_> {
                 "a slow call is begun {max} times more, and each of them is load: write at most {MOST_HEDGES}"
             )
         });
+        let alone = spec.bulkhead.is_some_and(|bulkhead| bulkhead.max == 1);
+        self.warning(alone, "max", || {
+            "an extra execution needs a place of its own in the bulkhead, which has 1: none ever begins; write a bulkhead of \
+             more places"
+                .into()
+        });
         let cut = spec.timeout.map(|timeout| (timeout, "the first is cut"));
         let over = spec.deadline.map(|deadline| (deadline, "the call is over"));
         let (After::Duration(after), Some((limit, ends)), true) =

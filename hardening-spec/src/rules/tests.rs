@@ -3,7 +3,7 @@
 use super::*;
 use crate::RateLimitSpec;
 use crate::units;
-use crate::{FallbackSpec, IdempotentSpec, Refusals};
+use crate::{CacheSpec, FallbackSpec, IdempotentSpec, Refusals};
 use crate::{Per, Rate};
 
 const RETRY: RetrySpec = RetrySpec { idempotent: true, ..RetrySpec::DEFAULT };
@@ -119,6 +119,55 @@ fn a_second_attempt_fits_the_deadline() {
     for part in ["timeout 2s + backoff of at least 0s + timeout 2s = 4s", "deadline is 3s", "1s500ms"] {
         assert!(message.contains(part), "{part}: {message}");
     }
+}
+
+#[test]
+fn a_second_attempt_begins_before_the_deadline() {
+    let waiting = |backoff, jitter, attempts| CallSpec {
+        deadline: Some(time("1s")),
+        ..retrying(RetrySpec { backoff: range(backoff), jitter, attempts, ..RETRY })
+    };
+    only(&waiting("2s..10s", Jitter::None, 3), "retry.backoff");
+    only(&waiting("1s..10s", Jitter::None, 2), "retry.backoff");
+    only(&waiting("2s..10s", Jitter::Equal, 3), "retry.backoff");
+    sound(&waiting("900ms..10s", Jitter::None, 3));
+    sound(&waiting("2s..10s", Jitter::Full, 3));
+}
+
+#[test]
+fn a_hedge_needs_a_second_place() {
+    let hedged = |max| CallSpec {
+        hedged: Some(HedgeSpec::new(After::Duration(time("10ms")))),
+        ..bounded(BulkheadSpec::new(max))
+    };
+    only(&hedged(1), "hedged.max?");
+    sound(&hedged(2));
+}
+
+#[test]
+fn a_call_that_is_cut_is_never_slow() {
+    let slow = |timeout: Option<&str>, deadline: Option<&str>| CallSpec {
+        timeout: timeout.map(time),
+        deadline: deadline.map(time),
+        ..breaking(CircuitBreakerSpec { slow_call: Some(time("1s")), ..CircuitBreakerSpec::DEFAULT })
+    };
+    for cut in ["500ms", "1s"] {
+        only(&slow(Some(cut), None), "circuit_breaker.slow_call?");
+        only(&slow(None, Some(cut)), "circuit_breaker.slow_call?");
+    }
+    sound(&slow(None, Some("2s")));
+    sound(&slow(Some("2s"), Some("3s")));
+}
+
+#[test]
+fn a_cache_of_a_few_bytes_is_doubtful() {
+    let held = |max_bytes| CallSpec {
+        cached: Some(CacheSpec { max_bytes: Some(max_bytes), ..CacheSpec::new(time("1s")) }),
+        ..CallSpec::NONE
+    };
+    only(&held(1), "cached.max_bytes?");
+    only(&held(1023), "cached.max_bytes?");
+    sound(&held(1024));
 }
 
 #[test]

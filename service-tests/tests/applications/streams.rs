@@ -165,6 +165,32 @@ async fn a_head_over_http2_must_end_as_one_over_http1() {
 }
 
 #[tokio::test]
+async fn frames_that_are_no_part_of_a_request_end_their_connection() {
+    let (running, _) = start("").await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let priority: &[u8] = b"\0\0\x05\x02\0\0\0\0\x01\0\0\0\0\x10";
+    let window: &[u8] = b"\0\0\x04\x08\0\0\0\0\0\0\0\0\x01";
+    let unknown: &[u8] = b"\0\0\0\x77\0\0\0\0\0";
+    for frame in [priority, window, unknown] {
+        let mut client = Client::connect(running.addr).await;
+        client.send(preface).await;
+        let many = frame.repeat(1000);
+        let (began, mut sent) = (Instant::now(), 0);
+        while client.sent(&many).await {
+            sent += many.len();
+            assert!(began.elapsed() < Duration::from_secs(5), "{frame:?}");
+        }
+        assert!(sent >= 1 << 20, "{frame:?}: {sent}");
+    }
+    let http2 = Http2::connect(running.addr).await;
+    assert_eq!(
+        http2.ask("GET", "/download", TAKES, "").await.body.len(),
+        16 << 20,
+        "windows of an answer are fine"
+    );
+}
+
+#[tokio::test]
 async fn bodies_that_stop_or_cannot_be_read_open_no_circuit() {
     let (running, _) = start("[http]\nrate_limit = 'none'").await;
     let head = "POST /reads HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";

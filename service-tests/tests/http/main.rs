@@ -4,6 +4,7 @@ mod app;
 mod grpc_app;
 mod receiver;
 mod shapes;
+mod suites;
 mod support;
 
 mod alerts;

@@ -165,6 +165,11 @@ impl RequestBuilder {
             };
             Err(fail(late, sent, None))
         });
+        // It was told of the time.
+        if client.limits.seen && matches!(&result, Ok(answer) if answer.status == StatusCode::GATEWAY_TIMEOUT)
+        {
+            context::is_told_of_the_end();
+        }
         tell_span(&span, &result);
         result
     }

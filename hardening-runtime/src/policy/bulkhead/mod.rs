@@ -215,6 +215,12 @@ impl Bulkhead {
         }
     }
 
+    /// Takes a place whether one is free or not: its caller is inside already.
+    #[cold]
+    pub(crate) fn crowd(&self) {
+        self.word.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Gives a place back.
     #[inline(always)]
     pub fn leave(&self) {

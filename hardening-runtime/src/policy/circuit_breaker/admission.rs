@@ -169,6 +169,16 @@ impl CircuitBreaker {
         word.ramping && self.rules.share(since).is_some()
     }
 
+    /// Whether it admits some and refuses others: it is half-open, or has closed a short while ago.
+    pub(crate) fn is_trying(&self, now: Nanos) -> bool {
+        let word = Word::unpack(self.word.load(Ordering::Acquire));
+        match word.phase {
+            Phase::HalfOpen => true,
+            Phase::Closed => self.ramps(word, now),
+            Phase::Open | Phase::Opening => false,
+        }
+    }
+
     /// When a call that finds every probe taken may be made again: at the latest when a probe's time is over, and most answer
     /// long before.
     fn next_answer(&self, generation: u32, now: Nanos) -> Nanos {

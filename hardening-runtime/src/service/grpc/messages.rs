@@ -116,7 +116,7 @@ impl Framing {
 /// A call's body that ends with a status at the limit of a message or its time.
 ///
 /// It hands over one message at a time, however many came in one frame: so it is known of each whether what reads it failed at it.
-pub(super) struct Messages<L> {
+pub(super) struct Messages<L: Fated> {
     inner: Body,
     /// What came with the last message that was handed over.
     rest: Bytes,
@@ -168,6 +168,12 @@ impl<L: Fated> Messages<L> {
     }
 }
 
+impl<L: Fated> Drop for Messages<L> {
+    fn drop(&mut self) {
+        self.live.dropped();
+    }
+}
+
 impl<L: Fated> HttpBody for Messages<L> {
     type Data = Bytes;
     type Error = BoxError;
@@ -196,10 +202,15 @@ impl<L: Fated> HttpBody for Messages<L> {
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "a call's body broke off");
                 self.live.upload().is_unread();
+                self.live.dropped();
                 Poll::Ready(Some(Err(Status::cancelled("The call broke off.").into())))
             }
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.live.dropped();
+                Poll::Ready(None)
+            }
             Poll::Pending => {
+                self.live.waits();
                 let Some(due) = self.due else { return Poll::Pending };
                 let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
                 if timer.deadline() != due {

@@ -177,6 +177,11 @@ impl Gate {
         self.inside.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Lets one in again that was let out for a while.
+    pub(crate) fn come_back(&self) {
+        self.inside.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// How many are inside.
     pub(crate) fn inside(&self) -> u32 {
         self.inside.load(Ordering::Relaxed)

@@ -3,6 +3,7 @@
 mod gate;
 mod pace;
 mod priority;
+mod seat;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use self::gate::{Gate, Told};
 use self::pace::Pace;
 pub(crate) use self::pace::Usual;
 pub use self::priority::Priority;
+pub(crate) use self::seat::Seat;
 use super::problem::Problem;
 use super::route::Live;
 use crate::clock::{self, Nanos};
@@ -91,6 +93,7 @@ impl Shed {
         match this.gate.enter(priority.level(user), limit, now) {
             Told::Enter => {
                 let usual = adapts.then(|| Arc::clone(usual));
+                live.seat.take();
                 Ok(Some(Place { live, usual, began: now, answered: false }))
             }
             Told::Leave => {
@@ -98,6 +101,17 @@ impl Shed {
                 Err(Overloaded)
             }
         }
+    }
+
+    /// A request that was let in waits for its client's body, and is nobody's work meanwhile: else clients whose bodies do not come
+    /// would keep everybody out.
+    pub(crate) fn goes_away(&self) {
+        self.gate.leave();
+    }
+
+    /// The same one is worked on again. It was let in already.
+    pub(crate) fn comes_back(&self) {
+        self.gate.come_back();
     }
 
     /// Writes its metrics.
@@ -141,7 +155,8 @@ impl Place {
         let shed = &self.live.server.shed;
         if let (Limit::Adaptive(pace), Some(usual)) = (&shed.limit, &self.usual) {
             let now = clock::now();
-            pace.sample(usual, now.saturating_sub(self.began), cut, shed.gate.inside(), now);
+            let took = now.saturating_sub(self.began).saturating_sub(self.live.seat.waited(now));
+            pace.sample(usual, took, cut, shed.gate.inside(), now);
         }
     }
 }
@@ -152,7 +167,9 @@ impl Drop for Place {
         if !self.answered && clock::now() >= self.live.deadline {
             self.sample(true);
         }
-        self.live.server.shed.gate.leave();
+        if self.live.seat.give_up() {
+            self.live.server.shed.gate.leave();
+        }
     }
 }
 

@@ -7,15 +7,6 @@ const FIN: u8 = 0x80;
 /// The longest head: two bytes, a length of eight, a mask of four.
 const LONGEST: usize = 14;
 
-/// What ends with a frame.
-#[derive(Clone, Copy, Debug, Default)]
-enum Ends {
-    #[default]
-    Nothing,
-    Message,
-    Everything,
-}
-
 /// The frames of one direction.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
@@ -24,14 +15,15 @@ pub(super) struct Frames {
     came: usize,
     /// What is to come of the payload.
     rest: u64,
-    /// What ends with the frame on its way, and whether one has closed.
-    ends: Ends,
+    /// Whether the frame on its way closes, and whether one has closed.
+    closes: bool,
     closed: bool,
     /// The size of the message on its way, as far as the heads of its frames say.
     message: u64,
-    /// How many messages have begun, and whether the last of them is on its way.
+    /// How many messages have begun, which of them is on its way, and whether the frame on its way ends it.
     begun: u64,
-    open: bool,
+    on_its_way: Option<u64>,
+    ends: bool,
 }
 
 impl Frames {
@@ -53,7 +45,7 @@ impl Frames {
     /// Which message is on its way: the head of its first frame has come, and some of it has not. Frames that stand between its own
     /// neither begin nor end it.
     pub(super) fn on_its_way(&self) -> Option<u64> {
-        self.open.then_some(self.begun)
+        self.on_its_way
     }
 
     /// Follows all of these bytes.
@@ -73,11 +65,7 @@ impl Frames {
             (self.came, passed) = (self.came + 1, passed + 1);
             if let Some(length) = length(&self.head[..self.came]) {
                 let opcode = self.head[0] & 0x0F;
-                self.ends = match opcode {
-                    CLOSE => Ends::Everything,
-                    0..CLOSE if self.head[0] & FIN != 0 => Ends::Message,
-                    _ => Ends::Nothing,
-                };
+                self.closes = opcode == CLOSE;
                 // Those from 8 on stand between the frames of a message, and are small.
                 self.message = match opcode {
                     0 => self.message.saturating_add(length),
@@ -85,8 +73,8 @@ impl Frames {
                     _ => self.message,
                 };
                 if opcode < CLOSE {
-                    self.begun += u64::from(!self.open);
-                    self.open = true;
+                    self.begun += u64::from(self.on_its_way.is_none());
+                    (self.on_its_way, self.ends) = (Some(self.begun), self.head[0] & FIN != 0);
                 }
                 (self.came, self.rest) = (0, length);
                 if length == 0 {
@@ -104,10 +92,9 @@ impl Frames {
     }
 
     fn ended(&mut self) {
-        match std::mem::take(&mut self.ends) {
-            Ends::Nothing => {}
-            Ends::Message => self.open = false,
-            Ends::Everything => self.closed = true,
+        self.closed |= std::mem::take(&mut self.closes);
+        if std::mem::take(&mut self.ends) {
+            self.on_its_way = None;
         }
     }
 }
