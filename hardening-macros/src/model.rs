@@ -76,6 +76,8 @@ pub(crate) enum Run {
 /// What is said of a `Result`.
 pub(crate) struct Judged {
     pub(crate) judgements: Vec<Judgement>,
+    /// Whether a circuit breaker has no patterns of its own, so that the error's type says what is no evidence.
+    pub(crate) by_type: bool,
     /// `retry(retry_after = …)`.
     pub(crate) retry_after: Option<Expr>,
     pub(crate) fallback: Option<Fallback>,

@@ -170,6 +170,50 @@ impl<R> NoResult for Answer<'_, R> {
     }
 }
 
+/// A result of which only the compiler knows whether its error can say that nothing was asked of the dependency: the method of its
+/// own wins over that of what it refers to.
+#[derive(Debug)]
+pub struct Ended<'a, R>(pub &'a R);
+
+#[cfg(feature = "http-client")]
+impl<T> Ended<'_, Result<T, crate::connect::http::Error>> {
+    /// Whether it is a request that could not be sent, whatever the dependency's state is.
+    pub fn asked_nothing(&self) -> bool {
+        self.0.as_ref().is_err_and(crate::connect::http::Error::is_invalid)
+    }
+}
+
+#[cfg(feature = "http-client")]
+impl<T> Ended<'_, Result<T, Box<dyn std::error::Error + Send + Sync>>> {
+    /// The same of an error that holds one.
+    pub fn asked_nothing(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_err_and(|error| error.downcast_ref().is_some_and(crate::connect::http::Error::is_invalid))
+    }
+}
+
+/// What every other result says; no trait, so that an expansion has nothing to import.
+#[derive(Debug)]
+pub struct AsksAlways;
+
+impl AsksAlways {
+    /// The dependency was asked.
+    #[inline(always)]
+    pub const fn asked_nothing(&self) -> bool {
+        false
+    }
+}
+
+impl<R> std::ops::Deref for Ended<'_, R> {
+    type Target = AsksAlways;
+
+    #[inline(always)]
+    fn deref(&self) -> &AsksAlways {
+        &AsksAlways
+    }
+}
+
 /// A value of any type for code that never runs: it ties the type of a body to that of its function.
 pub fn anchor<T>() -> T {
     unreachable!("an anchor stands behind `if false`")

@@ -13,6 +13,12 @@ pub(crate) struct OnceAMinute {
 }
 
 impl OnceAMinute {
+    /// It may be said at once.
+    #[cfg(feature = "tls")]
+    pub(crate) const fn new() -> Self {
+        Self { due: AtomicU64::new(0) }
+    }
+
     /// Whether it is to be said now, by whoever asks first.
     pub(crate) fn is_due(&self, now: Nanos) -> bool {
         let (due, next) = (self.due.load(Ordering::Relaxed), now.saturating_add(MINUTE));

@@ -47,7 +47,6 @@ async fn the_environment_wins_over_the_file_which_wins_over_defaults_in_code() {
 #[tokio::test]
 async fn every_setting_of_the_service_has_a_name_in_the_environment() {
     let manifest = Program::quickstart().with("HARDENING", "describe").run().await.manifest();
-    let mut program = Program::quickstart().with("HARDENING", "check");
     let settings = manifest["settings"].as_array().unwrap();
     let names: Vec<_> = settings
         .iter()
@@ -56,11 +55,14 @@ async fn every_setting_of_the_service_has_a_name_in_the_environment() {
             format!("HARDENING_{}__{}", section.to_uppercase(), key.to_uppercase())
         })
         .collect();
-    for name in &names {
-        program = program.with(name, "\u{7f}");
+    let mut refused = Vec::new();
+    // As many problems as one check lists.
+    for some in names.chunks(20) {
+        let check = Program::quickstart().with("HARDENING", "check");
+        let program = some.iter().fold(check, |program, name| program.with(name, "\u{7f}"));
+        let end = program.run().await;
+        refused.extend(end.refusals().into_iter().map(str::to_owned));
     }
-    let end = program.run().await;
-    let refused = end.refusals();
     for name in names.iter().filter(|name| {
         // Any text is a name, a revision, the path of a file, and a claim.
         ![

@@ -118,6 +118,9 @@ fn run(form: &Form, policies: &[Policy]) -> Run {
         .into_iter()
         .flatten()
         .collect(),
+        by_type: breaker.is_some_and(|breaker| {
+            breaker.pattern("failure").is_none() && breaker.pattern("ignore").is_none()
+        }),
         retry_after: retry.and_then(|retry| retry.expression("retry_after")).cloned(),
         fallback: fallback.and_then(|fallback| {
             let value = fallback.expression("value")?.clone();

@@ -52,11 +52,13 @@ pub(super) fn settle_once(judged: &Judged, attempt: &TokenStream) -> TokenStream
     }
 }
 
-/// `let verdict = …;`, where patterns were written.
+/// `let verdict = …;`, where patterns were written, or the error's type may say something to a circuit breaker.
 fn verdict(judged: &Judged) -> Option<TokenStream> {
-    if judged.judgements.is_empty() && judged.retry_after.is_none() {
+    if judged.judgements.is_empty() && judged.retry_after.is_none() && !judged.by_type {
         return None;
     }
+    let private = private();
+    let by_type = judged.by_type.then(|| emit!(.ignore_if(#private::Ended(result).asked_nothing())));
     let judgements = judged.judgements.iter().map(|judgement| {
         let method = format_ident!("{}", judgement.method, span = Span::mixed_site());
         let matched = match judgement.pattern.over_error() {
@@ -70,7 +72,7 @@ fn verdict(judged: &Judged) -> Option<TokenStream> {
         emit!(.retry_after(#asked_for))
     });
     Some(emit! {
-        let verdict = outcome.judge_with(|result, verdict| verdict #(#judgements)* #retry_after);
+        let verdict = outcome.judge_with(|result, verdict| verdict #(#judgements)* #by_type #retry_after);
     })
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::__private::{Break, Continue};
+use crate::__private::{Break, Continue, Ended};
 use crate::Rejected;
 use crate::site::{Call, KeepResult, Outcome, Site, Verdict};
 
@@ -210,7 +210,8 @@ fn judged<R>(outcome: &Outcome<Result<R, BoxError>>, failed: Judge<R>) -> Verdic
     match outcome {
         Outcome::Returned(result) => {
             let failed = failed(result);
-            Verdict::of(result).retry_if(failed).failure_if(failed)
+            let nothing_asked = Ended(result).asked_nothing();
+            Verdict::of(result).retry_if(failed).failure_if(failed).ignore_if(nothing_asked)
         }
         Outcome::Refused(_) => Verdict::REFUSED,
     }

@@ -38,6 +38,17 @@ pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Gives handlers the host that counts: the authority of HTTP/1's absolute form, beside which `Host` is ignored (RFC 9112, section
+/// 3.2.2).
+pub(super) fn overrule(parts: &mut Parts) {
+    if parts.version < Version::HTTP_2
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
+}
+
 /// Whether the end of the body is where everybody sees it.
 pub(super) fn is_framed(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -148,6 +159,29 @@ mod tests {
             request = request.header(header::HOST, *host);
         }
         check(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn handlers_see_the_host_that_counts() {
+        let (one, two) = (Version::HTTP_11, Version::HTTP_2);
+        for (version, uri, host, seen) in [
+            (one, "http://a.example:81/x", Some("b.example"), Some("a.example:81")),
+            (one, "http://a.example/x", Some(""), Some("a.example")),
+            (Version::HTTP_10, "http://a.example/x", None, Some("a.example")),
+            (one, "/x", Some("b.example"), Some("b.example")),
+            (two, "http://a.example/x", None, None),
+            (two, "http://a.example/x", Some("A.example"), Some("A.example")),
+        ] {
+            let mut request = http::Request::builder().version(version).uri(uri);
+            if let Some(host) = host {
+                request = request.header(header::HOST, host);
+            }
+            let mut parts = request.body(()).unwrap().into_parts().0;
+            overrule(&mut parts);
+            let all: Vec<_> =
+                parts.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap()).collect();
+            assert_eq!(all, seen.into_iter().collect::<Vec<_>>(), "{version:?} {uri}");
+        }
     }
 
     #[test]

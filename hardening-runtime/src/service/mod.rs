@@ -52,6 +52,8 @@ pub(crate) mod panics;
 mod places;
 mod plain;
 pub(crate) mod pools;
+#[cfg(any(feature = "auth", feature = "tls"))]
+mod principal_name;
 mod problem;
 mod proxy;
 mod rarely;

@@ -56,6 +56,7 @@ pub(crate) fn answer(
         return Answering { account: Some(account), going: Going::Told { response } };
     }
     if surface == Surface::Public {
+        host::overrule(&mut parts);
         account.upgrade = upgrade::Asked::of(&mut parts).map(Box::new);
     }
     let health = grpc::asks_health(server, &parts);

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// Control characters of both sets, the other ends of lines that Unicode has, what turns the direction of writing, and what is
 /// drawn as nothing at all: a text may hide in it, and one name may pass for another. The two last variation selectors stay, which
 /// emoji have.
-fn acts(c: char) -> bool {
+pub(crate) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -9,7 +9,7 @@ pub mod calls;
 #[cfg(any(feature = "http-client", feature = "otlp"))]
 pub(crate) mod conventions;
 #[cfg(feature = "service")]
-mod escape;
+pub(crate) mod escape;
 #[cfg(feature = "service")]
 pub(crate) mod facade;
 #[cfg(feature = "service")]

@@ -64,6 +64,12 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .nest_service("/files", ServeDir::new(env!("CARGO_MANIFEST_DIR")))
         .route("/peer", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()))
         .route("/id", get(names_itself))
+        .route(
+            "/host",
+            get(async |headers: HeaderMap| {
+                format!("{:?}", headers.get_all("host").iter().collect::<Vec<_>>())
+            }),
+        )
         .route("/health", get(async || "mine"))
         .route("/unauthenticated", get(async || Err::<(), _>(Rejected::Unauthenticated)))
         .route("/breaks", get(breaks))

@@ -117,15 +117,16 @@ async fn a_message_that_is_too_large_closes_its_socket_before_it_is_kept() {
 
 /// A frame of a client with this first byte and this much payload, as its bytes are.
 fn frame(first: u8, length: usize) -> Vec<u8> {
+    const MASKED: u8 = 0x80;
     let mut frame = vec![first];
     match length {
-        0..126 => frame.push(0x80 | length as u8),
+        0..126 => frame.push(MASKED | length as u8),
         126..65_536 => {
-            frame.push(0x80 | 126);
+            frame.push(MASKED | 0x7E);
             frame.extend((length as u16).to_be_bytes());
         }
         _ => {
-            frame.push(0x80 | 127);
+            frame.push(MASKED | 0x7F);
             frame.extend((length as u64).to_be_bytes());
         }
     }

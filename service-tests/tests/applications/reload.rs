@@ -14,6 +14,10 @@ const NAME: &str = "reload::child_main";
 /// Keys that are in no table of settings.
 const MANY: usize = 10_000;
 
+fn many(part: impl Fn(usize) -> String) -> String {
+    (0..MANY).map(part).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn child_main() {
     main_of(NAME, live);
@@ -31,22 +35,23 @@ async fn requests_are_answered_while_a_large_wrong_file_is_refused() {
     let path = std::env::temp_dir().join(format!("hardening-large-{}.toml", std::process::id()));
     write(&path, "[log]\naccess = false\n");
     let child = Child::start(NAME, &[("HARDENING_CONFIG", path.to_str().unwrap())]).await;
-    for (at, wrong) in [
-        (0..MANY).map(|at| format!("key_{at} = 1\n")).collect::<String>(),
-        (0..MANY).map(|at| format!("[call.'none::call_{at}']\ntimeout = '1s'\n")).collect(),
+    for (before, wrong) in [
+        many(|at| format!("key_{at} = 1\n")),
+        many(|at| format!("[call.'none::call_{at}']\ntimeout = '1s'\n")),
         "# much and nothing\n".repeat(100_000),
     ]
     .into_iter()
     .enumerate()
     {
+        let before = before as f64;
         write(&path, &wrong);
         let began = Instant::now();
         let refused = async || {
             let metrics = get(child.admin_addr, "/metrics").await.body;
             value(&metrics, "hardening_settings_reloads_total{result=\"refused\"}").unwrap_or_default()
         };
-        while (refused().await as usize) <= at {
-            assert!(began.elapsed() < Duration::from_secs(30), "file {at} is not refused");
+        while refused().await <= before {
+            assert!(began.elapsed() < Duration::from_secs(30), "file {before} is not refused");
             let asked = Instant::now();
             assert_eq!(get(child.addr, "/hello").await.status, 200);
             assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
@@ -66,7 +71,7 @@ async fn requests_are_answered_while_a_large_wrong_file_is_refused() {
 #[tokio::test]
 async fn a_start_with_a_large_wrong_file_lists_the_first_problems() {
     let path = std::env::temp_dir().join(format!("hardening-large-start-{}.toml", std::process::id()));
-    write(&path, &(0..MANY).map(|at| format!("key_{at} = 1\n")).collect::<String>());
+    write(&path, &many(|at| format!("key_{at} = 1\n")));
     let end = Child::run(NAME, &[("HARDENING_CONFIG", path.to_str().unwrap())]).await;
     std::fs::remove_file(&path).unwrap();
     assert_eq!(end.code, Some(1));

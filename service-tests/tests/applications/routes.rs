@@ -115,3 +115,17 @@ async fn a_deadline_longer_than_the_rest_of_the_shutdown_leaves_starts() {
     assert_eq!(client::get(running.addr, "/hello").await.status, 200);
     assert!(running.shutdown().await.is_clean());
 }
+
+#[tokio::test]
+async fn handlers_see_the_host_that_the_request_is_for() {
+    let (running, _) = start("").await;
+    for (target, host, seen) in [
+        ("/host", "here:81", "here:81"),
+        ("http://there:82/host", "here:81", "there:82"),
+        ("http://there/host", "", "there"),
+    ] {
+        let head = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let reply = client::ask(running.addr, head).await;
+        assert_eq!((reply.status, &*reply.body), (200, &*format!("[{seen:?}]")), "{target}");
+    }
+}

@@ -252,6 +252,19 @@ async fn queries_are_read_and_every_mistake_is_named() {
 }
 
 #[tokio::test]
+async fn fields_of_forms_and_queries_are_bounded_by_their_number() {
+    let running = start().await;
+    let many = |count: usize| (0..count).map(|at| format!("&n{at}=1")).collect::<Vec<_>>().concat();
+    let reply = send(&running, "/form", "application/x-www-form-urlencoded", many(100_000)).await;
+    assert_eq!(problem(&reply, 422)["detail"], "there are more than 1000 fields");
+    let query = "&a".repeat(1001);
+    let reply = fetch(running.addr, &format!("/tolerant?page=7{query}")).await;
+    assert_eq!(problem(&reply, 400)["detail"], "there are more than 1000 fields");
+    let query = "&a".repeat(999);
+    assert_eq!(fetch(running.addr, &format!("/tolerant?page=7{query}")).await.body, "7");
+}
+
+#[tokio::test]
 async fn parts_of_paths_are_read_and_named() {
     let running = start().await;
     for (path, status, told) in [

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hardening::context;
-use hardening::http::{Client, Kind, Sent};
+use hardening::http::{Client, Error, Kind, Sent};
+use hardening::{BoxError, Rejected, circuit_breaker, context, retry};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -173,4 +173,47 @@ async fn tls_is_spoken_with_whom_the_roots_vouch_for() {
         let error = Client::builder().ca_file(path).build().unwrap_err().to_string();
         assert!(error.contains(path) && error.contains(why), "{error}");
     }
+}
+
+#[circuit_breaker(consecutive = 3, open_for = 1m)]
+async fn own(url: &str) -> Result<u16, Error> {
+    Ok(Client::new().get(url).send().await?.status().as_u16())
+}
+
+#[retry(attempts = 2, backoff = 1ms, idempotent, on = Err(_))]
+#[circuit_breaker(consecutive = 3, open_for = 1m)]
+async fn boxed(url: &str) -> Result<u16, BoxError> {
+    Ok(Client::new().get(url).send().await?.status().as_u16())
+}
+
+/// Says that everything is a failure.
+#[circuit_breaker(consecutive = 3, open_for = 1m, failure = Err(_))]
+async fn strict(url: &str) -> Result<u16, Error> {
+    Ok(Client::new().get(url).send().await?.status().as_u16())
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_sent_is_no_evidence_against_whom_it_was_for() {
+    let running = start("").await;
+    let (good, gone) = (format!("http://{}/livez", running.addr), "http://127.0.0.1:9/");
+    // As a handler makes one of what its client sends.
+    let invalid = format!("{good}/ x");
+    for _ in 0..20 {
+        assert_eq!(own(&invalid).await.unwrap_err().kind(), Kind::Invalid);
+        boxed(&invalid).await.unwrap_err();
+    }
+    assert_eq!((own(&good).await.unwrap(), boxed(&good).await.unwrap()), (200, 200));
+    for _ in 0..3 {
+        assert_eq!(own(gone).await.unwrap_err().kind(), Kind::Connect);
+        boxed(gone).await.unwrap_err();
+    }
+    let refused = own(&good).await.unwrap_err();
+    assert!(matches!(refused.rejected(), Some(Rejected::CircuitOpen { .. })), "{refused}");
+    let refused = boxed(&good).await.unwrap_err();
+    assert!(matches!(refused.downcast_ref(), Some(Rejected::CircuitOpen { .. })), "{refused}");
+    // What the function's own patterns say counts.
+    for _ in 0..3 {
+        assert_eq!(strict(&invalid).await.unwrap_err().kind(), Kind::Invalid);
+    }
+    assert!(strict(&good).await.unwrap_err().rejected().is_some());
 }

@@ -49,6 +49,18 @@ async fn a_client_is_whom_its_certificate_names() {
         let pair = authority.client(common, &names);
         assert_eq!(whoami(&running, &authority, Some(&pair)).await.as_deref(), Some(principal));
     }
+    // Names that could be taken for nobody's, or for those of others, are nobody's.
+    let long = format!("spiffe://shop.example/{}", "x".repeat(5000));
+    for (common, names) in [
+        ("-", vec![]),
+        ("a\nb\u{1b}[31m", vec![]),
+        ("\u{202e}llit", vec![]),
+        ("till ", vec![]),
+        ("till", vec![uri(&long)]),
+    ] {
+        let pair = authority.client(common, &names);
+        assert_eq!(whoami(&running, &authority, Some(&pair)).await.as_deref(), Some("-"), "{common:?}");
+    }
     assert_eq!(whoami(&running, &authority, None).await, None, "without a certificate");
     let foreign = stranger.client("till", &[]);
     assert_eq!(whoami(&running, &authority, Some(&foreign)).await, None, "of an unknown authority");

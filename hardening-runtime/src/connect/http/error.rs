@@ -132,6 +132,11 @@ impl Error {
         self.0.sent == Sent::No
     }
 
+    /// Whether the request itself is none, so that nothing was asked of anybody.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.0.kind == Kind::Invalid
+    }
+
     /// The status, where it is one that makes the error.
     pub fn status(&self) -> Option<StatusCode> {
         match self.0.kind {

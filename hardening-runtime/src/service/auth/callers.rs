@@ -13,6 +13,7 @@ use toml::value::Datetime;
 use super::Caller;
 use crate::context::Principal;
 use crate::lines::Lines;
+use crate::service::principal_name::{FORM, is_name};
 use crate::settings::problems;
 
 /// The shortest key that is taken: 24 characters of base64 hold 144 bits, of hexadecimal 96.
@@ -174,7 +175,7 @@ impl Reader<'_> {
         for (name, value) in table {
             let at = name.span().start;
             let read = match name.get_ref().as_ref() {
-                "id" => text(value).map(|text| id = Some(text)),
+                "id" => named(value).map(|name| id = Some(name)),
                 "sha256" => digest(value).map(|digest| sha = Some((digest, at))),
                 "expires" => moment(value).map(|moment| expires = Some(moment)),
                 other => granted(&mut grant, other, value, &["id", "sha256", "scopes", "tenant", "expires"]),
@@ -202,6 +203,10 @@ impl Reader<'_> {
         let DeValue::Table(table) = client.get_ref() else {
             return self.wrong(name.span().start, "write each client below `[client.\"name\"]`");
         };
+        if !is_name(name.get_ref()) {
+            let why = format!("[client.{:?}]: no certificate has this name: write {FORM}", name.get_ref());
+            return self.wrong(name.span().start, &why);
+        }
         let mut grant = Grant::default();
         for (key, value) in table {
             if let Err(why) = granted(&mut grant, key.get_ref(), value, &["scopes", "tenant"]) {
@@ -229,8 +234,16 @@ fn granted(grant: &mut Grant, key: &str, value: &Spanned<DeValue<'_>>, known: &[
             }
             Ok(())
         }
-        "tenant" => text(value).map(|tenant| grant.tenant = Some(tenant)),
+        "tenant" => named(value).map(|tenant| grant.tenant = Some(tenant)),
         other => Err(unknown("key", other, known).to_string()),
+    }
+}
+
+/// The name of a caller or a tenant.
+fn named(value: &Spanned<DeValue<'_>>) -> Result<String, String> {
+    match value.get_ref() {
+        DeValue::String(name) if is_name(name) => Ok(name.to_string()),
+        _ => Err(format!("write {FORM}")),
     }
 }
 

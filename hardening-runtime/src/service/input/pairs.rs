@@ -11,6 +11,10 @@ use serde_path_to_error::Track;
 use super::super::words::{field, in_plain_terms};
 use super::value::One;
 
+/// The most pairs of a query or a form. A body of a megabyte has room for hundreds of thousands, each of which takes a hundred
+/// times its bytes.
+const MOST: usize = 1000;
+
 /// What does not fit, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unfit {
@@ -27,11 +31,15 @@ pub(super) struct Pairs {
 }
 
 impl Pairs {
-    /// Reads `a=1&b=2` by the rules of forms (WHATWG URL, section 5.1), but refuses what is no UTF-8.
+    /// Reads `a=1&b=2` by the rules of forms (WHATWG URL, section 5.1), but refuses what is no UTF-8, and more than [`MOST`] pairs.
     pub(super) fn of_form(text: &[u8]) -> Result<Self, Unfit> {
         let mut pairs: Vec<(String, Vec<String>)> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
-        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        for (count, pair) in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).enumerate() {
+            if count == MOST {
+                let message = format!("there are more than {MOST} fields");
+                return Err(Unfit { place: String::new(), message });
+            }
             let mut parts = pair.splitn(2, |byte| *byte == b'=');
             let name = decoded(parts.next().unwrap_or_default());
             let value = decoded(parts.next().unwrap_or_default());

@@ -90,6 +90,11 @@ fn what_does_not_fit_is_named_with_its_line_and_never_shown() {
         ("[keys]\na = 1".to_owned(), 1, "did you mean `key`?"),
         ("[key]\nid = \"a\"".to_owned(), 1, "[[key]]"),
         ("[client.\"a\"]\nsha256 = \"x\"".to_owned(), 2, "unknown key `sha256`"),
+        (file("tenant = \"-\""), 4, "at most 512 bytes"),
+        (file("tenant = \"north\u{200b}\""), 4, "at most 512 bytes"),
+        (format!("[[key]]\nid = \" a\"\nsha256 = \"{}\"", hex(KEY)), 2, "at most 512 bytes"),
+        (format!("[[key]]\nid = \"-\"\nsha256 = \"{}\"", hex(KEY)), 2, "at most 512 bytes"),
+        ("[client.\"a\\u202eb\"]\nscopes = []".to_owned(), 1, "no certificate has this name"),
         ("[[key]\n".to_owned(), 1, "not TOML"),
     ] {
         let problems = Callers::read("keys.toml", &text).unwrap_err();

@@ -7,10 +7,8 @@ use serde_json::{Map, Value};
 use super::super::Caller;
 use super::super::counts::Outcome;
 use crate::context::Principal;
+use crate::service::principal_name::is_name;
 use crate::settings;
-
-/// The longest name of a caller or a tenant, in bytes.
-const LONGEST: usize = 512;
 
 /// What a token must say.
 #[derive(Clone, Debug)]
@@ -82,14 +80,7 @@ fn find<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
 }
 
 fn name(value: &Value) -> Result<String, Outcome> {
-    match value.as_str() {
-        // `-` stands for "nobody" in keys of limits and in the log.
-        Some("-") => Err(Outcome::Claims),
-        Some(name) if !name.is_empty() && name.len() <= LONGEST && !name.contains(char::is_control) => {
-            Ok(name.to_owned())
-        }
-        _ => Err(Outcome::Claims),
-    }
+    value.as_str().filter(|name| is_name(name)).map(str::to_owned).ok_or(Outcome::Claims)
 }
 
 /// Words of a string, or a list of strings.
@@ -163,6 +154,11 @@ mod tests {
             ("sub", json!(""), Some(Outcome::Claims)),
             ("sub", json!("-"), Some(Outcome::Claims)),
             ("sub", json!("a\nb"), Some(Outcome::Claims)),
+            ("sub", json!("\u{202e}nna"), Some(Outcome::Claims)),
+            ("sub", json!("a\u{200b}nn"), Some(Outcome::Claims)),
+            ("sub", json!("ann "), Some(Outcome::Claims)),
+            ("org", json!("north\u{200b}"), Some(Outcome::Claims)),
+            ("org", json!("-"), Some(Outcome::Claims)),
             ("sub", json!("x".repeat(513)), Some(Outcome::Claims)),
             ("org", json!({}), Some(Outcome::Claims)),
             ("scope", json!([7]), Some(Outcome::Claims)),

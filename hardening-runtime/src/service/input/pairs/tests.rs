@@ -106,8 +106,16 @@ fn parts_of_a_path_are_read_by_name_by_place_or_alone() {
 }
 
 #[test]
-fn a_long_form_is_read_in_one_go() {
-    let text = (0..20_000).map(|number| format!("k{number}=v&")).collect::<Vec<_>>().concat();
+fn the_longest_form_is_read_whole() {
+    let text = (0..MOST).map(|number| format!("k{number}=v&")).collect::<Vec<_>>().concat();
     let all: HashMap<String, String> = Pairs::of_form(text.as_bytes()).unwrap().read().unwrap();
-    assert_eq!(all.len(), 20_000);
+    assert_eq!(all.len(), MOST);
+}
+
+#[test]
+fn pairs_are_bounded_by_their_number() {
+    let many = |count: usize| "tags=x&&".repeat(count);
+    assert_eq!(read(&many(MOST)).unwrap().tags.len(), MOST);
+    let unfit = read(&many(MOST + 1)).unwrap_err();
+    assert_eq!((&*unfit.place, &*unfit.message), ("", "there are more than 1000 fields"));
 }

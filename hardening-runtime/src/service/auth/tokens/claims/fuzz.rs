@@ -31,7 +31,7 @@ fn claims_of_tokens() {
         assert_eq!(claims["iss"], "https://id.example");
         assert!(claims["exp"].as_f64().is_some_and(|expires| expires + 30.0 > 1000.0));
         for name in [Some(&caller.principal.id), caller.tenant.as_ref()].into_iter().flatten() {
-            assert!((1..=LONGEST).contains(&name.len()) && !name.contains(char::is_control), "{name:?}");
+            assert!(is_name(name), "{name:?}");
         }
         assert_eq!(claims["sub"], *caller.principal.id);
         // It is over for good.
