@@ -21,16 +21,12 @@ async fn within<T>(time: Duration, call: impl Future<Output = T>) -> T {
 
 /// A dependency that answers within the time that it is told, and needs 200 ms.
 async fn dependency(left: Option<Duration>) -> Result<(), Error> {
-    match left.filter(|left| *left < ms(200)) {
-        Some(left) => {
-            sleep(left.saturating_sub(ms(2))).await;
-            Err(Error::Down)
-        }
-        None => {
-            sleep(ms(200)).await;
-            Ok(())
-        }
+    if let Some(left) = left.filter(|left| *left < ms(200)) {
+        sleep(left.saturating_sub(ms(2))).await;
+        return Err(Error::Down);
     }
+    sleep(ms(200)).await;
+    Ok(())
 }
 
 thread_local! {

@@ -323,3 +323,24 @@ impl Call<'_> {
             && self.state.declared.fallback.is_some_and(|fallback| fallback.on_rejected.contains(kind))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::policy::circuit_breaker::Verdict::{Failure, Neither, Success, Unfinished};
+
+    #[tokio::test]
+    async fn what_a_client_holds_up_says_nothing_against_the_dependency() {
+        let judged =
+            || [Success, Failure, Neither, Unfinished].map(|verdict| Call::unless_held_up(verdict, 1));
+        assert_eq!(judged(), [Success, Failure, Neither, Unfinished]);
+        let request = context::Request::default();
+        request.upload.awaits(true);
+        context::scope(Arc::new(request), None, async {
+            assert_eq!(judged(), [Success, Neither, Neither, Neither]);
+        })
+        .await;
+    }
+}

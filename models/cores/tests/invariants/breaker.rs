@@ -197,6 +197,27 @@ fn i_07_an_open_circuit_admits_nothing_for_exactly_its_period() {
     });
 }
 
+#[test]
+fn i_07_a_shorter_period_counts_at_once_and_a_longer_one_from_the_next_opening_on() {
+    for_each_seed(200, |random| {
+        let spec = |period| {
+            let open_for = DurationRange::constant(Duration::from_nanos(period));
+            CircuitBreakerSpec::DEFAULT.with_consecutive(1).with_open_for(open_for)
+        };
+        let (first, second) = (random.u64(1..10 * SECOND), random.u64(1..10 * SECOND));
+        let breaker = CircuitBreaker::new("tuned", spec(first), None, 0);
+        let opened = random.u64(..SECOND);
+        let Admission::Admitted(permit) = breaker.admit(opened) else { panic!("closed and refused") };
+        breaker.record(permit, opened, Verdict::Failure, 0);
+        breaker.tune(&spec(second), None);
+        let ends = opened + first.min(second);
+        assert_eq!(breaker.admit(ends - 1), Admission::Refused { retry_after: 1 });
+        assert_eq!(breaker.state(ends - 1), CircuitState::Open);
+        assert_eq!(breaker.state(ends), CircuitState::HalfOpen);
+        assert!(matches!(breaker.admit(ends), Admission::Admitted(_)));
+    });
+}
+
 /// The period doubles from opening to opening, spread by a fifth within what is written, and starts anew once the circuit has closed.
 #[test]
 fn i_07_the_period_grows_with_each_opening_in_a_row() {

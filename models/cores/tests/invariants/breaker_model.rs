@@ -141,7 +141,7 @@ impl Model {
             }
             // The model knows no slow calls.
             (At::HalfOpen { in_flight, .. }, Verdict::Neither | Verdict::Unfinished) => {
-                Self::left(in_flight, began)
+                Self::left(in_flight, began);
             }
             (At::HalfOpen { in_flight, succeeded }, Verdict::Success) => {
                 Self::left(in_flight, began);

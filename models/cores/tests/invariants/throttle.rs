@@ -65,7 +65,7 @@ fn a_throttle_holds_what_is_younger_than_its_window() {
                 match verdict {
                     Verdict::Success => bucket.1 = (bucket.1 + 1).min(bucket.0),
                     Verdict::Neither | Verdict::Unfinished => {
-                        *bucket = (bucket.0 - 1, bucket.1.min(bucket.0 - 1))
+                        *bucket = (bucket.0 - 1, bucket.1.min(bucket.0 - 1));
                     }
                     Verdict::Failure => {}
                 }

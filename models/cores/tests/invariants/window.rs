@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hardening_cores::policy::circuit_breaker::{Admission, CircuitBreaker, CircuitState, Permit, Verdict};
-use hardening_spec::{CircuitBreakerSpec, Ratio, Window};
+use hardening_spec::{CircuitBreakerSpec, DurationRange, Ratio, Window};
 
 use super::support::{MILLI, Nanos, SECOND, for_each_seed};
 
@@ -260,6 +260,35 @@ fn i_12_a_slow_failure_is_one_call() {
         record(&breaker, Event { at: 3, failed: true, slow: false });
         breaker.record(admitted(&breaker, 4), 4, Verdict::Neither, SLOW);
         assert_eq!(breaker.window_counts(5), (3, 2, 2), "{window:?}");
+    }
+}
+
+/// What is left or cut is slow by its time, and neither a failure nor a success.
+#[test]
+fn i_12_a_call_that_did_not_end_is_slow_or_nothing() {
+    for window in [Window::secs(10), Window::Calls(10)] {
+        let spec = COUNTING.with_window(window).with_consecutive(2).with_open_for(DurationRange::secs(1, 1));
+        let breaker =
+            CircuitBreaker::new("left", CircuitBreakerSpec { timeouts_count: false, ..spec }, None, 0);
+        let left = |began, took| {
+            breaker.record(admitted(&breaker, began), began + took, Verdict::Unfinished, took);
+            breaker.window_counts(began + took)
+        };
+        assert_eq!(left(0, SLOW - 1), (0, 0, 0), "{window:?}");
+        record(&breaker, Event { at: 0, failed: true, slow: false });
+        assert_eq!(left(0, SLOW), (2, 1, 1), "{window:?}");
+        record(&breaker, Event { at: SLOW, failed: true, slow: false });
+        assert_eq!(breaker.state(SLOW), CircuitState::Open, "the second failure in a row");
+        // Half-open, a slow one has failed when it became slow, and one that is not gives its place back.
+        let probed = SLOW + SECOND;
+        for took in [SLOW - 1, SLOW] {
+            left(probed, took);
+            let state = if took < SLOW { CircuitState::HalfOpen } else { CircuitState::Open };
+            assert_eq!(breaker.state(probed + took), state, "{took}");
+        }
+        left(probed + SLOW + SECOND, 3 * SLOW);
+        let open = Admission::Refused { retry_after: SECOND - 2 * SLOW };
+        assert_eq!(breaker.admit(probed + SLOW + SECOND + 3 * SLOW), open);
     }
 }
 
