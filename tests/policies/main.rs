@@ -31,5 +31,6 @@ mod switched_off;
 mod timerless;
 mod told;
 mod turns;
+mod turns_lost;
 mod turns_mixed;
 mod unfinished;

@@ -131,10 +131,7 @@ impl Limiter {
         let arrival = match calendar.earliest(&gcra, cost, now) {
             None => Arrival::Exceeds { retry_after: None },
             Some(turn) if turn > now => Arrival::Exceeds { retry_after: Some(turn - now) },
-            Some(_) => {
-                calendar.pass(&gcra, cost, now);
-                Arrival::Conforms { tat: calendar.tat() }
-            }
+            Some(_) => Arrival::Conforms { tat: calendar.pass(&gcra, cost, now) },
         };
         book.close(self, lane);
         arrival

@@ -9,7 +9,7 @@ use super::calendar::Calendar;
 use super::joint::{Asked, Entered};
 use super::reservation::{Look, Waiter};
 use super::{Limiter, Refused};
-use crate::clock::Nanos;
+use crate::clock::{NEVER, Nanos};
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
 
@@ -28,11 +28,19 @@ pub(super) struct Part {
     position: u8,
 }
 
+type Locked = (&'static Limiter, MutexGuard<'static, Book>);
+
 /// The books of several limiters, locked in the order of their addresses.
 pub(super) struct Books {
-    pub(super) locked: Vec<(&'static Limiter, MutexGuard<'static, Book>)>,
+    pub(super) locked: Vec<Locked>,
     /// Who is woken once the locks are given back, and how.
     pub(super) wake: Vec<(Arc<Waiter>, u32)>,
+}
+
+fn book_of<'a>(locked: &'a mut [Locked], limiter: &Limiter) -> &'a mut Book {
+    let same = locked.iter().position(|(locked, _)| std::ptr::eq(*locked, limiter));
+    // Every caller has locked what it asks for.
+    &mut locked[same.unwrap_or(0)].1
 }
 
 /// A moment at which every limit has room.
@@ -55,13 +63,16 @@ impl Books {
     }
 
     pub(super) fn book(&mut self, limiter: &Limiter) -> &mut Book {
-        let same = self.locked.iter().position(|(locked, _)| std::ptr::eq(*locked, limiter));
-        // Every caller has locked what it asks for.
-        &mut self.locked[same.unwrap_or(0)].1
+        book_of(&mut self.locked, limiter)
     }
 
+    /// The calendar of a part. Where a caller has lost its turn in it, those behind are told.
     pub(super) fn calendar(&mut self, part: &Part, now: Nanos) -> &mut Calendar<Arc<Waiter>> {
-        self.book(part.limiter).open(part.limiter, part.lane, now)
+        let calendar = book_of(&mut self.locked, part.limiter).open(part.limiter, part.lane, now);
+        if let Some(lost) = calendar.take_lost() {
+            self.wake.extend(calendar.from(lost).take(HEIRS).map(|heir| (Arc::clone(heir), 1)));
+        }
+        calendar
     }
 
     /// One part for each lane; limits that are switched off have none.
@@ -114,13 +125,17 @@ impl Books {
     }
 
     pub(super) fn insert(&mut self, waiter: &Arc<Waiter>, turn: Nanos, now: Nanos) {
+        let mut lapse = 0;
         for part in &waiter.parts {
             let gcra = part.limiter.gcra();
             if !gcra.is_off() {
+                let calendar = self.calendar(part, now);
+                lapse = lapse.max(calendar.lapses_before(turn));
                 let lapses = turn.saturating_add(waiter.late);
-                self.calendar(part, now).insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
+                calendar.insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
             }
         }
+        waiter.watches.store(if lapse > now { lapse } else { NEVER }, Ordering::Release);
         waiter.turn.store(turn, Ordering::Release);
     }
 

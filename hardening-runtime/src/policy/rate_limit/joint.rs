@@ -69,6 +69,7 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
                 until: latest,
                 turn: AtomicU64::new(REFUSED),
                 heard: AtomicU32::new(0),
+                watches: AtomicU64::new(NEVER),
                 wake: Notify::new(),
             });
             books.insert(&waiter, found.turn, now);
@@ -84,13 +85,15 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
     entered
 }
 
-/// So late may a caller be for its turn.
+/// So late may a caller be for its turn: timers are late by a few milliseconds, and a busy machine by some more. Where the fastest of
+/// its limits gives a turn more rarely, it may be late by this share of that, up to a second: losing its turn costs it more.
 const LATE: Nanos = 50_000_000;
+const SHARE: Nanos = 8;
+const LATEST: Nanos = 1_000_000_000;
 
-/// So late may the caller of these charges be: timers are late by a few milliseconds, and a busy machine by some more. One that is
-/// late by less than its limits give it time for is no burst either.
 fn late(parts: &[Part]) -> Nanos {
-    parts.iter().map(|part| part.limiter.gcra().charge(part.cost)).fold(LATE, Nanos::max)
+    let fastest = parts.iter().map(|part| part.limiter.gcra().emission).min().unwrap_or(0);
+    (fastest / SHARE).clamp(LATE, LATEST)
 }
 
 /// Refuses without a lock where nobody waits and this call may not wait either.

@@ -25,13 +25,14 @@ pub(super) struct Waiter {
     pub(super) order: u64,
     /// The latest turn that it may be given.
     pub(super) until: Nanos,
-    /// How much later than its turn it may begin. Calls begin when they are polled, and those whose turns came one after the other must
-    /// not begin all at once.
+    /// How much later than its turn it may begin.
     pub(super) late: Nanos,
     /// Changed under the locks of all its limits.
     pub(super) turn: AtomicU64,
     /// Above 0 when it has heard that there may be an earlier turn; 256 for each that passed the word on.
     pub(super) heard: AtomicU32,
+    /// When the caller before it loses its turn if it is not polled.
+    pub(super) watches: AtomicU64,
     pub(super) wake: Notify,
 }
 
@@ -95,7 +96,8 @@ impl Reservation {
         match (waiter.turn(), waiter.heard.load(Ordering::Acquire)) {
             (REFUSED, _) => self.refused(now),
             (turn, _) if turn <= now => self.pass(now),
-            (turn, 0) => Look::Waits(turn),
+            (_, 0) if waiter.watches.load(Ordering::Acquire) <= now => self.watch(now),
+            (turn, 0) => Look::Waits(turn.min(waiter.watches.load(Ordering::Acquire))),
             (_, word) => self.move_up(word, now),
         }
     }
@@ -133,6 +135,19 @@ impl Reservation {
         self.0.turn.store(PASSED, Ordering::Release);
         books.finish(&self.0.parts);
         Look::Passed
+    }
+
+    /// Looks whether the caller before it has lost its turn.
+    #[cold]
+    fn watch(&self, now: Nanos) -> Look {
+        let waiter = &self.0;
+        let mut books = self.books();
+        waiter.watches.store(NEVER, Ordering::Release);
+        for part in &waiter.parts {
+            books.calendar(part, now);
+        }
+        books.finish(&waiter.parts);
+        self.look(now)
     }
 
     /// A caller that has lost its turn passes where there is room now, or gets another turn.

@@ -84,7 +84,7 @@ fn a_calendar_is_a_list_of_charges_that_all_conform() {
                         let exactly = plain.iter().all(|one| one.turn > now);
                         assert!(told <= left && (told == left || !exactly), "seed {seed}: {told} of {left}");
                         calendar.pass(&gcra, cost, now);
-                        tat = tat.max(now) + gcra.charge(cost);
+                        plain.push(Plain { turn: now, cost, number, begins_at: now, claimed: true });
                     } else if exact > now {
                         calendar.insert(&gcra, exact, exact + LATE, cost, number);
                         // Some begin on time, some late, some too late.
@@ -106,6 +106,7 @@ fn a_calendar_counts_from_a_turn_that_it_is_asked_for() {
     }
     assert_eq!(calendar.from(30).collect::<Vec<_>>(), [&1, &2]);
     assert_eq!([0, 1, 2, 3].map(|places| calendar.ahead(40, places)), [40, 30, 20, 0]);
+    assert_eq!([20, 21, 40, 50].map(|turn| calendar.lapses_before(turn)), [0, 27, 37, 47]);
     assert_eq!([20, 30].map(|from| calendar.between(from, 40)), [2, 1]);
     assert_eq!(calendar.between(20, 50), 3);
 }

@@ -21,8 +21,8 @@ fn heard(turn: &Reservation) -> u32 {
 }
 
 #[test]
-fn who_is_late_by_less_than_its_limit_gives_it_time_for_keeps_its_turn() {
-    for late in [1, 40 * MILLI, SECOND - 1] {
+fn a_caller_that_is_a_little_late_keeps_its_turn() {
+    for late in [1, 50 * MILLI, SECOND / 8 - 1] {
         let one = [(taken(), Charge::ONE)];
         let (first, second) = (reserve(&one, NOW), reserve(&one, NOW));
         assert!(matches!(first.look(NOW + SECOND + late), Look::Passed), "{late}");
@@ -76,15 +76,86 @@ fn a_caller_looks_at_the_gaps_of_the_few_before_it_and_hears_each_once() {
     assert_eq!(heard(sixth), 1, "it looks again when it is due");
     let seventh = waits_until(&turns[4], NOW);
     assert_eq!(seventh, NOW + 5 * SECOND - 7 * MILLI, "should the sixth not be polled");
+    // Where there is no gap before it any more, it has nothing to look for.
+    let newcomer = reserve(&[(limiter, Charge::ONE)], NOW);
+    assert_eq!(seconds(&newcomer), 1);
+    turns[0].0.heard.store(1, Ordering::Relaxed);
+    waits_until(&turns[0], NOW);
+    assert_eq!((seconds(&turns[0]), heard(&turns[0])), (2, 0));
+    assert!(matches!(newcomer.look(NOW + SECOND), Look::Passed));
+    for turn in &turns[..3] {
+        assert!(matches!(turn.look(turn.turn()), Look::Passed));
+    }
     // It moves up, and those behind hear of the gap that it leaves.
     turns[4].0.heard.store(0, Ordering::Relaxed);
     let soon = NOW + 5 * SECOND - 8 * MILLI;
     assert_eq!(waits_until(sixth, soon), NOW + 5 * SECOND);
     assert_eq!((heard(sixth), heard(&turns[4])), (0, 1));
-    // Where there is no gap before it any more, it has nothing to look for.
-    turns[0].0.heard.store(1, Ordering::Relaxed);
-    let _newcomer = reserve(&[(limiter, Charge::ONE)], NOW);
-    assert_eq!((waits_until(&turns[0], NOW), heard(&turns[0])), (NOW + 2 * SECOND, 0));
+}
+
+/// The caller behind one that has lost its turn takes what that one left, and so do those behind it.
+#[test]
+fn a_turn_that_is_lost_is_for_those_behind() {
+    let one = [(taken(), Charge::ONE)];
+    let [unpolled, second, third] = [(); 3].map(|()| reserve(&one, NOW));
+    let lost = NOW + SECOND + SECOND / 8;
+    assert_eq!(waits_until(&second, NOW), lost, "it looks whether the first one has lost its turn");
+    assert!(matches!(second.look(lost), Look::Passed));
+    assert_eq!((heard(&second), heard(&third)), (0, 1));
+    let soon = lost + SECOND - 8 * MILLI;
+    assert_eq!(waits_until(&third, soon), lost + SECOND);
+    assert_eq!(waits_until(&unpolled, soon), lost + 2 * SECOND, "behind those who are in time");
+    assert!(matches!(third.look(lost + SECOND), Look::Passed));
+    assert!(matches!(unpolled.look(lost + 2 * SECOND), Look::Passed));
+}
+
+#[test]
+fn how_late_a_caller_may_be_is_an_eighth_of_its_fastest_limits_interval_within_bounds() {
+    let late = |of: &[u64]| {
+        let limits: Vec<_> = of.iter().map(|every| (slow(*every, NEVER), Charge::ONE)).collect();
+        reserve(&limits, NOW).0.late
+    };
+    assert_eq!([late(&[1]), late(&[2, 1]), late(&[3600])], [SECOND / 8, SECOND / 8, SECOND]);
+    assert_eq!(late(&[4, 3]), 3 * SECOND / 8);
+    let fast =
+        lasting(Limiter::new("fast", RateLimitSpec { rate: Rate::per_secs(100, 1), ..each_second(1) }));
+    assert!(fast.admits_one(NOW));
+    assert_eq!(reserve(&[(fast, Charge::ONE)], NOW).0.late, 50 * MILLI);
+}
+
+#[test]
+fn a_caller_whose_predecessor_passes_in_time_keeps_its_turn() {
+    let one = [(taken(), Charge::ONE)];
+    let [first, second] = [(); 2].map(|()| reserve(&one, NOW));
+    assert!(matches!(first.look(NOW + SECOND), Look::Passed));
+    assert_eq!(waits_until(&second, NOW + SECOND + SECOND / 8), NOW + 2 * SECOND);
+    assert_eq!(waits_until(&second, NOW + SECOND + SECOND / 4), NOW + 2 * SECOND, "it looks once");
+}
+
+/// What passes behind a caller that may still begin is charged where it passed, not where that one is forgotten.
+#[test]
+fn a_late_caller_makes_no_debt_of_what_has_passed_behind_it() {
+    let spec = RateLimitSpec { rate: Rate::per_secs(100, 1), wait: Duration::from_secs(9), ..each_second(2) };
+    for begins in [true, false] {
+        let limiter = lasting(Limiter::new("late", spec));
+        assert!(limiter.admits(Charge::plain(2), NOW));
+        let one = [(limiter, Charge::ONE)];
+        let turns: Vec<_> = (0..4).map(|_| reserve(&one, NOW)).collect();
+        let now = NOW + 40 * MILLI;
+        for turn in &turns[1..] {
+            assert!(matches!(turn.look(turn.turn()), Look::Passed));
+        }
+        assert!(
+            begins || matches!(limiter.check(0, 1, now + 10 * MILLI), Decision::Allowed { remaining: 0, .. })
+        );
+        if begins {
+            assert!(matches!(turns[0].look(now), Look::Passed));
+            assert_eq!((limiter.remaining(0, now), limiter.remaining(0, now + 10 * MILLI)), (0, 1));
+        }
+        let lost = NOW + 60 * MILLI;
+        assert_eq!(limiter.remaining(0, lost - 1), u32::from(begins));
+        assert_eq!(limiter.remaining(0, lost), 2, "what the first one has lost is there again");
+    }
 }
 
 #[test]
