@@ -75,13 +75,10 @@ impl Books {
         calendar
     }
 
-    /// One part for each lane; limits that are switched off have none.
-    pub(super) fn parts(&mut self, asked: &[Asked], now: Nanos) -> Vec<Part> {
+    /// One part for each lane.
+    pub(super) fn parts(&mut self, asked: &[&Asked], now: Nanos) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::with_capacity(asked.len());
-        for &Asked { limiter, charge, position } in asked {
-            if limiter.is_off() {
-                continue;
-            }
+        for &&Asked { limiter, charge, position } in asked {
             let (lane, overflows) = self.book(limiter).lane(limiter, charge, now);
             if overflows {
                 limiter.count_overflow();
@@ -128,12 +125,10 @@ impl Books {
         let mut lapse = 0;
         for part in &waiter.parts {
             let gcra = part.limiter.gcra();
-            if !gcra.is_off() {
-                let calendar = self.calendar(part, now);
-                lapse = lapse.max(calendar.lapses_before(turn));
-                let lapses = turn.saturating_add(waiter.late);
-                calendar.insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
-            }
+            let calendar = self.calendar(part, now);
+            lapse = lapse.max(calendar.lapses_before(turn));
+            let lapses = turn.saturating_add(waiter.late);
+            calendar.insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
         }
         waiter.watches.store(if lapse > now { lapse } else { NEVER }, Ordering::Release);
         waiter.turn.store(turn, Ordering::Release);

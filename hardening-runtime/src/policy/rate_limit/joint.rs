@@ -46,7 +46,8 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
         return refused;
     }
     let mut books = Books::lock(asked.iter().map(|asked| asked.limiter));
-    let parts = books.parts(asked, now);
+    let (off, limiting): (Vec<_>, Vec<_>) = asked.iter().partition(|asked| asked.limiter.is_off());
+    let mut parts = books.parts(&limiting, now);
     let longest = parts.iter().map(|part| part.limiter.patience()).max().unwrap_or(0);
     let latest = now.saturating_add(longest).min(until).min(FAR);
     let found = books.search(&parts, now, now);
@@ -62,8 +63,11 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
         (Some((at, retry_after)), _) => books.refusal(&parts[at], retry_after, now),
         (None, Ok(found)) if found.turn > now => {
             static ORDER: Counter = Counter::new(0);
+            let late = late(&parts);
+            // A limit that is switched on while it waits charges it.
+            parts.extend(books.parts(&off, now));
             let waiter = Arc::new(Waiter {
-                late: late(&parts),
+                late,
                 parts: parts.into_boxed_slice(),
                 order: ORDER.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
                 until: latest,

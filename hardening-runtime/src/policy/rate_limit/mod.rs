@@ -229,6 +229,9 @@ impl Limiter {
     /// Gives a charge back in the moment in which it was made: another limit refused.
     pub(crate) fn refund(&self, charge: Charge, now: Nanos) {
         let amount = self.gcra().charge(charge.cost);
+        if amount == 0 {
+            return;
+        }
         let give_back = |tat: Nanos| (tat < WAITING).then(|| tat.saturating_sub(amount));
         let (lane, given) = match &self.keyed {
             // A place that is forgotten has nothing to give back.
@@ -299,7 +302,7 @@ impl Limiter {
     #[inline(always)]
     fn arrive(&self, charge: Charge, now: Nanos) -> Arrival {
         let (lane, arrival) = match &self.keyed {
-            Some(_) if self.is_off() => return Arrival::Conforms { tat: 0 },
+            _ if self.is_off() => return Arrival::Conforms { tat: 0 },
             None => (None, self.arrive_shared(charge.cost, now)),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, Refusal::Final),
         };

@@ -330,3 +330,41 @@ fn other_numbers_charge_nobody_who_waits() {
         assert_eq!(limiter.remaining(7, NOW + SECOND), 0);
     }
 }
+
+/// Its turn in one limit is also its turn in the one that was off when it came, or while it waited.
+#[test]
+fn a_limit_that_is_switched_on_again_charges_those_who_wait() {
+    for keyed in [true, false] {
+        for comes_while_off in [true, false] {
+            let spec = each_second(1).with_key(keyed);
+            let half =
+                RateLimitSpec { wait: Duration::from_mins(1), rate: Rate::per_secs(2, 1), ..each_second(1) };
+            let (all, limiter) = (lasting(Limiter::new("all", half)), lasting(Limiter::new("off", spec)));
+            let both = [(all, Charge::ONE), (limiter, Charge { key: 7, cost: 1 })];
+            assert!(matches!(ask(&both, NOW, NEVER), Entered::Now));
+            let off = || limiter.tune_at(None, NOW);
+            if comes_while_off {
+                off();
+            }
+            let turns: Vec<_> = (0..4).map(|_| reserve(&both, NOW)).collect();
+            off();
+            assert_eq!(
+                turns.iter().map(|turn| (turn.turn() - NOW) / MILLI).collect::<Vec<_>>(),
+                [500, 1000, 1500, 2000]
+            );
+            assert!(matches!(limiter.check(7, 9, NOW), Decision::Allowed { reset: Duration::ZERO, .. }));
+            limiter.refund(Charge { key: 7, cost: 1 }, NOW);
+            let half = NOW + SECOND / 2;
+            assert!(matches!(turns[0].look(half), Look::Passed), "not charged to the one that is off");
+            limiter.tune_at(Some(&spec), half);
+            let at: Vec<_> = turns[1..].iter().map(|turn| (turn.turn() - NOW) / MILLI).collect();
+            assert_eq!(at, [1000, 2000, 3000], "keyed {keyed}");
+            let newcomer = reserve(&[(limiter, Charge { key: 7, cost: 1 })], half);
+            assert_eq!(seconds(&newcomer), 4);
+            for turn in turns.into_iter().skip(1).chain([newcomer]) {
+                turn.give_up(half);
+            }
+            assert!(limiter.book().is_empty() && all.book().is_empty());
+        }
+    }
+}
