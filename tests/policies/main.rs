@@ -33,4 +33,5 @@ mod told;
 mod turns;
 mod turns_lost;
 mod turns_mixed;
+mod turns_overloaded;
 mod unfinished;

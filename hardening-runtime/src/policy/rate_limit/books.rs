@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use hardening_spec::MAX_RATE_LIMITS;
 
-use super::book::{Book, Lane};
+use super::book::{Book, Lane, Queue};
 use super::calendar::Calendar;
 use super::joint::{Asked, Entered};
-use super::reservation::{Look, Waiter};
+use super::reservation::{ASIDE, Look, Waiter};
 use super::{Limiter, Refused};
 use crate::clock::{NEVER, Nanos};
 use crate::sync::MutexGuard;
@@ -21,6 +21,7 @@ const HOPS: u32 = 64;
 const ROUNDS: u32 = 64;
 
 /// A charge in one lane.
+#[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) limiter: &'static Limiter,
     pub(super) lane: Lane,
@@ -66,13 +67,19 @@ impl Books {
         book_of(&mut self.locked, limiter)
     }
 
-    /// The calendar of a part. Where a caller has lost its turn in it, those behind are told.
-    pub(super) fn calendar(&mut self, part: &Part, now: Nanos) -> &mut Calendar<Arc<Waiter>> {
-        let calendar = book_of(&mut self.locked, part.limiter).open(part.limiter, part.lane, now);
-        if let Some(lost) = calendar.take_lost() {
-            self.wake.extend(calendar.from(lost).take(HEIRS).map(|heir| (Arc::clone(heir), 1)));
+    /// The queue of a part. Where a caller has lost its turn in it, the next ones are told.
+    pub(super) fn queue(&mut self, part: &Part, now: Nanos) -> &mut Queue {
+        let queue = book_of(&mut self.locked, part.limiter).open(part.limiter, part.lane, now);
+        if let Some(lost) = queue.calendar.take_lost() {
+            let heirs = queue.calendar.from(lost).take(HEIRS).map(|heir| (heir, 1));
+            let heirs = heirs.chain(queue.line.newest().map(|newest| (newest, 0)));
+            self.wake.extend(heirs.map(|(heir, word)| (Arc::clone(heir), word)));
         }
-        calendar
+        queue
+    }
+
+    pub(super) fn calendar(&mut self, part: &Part, now: Nanos) -> &mut Calendar<Arc<Waiter>> {
+        &mut self.queue(part, now).calendar
     }
 
     /// One part for each lane.
@@ -140,6 +147,7 @@ impl Books {
             let gcra = part.limiter.gcra();
             self.calendar(part, now).claim(&gcra, turn, |other| Arc::ptr_eq(other, waiter));
         }
+        self.tell_newest(&waiter.parts, now);
     }
 
     /// Charges a call in every lane for `now`.
@@ -150,18 +158,44 @@ impl Books {
                 self.calendar(part, now).pass(&gcra, part.cost, now);
             }
         }
+        self.tell_newest(parts, now);
     }
 
+    /// Whether a caller must not wait for the turn that was found: for the sake of which part, and how long it would.
+    pub(super) fn impatient(
+        &mut self,
+        parts: &[Part],
+        found: &Found,
+        latest: Nanos,
+        now: Nanos,
+    ) -> Option<(usize, Nanos)> {
+        let wait = found.turn - now;
+        for (at, part) in parts.iter().enumerate().filter(|(at, _)| found.moved[*at] > 0) {
+            let backlog = self.queue(part, now).line.backlog(&part.limiter.gcra());
+            if found.moved[at].saturating_add(backlog) > part.limiter.patience() {
+                return Some((at, wait.saturating_add(backlog)));
+            }
+        }
+        let overloaded = self.observe(parts, found, now);
+        (found.turn > latest && !overloaded).then_some((found.last, wait))
+    }
+
+    /// Takes a caller out, wherever it waits.
     pub(super) fn remove(&mut self, waiter: &Arc<Waiter>, now: Nanos) {
         let turn = waiter.turn();
         for part in &waiter.parts {
+            if turn == ASIDE {
+                self.queue(part, now).line.take(waiter, part.cost);
+                continue;
+            }
             let gcra = part.limiter.gcra();
             self.calendar(part, now).remove(&gcra, turn, |other| Arc::ptr_eq(other, waiter));
         }
     }
 
-    /// Tells the first callers from `turn` on that there is a gap before them.
+    /// Tells the first callers from `turn` on that there is a gap before them, and the newest ones without a turn.
     pub(super) fn tell_of_gap(&mut self, parts: &[Part], turn: Nanos, now: Nanos) {
+        self.tell_newest(parts, now);
         for part in parts {
             let heirs: Vec<_> = self.calendar(part, now).from(turn).take(HEIRS).cloned().collect();
             self.wake.extend(heirs.into_iter().map(|heir| (heir, 1)));

@@ -219,6 +219,18 @@ impl<W> Calendar<W> {
         self.all_changed(gcra);
     }
 
+    /// Charges everything that has passed, by these numbers: callers that are late will be given other turns.
+    pub(super) fn settle(&mut self, gcra: &Gcra, now: Nanos) {
+        self.fold(gcra, now);
+        let due = self.waiting.partition_point(|entry| entry.turn <= now);
+        let (late, passed): (Vec<_>, Vec<_>) =
+            self.waiting.drain(..due).partition(|entry| entry.who.is_some());
+        for entry in passed {
+            self.tat = self.tat.max(entry.turn).saturating_add(gcra.charge(entry.cost));
+        }
+        late.into_iter().rev().for_each(|entry| self.waiting.push_front(entry));
+    }
+
     /// Other numbers: what has passed weighs at most a whole burst of them.
     pub(super) fn tune(&mut self, gcra: &Gcra, now: Nanos) {
         self.tat = self.tat.min(now.saturating_add(gcra.tolerance));

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64 as Counter;
 use tokio::sync::Notify;
 
 use super::book::Book;
-use super::books::{Books, Found, Part};
+use super::books::{Books, Part};
 use super::reservation::{REFUSED, Reservation, Waiter};
 use super::{Charge, Limiter, Refused, WithoutWaiting};
 use crate::clock::{NEVER, Nanos};
@@ -51,13 +51,10 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
     let longest = parts.iter().map(|part| part.limiter.patience()).max().unwrap_or(0);
     let latest = now.saturating_add(longest).min(until).min(FAR);
     let found = books.search(&parts, now, now);
-    let impatient = |found: &Found| {
-        let too_long = |at: &usize| found.moved[*at] > parts[*at].limiter.patience();
-        (0..parts.len()).find(too_long).or((found.turn > latest && found.turn > now).then_some(found.last))
-    };
     let refused = match &found {
         Err(at) => Some((*at, NEVER)),
-        Ok(found) => impatient(found).map(|at| (at, found.turn - now)),
+        Ok(found) if found.turn > now => books.impatient(&parts, found, latest, now),
+        Ok(_) => None,
     };
     let entered = match (refused, found) {
         (Some((at, retry_after)), _) => books.refusal(&parts[at], retry_after, now),
@@ -70,15 +67,22 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
                 late,
                 parts: parts.into_boxed_slice(),
                 order: ORDER.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+                came: now,
                 until: latest,
+                binds: AtomicU32::new(0),
                 turn: AtomicU64::new(REFUSED),
                 heard: AtomicU32::new(0),
                 watches: AtomicU64::new(NEVER),
                 wake: Notify::new(),
             });
-            books.insert(&waiter, found.turn, now);
+            let refused = if books.place(&waiter, now).is_none() && books.expected(&waiter, now) > latest {
+                books.remove(&waiter, now);
+                Some(books.refusal(waiter.bound_by(), found.turn - now, now))
+            } else {
+                None
+            };
             books.finish(&waiter.parts);
-            return Entered::Later(Reservation(waiter));
+            return refused.unwrap_or_else(|| Entered::Later(Reservation(waiter)));
         }
         _ => {
             books.pass(&parts, now);
@@ -142,6 +146,7 @@ impl Limiter {
             for waiter in &waiters {
                 match books.search(&waiter.parts, now, now) {
                     Ok(found) if found.turn <= waiter.until || found.turn == now => {
+                        waiter.bind(found.last);
                         books.insert(waiter, found.turn, now);
                     }
                     _ => waiter.turn.store(REFUSED, Ordering::Release),

@@ -9,6 +9,8 @@ mod clients;
 mod gcra;
 mod joint;
 mod keyed;
+mod line;
+mod order;
 mod reservation;
 
 use std::time::Duration;
@@ -118,8 +120,10 @@ impl Limiter {
             );
         }
         let mut book = self.book();
-        book.fold(self, now);
         let same = gcra == self.gcra();
+        if !same {
+            book.settle(self, now);
+        }
         // Between two of these a decision may see an old number beside a new one, once.
         self.tolerance.set(gcra.tolerance);
         self.emission.set(gcra.emission);

@@ -368,3 +368,20 @@ fn a_limit_that_is_switched_on_again_charges_those_who_wait() {
         }
     }
 }
+
+/// What has passed behind a caller that may still begin is charged by the numbers that it passed under.
+#[test]
+fn other_numbers_make_no_debt_of_what_has_passed_behind_a_late_caller() {
+    let spec =
+        RateLimitSpec { rate: Rate::per_secs(100, 1), wait: Duration::from_hours(9), ..each_second(2) };
+    let limiter = lasting(Limiter::new("late", spec));
+    assert!(limiter.admits(Charge::plain(2), NOW));
+    let turns: Vec<_> = (0..4).map(|_| reserve(&[(limiter, Charge::ONE)], NOW)).collect();
+    for turn in &turns[1..] {
+        assert!(matches!(turn.look(turn.turn()), Look::Passed));
+    }
+    let now = NOW + 45 * MILLI;
+    limiter.tune_at(Some(&RateLimitSpec { rate: Rate::per_secs(1, 3600), ..spec }), now);
+    assert!(matches!(turns[0].look(now), Look::Passed));
+    assert_eq!(limiter.remaining(0, now + 20 * MILLI), 1);
+}
