@@ -37,5 +37,7 @@ mod switched_off;
 mod timerless;
 mod told;
 mod turns;
+mod turns_lost;
 mod turns_mixed;
+mod turns_overloaded;
 mod unfinished;

@@ -1,5 +1,6 @@
 //! Settings switch a policy off while calls wait for it.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hardening::{bulkhead, cached, context, hedged, rate_limited, retry};
@@ -94,4 +95,54 @@ async fn loads_backoffs_and_races_end_as_they_began() {
     switch_off("switched_off::beside", "hedged");
     assert_eq!(call.await.unwrap(), Ok(1));
     assert_eq!(beside().await, Ok(1));
+}
+
+static OF_CALL: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
+static OF_ATTEMPT: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
+
+#[rate_limited(10/s, burst = 1, wait = 60s)]
+#[rate_limited(2/s, burst = 1, key = k, wait = 60s)]
+async fn off_for_a_while(k: u32) -> Result<u32, Error> {
+    OF_CALL.lock().unwrap().push(Instant::now());
+    Ok(k)
+}
+
+#[retry(attempts = 2, idempotent)]
+#[rate_limited(10/s, burst = 1, wait = 60s, per = attempt)]
+#[rate_limited(2/s, burst = 1, key = k, wait = 60s, per = attempt)]
+async fn off_for_attempts(k: u32) -> Result<u32, Error> {
+    OF_ATTEMPT.lock().unwrap().push(Instant::now());
+    Ok(k)
+}
+
+/// One of two limits is off for half a second, while callers wait and while further ones come.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_on_again_charges_those_who_wait() {
+    let mut calls: Vec<_> = (0..10).map(|_| tokio::spawn(off_for_a_while(1))).collect();
+    calls.extend((0..10).map(|_| tokio::spawn(off_for_attempts(1))));
+    sleep(ms(1100)).await;
+    let call = |name: &str| hardening::catalogue::site(name).unwrap();
+    let sites = [call("switched_off::off_for_a_while"), call("switched_off::off_for_attempts")];
+    let own = sites.map(|site| site.own());
+    for site in sites {
+        let mut without = site.own();
+        without.rate_limits[1] = None;
+        site.configure(&without);
+    }
+    sleep(ms(200)).await;
+    calls.extend((0..10).map(|_| tokio::spawn(off_for_a_while(1))));
+    sleep(ms(300)).await;
+    let on = Instant::now();
+    for (site, own) in sites.iter().zip(&own) {
+        site.configure(own);
+    }
+    assert!(joined(calls).await.iter().all(Result::is_ok));
+    for (bodies, number) in [(&OF_CALL, 20), (&OF_ATTEMPT, 10)] {
+        let begun = bodies.lock().unwrap();
+        let since: Vec<_> = begun.iter().filter(|at| **at >= on).collect();
+        assert!(
+            begun.len() == number && since.windows(2).all(|two| *two[1] - *two[0] >= ms(499)),
+            "{since:?}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Who waits for a limit: a calendar for each key, and for the callers without one.
+//! Who waits for a limit: a queue for each key, and one for the callers without a key.
 //!
 //! While anybody waits, the arrival time itself is marked, so that nobody is admitted past the calendar: what comes then
 //! takes the limiter's lock.
@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use super::calendar::Calendar;
 use super::gcra::Arrival;
 use super::keyed::WAITING;
+use super::line::Line;
 use super::reservation::Waiter;
 use super::{Charge, Limiter};
 use crate::clock::Nanos;
@@ -18,10 +19,29 @@ use crate::sync::atomic::Ordering;
 /// The arrival time that is charged: that of a key or of its bucket, or the one of a limit without keys.
 pub(super) type Lane = Option<u64>;
 
-/// The calendars in use.
+/// Those who wait in one lane.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Those with a turn.
+    pub(super) calendar: Calendar<Arc<Waiter>>,
+    /// Their order, and those without a turn.
+    pub(super) line: Line,
+}
+
+impl Queue {
+    const fn new(tat: Nanos, now: Nanos) -> Self {
+        Self { calendar: Calendar::new(tat), line: Line::new(now) }
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Arc<Waiter>> {
+        self.calendar.waiting().chain(self.line.waiting())
+    }
+}
+
+/// The queues in use.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    calendars: HashMap<Lane, Calendar<Arc<Waiter>>>,
+    queues: HashMap<Lane, Queue>,
 }
 
 /// Clocks of two threads are no further apart; what is later than a whole burst from now by more than this was charged under
@@ -30,25 +50,26 @@ const SKEW: Nanos = 1_000_000_000;
 
 impl Book {
     pub(super) fn is_empty(&self) -> bool {
-        self.calendars.is_empty()
+        self.queues.is_empty()
     }
 
-    /// The calendar of a lane, which is marked from then on until [`Book::close`].
-    pub(super) fn open(&mut self, limiter: &Limiter, lane: Lane, now: Nanos) -> &mut Calendar<Arc<Waiter>> {
+    /// The queue of a lane, which is marked from then on until [`Book::close`].
+    pub(super) fn open(&mut self, limiter: &Limiter, lane: Lane, now: Nanos) -> &mut Queue {
         let gcra = limiter.gcra();
-        let made = || Calendar::new(limiter.without_old_debt(limiter.mark(lane, now), now));
-        let calendar = self.calendars.entry(lane).or_insert_with(made);
-        calendar.fold(&gcra, now);
-        calendar
+        let made = || Queue::new(limiter.without_old_debt(limiter.mark(lane, now), now), now);
+        let queue = self.queues.entry(lane).or_insert_with(made);
+        queue.calendar.fold(&gcra, now);
+        queue
     }
 
     /// Gives a lane for which nobody waits its arrival time back.
     pub(super) fn close(&mut self, limiter: &Limiter, lane: Lane) {
-        if let Some(calendar) = self.calendars.get(&lane)
-            && calendar.is_empty()
+        if let Some(queue) = self.queues.get(&lane)
+            && queue.calendar.is_empty()
+            && queue.line.is_empty()
         {
-            limiter.unmark(lane, calendar.tat());
-            self.calendars.remove(&lane);
+            limiter.unmark(lane, queue.calendar.tat());
+            self.queues.remove(&lane);
         }
     }
 
@@ -56,37 +77,37 @@ impl Book {
     pub(super) fn lane(&mut self, limiter: &Limiter, charge: Charge, now: Nanos) -> (Lane, bool) {
         let Some(keyed) = &limiter.keyed else { return (None, false) };
         let lane = Some(charge.key);
-        if self.calendars.contains_key(&lane) {
+        if self.queues.contains_key(&lane) {
             return (lane, false);
         }
         let (place, tat) = keyed.open(charge.key, now);
         let lane = Some(place.key);
-        let made = || Calendar::new(limiter.without_old_debt(tat, now));
-        self.calendars.entry(lane).or_insert_with(made);
+        let made = || Queue::new(limiter.without_old_debt(tat, now), now);
+        self.queues.entry(lane).or_insert_with(made);
         (lane, place.is_bucket)
     }
 
     /// Everybody who waits.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Arc<Waiter>> {
-        self.calendars.values().flat_map(Calendar::waiting)
+        self.queues.values().flat_map(Queue::waiting)
     }
 
     /// Forgets everything; those who wait keep their turns.
     #[cfg(feature = "testing")]
     pub(super) fn clear(&mut self) {
-        self.calendars.clear();
+        self.queues.clear();
     }
 
     /// What has come is charged under the numbers that were in force until now.
-    pub(super) fn fold(&mut self, limiter: &Limiter, now: Nanos) {
+    pub(super) fn settle(&mut self, limiter: &Limiter, now: Nanos) {
         let gcra = limiter.gcra();
-        self.calendars.values_mut().for_each(|calendar| calendar.fold(&gcra, now));
+        self.queues.values_mut().for_each(|queue| queue.calendar.settle(&gcra, now));
     }
 
     /// Other numbers.
     pub(super) fn tune(&mut self, limiter: &Limiter, now: Nanos) {
         let gcra = limiter.gcra();
-        self.calendars.values_mut().for_each(|calendar| calendar.tune(&gcra, now));
+        self.queues.values_mut().for_each(|queue| queue.calendar.tune(&gcra, now));
     }
 }
 
@@ -127,14 +148,11 @@ impl Limiter {
     pub(super) fn arrive_by_book(&self, lane: Lane, cost: u32, now: Nanos) -> Arrival {
         let gcra = self.gcra();
         let mut book = self.book();
-        let calendar = book.open(self, lane, now);
+        let calendar = &mut book.open(self, lane, now).calendar;
         let arrival = match calendar.earliest(&gcra, cost, now) {
             None => Arrival::Exceeds { retry_after: None },
             Some(turn) if turn > now => Arrival::Exceeds { retry_after: Some(turn - now) },
-            Some(_) => {
-                calendar.pass(&gcra, cost, now);
-                Arrival::Conforms { tat: calendar.tat() }
-            }
+            Some(_) => Arrival::Conforms { tat: calendar.pass(&gcra, cost, now) },
         };
         book.close(self, lane);
         arrival
@@ -145,9 +163,9 @@ impl Limiter {
     pub(super) fn refund_by_book(&self, lane: Lane, cost: u32, now: Nanos) {
         let gcra = self.gcra();
         let mut book = self.book();
-        let calendar = book.open(self, lane, now);
-        calendar.refund(&gcra, cost);
-        let first = calendar.waiting().next().cloned();
+        let queue = book.open(self, lane, now);
+        queue.calendar.refund(&gcra, cost);
+        let first = queue.line.newest().chain(queue.calendar.waiting()).next().cloned();
         book.close(self, lane);
         drop(book);
         if let Some(first) = first {
@@ -160,7 +178,7 @@ impl Limiter {
     pub(super) fn remaining_by_book(&self, lane: Lane, now: Nanos) -> u32 {
         let gcra = self.gcra();
         let mut book = self.book();
-        let left = book.open(self, lane, now).remaining(&gcra, now);
+        let left = book.open(self, lane, now).calendar.remaining(&gcra, now);
         book.close(self, lane);
         left
     }

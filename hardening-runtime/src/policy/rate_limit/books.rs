@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hardening_spec::MAX_RATE_LIMITS;
 
-use super::book::{Book, Lane};
+use super::book::{Book, Lane, Queue};
 use super::calendar::Calendar;
 use super::joint::{Asked, Entered};
-use super::reservation::{Look, Waiter};
+use super::reservation::{ASIDE, Look, Waiter};
 use super::{Limiter, Refused};
-use crate::clock::Nanos;
+use crate::clock::{NEVER, Nanos};
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
 
@@ -21,6 +21,7 @@ const HOPS: u32 = 64;
 const ROUNDS: u32 = 64;
 
 /// A charge in one lane.
+#[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) limiter: &'static Limiter,
     pub(super) lane: Lane,
@@ -28,11 +29,19 @@ pub(super) struct Part {
     position: u8,
 }
 
+type Locked = (&'static Limiter, MutexGuard<'static, Book>);
+
 /// The books of several limiters, locked in the order of their addresses.
 pub(super) struct Books {
-    pub(super) locked: Vec<(&'static Limiter, MutexGuard<'static, Book>)>,
+    pub(super) locked: Vec<Locked>,
     /// Who is woken once the locks are given back, and how.
     pub(super) wake: Vec<(Arc<Waiter>, u32)>,
+}
+
+fn book_of<'a>(locked: &'a mut [Locked], limiter: &Limiter) -> &'a mut Book {
+    let same = locked.iter().position(|(locked, _)| std::ptr::eq(*locked, limiter));
+    // Every caller has locked what it asks for.
+    &mut locked[same.unwrap_or(0)].1
 }
 
 /// A moment at which every limit has room.
@@ -55,22 +64,28 @@ impl Books {
     }
 
     pub(super) fn book(&mut self, limiter: &Limiter) -> &mut Book {
-        let same = self.locked.iter().position(|(locked, _)| std::ptr::eq(*locked, limiter));
-        // Every caller has locked what it asks for.
-        &mut self.locked[same.unwrap_or(0)].1
+        book_of(&mut self.locked, limiter)
+    }
+
+    /// The queue of a part. Where a caller has lost its turn in it, the next ones are told.
+    pub(super) fn queue(&mut self, part: &Part, now: Nanos) -> &mut Queue {
+        let queue = book_of(&mut self.locked, part.limiter).open(part.limiter, part.lane, now);
+        if let Some(lost) = queue.calendar.take_lost() {
+            let heirs = queue.calendar.from(lost).take(HEIRS).map(|heir| (heir, 1));
+            let heirs = heirs.chain(queue.line.newest().map(|newest| (newest, 0)));
+            self.wake.extend(heirs.map(|(heir, word)| (Arc::clone(heir), word)));
+        }
+        queue
     }
 
     pub(super) fn calendar(&mut self, part: &Part, now: Nanos) -> &mut Calendar<Arc<Waiter>> {
-        self.book(part.limiter).open(part.limiter, part.lane, now)
+        &mut self.queue(part, now).calendar
     }
 
-    /// One part for each lane; limits that are switched off have none.
-    pub(super) fn parts(&mut self, asked: &[Asked], now: Nanos) -> Vec<Part> {
+    /// One part for each lane.
+    pub(super) fn parts(&mut self, asked: &[&Asked], now: Nanos) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::with_capacity(asked.len());
-        for &Asked { limiter, charge, position } in asked {
-            if limiter.is_off() {
-                continue;
-            }
+        for &&Asked { limiter, charge, position } in asked {
             let (lane, overflows) = self.book(limiter).lane(limiter, charge, now);
             if overflows {
                 limiter.count_overflow();
@@ -114,13 +129,15 @@ impl Books {
     }
 
     pub(super) fn insert(&mut self, waiter: &Arc<Waiter>, turn: Nanos, now: Nanos) {
+        let mut lapse = 0;
         for part in &waiter.parts {
             let gcra = part.limiter.gcra();
-            if !gcra.is_off() {
-                let lapses = turn.saturating_add(waiter.late);
-                self.calendar(part, now).insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
-            }
+            let calendar = self.calendar(part, now);
+            lapse = lapse.max(calendar.lapses_before(turn));
+            let lapses = turn.saturating_add(waiter.late);
+            calendar.insert(&gcra, turn, lapses, part.cost, Arc::clone(waiter));
         }
+        waiter.watches.store(if lapse > now { lapse } else { NEVER }, Ordering::Release);
         waiter.turn.store(turn, Ordering::Release);
     }
 
@@ -130,6 +147,7 @@ impl Books {
             let gcra = part.limiter.gcra();
             self.calendar(part, now).claim(&gcra, turn, |other| Arc::ptr_eq(other, waiter));
         }
+        self.tell_newest(&waiter.parts, now);
     }
 
     /// Charges a call in every lane for `now`.
@@ -140,18 +158,44 @@ impl Books {
                 self.calendar(part, now).pass(&gcra, part.cost, now);
             }
         }
+        self.tell_newest(parts, now);
     }
 
+    /// Whether a caller must not wait for the turn that was found: for the sake of which part, and how long it would.
+    pub(super) fn impatient(
+        &mut self,
+        parts: &[Part],
+        found: &Found,
+        latest: Nanos,
+        now: Nanos,
+    ) -> Option<(usize, Nanos)> {
+        let wait = found.turn - now;
+        for (at, part) in parts.iter().enumerate().filter(|(at, _)| found.moved[*at] > 0) {
+            let backlog = self.queue(part, now).line.backlog(&part.limiter.gcra());
+            if found.moved[at].saturating_add(backlog) > part.limiter.patience() {
+                return Some((at, wait.saturating_add(backlog)));
+            }
+        }
+        let overloaded = self.observe(parts, found, now);
+        (found.turn > latest && !overloaded).then_some((found.last, wait))
+    }
+
+    /// Takes a caller out, wherever it waits.
     pub(super) fn remove(&mut self, waiter: &Arc<Waiter>, now: Nanos) {
         let turn = waiter.turn();
         for part in &waiter.parts {
+            if turn == ASIDE {
+                self.queue(part, now).line.take(waiter, part.cost);
+                continue;
+            }
             let gcra = part.limiter.gcra();
             self.calendar(part, now).remove(&gcra, turn, |other| Arc::ptr_eq(other, waiter));
         }
     }
 
-    /// Tells the first callers from `turn` on that there is a gap before them.
+    /// Tells the first callers from `turn` on that there is a gap before them, and the newest ones without a turn.
     pub(super) fn tell_of_gap(&mut self, parts: &[Part], turn: Nanos, now: Nanos) {
+        self.tell_newest(parts, now);
         for part in parts {
             let heirs: Vec<_> = self.calendar(part, now).from(turn).take(HEIRS).cloned().collect();
             self.wake.extend(heirs.into_iter().map(|heir| (heir, 1)));

@@ -14,10 +14,9 @@ use crate::clock::{NEVER, Nanos};
 struct Entry<W> {
     turn: Nanos,
     cost: u32,
-    who: W,
-    /// Whether its caller has begun.
-    claimed: bool,
-    /// From when on its caller has lost the turn.
+    /// The caller, until it begins.
+    who: Option<W>,
+    /// From when on it has lost the turn.
     lapses: Nanos,
     /// The arrival time when its turn comes.
     meets: Nanos,
@@ -30,12 +29,16 @@ struct Entry<W> {
 pub(super) struct Calendar<W> {
     /// The arrival time of what has passed.
     tat: Nanos,
+    /// The turns of those who wait, and behind a caller that is late the charges that have passed since its turn: it may still begin,
+    /// so they are counted in this order until it does, or has lost its turn.
     waiting: VecDeque<Entry<W>>,
     /// The arrival time after the last turn.
     end: Nanos,
     full: Full,
     /// The last look at the clock.
     now: Nanos,
+    /// The first turn that was lost since somebody asked.
+    lost: Option<Nanos>,
 }
 
 /// Nothing of at least this cost fits before this moment: what makes a search in a long queue short.
@@ -51,7 +54,7 @@ impl Full {
 
 impl<W> Calendar<W> {
     pub(super) const fn new(tat: Nanos) -> Self {
-        Self { tat, waiting: VecDeque::new(), end: tat, full: Full::UNKNOWN, now: 0 }
+        Self { tat, waiting: VecDeque::new(), end: tat, full: Full::UNKNOWN, now: 0, lost: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -66,14 +69,14 @@ impl<W> Calendar<W> {
     /// Turns that have come and were claimed are charges that have passed; those that nobody has claimed in time are none.
     pub(super) fn fold(&mut self, gcra: &Gcra, now: Nanos) {
         self.now = self.now.max(now);
-        let mut lapsed = false;
+        let mut lost = None;
         while let Some(first) = self.waiting.front()
             && first.turn <= now
         {
-            if first.claimed {
+            if first.who.is_none() {
                 self.tat = self.tat.max(first.turn).saturating_add(gcra.charge(first.cost));
-            } else if now >= first.lapses {
-                lapsed = true;
+            } else if first.lapses <= now {
+                lost = lost.or(Some(first.turn));
             } else {
                 break;
             }
@@ -82,18 +85,26 @@ impl<W> Calendar<W> {
         if self.waiting.is_empty() {
             self.end = self.tat;
         }
-        if lapsed {
+        if lost.is_some() {
+            self.lost = self.lost.or(lost);
             self.full = Full::UNKNOWN;
             self.changed(gcra, 0, usize::MAX);
         }
+    }
+
+    /// The first turn that its caller has lost since the last time that this was asked.
+    pub(super) fn take_lost(&mut self) -> Option<Nanos> {
+        self.lost.take()
     }
 
     /// The caller whose turn has come begins; false when it has lost the turn.
     pub(super) fn claim(&mut self, gcra: &Gcra, turn: Nanos, who: impl Fn(&W) -> bool) -> bool {
         let first = self.waiting.partition_point(|entry| entry.turn < turn);
         let same = self.waiting.range_mut(first..).take_while(|entry| entry.turn == turn);
-        let Some(entry) = same.into_iter().find(|entry| who(&entry.who)) else { return false };
-        entry.claimed = true;
+        let Some(entry) = same.into_iter().find(|entry| entry.who.as_ref().is_some_and(&who)) else {
+            return false;
+        };
+        entry.who = None;
         self.fold(gcra, self.now);
         true
     }
@@ -138,25 +149,34 @@ impl<W> Calendar<W> {
         self.end.saturating_add(charge).saturating_sub(gcra.tolerance).max(from)
     }
 
-    /// Charges at once what fits at `now`.
-    pub(super) fn pass(&mut self, gcra: &Gcra, cost: u32, now: Nanos) {
-        self.tat = self.tat.max(now).saturating_add(gcra.charge(cost));
-        self.changed(gcra, 0, usize::MAX);
+    /// Charges at once what fits at `now`: behind a caller that is late, and before those whose turns are to come. Answers the
+    /// arrival time after it.
+    pub(super) fn pass(&mut self, gcra: &Gcra, cost: u32, now: Nanos) -> Nanos {
+        let at = self.put(gcra, now, cost, None, now);
+        let after = self.waiting[at].meets.max(now).saturating_add(gcra.charge(cost));
+        self.fold(gcra, now);
+        after
     }
 
     /// Puts a charge in its place; its caller may claim it until it `lapses`.
     pub(super) fn insert(&mut self, gcra: &Gcra, turn: Nanos, lapses: Nanos, cost: u32, who: W) {
+        self.put(gcra, turn, cost, Some(who), lapses);
+    }
+
+    fn put(&mut self, gcra: &Gcra, turn: Nanos, cost: u32, who: Option<W>, lapses: Nanos) -> usize {
         let at = self.waiting.partition_point(|entry| entry.turn <= turn);
-        let (meets, latest) = (NEVER, NEVER);
-        self.waiting.insert(at, Entry { turn, cost, who, claimed: false, lapses, meets, latest });
+        self.waiting.insert(at, Entry { turn, cost, who, lapses, meets: NEVER, latest: NEVER });
         self.changed(gcra, at, at);
+        at
     }
 
     /// Takes the charge of `who` out; false if it has passed, or was never there.
     pub(super) fn remove(&mut self, gcra: &Gcra, turn: Nanos, who: impl Fn(&W) -> bool) -> bool {
         let first = self.waiting.partition_point(|entry| entry.turn < turn);
         let same = self.waiting.range(first..).take_while(|entry| entry.turn == turn);
-        let Some(at) = same.into_iter().position(|entry| who(&entry.who)) else { return false };
+        let Some(at) = same.into_iter().position(|entry| entry.who.as_ref().is_some_and(&who)) else {
+            return false;
+        };
         self.waiting.remove(first + at);
         self.full = Full::UNKNOWN;
         self.changed(gcra, first + at, (first + at).wrapping_sub(1));
@@ -166,13 +186,19 @@ impl<W> Calendar<W> {
     /// Those whose turns come at `turn` or later, in their order.
     pub(super) fn from(&self, turn: Nanos) -> impl Iterator<Item = &W> {
         let first = self.waiting.partition_point(|entry| entry.turn < turn);
-        self.waiting.range(first..).map(|entry| &entry.who)
+        self.waiting.range(first..).filter_map(|entry| entry.who.as_ref())
     }
 
     /// The turn of the one who waits so many places before `turn`, 0 if there is none.
     pub(super) fn ahead(&self, turn: Nanos, places: usize) -> Nanos {
         let first = self.waiting.partition_point(|entry| entry.turn < turn);
         first.checked_sub(places).map_or(0, |at| self.waiting[at].turn)
+    }
+
+    /// When the last caller before `turn` loses its turn, 0 if there is none.
+    pub(super) fn lapses_before(&self, turn: Nanos) -> Nanos {
+        let first = self.waiting.partition_point(|entry| entry.turn < turn);
+        first.checked_sub(1).map_or(0, |at| self.waiting[at].lapses)
     }
 
     /// How many wait for a turn from `from` to `to`.
@@ -183,7 +209,7 @@ impl<W> Calendar<W> {
 
     /// Everybody who waits, by turn.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &W> {
-        self.waiting.iter().map(|entry| &entry.who)
+        self.waiting.iter().filter_map(|entry| entry.who.as_ref())
     }
 
     /// Takes a charge back in the moment in which it passed.
@@ -191,6 +217,18 @@ impl<W> Calendar<W> {
         self.tat = self.tat.saturating_sub(gcra.charge(cost));
         self.full = Full::UNKNOWN;
         self.all_changed(gcra);
+    }
+
+    /// Charges everything that has passed, by these numbers: callers that are late will be given other turns.
+    pub(super) fn settle(&mut self, gcra: &Gcra, now: Nanos) {
+        self.fold(gcra, now);
+        let due = self.waiting.partition_point(|entry| entry.turn <= now);
+        let (late, passed): (Vec<_>, Vec<_>) =
+            self.waiting.drain(..due).partition(|entry| entry.who.is_some());
+        for entry in passed {
+            self.tat = self.tat.max(entry.turn).saturating_add(gcra.charge(entry.cost));
+        }
+        late.into_iter().rev().for_each(|entry| self.waiting.push_front(entry));
     }
 
     /// Other numbers: what has passed weighs at most a whole burst of them.
@@ -202,10 +240,12 @@ impl<W> Calendar<W> {
 
     /// Units that can pass at `now` without holding up those who wait.
     pub(super) fn remaining(&self, gcra: &Gcra, now: Nanos) -> u32 {
-        let latest = self.waiting.front().map_or(NEVER, |first| first.latest);
+        let next = self.waiting.partition_point(|entry| entry.turn <= now);
+        let (tat, latest) =
+            self.waiting.get(next).map_or((self.end, NEVER), |next| (next.meets, next.latest));
         // As if the burst ended where those who wait need it.
         let held_back = now.saturating_add(gcra.tolerance).saturating_sub(latest);
-        gcra.remaining(self.tat.max(now).saturating_add(held_back), now)
+        gcra.remaining(tat.max(now).saturating_add(held_back), now)
     }
 
     fn all_changed(&mut self, gcra: &Gcra) {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64 as Counter;
 use tokio::sync::Notify;
 
 use super::book::Book;
-use super::books::{Books, Found, Part};
+use super::books::{Books, Part};
 use super::reservation::{REFUSED, Reservation, Waiter};
 use super::{Charge, Limiter, Refused, WithoutWaiting};
 use crate::clock::{NEVER, Nanos};
@@ -46,34 +46,43 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
         return refused;
     }
     let mut books = Books::lock(asked.iter().map(|asked| asked.limiter));
-    let parts = books.parts(asked, now);
+    let (off, limiting): (Vec<_>, Vec<_>) = asked.iter().partition(|asked| asked.limiter.is_off());
+    let mut parts = books.parts(&limiting, now);
     let longest = parts.iter().map(|part| part.limiter.patience()).max().unwrap_or(0);
     let latest = now.saturating_add(longest).min(until).min(FAR);
     let found = books.search(&parts, now, now);
-    let impatient = |found: &Found| {
-        let too_long = |at: &usize| found.moved[*at] > parts[*at].limiter.patience();
-        (0..parts.len()).find(too_long).or((found.turn > latest && found.turn > now).then_some(found.last))
-    };
     let refused = match &found {
         Err(at) => Some((*at, NEVER)),
-        Ok(found) => impatient(found).map(|at| (at, found.turn - now)),
+        Ok(found) if found.turn > now => books.impatient(&parts, found, latest, now),
+        Ok(_) => None,
     };
     let entered = match (refused, found) {
         (Some((at, retry_after)), _) => books.refusal(&parts[at], retry_after, now),
         (None, Ok(found)) if found.turn > now => {
             static ORDER: Counter = Counter::new(0);
+            let late = late(&parts);
+            // A limit that is switched on while it waits charges it.
+            parts.extend(books.parts(&off, now));
             let waiter = Arc::new(Waiter {
-                late: late(&parts),
+                late,
                 parts: parts.into_boxed_slice(),
                 order: ORDER.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+                came: now,
                 until: latest,
+                binds: AtomicU32::new(0),
                 turn: AtomicU64::new(REFUSED),
                 heard: AtomicU32::new(0),
+                watches: AtomicU64::new(NEVER),
                 wake: Notify::new(),
             });
-            books.insert(&waiter, found.turn, now);
+            let refused = if books.place(&waiter, now).is_none() && books.expected(&waiter, now) > latest {
+                books.remove(&waiter, now);
+                Some(books.refusal(waiter.bound_by(), found.turn - now, now))
+            } else {
+                None
+            };
             books.finish(&waiter.parts);
-            return Entered::Later(Reservation(waiter));
+            return refused.unwrap_or_else(|| Entered::Later(Reservation(waiter)));
         }
         _ => {
             books.pass(&parts, now);
@@ -84,13 +93,15 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
     entered
 }
 
-/// So late may a caller be for its turn.
+/// So late may a caller be for its turn: timers are late by a few milliseconds, and a busy machine by some more. Where the fastest of
+/// its limits gives a turn more rarely, it may be late by this share of that, up to a second: losing its turn costs it more.
 const LATE: Nanos = 50_000_000;
+const SHARE: Nanos = 8;
+const LATEST: Nanos = 1_000_000_000;
 
-/// So late may the caller of these charges be: timers are late by a few milliseconds, and a busy machine by some more. One that is
-/// late by less than its limits give it time for is no burst either.
 fn late(parts: &[Part]) -> Nanos {
-    parts.iter().map(|part| part.limiter.gcra().charge(part.cost)).fold(LATE, Nanos::max)
+    let fastest = parts.iter().map(|part| part.limiter.gcra().emission).min().unwrap_or(0);
+    (fastest / SHARE).clamp(LATE, LATEST)
 }
 
 /// Refuses without a lock where nobody waits and this call may not wait either.
@@ -135,6 +146,7 @@ impl Limiter {
             for waiter in &waiters {
                 match books.search(&waiter.parts, now, now) {
                     Ok(found) if found.turn <= waiter.until || found.turn == now => {
+                        waiter.bind(found.last);
                         books.insert(waiter, found.turn, now);
                     }
                     _ => waiter.turn.store(REFUSED, Ordering::Release),

@@ -9,6 +9,8 @@ mod clients;
 mod gcra;
 mod joint;
 mod keyed;
+mod line;
+mod order;
 mod reservation;
 
 use std::time::Duration;
@@ -118,8 +120,10 @@ impl Limiter {
             );
         }
         let mut book = self.book();
-        book.fold(self, now);
         let same = gcra == self.gcra();
+        if !same {
+            book.settle(self, now);
+        }
         // Between two of these a decision may see an old number beside a new one, once.
         self.tolerance.set(gcra.tolerance);
         self.emission.set(gcra.emission);
@@ -229,6 +233,9 @@ impl Limiter {
     /// Gives a charge back in the moment in which it was made: another limit refused.
     pub(crate) fn refund(&self, charge: Charge, now: Nanos) {
         let amount = self.gcra().charge(charge.cost);
+        if amount == 0 {
+            return;
+        }
         let give_back = |tat: Nanos| (tat < WAITING).then(|| tat.saturating_sub(amount));
         let (lane, given) = match &self.keyed {
             // A place that is forgotten has nothing to give back.
@@ -299,7 +306,7 @@ impl Limiter {
     #[inline(always)]
     fn arrive(&self, charge: Charge, now: Nanos) -> Arrival {
         let (lane, arrival) = match &self.keyed {
-            Some(_) if self.is_off() => return Arrival::Conforms { tat: 0 },
+            _ if self.is_off() => return Arrival::Conforms { tat: 0 },
             None => (None, self.arrive_shared(charge.cost, now)),
             Some(keyed) => self.arrive_keyed(keyed, charge, now, Refusal::Final),
         };

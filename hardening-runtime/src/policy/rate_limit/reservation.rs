@@ -11,27 +11,35 @@ use crate::clock::{self, NEVER, Nanos};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// So long before a gap comes, the first caller behind it may take it: timers are late by a few milliseconds.
-const LEAD: Nanos = 8_000_000;
+pub(super) const LEAD: Nanos = 8_000_000;
 /// The next ones behind it take it that much later, in case the first one is not polled.
 const STEP: Nanos = 1_000_000;
-/// The turn of a caller that has passed, and of one that is refused after all.
+/// A caller without a turn looks for one after this time, and then each time that it has waited for twice as long: should those who
+/// were told of a turn not be polled.
+const AGAIN: Nanos = 50_000_000;
+/// The turn of a caller that has passed, of one that is refused after all, and of one that has none.
 const PASSED: Nanos = 0;
 pub(super) const REFUSED: Nanos = NEVER;
+pub(super) const ASIDE: Nanos = NEVER - 1;
 
 /// A call that waits.
 pub(super) struct Waiter {
     pub(super) parts: Box<[Part]>,
     /// Who came first goes first when the numbers change.
     pub(super) order: u64,
+    pub(super) came: Nanos,
     /// The latest turn that it may be given.
     pub(super) until: Nanos,
-    /// How much later than its turn it may begin. Calls begin when they are polled, and those whose turns came one after the other must
-    /// not begin all at once.
+    /// Which part makes it wait for the longest.
+    pub(super) binds: AtomicU32,
+    /// How much later than its turn it may begin.
     pub(super) late: Nanos,
     /// Changed under the locks of all its limits.
     pub(super) turn: AtomicU64,
     /// Above 0 when it has heard that there may be an earlier turn; 256 for each that passed the word on.
     pub(super) heard: AtomicU32,
+    /// When the caller before it loses its turn if it is not polled.
+    pub(super) watches: AtomicU64,
     pub(super) wake: Notify,
 }
 
@@ -49,6 +57,22 @@ impl Waiter {
     /// Whether it has not begun.
     pub(super) fn waits(&self) -> bool {
         self.turn() != PASSED
+    }
+
+    /// Notes which part makes it wait for the longest.
+    pub(super) fn bind(&self, part: usize) {
+        self.binds.store(part as u32, Ordering::Relaxed);
+    }
+
+    /// The part that makes it wait for the longest.
+    pub(super) fn bound_by(&self) -> &Part {
+        &self.parts[self.binds.load(Ordering::Relaxed) as usize]
+    }
+
+    /// Whether the lane of this part makes it wait for the longest.
+    pub(super) fn is_bound_by(&self, part: &Part) -> bool {
+        let bound = self.bound_by();
+        std::ptr::eq(bound.limiter, part.limiter) && bound.lane == part.lane
     }
 
     /// Tells it that there may be an earlier turn, or with 0 that its turn has changed.
@@ -94,8 +118,10 @@ impl Reservation {
         let waiter = &self.0;
         match (waiter.turn(), waiter.heard.load(Ordering::Acquire)) {
             (REFUSED, _) => self.refused(now),
+            (ASIDE, _) => self.come_back(now),
             (turn, _) if turn <= now => self.pass(now),
-            (turn, 0) => Look::Waits(turn),
+            (_, 0) if waiter.watches.load(Ordering::Acquire) <= now => self.watch(now),
+            (turn, 0) => Look::Waits(turn.min(waiter.watches.load(Ordering::Acquire))),
             (_, word) => self.move_up(word, now),
         }
     }
@@ -135,6 +161,59 @@ impl Reservation {
         Look::Passed
     }
 
+    /// A caller without a turn takes one if it is the next, or waits on.
+    #[cold]
+    fn come_back(&self, now: Nanos) -> Look {
+        let waiter = &self.0;
+        let mut books = self.books();
+        if waiter.turn() != ASIDE {
+            drop(books);
+            return self.look(now);
+        }
+        books.remove(waiter, now);
+        if now >= waiter.until {
+            waiter.turn.store(REFUSED, Ordering::Release);
+            books.finish(&waiter.parts);
+            return self.refused(now);
+        }
+        let look = self.place(&mut books, now);
+        books.finish(&waiter.parts);
+        look
+    }
+
+    /// Takes the turn that its place in the order allows for, if there is one.
+    fn place(&self, books: &mut Books, now: Nanos) -> Look {
+        let waiter = &self.0;
+        match books.place(waiter, now) {
+            Some(turn) if turn <= now => {
+                books.claim(waiter, turn, now);
+                waiter.turn.store(PASSED, Ordering::Release);
+                Look::Passed
+            }
+            Some(turn) => {
+                // There may be another one soon.
+                if turn <= now + LEAD {
+                    books.tell_newest(&waiter.parts, now);
+                }
+                Look::Waits(turn)
+            }
+            None => Look::Waits(waiter.until.min(now + now.saturating_sub(waiter.came).max(AGAIN))),
+        }
+    }
+
+    /// Looks whether the caller before it has lost its turn.
+    #[cold]
+    fn watch(&self, now: Nanos) -> Look {
+        let waiter = &self.0;
+        let mut books = self.books();
+        waiter.watches.store(NEVER, Ordering::Release);
+        for part in &waiter.parts {
+            books.calendar(part, now);
+        }
+        books.finish(&waiter.parts);
+        self.look(now)
+    }
+
     /// A caller that has lost its turn passes where there is room now, or gets another turn.
     #[cold]
     fn enter_anew(&self, mut books: Books, now: Nanos) -> Look {
@@ -148,10 +227,7 @@ impl Reservation {
                 self.0.turn.store(PASSED, Ordering::Release);
                 Look::Passed
             }
-            Ok(found) if found.turn <= self.0.until => {
-                books.insert(&self.0, found.turn, now);
-                Look::Waits(found.turn)
-            }
+            Ok(found) if found.turn <= self.0.until => self.place(&mut books, now),
             found => {
                 let (at, retry_after) =
                     found.map_or_else(|at| (at, NEVER), |found| (found.last, found.turn - now));
@@ -168,7 +244,7 @@ impl Reservation {
         let waiter = &self.0;
         let mut books = self.books();
         let turn = waiter.turn();
-        if turn <= now || turn == REFUSED {
+        if turn <= now || matches!(turn, REFUSED | ASIDE) {
             drop(books);
             return self.look(now);
         }
@@ -216,6 +292,8 @@ impl Reservation {
         let turn = waiter.turn();
         if turn != REFUSED {
             books.remove(waiter, now);
+        }
+        if !matches!(turn, REFUSED | ASIDE) {
             books.tell_of_gap(&waiter.parts, turn, now);
         }
         books.finish(&waiter.parts);

@@ -1,6 +1,7 @@
 //! Random arrivals, departures and changes of numbers, against what must hold whatever happens.
 
 use super::super::calendar::Calendar;
+use super::super::reservation::ASIDE;
 use super::*;
 
 const MILLI: Nanos = 1_000_000;
@@ -84,7 +85,7 @@ fn a_calendar_is_a_list_of_charges_that_all_conform() {
                         let exactly = plain.iter().all(|one| one.turn > now);
                         assert!(told <= left && (told == left || !exactly), "seed {seed}: {told} of {left}");
                         calendar.pass(&gcra, cost, now);
-                        tat = tat.max(now) + gcra.charge(cost);
+                        plain.push(Plain { turn: now, cost, number, begins_at: now, claimed: true });
                     } else if exact > now {
                         calendar.insert(&gcra, exact, exact + LATE, cost, number);
                         // Some begin on time, some late, some too late.
@@ -106,6 +107,7 @@ fn a_calendar_counts_from_a_turn_that_it_is_asked_for() {
     }
     assert_eq!(calendar.from(30).collect::<Vec<_>>(), [&1, &2]);
     assert_eq!([0, 1, 2, 3].map(|places| calendar.ahead(40, places)), [40, 30, 20, 0]);
+    assert_eq!([20, 21, 40, 50].map(|turn| calendar.lapses_before(turn)), [0, 27, 37, 47]);
     assert_eq!([20, 30].map(|from| calendar.between(from, 40)), [2, 1]);
     assert_eq!(calendar.between(20, 50), 3);
 }
@@ -126,7 +128,16 @@ struct Waiting {
     turn: Reservation,
     again: Nanos,
     limits: Vec<(usize, Charge)>,
-    polled: bool,
+    polls: Polls,
+}
+
+/// How its caller is polled.
+#[derive(Clone, Copy, PartialEq)]
+enum Polls {
+    InTime,
+    /// When it has lost its turn.
+    TooLate,
+    Never,
 }
 
 /// What passed a lane: the moments and costs.
@@ -136,6 +147,7 @@ struct Crowd {
     limits: Vec<(&'static Limiter, RateLimitSpec)>,
     waiting: Vec<Waiting>,
     passed: Passed,
+    without_a_turn: u32,
 }
 
 impl Crowd {
@@ -157,8 +169,12 @@ impl Crowd {
             Entered::Now => self.pass(&limits, now),
             Entered::Refused(..) => {}
             Entered::Later(turn) => {
-                let polled = random.u8(..10) > 0;
-                self.waiting.push(Waiting { turn, again: now, limits, polled });
+                let polls = match random.u8(..10) {
+                    0 => Polls::Never,
+                    1 => Polls::TooLate,
+                    _ => Polls::InTime,
+                };
+                self.waiting.push(Waiting { turn, again: now, limits, polls });
             }
         }
     }
@@ -168,7 +184,14 @@ impl Crowd {
         let mut at = 0;
         while at < self.waiting.len() {
             let waiting = &mut self.waiting[at];
-            if !waiting.polled {
+            let turn = waiting.turn.turn();
+            self.without_a_turn += u32::from(turn == ASIDE);
+            let polled = match waiting.polls {
+                Polls::InTime => true,
+                Polls::TooLate => turn == ASIDE || turn.saturating_add(waiting.turn.0.late) <= now,
+                Polls::Never => false,
+            };
+            if !polled {
                 at += 1;
                 continue;
             }
@@ -213,6 +236,7 @@ impl Crowd {
 
 #[test]
 fn no_window_of_any_limit_holds_more_than_its_burst_and_its_time() {
+    let mut without_a_turn = 0;
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut spec = |keyed: bool| {
@@ -222,12 +246,12 @@ fn no_window_of_any_limit_holds_more_than_its_burst_and_its_time() {
         };
         let specs = [spec(false), spec(true), spec(false), spec(true)];
         let limits = specs.map(|spec| (lasting(Limiter::new("crowd", spec)), spec)).to_vec();
-        let mut crowd = Crowd { limits, waiting: Vec::new(), passed: Vec::new() };
+        let mut crowd = Crowd { limits, waiting: Vec::new(), passed: Vec::new(), without_a_turn: 0 };
         let mut now = NOW;
         for _ in 0..600 {
             // To the next alarm, unless somebody comes before.
-            let alarm =
-                crowd.waiting.iter().filter(|waiting| waiting.polled).map(|waiting| waiting.again).min();
+            let in_time = crowd.waiting.iter().filter(|waiting| waiting.polls == Polls::InTime);
+            let alarm = in_time.map(|waiting| waiting.again).min();
             let next = now + random.u64(..8 * MILLI);
             now = alarm.map_or(next, |alarm| alarm.min(next).max(now));
             crowd.look(now);
@@ -258,5 +282,7 @@ fn no_window_of_any_limit_holds_more_than_its_burst_and_its_time() {
         for (limiter, _) in &crowd.limits {
             assert!(limiter.book().is_empty(), "seed {seed}: nobody is left behind");
         }
+        without_a_turn += crowd.without_a_turn;
     }
+    assert!(without_a_turn > 1000, "callers take turns from one another: {without_a_turn}");
 }

@@ -21,8 +21,8 @@ fn heard(turn: &Reservation) -> u32 {
 }
 
 #[test]
-fn who_is_late_by_less_than_its_limit_gives_it_time_for_keeps_its_turn() {
-    for late in [1, 40 * MILLI, SECOND - 1] {
+fn a_caller_that_is_a_little_late_keeps_its_turn() {
+    for late in [1, 50 * MILLI, SECOND / 8 - 1] {
         let one = [(taken(), Charge::ONE)];
         let (first, second) = (reserve(&one, NOW), reserve(&one, NOW));
         assert!(matches!(first.look(NOW + SECOND + late), Look::Passed), "{late}");
@@ -76,15 +76,86 @@ fn a_caller_looks_at_the_gaps_of_the_few_before_it_and_hears_each_once() {
     assert_eq!(heard(sixth), 1, "it looks again when it is due");
     let seventh = waits_until(&turns[4], NOW);
     assert_eq!(seventh, NOW + 5 * SECOND - 7 * MILLI, "should the sixth not be polled");
+    // Where there is no gap before it any more, it has nothing to look for.
+    let newcomer = reserve(&[(limiter, Charge::ONE)], NOW);
+    assert_eq!(seconds(&newcomer), 1);
+    turns[0].0.heard.store(1, Ordering::Relaxed);
+    waits_until(&turns[0], NOW);
+    assert_eq!((seconds(&turns[0]), heard(&turns[0])), (2, 0));
+    assert!(matches!(newcomer.look(NOW + SECOND), Look::Passed));
+    for turn in &turns[..3] {
+        assert!(matches!(turn.look(turn.turn()), Look::Passed));
+    }
     // It moves up, and those behind hear of the gap that it leaves.
     turns[4].0.heard.store(0, Ordering::Relaxed);
     let soon = NOW + 5 * SECOND - 8 * MILLI;
     assert_eq!(waits_until(sixth, soon), NOW + 5 * SECOND);
     assert_eq!((heard(sixth), heard(&turns[4])), (0, 1));
-    // Where there is no gap before it any more, it has nothing to look for.
-    turns[0].0.heard.store(1, Ordering::Relaxed);
-    let _newcomer = reserve(&[(limiter, Charge::ONE)], NOW);
-    assert_eq!((waits_until(&turns[0], NOW), heard(&turns[0])), (NOW + 2 * SECOND, 0));
+}
+
+/// The caller behind one that has lost its turn takes what that one left, and so do those behind it.
+#[test]
+fn a_turn_that_is_lost_is_for_those_behind() {
+    let one = [(taken(), Charge::ONE)];
+    let [unpolled, second, third] = [(); 3].map(|()| reserve(&one, NOW));
+    let lost = NOW + SECOND + SECOND / 8;
+    assert_eq!(waits_until(&second, NOW), lost, "it looks whether the first one has lost its turn");
+    assert!(matches!(second.look(lost), Look::Passed));
+    assert_eq!((heard(&second), heard(&third)), (0, 1));
+    let soon = lost + SECOND - 8 * MILLI;
+    assert_eq!(waits_until(&third, soon), lost + SECOND);
+    assert_eq!(waits_until(&unpolled, soon), lost + 2 * SECOND, "behind those who are in time");
+    assert!(matches!(third.look(lost + SECOND), Look::Passed));
+    assert!(matches!(unpolled.look(lost + 2 * SECOND), Look::Passed));
+}
+
+#[test]
+fn how_late_a_caller_may_be_is_an_eighth_of_its_fastest_limits_interval_within_bounds() {
+    let late = |of: &[u64]| {
+        let limits: Vec<_> = of.iter().map(|every| (slow(*every, NEVER), Charge::ONE)).collect();
+        reserve(&limits, NOW).0.late
+    };
+    assert_eq!([late(&[1]), late(&[2, 1]), late(&[3600])], [SECOND / 8, SECOND / 8, SECOND]);
+    assert_eq!(late(&[4, 3]), 3 * SECOND / 8);
+    let fast =
+        lasting(Limiter::new("fast", RateLimitSpec { rate: Rate::per_secs(100, 1), ..each_second(1) }));
+    assert!(fast.admits_one(NOW));
+    assert_eq!(reserve(&[(fast, Charge::ONE)], NOW).0.late, 50 * MILLI);
+}
+
+#[test]
+fn a_caller_whose_predecessor_passes_in_time_keeps_its_turn() {
+    let one = [(taken(), Charge::ONE)];
+    let [first, second] = [(); 2].map(|()| reserve(&one, NOW));
+    assert!(matches!(first.look(NOW + SECOND), Look::Passed));
+    assert_eq!(waits_until(&second, NOW + SECOND + SECOND / 8), NOW + 2 * SECOND);
+    assert_eq!(waits_until(&second, NOW + SECOND + SECOND / 4), NOW + 2 * SECOND, "it looks once");
+}
+
+/// What passes behind a caller that may still begin is charged where it passed, not where that one is forgotten.
+#[test]
+fn a_late_caller_makes_no_debt_of_what_has_passed_behind_it() {
+    let spec = RateLimitSpec { rate: Rate::per_secs(100, 1), wait: Duration::from_secs(9), ..each_second(2) };
+    for begins in [true, false] {
+        let limiter = lasting(Limiter::new("late", spec));
+        assert!(limiter.admits(Charge::plain(2), NOW));
+        let one = [(limiter, Charge::ONE)];
+        let turns: Vec<_> = (0..4).map(|_| reserve(&one, NOW)).collect();
+        let now = NOW + 40 * MILLI;
+        for turn in &turns[1..] {
+            assert!(matches!(turn.look(turn.turn()), Look::Passed));
+        }
+        assert!(
+            begins || matches!(limiter.check(0, 1, now + 10 * MILLI), Decision::Allowed { remaining: 0, .. })
+        );
+        if begins {
+            assert!(matches!(turns[0].look(now), Look::Passed));
+            assert_eq!((limiter.remaining(0, now), limiter.remaining(0, now + 10 * MILLI)), (0, 1));
+        }
+        let lost = NOW + 60 * MILLI;
+        assert_eq!(limiter.remaining(0, lost - 1), u32::from(begins));
+        assert_eq!(limiter.remaining(0, lost), 2, "what the first one has lost is there again");
+    }
 }
 
 #[test]
@@ -258,4 +329,59 @@ fn other_numbers_charge_nobody_who_waits() {
         assert!(matches!(waiting.look(NOW + SECOND), Look::Passed));
         assert_eq!(limiter.remaining(7, NOW + SECOND), 0);
     }
+}
+
+/// Its turn in one limit is also its turn in the one that was off when it came, or while it waited.
+#[test]
+fn a_limit_that_is_switched_on_again_charges_those_who_wait() {
+    for keyed in [true, false] {
+        for comes_while_off in [true, false] {
+            let spec = each_second(1).with_key(keyed);
+            let half =
+                RateLimitSpec { wait: Duration::from_mins(1), rate: Rate::per_secs(2, 1), ..each_second(1) };
+            let (all, limiter) = (lasting(Limiter::new("all", half)), lasting(Limiter::new("off", spec)));
+            let both = [(all, Charge::ONE), (limiter, Charge { key: 7, cost: 1 })];
+            assert!(matches!(ask(&both, NOW, NEVER), Entered::Now));
+            let off = || limiter.tune_at(None, NOW);
+            if comes_while_off {
+                off();
+            }
+            let turns: Vec<_> = (0..4).map(|_| reserve(&both, NOW)).collect();
+            off();
+            assert_eq!(
+                turns.iter().map(|turn| (turn.turn() - NOW) / MILLI).collect::<Vec<_>>(),
+                [500, 1000, 1500, 2000]
+            );
+            assert!(matches!(limiter.check(7, 9, NOW), Decision::Allowed { reset: Duration::ZERO, .. }));
+            limiter.refund(Charge { key: 7, cost: 1 }, NOW);
+            let half = NOW + SECOND / 2;
+            assert!(matches!(turns[0].look(half), Look::Passed), "not charged to the one that is off");
+            limiter.tune_at(Some(&spec), half);
+            let at: Vec<_> = turns[1..].iter().map(|turn| (turn.turn() - NOW) / MILLI).collect();
+            assert_eq!(at, [1000, 2000, 3000], "keyed {keyed}");
+            let newcomer = reserve(&[(limiter, Charge { key: 7, cost: 1 })], half);
+            assert_eq!(seconds(&newcomer), 4);
+            for turn in turns.into_iter().skip(1).chain([newcomer]) {
+                turn.give_up(half);
+            }
+            assert!(limiter.book().is_empty() && all.book().is_empty());
+        }
+    }
+}
+
+/// What has passed behind a caller that may still begin is charged by the numbers that it passed under.
+#[test]
+fn other_numbers_make_no_debt_of_what_has_passed_behind_a_late_caller() {
+    let spec =
+        RateLimitSpec { rate: Rate::per_secs(100, 1), wait: Duration::from_hours(9), ..each_second(2) };
+    let limiter = lasting(Limiter::new("late", spec));
+    assert!(limiter.admits(Charge::plain(2), NOW));
+    let turns: Vec<_> = (0..4).map(|_| reserve(&[(limiter, Charge::ONE)], NOW)).collect();
+    for turn in &turns[1..] {
+        assert!(matches!(turn.look(turn.turn()), Look::Passed));
+    }
+    let now = NOW + 45 * MILLI;
+    limiter.tune_at(Some(&RateLimitSpec { rate: Rate::per_secs(1, 3600), ..spec }), now);
+    assert!(matches!(turns[0].look(now), Look::Passed));
+    assert_eq!(limiter.remaining(0, now + 20 * MILLI), 1);
 }

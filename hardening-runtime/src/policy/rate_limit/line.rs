@@ -1,0 +1,88 @@
+//! The order of those who wait in one lane: first come, first served until it is overloaded, that is until a caller that came more
+//! than [`STANDING`] after the lane had last made nobody wait is the next one. From then on the newest has the next turn: callers
+//! that have waited for long may have left without our knowledge, and those who come now can still be answered in time.
+//!
+//! A newer caller takes the turn of an older one, which waits without a turn from then on. When a turn has been taken or given up,
+//! the newest of those without one may take the next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::gcra::Gcra;
+use super::reservation::Waiter;
+use crate::clock::Nanos;
+
+/// A line that has stood for so long is no burst any more, nor one in which fewer than [`SERVED`] units have passed.
+const STANDING: Nanos = 100_000_000;
+const SERVED: u32 = 5;
+
+/// So many of those without a turn know that one is free, should the first not be polled.
+const TOLD: usize = 2;
+
+/// The order of one lane.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// When the lane last made nobody wait.
+    since: Nanos,
+    overloaded: bool,
+    /// Callers without a turn, by the order of their coming.
+    aside: BTreeMap<u64, Arc<Waiter>>,
+    /// Callers that another lane has left without a turn.
+    elsewhere: BTreeMap<u64, Arc<Waiter>>,
+    /// What all of these will be charged here.
+    units: u64,
+}
+
+impl Line {
+    pub(super) const fn new(now: Nanos) -> Self {
+        Self { since: now, overloaded: false, aside: BTreeMap::new(), elsewhere: BTreeMap::new(), units: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.aside.is_empty() && self.elsewhere.is_empty()
+    }
+
+    pub(super) const fn is_overloaded(&self) -> bool {
+        self.overloaded
+    }
+
+    /// A caller has to wait `now`, in a lane in which the next one came at the moment `first`.
+    pub(super) fn observe(&mut self, first: Option<Nanos>, gcra: &Gcra, now: Nanos) {
+        match first {
+            Some(came) => {
+                self.overloaded |= came > self.since.saturating_add(STANDING.max(gcra.charge(SERVED)));
+            }
+            None if self.aside.is_empty() => (self.since, self.overloaded) = (now, false),
+            None => {}
+        }
+    }
+
+    /// Keeps a caller without a turn, `here` if this lane has left it without one.
+    pub(super) fn put(&mut self, waiter: &Arc<Waiter>, cost: u32, here: bool) {
+        let map = if here { &mut self.aside } else { &mut self.elsewhere };
+        map.insert(waiter.order, Arc::clone(waiter));
+        self.units = self.units.saturating_add(cost.into());
+    }
+
+    pub(super) fn take(&mut self, waiter: &Waiter, cost: u32) {
+        let taken = self.aside.remove(&waiter.order).or_else(|| self.elsewhere.remove(&waiter.order));
+        if taken.is_some() {
+            self.units = self.units.saturating_sub(cost.into());
+        }
+    }
+
+    /// How long it takes until those without a turn have passed.
+    pub(super) fn backlog(&self, gcra: &Gcra) -> Nanos {
+        gcra.emission.saturating_mul(self.units)
+    }
+
+    /// Those who may take the next turn.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Arc<Waiter>> {
+        self.aside.values().rev().take(TOLD)
+    }
+
+    /// Everybody without a turn.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Arc<Waiter>> {
+        self.aside.values().chain(self.elsewhere.values())
+    }
+}
