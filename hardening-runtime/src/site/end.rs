@@ -32,7 +32,8 @@ impl Call<'_> {
             Phase::Polling | Phase::Answering => (CallOutcome::Panicked, circuit_breaker::Verdict::Failure),
             _ => {
                 let left = circuit_breaker::Verdict::Unfinished;
-                (CallOutcome::Cancelled, self.unless_of_the_client(left, self.now, clock::now()))
+                let times = (self.now, clock::now());
+                (CallOutcome::Cancelled, Self::unless_of_the_client(left, times, self.state.timeout.get()))
             }
         };
         self.leave_between();

@@ -177,7 +177,8 @@ impl Call<'_> {
             self.refusal.ran = true;
         }
         let for_breaker = if in_time { verdict.for_breaker() } else { self.refusal_for_breaker(took) };
-        let for_breaker = self.unless_of_the_client(for_breaker, self.now.saturating_sub(took), self.now);
+        let times = (self.now.saturating_sub(took), self.now);
+        let for_breaker = Self::unless_of_the_client(for_breaker, times, self.state.timeout.get());
         self.leave_nested();
         self.release(for_breaker, took);
         self.end_nested();
@@ -212,15 +213,14 @@ impl Call<'_> {
     /// The verdict on an attempt that began then, without what the request's client brought about: else anybody could open a circuit,
     /// with bodies that stop and with times that are too short. How long an attempt ran that nobody held up is evidence all the same.
     pub(super) fn unless_of_the_client(
-        &self,
         verdict: circuit_breaker::Verdict,
-        began: Nanos,
-        now: Nanos,
+        (began, now): (Nanos, Nanos),
+        timeout: Nanos,
     ) -> circuit_breaker::Verdict {
         use circuit_breaker::Verdict::{Failure, Neither, Unfinished};
         match verdict {
             Failure | Unfinished if context::is_held_up(now) => Neither,
-            Failure if context::is_hurried(began, now, self.state.timeout.get()) => Unfinished,
+            Failure if context::is_hurried(began, now, timeout) => Unfinished,
             of_dependency => of_dependency,
         }
     }
@@ -332,14 +332,21 @@ mod tests {
     use crate::policy::circuit_breaker::Verdict::{Failure, Neither, Success, Unfinished};
 
     #[tokio::test]
-    async fn what_a_client_holds_up_says_nothing_against_the_dependency() {
-        let judged =
-            || [Success, Failure, Neither, Unfinished].map(|verdict| Call::unless_held_up(verdict, 1));
+    async fn what_a_client_brings_about_says_nothing_against_the_dependency() {
+        let judged = || {
+            [Success, Failure, Neither, Unfinished]
+                .map(|verdict| Call::unless_of_the_client(verdict, (1, 2), NEVER))
+        };
         assert_eq!(judged(), [Success, Failure, Neither, Unfinished]);
         let request = context::Request::default();
         request.upload.awaits(true);
         context::scope(Arc::new(request), None, async {
             assert_eq!(judged(), [Success, Neither, Neither, Neither]);
+        })
+        .await;
+        let hurried = context::Request { hurry: context::Hurry::new(2, 1000), ..context::Request::default() };
+        context::scope(Arc::new(hurried), None, async {
+            assert_eq!(judged(), [Success, Unfinished, Neither, Unfinished], "how long it ran is known");
         })
         .await;
     }
