@@ -178,7 +178,8 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
         None if ours && status == StatusCode::FORBIDDEN => forget_scope(headers),
         _ => {}
     }
-    if server.closing() && !account.conn.is_http2() {
+    // An upgrade says `upgrade` there, or its client does not take it for one.
+    if server.closing() && !account.conn.is_http2() && status != StatusCode::SWITCHING_PROTOCOLS {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     account.answered(response.status(), response.headers());

@@ -1,5 +1,7 @@
 //! Layers and handlers that applications bring along: what they say stays, where what is said for them does not contradict it.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -11,6 +13,8 @@ use hardening::{RouteLimits, Setup, hardened_service};
 use hardening_service_tests::client::{self, Client, Reply, request};
 use hardening_service_tests::service::problem;
 use tower_http::compression::CompressionLayer;
+
+use super::support;
 
 const ERROR: &str = "the table `orders` has no such row, nor had it ever one";
 
@@ -91,4 +95,15 @@ async fn a_form_of_the_program_s_own_for_what_is_too_large_stays() {
     let reply = chunked(&running, "/own").await;
     assert_eq!(reply.status, 413, "{reply:?}");
     assert_eq!(reply.body, "\"Failed to buffer the request body: length limit exceeded\"");
+}
+
+#[tokio::test]
+async fn sockets_open_until_nothing_is_accepted() {
+    let (running, _) = support::start("[shutdown]\npre_drain = '1s'").await;
+    let address = running.addr;
+    let stopped = tokio::spawn(running.shutdown());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut socket = support::open(address, "/quiet").await;
+    assert_eq!(support::close_of(&mut socket).await, Some((1001, "the service stops".to_owned())));
+    assert!(stopped.await.unwrap().is_clean());
 }
