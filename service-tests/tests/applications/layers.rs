@@ -1,5 +1,6 @@
 //! Layers and handlers that applications bring along: what they say stays, where what is said for them does not contradict it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hardening::{RouteLimits, Setup, hardened_service};
+use hardening_service_tests::child::{Child, main_of};
 use hardening_service_tests::client::{self, Client, Reply, request};
 use hardening_service_tests::service::problem;
 use tower_http::compression::CompressionLayer;
@@ -18,16 +20,27 @@ use super::support;
 
 const ERROR: &str = "the table `orders` has no such row, nor had it ever one";
 
+/// Says that it goes.
+struct Goes;
+
+impl Drop for Goes {
+    fn drop(&mut self) {
+        eprintln!("what handlers hold was dropped");
+    }
+}
+
 #[hardened_service(name = "layered")]
 async fn layered(setup: &mut Setup) -> Router {
     setup.route("/own", RouteLimits::new().body_limit(1000));
     setup.route("/plain", RouteLimits::new().body_limit(1000));
+    let held = Arc::new(Goes);
     let basic = [(header::WWW_AUTHENTICATE, "Basic realm=\"papers\"")];
     let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
     Router::new()
         .route("/error", get(async || (StatusCode::INTERNAL_SERVER_ERROR, ERROR)))
         .route("/wrong", get(async || (StatusCode::BAD_REQUEST, ERROR)))
         .layer(CompressionLayer::new())
+        .route("/held", get(async move || drop(Arc::clone(&held))))
         .route("/basic", get(async move || (StatusCode::UNAUTHORIZED, basic)))
         .route("/bearer", get(async move || (StatusCode::UNAUTHORIZED, bearer, axum::Json("who?"))))
         .route("/own", post(own))
@@ -106,4 +119,17 @@ async fn sockets_open_until_nothing_is_accepted() {
     let mut socket = support::open(address, "/quiet").await;
     assert_eq!(support::close_of(&mut socket).await, Some((1001, "the service stops".to_owned())));
     assert!(stopped.await.unwrap().is_clean());
+}
+
+const CHILD: &str = "layers::what_handlers_hold_is_dropped_before_the_process_ends";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_handlers_hold_is_dropped_before_the_process_ends() {
+    tokio::task::block_in_place(|| main_of(CHILD, layered));
+    let child = Child::start(CHILD, &[]).await;
+    assert_eq!(client::get(child.addr, "/held").await.status, 200);
+    child.terminate().await;
+    let end = child.ended().await;
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.complained.contains("what handlers hold was dropped"), "{end:?}");
 }
