@@ -39,9 +39,12 @@ pub(super) struct Assembled {
 impl Assembled {
     pub(super) async fn serve(self, signals: Signals) -> ExitCode {
         let limit = whole::plan(&self.server.settings).watchdog();
-        let server = Arc::clone(&self.server);
+        // The watchdog's thread goes on until the process has ended, and must not keep what handlers hold.
+        let server = Arc::downgrade(&self.server);
         self.server.console.drains_by(signals.ask());
-        let signals = signals.guard(limit, move || ending::still_running(&server));
+        let signals = signals.guard(limit, move || {
+            server.upgrade().map(|server| ending::still_running(&server)).unwrap_or_default()
+        });
         announce(&self);
         let report = drain::serve(self, signals, true).await;
         report.exit_code()

@@ -12,6 +12,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::{Full, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
@@ -146,7 +147,19 @@ impl<L: Fated, B> Bounded<L, B> {
     fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {
         self.live.fate().set(unread);
         self.live.upload().is_unread();
-        Poll::Ready(Some(Err(unread.into())))
+        Poll::Ready(Some(Err(match unread {
+            Unread::TooLarge => too_large(),
+            unread => unread.into(),
+        })))
+    }
+}
+
+/// The error that axum's extractors make 413 of. Nothing else makes it than what it bounds.
+fn too_large() -> BoxError {
+    let mut limited = Limited::new(Full::new(Bytes::from_static(b"more")), 0);
+    match Pin::new(&mut limited).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Err(error))) => error,
+        _ => Unread::TooLarge.into(),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::StatusCode;
+use http::header::{self, HeaderName};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use super::body::Unread;
-use super::problem::Problem;
+use super::problem::{Challenge, PROBLEM_JSON, Problem};
 use super::request::too_large;
 use super::route::Live;
 use crate::telemetry::redact;
@@ -17,6 +18,17 @@ const LONGEST: u64 = 4096;
 /// The longest detail that is passed on.
 const LONGEST_DETAIL: usize = 300;
 
+/// What an answer says of the body that it had.
+const OF_THE_BODY: [HeaderName; 7] = [
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::ETAG,
+    header::TRANSFER_ENCODING,
+];
+
 /// Turns a plain error answer into problem+json. A text with a 4xx status becomes its detail; a text with a 5xx
 /// status may tell of the internals, so it goes to the log and not to the client.
 pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
@@ -24,18 +36,20 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
-    if let Some(unread) = live.fate.get() {
-        return of_body(unread, live.server.settings.http.body_limit).answer(Some(&live.request.id));
-    }
-    let size = response.body().size_hint().exact();
     let kind = response.headers().get(header::CONTENT_TYPE);
     let text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    // A form of its handler's own stays, whose status is right: of what comes too slowly no handler learns that.
+    let own = status.is_client_error() && !text && kind.is_some_and(|kind| kind != PROBLEM_JSON);
+    if let Some(unread) = live.fate.get().filter(|unread| !own || *unread == Unread::TooSlow) {
+        return instead(response, &of_body(unread, live.body_limit), live);
+    }
+    let size = response.body().size_hint().exact();
     match size {
         _ if text && status.is_server_error() && size.is_none_or(|size| size > LONGEST) => {
             tracing::error!(
                 request_id = live.request.id,
                 status = status.as_u16(),
-                "a handler's long error text was withheld"
+                "a handler's error text was withheld unread: it is long, compressed or a stream"
             );
             instead(response, &Problem::new(status), live)
         }
@@ -74,9 +88,16 @@ fn of_body(unread: Unread, limit: u64) -> Problem {
 /// The problem with the other fields of the answer that it stands for, such as `allow`.
 fn instead(response: Response, problem: &Problem, live: &Live) -> Response {
     let (mut old, _) = response.into_parts();
-    old.headers.remove(header::CONTENT_LENGTH);
-    old.headers.remove(header::CONTENT_TYPE);
+    for name in &OF_THE_BODY {
+        old.headers.remove(name);
+    }
     let mut answer = problem.answer(Some(&live.request.id));
+    for name in old.headers.keys() {
+        answer.headers_mut().remove(name);
+    }
+    if old.headers.contains_key(header::WWW_AUTHENTICATE) {
+        answer.extensions_mut().remove::<Challenge>();
+    }
     for (name, value) in &old.headers {
         answer.headers_mut().append(name, value.clone());
     }

@@ -41,6 +41,10 @@ pub struct Problem {
     rare: Option<Box<Rare>>,
 }
 
+/// Marks an answer whose `WWW-Authenticate` is ours, and not one of a handler or a layer that looks after credentials itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Challenge;
+
 /// What few problems tell.
 #[derive(Clone, Debug, Default)]
 struct Rare {
@@ -252,6 +256,7 @@ impl Problem {
         };
         if let Some(challenge) = challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            response.extensions_mut().insert(Challenge);
         }
         // What a call of gRPC is refused with is made of it.
         #[cfg(feature = "grpc")]

@@ -22,7 +22,7 @@ use super::client::Client;
 use super::fields::Own;
 use super::health::{Probe, probe_of};
 use super::limit::Standing;
-use super::problem::{INSUFFICIENT_SCOPE, Methods, PROBLEM_JSON, Problem};
+use super::problem::{Challenge, INSUFFICIENT_SCOPE, Methods, PROBLEM_JSON, Problem};
 use super::route_limits::OfRoute;
 use super::routed::{Rare, Routed};
 use super::said::Said;
@@ -149,6 +149,8 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     }
     let server = &*account.server;
     let status = response.status();
+    // A challenge of a handler's own stays as it is.
+    let ours = response.extensions().get::<Challenge>().is_some();
     let headers = response.headers_mut();
     if is_of_one_request(status, headers) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -165,21 +167,20 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
         server.headers.share(account.origin.clone(), headers);
     }
     match &server.auth {
-        Some(auth) if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            auth.challenge(headers);
-        }
+        Some(auth) if ours => auth.challenge(headers),
         // Credentials that nobody here takes are not asked for; the console takes its token.
-        None if status == StatusCode::UNAUTHORIZED
+        None if ours
             && account.surface == Surface::Public
             && headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == "Bearer") =>
         {
             headers.remove(header::WWW_AUTHENTICATE);
         }
         // No credential of a request would change it.
-        None if status == StatusCode::FORBIDDEN => forget_scope(headers),
+        None if ours && status == StatusCode::FORBIDDEN => forget_scope(headers),
         _ => {}
     }
-    if server.closing() && !account.conn.is_http2() {
+    // An upgrade says `upgrade` there, or its client does not take it for one.
+    if server.closing() && !account.conn.is_http2() && status != StatusCode::SWITCHING_PROTOCOLS {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     account.answered(response.status(), response.headers());

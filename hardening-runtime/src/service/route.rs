@@ -39,6 +39,8 @@ pub(crate) struct Live {
     /// When its head had come, and by when its answer must be ready.
     pub(crate) began: Nanos,
     pub(crate) deadline: Nanos,
+    /// How large its body may be.
+    pub(crate) body_limit: u64,
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
     pub(crate) seat: Seat,

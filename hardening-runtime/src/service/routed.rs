@@ -64,6 +64,8 @@ impl Routed {
         account: &mut Account,
     ) -> Self {
         let grpc = account.is_grpc();
+        let http = &server.settings.http;
+        let limit = OfRoute::body_limit(account.route.as_deref(), http);
         let live = Arc::new(Live {
             server: Arc::clone(server),
             request: Arc::clone(&account.request),
@@ -73,13 +75,12 @@ impl Routed {
             priority: client.vouched.then(|| Priority::of(&parts.headers)).flatten(),
             began: account.began,
             deadline: account.deadline,
+            body_limit: limit,
             route: OnceLock::new(),
             fate: BodyFate::default(),
             seat: Seat::default(),
         });
         account.live = Some(Arc::clone(&live));
-        let http = &server.settings.http;
-        let limit = OfRoute::body_limit(account.route.as_deref(), http);
         let longest = OfRoute::body_timeout(account.route.as_deref(), http);
         let body = if grpc { grpc::bounded(body) } else { bounded(limit, longest, body, &live) };
         account.names(&mut parts.headers);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::address::Bound;
 use super::assembled::Assembled;
@@ -53,6 +54,9 @@ impl fmt::Debug for Service {
         f.debug_struct("Service").field("spec", &self.spec).finish_non_exhaustive()
     }
 }
+
+/// The longest that a process waits for what its tasks hold to be dropped.
+const LAST_DROPS: Duration = Duration::from_millis(500);
 
 /// Why a service did not start: one line for each thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,9 +182,15 @@ impl Service {
                 Err(error) => failed(&error),
             }
         });
-        log::flush(log::LAST_WORDS);
-        // What still runs was named, and must not keep the process.
-        runtime.shutdown_background();
+        if code == ExitCode::SUCCESS {
+            // What handlers hold is dropped before the process ends.
+            runtime.shutdown_timeout(LAST_DROPS);
+            log::flush(log::LAST_WORDS);
+        } else {
+            log::flush(log::LAST_WORDS);
+            // What still runs was named, and must not keep the process.
+            runtime.shutdown_background();
+        }
         code
     }
 
@@ -235,7 +245,7 @@ impl Service {
         "127.0.0.1:0".clone_into(&mut self.sources.admin);
         let mut loaded = self.load()?;
         if !loaded.given.contains(&("shutdown", "pre_drain")) {
-            loaded.settings.shutdown.pre_drain = std::time::Duration::ZERO;
+            loaded.settings.shutdown.pre_drain = Duration::ZERO;
         }
         let traces = Traces::new(&loaded.settings, self.spec.version).map_err(StartError)?;
         facade::install();

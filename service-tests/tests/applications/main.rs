@@ -6,6 +6,7 @@ mod drain;
 mod dropin;
 mod http2;
 mod hurried;
+mod layers;
 mod packed;
 mod reload;
 mod routes;

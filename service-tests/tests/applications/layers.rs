@@ -1,0 +1,135 @@
+//! Layers and handlers that applications bring along: what they say stays, where what is said for them does not contradict it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hardening::{RouteLimits, Setup, hardened_service};
+use hardening_service_tests::child::{Child, main_of};
+use hardening_service_tests::client::{self, Client, Reply, request};
+use hardening_service_tests::service::problem;
+use tower_http::compression::CompressionLayer;
+
+use super::support;
+
+const ERROR: &str = "the table `orders` has no such row, nor had it ever one";
+
+/// Says that it goes.
+struct Goes;
+
+impl Drop for Goes {
+    fn drop(&mut self) {
+        eprintln!("what handlers hold was dropped");
+    }
+}
+
+#[hardened_service(name = "layered")]
+async fn layered(setup: &mut Setup) -> Router {
+    setup.route("/own", RouteLimits::new().body_limit(1000));
+    setup.route("/plain", RouteLimits::new().body_limit(1000));
+    let held = Arc::new(Goes);
+    let basic = [(header::WWW_AUTHENTICATE, "Basic realm=\"papers\"")];
+    let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
+    Router::new()
+        .route("/error", get(async || (StatusCode::INTERNAL_SERVER_ERROR, ERROR)))
+        .route("/wrong", get(async || (StatusCode::BAD_REQUEST, ERROR)))
+        .layer(CompressionLayer::new())
+        .route("/held", get(async move || drop(Arc::clone(&held))))
+        .route("/basic", get(async move || (StatusCode::UNAUTHORIZED, basic)))
+        .route("/bearer", get(async move || (StatusCode::UNAUTHORIZED, bearer, axum::Json("who?"))))
+        .route("/own", post(own))
+        .route("/plain", post(async |body: Bytes| body.len().to_string()))
+        .layer(map_response(async |mut response: Response| {
+            let any = HeaderValue::from_static("*");
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+            response
+        }))
+}
+
+/// Has a form of its own for what it cannot read.
+async fn own(body: Result<Bytes, BytesRejection>) -> Response {
+    match body {
+        Ok(body) => body.len().to_string().into_response(),
+        Err(error) => (error.status(), axum::Json(error.body_text())).into_response(),
+    }
+}
+
+async fn start() -> hardening::Running {
+    layered().with_settings("[log]\naccess = false").start().await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[tokio::test]
+async fn a_problem_in_place_of_a_compressed_error_is_not_compressed() {
+    let running = start().await;
+    let packed = [("accept-encoding", "gzip")];
+    let reply = client::get_with(running.addr, "/error", &packed).await;
+    assert_eq!(reply.header("content-encoding"), None);
+    problem(&reply, 500);
+    // What the client may read is passed on as it is.
+    let mut client = Client::connect(running.addr).await;
+    client.send(request("GET", "/wrong", &[packed[0], ("connection", "close")], "")).await;
+    let reply = client.reply_to_head().await;
+    assert_eq!((reply.status, reply.header("content-encoding")), (400, Some("gzip")));
+}
+
+#[tokio::test]
+async fn a_challenge_of_the_program_s_own_stays() {
+    let running = start().await;
+    for (path, challenge) in [("/basic", "Basic realm=\"papers\""), ("/bearer", "Bearer")] {
+        let reply = client::get(running.addr, path).await;
+        assert_eq!((reply.status, reply.header("www-authenticate")), (401, Some(challenge)), "{path}");
+    }
+}
+
+async fn chunked(running: &hardening::Running, path: &str) -> Reply {
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+    client::ask(running.addr, format!("{head}7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000))).await
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_told_with_the_limit_of_its_route() {
+    let running = start().await;
+    let reply = chunked(&running, "/plain").await;
+    assert_eq!(problem(&reply, 413)["detail"], "The body is larger than 1000 bytes.");
+    // Pages of other origins may read it, as all that the layer lets them read.
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+}
+
+#[tokio::test]
+async fn a_form_of_the_program_s_own_for_what_is_too_large_stays() {
+    let running = start().await;
+    let reply = chunked(&running, "/own").await;
+    assert_eq!(reply.status, 413, "{reply:?}");
+    assert_eq!(reply.body, "\"Failed to buffer the request body: length limit exceeded\"");
+}
+
+#[tokio::test]
+async fn sockets_open_until_nothing_is_accepted() {
+    let (running, _) = support::start("[shutdown]\npre_drain = '1s'").await;
+    let address = running.addr;
+    let stopped = tokio::spawn(running.shutdown());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut socket = support::open(address, "/quiet").await;
+    assert_eq!(support::close_of(&mut socket).await, Some((1001, "the service stops".to_owned())));
+    assert!(stopped.await.unwrap().is_clean());
+}
+
+const CHILD: &str = "layers::what_handlers_hold_is_dropped_before_the_process_ends";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_handlers_hold_is_dropped_before_the_process_ends() {
+    tokio::task::block_in_place(|| main_of(CHILD, layered));
+    let child = Child::start(CHILD, &[]).await;
+    assert_eq!(client::get(child.addr, "/held").await.status, 200);
+    child.terminate().await;
+    let end = child.ended().await;
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.complained.contains("what handlers hold was dropped"), "{end:?}");
+}
