@@ -83,7 +83,10 @@ fn signature(function: &Function, errors: &mut Errors) {
     } else if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
-            format!("a service is set up by an asynchronous function: write `async fn {}`", sig.ident),
+            format!(
+                "a service is set up by an asynchronous function: write `async fn {}`, without `#[tokio::main]` above",
+                sig.ident
+            ),
         );
     }
     if let Some(generic) = sig.generics.params.first() {

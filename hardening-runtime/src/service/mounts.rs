@@ -71,6 +71,12 @@ impl Mounts {
                 .is_some_and(|begin| self.patterns.iter().any(|known| known.starts_with(begin)))
     }
 
+    /// Whether there is a pattern that this begins with, save for its last part.
+    pub(crate) fn has_above(&self, pattern: &str) -> bool {
+        let mut above = self.patterns.iter().filter_map(|known| known.split_once("{*"));
+        above.any(|(above, _)| pattern.starts_with(above))
+    }
+
     /// Every pattern of the router.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().map(String::as_str)
@@ -135,6 +141,14 @@ mod tests {
         let with_fallback = Mounts::of_router(&router.fallback_service(get_service(page())));
         assert_eq!(with_fallback.of("/elsewhere"), Some("/*"));
         assert_eq!(with_fallback.of("/static/app.css"), Some("/static/*"));
+    }
+
+    #[test]
+    fn methods_stand_below_their_service() {
+        let services = Router::new().route("/shop.v1.Prices/{*method}", post(async || ""));
+        let mounts = Mounts::of_router(&services);
+        assert!(mounts.has_above("/shop.v1.Prices/Quote"), "{mounts:?}");
+        assert!(!mounts.has_above("/shop.v1.Price/Quote") && !mounts.has_above("/orders"), "{mounts:?}");
     }
 
     #[test]

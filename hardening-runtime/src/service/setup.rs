@@ -150,8 +150,17 @@ impl HookResult for () {
 
 impl<E: Into<BoxError>> HookResult for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
-        self.map_err(Into::into)
+        self.map_err(|error| with_causes(&*error.into()).into())
     }
+}
+
+/// An error and what it came from, in one line. What only passes on what its cause says is told once.
+pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |told, cause| {
+        let cause = cause.to_string();
+        if told.ends_with(&cause) { told } else { format!("{told}: {cause}") }
+    })
 }
 
 /// The values that set-up code provided, by type.
@@ -220,6 +229,26 @@ impl std::error::Error for MissingProvision {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hook_s_error_is_told_with_its_causes() {
+        #[derive(Debug)]
+        struct Outer(&'static str, std::fmt::Error);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl std::error::Error for Outer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.1)
+            }
+        }
+        let told = |own| Err::<(), _>(Outer(own, fmt::Error)).into_result().unwrap_err().to_string();
+        let cause = fmt::Error.to_string();
+        assert_eq!(told("the journal is not written"), format!("the journal is not written: {cause}"));
+        assert_eq!(told(cause.clone().leak()), cause);
+    }
 
     #[test]
     fn values_are_found_by_type_and_missing_ones_named() {

@@ -47,7 +47,8 @@ impl App {
 #[diagnostic::on_unimplemented(
     message = "a service is set up by a function that returns its routes, and `{Self}` is no such type",
     label = "write `hardening::Result<Router>`",
-    note = "any error that becomes a `hardening::BoxError` will do: a `String`, or a type with `std::error::Error`"
+    note = "any error that becomes a `hardening::BoxError` will do: a `String`, or a type with `std::error::Error`",
+    note = "routes that still lack their state get it by `.with_state(…)`; a service around the routes becomes routes by `Router::new().fallback_service(…)`"
 )]
 pub trait IntoApp {
     /// The routes, or why there are none.

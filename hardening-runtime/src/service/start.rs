@@ -19,7 +19,7 @@ use super::reload::Reloader;
 use super::route_limits::RouteTable;
 use super::running::Running;
 use super::server::{Parts, Server};
-use super::setup::{MissingProvision, Setup};
+use super::setup::{MissingProvision, Setup, with_causes};
 use super::signals;
 use super::spec::{App, BoxError, ServiceSpec};
 use super::starting::{Meanwhile, Starting};
@@ -302,11 +302,7 @@ impl Service {
             app.map_err(|panic| StartError::one(format!("set-up panicked: {}", redact::text(&panic))))?;
         let app = app.map_err(|error| StartError::one(set_up_failed(&*error)))?;
         let mut priorities = std::mem::take(&mut setup.priorities);
-        let mounts = Mounts::of_router(&app.http);
-        if let Some(route) = settings.routes.iter().find(|route| !mounts.may_be(&route.pattern)) {
-            let unknown = |loaded: &Loaded| unknown_route(&route.pattern, &mounts, loaded);
-            return Err(StartError::one(reloader.look(|in_force| unknown(&in_force.loaded))));
-        }
+        let mounts = mounted(&app, &setup, &settings, &reloader)?;
         for path in health::PATHS.into_iter().filter(|path| mounts.has(path)) {
             tracing::warn!(
                 "`{path}` is a route of the program: it answers in place of the probe where the service is served; the admin \
@@ -382,21 +378,40 @@ fn warn(loaded: &Loaded) {
     }
 }
 
+/// What the routes are called, if those that code and settings give limits to are among them.
+fn mounted(app: &App, setup: &Setup, settings: &Settings, reloader: &Reloader) -> Result<Mounts, StartError> {
+    let mounts = Mounts::of_router(&app.http);
+    let calls = app.grpc.as_ref().map(Mounts::of_router).unwrap_or_default();
+    let may_be = |pattern: &str| mounts.may_be(pattern) || calls.has_above(pattern);
+    if let Some(route) = setup.routes.iter().find(|route| !may_be(&route.pattern)) {
+        let near = nearest_route(&route.pattern, &mounts);
+        let why = format!("`setup.route(\"{}\", …)`: the router has no such route{near}", route.pattern);
+        return Err(StartError::one(why));
+    }
+    if let Some(route) = settings.routes.iter().find(|route| !may_be(&route.pattern)) {
+        let unknown = |loaded: &Loaded| unknown_route(&route.pattern, &mounts, loaded);
+        return Err(StartError::one(reloader.look(|in_force| unknown(&in_force.loaded))));
+    }
+    Ok(mounts)
+}
+
 /// What is wrong with limits of a route that the router does not have.
 fn unknown_route(pattern: &str, mounts: &Mounts, loaded: &Loaded) -> String {
     let set = loaded.entries.iter().rev().find(
         |entry| matches!(entry.path.as_slice(), [table, known, ..] if table == "route" && known == pattern),
     );
     let place = set.map(|entry| format!("{}: ", entry.origin)).unwrap_or_default();
-    let near = hardening_spec::suggest::nearest(pattern, mounts.patterns());
-    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let near = nearest_route(pattern, mounts);
     format!("{place}[route.\"{pattern}\"]: the router has no such route{near}")
 }
 
+fn nearest_route(pattern: &str, mounts: &Mounts) -> String {
+    let near = hardening_spec::suggest::nearest(pattern, mounts.patterns());
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
 fn set_up_failed(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes =
-        std::iter::successors(error.source(), |error| (*error).source()).map(|cause| format!(": {cause}"));
-    redact::text(&format!("set-up failed: {error}{}", causes.collect::<String>())).into_owned()
+    redact::text(&format!("set-up failed: {}", with_causes(error))).into_owned()
 }
 
 /// The one place where a refusal to start is said: standard error, a line each, and exit code 1.

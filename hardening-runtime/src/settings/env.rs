@@ -41,6 +41,10 @@ pub(super) fn entries(
             }
         } else if SECTIONS.contains(&section.as_str()) || matches!(section.as_str(), "policies" | "secrets") {
             vec![section, rest.to_ascii_lowercase()]
+        } else if section == "route" {
+            // A pattern has letters that no variable's name has.
+            problems.push(format!("{name}: limits of a route are set in a file: `[route.\"/pattern\"]`"));
+            continue;
         } else {
             if let Some(near) = nearest(&section, SECTIONS.iter().copied().chain(OF_CALLS).chain(NAMED)) {
                 problems.push(format!(
@@ -171,6 +175,7 @@ mod tests {
             ("HARDENING_HTPP__LISTEN", "HARDENING_HTTP__LISTEN"),
             ("HARDENING_CALL__ORDERS_PRIZE__RETRY__ATTEMPTS", "HARDENING_CALL__ORDERS_PRICE__"),
             ("HARDENING_CALL__ORDERS_PRICE", "HARDENING_CALL__<NAME>__<POLICY>__<KEY>"),
+            ("HARDENING_ROUTE__UPLOAD__BODY_LIMIT", "are set in a file: `[route.\"/pattern\"]`"),
         ] {
             let (_, problems) = read(&[(name, "5")]);
             assert_eq!(problems.len(), 1, "{name}");

@@ -121,6 +121,18 @@ async fn sockets_open_until_nothing_is_accepted() {
     assert!(stopped.await.unwrap().is_clean());
 }
 
+#[hardened_service(name = "misspelt")]
+async fn misspelt(setup: &mut Setup) -> Router {
+    setup.route("/uplaod", RouteLimits::new().body_limit(1000));
+    Router::new().route("/upload", post(async || ()))
+}
+
+#[tokio::test]
+async fn limits_that_code_gives_to_no_route_stop_the_start() {
+    let error = misspelt().with_settings("").start().await.unwrap_err().to_string();
+    assert!(error.contains("`setup.route(\"/uplaod\", …)`") && error.contains("mean `/upload`?"), "{error}");
+}
+
 const CHILD: &str = "layers::what_handlers_hold_is_dropped_before_the_process_ends";
 
 #[tokio::test(flavor = "multi_thread")]

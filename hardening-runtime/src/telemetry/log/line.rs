@@ -95,8 +95,13 @@ impl Line {
 
     fn error(&mut self, name: &'static str, text: &str, causes: &[String]) {
         self.text(name, text);
-        if !causes.is_empty() {
-            let causes: Vec<Value> = causes.iter().map(|cause| redact::text(cause).into()).collect();
+        if causes.iter().any(|cause| cause != text) {
+            // Many errors say what their cause says.
+            let mut before = text;
+            let causes = causes
+                .iter()
+                .filter(|cause| std::mem::replace(&mut before, cause.as_str()) != cause.as_str());
+            let causes: Vec<Value> = causes.map(|cause| redact::text(cause).into()).collect();
             self.member(format!("{name}.causes").into(), &causes);
         }
     }

@@ -223,7 +223,12 @@ mod tests {
             let error = Outer("x".parse::<u8>().unwrap_err());
             let error: &(dyn std::error::Error + 'static) = &error;
             tracing::error!(error, password = "hunter2", authorization = "Bearer x", "failed");
+            let error = axum::Error::new(std::io::Error::other("the disk is gone"));
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::error!(error, "failed");
         });
+        assert_eq!(lines[1]["error"], "the disk is gone");
+        assert_eq!(lines[1].get("error.causes"), None, "it says the same");
         assert_eq!(lines[0]["error"], "outer");
         assert_eq!(lines[0]["error.causes"][0], "invalid digit found in string");
         assert_eq!(
