@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 /// The largest file of keys or certificates that is read, in bytes.
+#[cfg(any(feature = "auth", feature = "tls"))]
 pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// The contents of a regular file, and at most one byte more than `most`, so that the caller sees that there are more. A FIFO
@@ -37,14 +38,15 @@ pub(crate) fn check(path: impl AsRef<Path>) -> Result<()> {
 ///
 /// # Errors
 /// When it is no regular file, is larger than [`LARGEST`], or cannot be read.
+#[cfg(feature = "tls")]
 pub(crate) fn read_all(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     whole(path.as_ref(), LARGEST)
 }
 
-/// As [`read_all`], for text of at most so many bytes.
+/// As [`read`], for text of at most so many bytes.
 ///
 /// # Errors
-/// The same, and when it is no UTF-8.
+/// When it is no regular file, is larger than that, is no UTF-8, or cannot be read.
 pub(crate) fn read_text(path: impl AsRef<Path>, most: u64) -> Result<String> {
     let text = String::from_utf8(whole(path.as_ref(), most)?);
     text.map_err(|_| Error::new(ErrorKind::InvalidData, "it is no UTF-8 text"))
