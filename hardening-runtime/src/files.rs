@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 /// The largest file of keys or certificates that is read, in bytes.
-#[cfg(any(feature = "tls", feature = "auth"))]
+#[cfg(any(feature = "auth", feature = "tls"))]
 pub(crate) const LARGEST: u64 = 16 << 20;
 
 /// The contents of a regular file, and at most one byte more than `most`, so that the caller sees that there are more. A FIFO
@@ -46,7 +46,7 @@ pub(crate) fn read_all(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 /// As [`read`], for text of at most so many bytes.
 ///
 /// # Errors
-/// When it is no regular file, is larger, cannot be read, or is no UTF-8.
+/// When it is no regular file, is larger than that, is no UTF-8, or cannot be read.
 pub(crate) fn read_text(path: impl AsRef<Path>, most: u64) -> Result<String> {
     let text = String::from_utf8(whole(path.as_ref(), most)?);
     text.map_err(|_| Error::new(ErrorKind::InvalidData, "it is no UTF-8 text"))

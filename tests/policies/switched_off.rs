@@ -123,7 +123,7 @@ async fn a_limit_that_is_on_again_charges_those_who_wait() {
     sleep(ms(1100)).await;
     let call = |name: &str| hardening::catalogue::site(name).unwrap();
     let sites = [call("switched_off::off_for_a_while"), call("switched_off::off_for_attempts")];
-    let own = sites.map(|site| site.own());
+    let own: Vec<_> = sites.iter().map(|site| site.own()).collect();
     for site in sites {
         let mut without = site.own();
         without.rate_limits[1] = None;

@@ -16,7 +16,8 @@ type Call = Pin<Box<dyn Future<Output = Result<(), Rejected>> + Send>>;
 
 /// Polls a call once, which has to wait.
 async fn begin(mut call: Call) -> Call {
-    poll_fn(|cx| Poll::Ready(assert!(call.as_mut().poll(cx).is_pending()))).await;
+    let is_pending = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
+    assert!(is_pending);
     call
 }
 

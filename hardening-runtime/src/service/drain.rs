@@ -125,7 +125,7 @@ fn instant(due: clock::Nanos) -> Instant {
 /// must not keep the process.
 async fn drained(server: &Server, public: &JoinHandle<()>) {
     let mut quiet_since = Instant::now();
-    while !public.is_finished() || layer::finishing() > 0 {
+    while !public.is_finished() || layer::finishing() > 0 || server.lingers() {
         if server.stats.in_flight() > 0 || server.lingers() || layer::finishing() > 0 {
             quiet_since = Instant::now();
         } else if quiet_since.elapsed() >= QUIET {

@@ -1,6 +1,7 @@
 //! A service whose handlers speak other protocols.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -75,6 +76,18 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .route("/breaks", get(breaks))
         .route("/silent", get(silent))
         .route("/reads", post(reads))
+        .route("/job", post(async || job()))
+}
+
+/// How many jobs have ended.
+pub(crate) static JOBS: AtomicU32 = AtomicU32::new(0);
+
+/// Begins work that goes on after the answer.
+fn job() {
+    hardening::context::spawn(async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        JOBS.fetch_add(1, Ordering::Relaxed);
+    });
 }
 
 async fn names_itself(headers: HeaderMap) -> String {

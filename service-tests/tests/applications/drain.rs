@@ -1,8 +1,9 @@
 //! How they end with the service.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use futures_util::StreamExt;
 use http_body_util::Empty;
@@ -12,7 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::app::JOBS;
 use super::support::{close_of, open, start};
+use hardening_service_tests::client::{Client, request};
 
 const AT_ONCE: &str = "[shutdown]\npre_drain = '0s'";
 
@@ -142,4 +145,17 @@ async fn a_handler_that_has_more_to_give_is_still_named_and_what_has_ended_is_no
     assert_eq!(report.still_running, ["1 × /poll", "1 × /silent"]);
     assert_eq!(report.awaiting_clients, Vec::<String>::new());
     assert!(!report.is_clean());
+}
+
+#[tokio::test]
+async fn what_a_request_has_spawned_is_waited_for_though_nobody_is_connected() {
+    let (running, _) = start("").await;
+    let mut client = Client::connect(running.addr).await;
+    client.send(request("POST", "/job", &[("connection", "close")], "")).await;
+    assert_eq!(client.reply().await.status, 200);
+    drop(client);
+    sleep(Duration::from_millis(100)).await;
+    let report = running.shutdown().await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(JOBS.load(Ordering::Relaxed), 1);
 }
