@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::run::{Done, Step, root, target};
 
 /// What is changed, below [`POLICIES`]. `handle.rs`, an operator's view of a static, is tested by whole calls.
-const SCOPE: [&str; 33] = [
+const SCOPE: [&str; 35] = [
     "budget.rs",
     "bulkhead/adaptive.rs",
     "bulkhead/keyed.rs",
@@ -35,7 +35,9 @@ const SCOPE: [&str; 33] = [
     "rate_limit/gcra.rs",
     "rate_limit/joint.rs",
     "rate_limit/keyed.rs",
+    "rate_limit/line.rs",
     "rate_limit/mod.rs",
+    "rate_limit/order.rs",
     "rate_limit/reservation.rs",
     "retry/backoff.rs",
     "retry/mod.rs",
