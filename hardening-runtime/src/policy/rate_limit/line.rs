@@ -86,3 +86,85 @@ impl Line {
         self.aside.values().chain(self.elsewhere.values())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hardening_spec::Rate;
+    use tokio::sync::Notify;
+
+    use super::super::reservation::ASIDE;
+    use super::*;
+    use crate::clock::NEVER;
+    use crate::sync::atomic::{AtomicU32, AtomicU64};
+
+    const MILLI: Nanos = 1_000_000;
+
+    fn waiter(order: u64) -> Arc<Waiter> {
+        Arc::new(Waiter {
+            parts: Box::new([]),
+            order,
+            came: 0,
+            until: NEVER,
+            binds: AtomicU32::new(0),
+            late: 0,
+            turn: AtomicU64::new(ASIDE),
+            heard: AtomicU32::new(0),
+            watches: AtomicU64::new(NEVER),
+            wake: Notify::new(),
+        })
+    }
+
+    fn orders<'w>(waiters: impl Iterator<Item = &'w Arc<Waiter>>) -> Vec<u64> {
+        waiters.map(|waiter| waiter.order).collect()
+    }
+
+    #[test]
+    fn a_line_is_empty_once_nobody_is_in_it_for_whatever_lane() {
+        let gcra = Gcra::new(Rate::per_secs(100, 1), 1);
+        let (here, elsewhere) = (waiter(1), waiter(2));
+        let mut line = Line::new(0);
+        assert!(line.is_empty());
+        line.put(&here, 2, true);
+        assert!(!line.is_empty());
+        line.put(&elsewhere, 3, false);
+        assert_eq!((orders(line.newest()), orders(line.waiting())), (vec![1], vec![1, 2]));
+        assert_eq!(line.backlog(&gcra), 50 * MILLI);
+        line.take(&here, 2);
+        assert!(!line.is_empty());
+        line.take(&here, 2);
+        assert_eq!(line.backlog(&gcra), 30 * MILLI, "it is taken once");
+        line.take(&elsewhere, 3);
+        assert!(line.is_empty() && line.backlog(&gcra) == 0);
+    }
+
+    #[test]
+    fn the_newest_are_told_and_few_of_them() {
+        let mut line = Line::new(0);
+        for order in [3, 1, 4, 2] {
+            line.put(&waiter(order), 1, true);
+        }
+        assert_eq!(orders(line.newest()), [4, 3]);
+    }
+
+    #[test]
+    fn a_line_is_overloaded_until_nobody_waits() {
+        // Five units take 50 ms, so a hundred milliseconds count.
+        let gcra = Gcra::new(Rate::per_secs(100, 1), 1);
+        let mut line = Line::new(0);
+        line.observe(Some(100 * MILLI), &gcra, 150 * MILLI);
+        assert!(!line.is_overloaded(), "it has stood for no longer");
+        line.observe(Some(100 * MILLI + 1), &gcra, 150 * MILLI);
+        assert!(line.is_overloaded());
+        let aside = waiter(1);
+        line.put(&aside, 1, true);
+        line.observe(None, &gcra, 200 * MILLI);
+        assert!(line.is_overloaded(), "somebody waits without a turn");
+        line.take(&aside, 1);
+        line.observe(None, &gcra, 300 * MILLI);
+        assert!(!line.is_overloaded());
+        line.observe(Some(390 * MILLI), &gcra, 400 * MILLI);
+        assert!(!line.is_overloaded(), "it counts anew");
+        line.observe(Some(401 * MILLI), &gcra, 410 * MILLI);
+        assert!(line.is_overloaded());
+    }
+}

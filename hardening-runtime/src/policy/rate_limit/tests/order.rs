@@ -1,5 +1,6 @@
 //! The order of those who wait: first come, first served, and newest first under overload.
 
+use super::super::reservation::ASIDE;
 use super::*;
 
 const MILLI: Nanos = 1_000_000;
@@ -118,6 +119,35 @@ fn callers_without_a_turn_that_are_not_polled_hold_up_nobody() {
     for turn in unpolled {
         turn.give_up(NOW + SECOND);
     }
+}
+
+/// Whether a caller has been woken since it was asked last.
+fn is_woken(turn: &Reservation) -> bool {
+    let mut changed = std::pin::pin!(turn.changed());
+    changed.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
+}
+
+#[test]
+fn the_newest_without_a_turn_is_woken_once_one_has_passed() {
+    let mut crowd = Crowd::new(&[(of_ten_millis(), Charge::ONE)]);
+    crowd.run(1..500, 8);
+    let now = NOW + 500 * MILLI;
+    let aside: Vec<&Reservation> =
+        crowd.waiting.iter().map(|(_, turn)| turn).filter(|turn| turn.turn() == ASIDE).collect();
+    let (_, next) =
+        crowd.waiting.iter().find(|(_, turn)| turn.turn() != ASIDE).expect("one has the next turn");
+    for turn in &aside {
+        is_woken(turn);
+    }
+    assert!(!aside.iter().any(|turn| is_woken(turn)) && aside.len() > 2);
+    assert!(matches!(next.look(next.turn().max(now)), Look::Passed));
+    let (newest, others) = aside.split_last().expect("some");
+    assert!(is_woken(newest), "there is a turn for it");
+    assert_eq!(
+        others.iter().filter(|turn| is_woken(turn)).count(),
+        1,
+        "and one more is told, should it not be polled"
+    );
 }
 
 /// One limit is overloaded, the other is not: a caller that the second one makes wait keeps its turn in both.
