@@ -203,10 +203,11 @@ fn install(tool: &Tool) -> Done {
         .run()
 }
 
-/// Where the package has no such program, it is a name for the Python of the folder, by which that is known to have it.
+/// Where the package has no such program, it is a name for the Python of the folder, by which that is known to have it. Nothing is
+/// compiled: what sslyze is published as is all Python.
 fn import(tool: &Tool) -> Done {
     let script = "python3 -m venv --clear \"$1\" \
-        && \"$1\"/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \"$2\" \
+        && \"$1\"/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --no-binary sslyze \"$2\" \
         && { test -e \"$1\"/bin/\"$3\" \
         || ln -s \"$(ls \"$1\"/lib/python3*/site-packages/*/\"$3\" 2>/dev/null || echo python3)\" \"$1\"/bin/\"$3\"; }";
     let made = Step::new("sh", "-c")
