@@ -6,7 +6,7 @@ use hardening::{
 };
 
 use super::bodies::body;
-use super::scenario::{check, on_paused_time};
+use super::scenario::of_path;
 use super::{Error, Order};
 
 /// A function under two lists of attributes, and its test. The argument's name comes from where the attributes are written,
@@ -24,9 +24,7 @@ macro_rules! pair {
 
             #[test]
             fn holds() {
-                let path = concat!(module_path!(), "::call");
-                let name = path.split_once("::").map_or(path, |(_, name)| name);
-                on_paused_time(check(name, call));
+                of_path(concat!(module_path!(), "::call"), call);
             }
         }
     };
@@ -114,9 +112,7 @@ macro_rules! nested {
 
             #[test]
             fn holds() {
-                let path = concat!(module_path!(), "::call");
-                let name = path.split_once("::").map_or(path, |(_, name)| name);
-                on_paused_time(check(name, call));
+                of_path(concat!(module_path!(), "::call"), call);
             }
         }
     )*};

@@ -18,7 +18,7 @@ const TAKES: u64 = 80;
 const SECONDS: u64 = 12;
 
 /// Runs `test` in a runtime whose time stands still while anything can run.
-pub(crate) fn on_paused_time(test: impl Future<Output = ()>) {
+fn on_paused_time(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         // Arrival times of policies count from the start of the process.
@@ -27,8 +27,18 @@ pub(crate) fn on_paused_time(test: impl Future<Output = ()>) {
     });
 }
 
+/// Checks a call that is named by its path, on paused time.
+pub(crate) fn of_path<F, R>(path: &'static str, call: F)
+where
+    F: Fn(Order) -> R + Copy + 'static,
+    R: Future<Output = Result<u64, Error>> + Send + 'static,
+{
+    let name = path.split_once("::").map_or(path, |(_, name)| name);
+    on_paused_time(check(name, call));
+}
+
 /// Checks a function of this name through every scenario.
-pub(crate) async fn check<F, R>(name: &str, call: F)
+async fn check<F, R>(name: &str, call: F)
 where
     F: Fn(Order) -> R + Copy + 'static,
     R: Future<Output = Result<u64, Error>> + Send + 'static,

@@ -55,6 +55,14 @@ impl World {
         }
     }
 
+    /// Looks again and again.
+    async fn never_loads_twice_at_once(self) {
+        for _ in 0..6 {
+            assert!(self.loading.load(Ordering::Acquire) <= 1, "two loads at once");
+            yield_now().await;
+        }
+    }
+
     /// One call, as a site makes it; `None` when the load that it waited for failed.
     async fn call(self, fails: bool) -> Option<u32> {
         self.ask(if fails { Leads::Fails } else { Leads::Loads }).await
@@ -140,13 +148,7 @@ pub fn i_59_cancelling_some_leaves_the_others_their_result() {
                 .map(|_| cancel(spawn(world.clone().call(false)), thread_rng().gen_range(0..4)))
                 .map(spawn)
                 .collect();
-            let observed = world.clone();
-            let watch = spawn(async move {
-                for _ in 0..6 {
-                    assert!(observed.loading.load(Ordering::Acquire) <= 1, "two loads at once");
-                    yield_now().await;
-                }
-            });
+            let watch = spawn(world.clone().never_loads_twice_at_once());
             let found = together((0..2).map(|_| world.clone().call(false))).await;
             assert_eq!(found, [Some(1); 2]);
             for task in cancelled {
@@ -164,13 +166,7 @@ pub fn i_59_a_load_is_handed_over_until_a_patient_call_leads() {
         block_on(async {
             let world = World::new();
             let hurried: Vec<_> = (0..2).map(|_| spawn(world.clone().ask(Leads::RunsOutOfTime))).collect();
-            let observed = world.clone();
-            let watch = spawn(async move {
-                for _ in 0..6 {
-                    assert!(observed.loading.load(Ordering::Acquire) <= 1, "two loads at once");
-                    yield_now().await;
-                }
-            });
+            let watch = spawn(world.clone().never_loads_twice_at_once());
             let found = together((0..3).map(|_| world.clone().call(false))).await;
             assert_eq!(found, [Some(1); 3]);
             for task in hurried {
@@ -193,13 +189,7 @@ pub fn i_59_a_doubtful_failure_is_handed_on_to_a_patient_call() {
                 .map(|_| cancel(spawn(world.clone().call(false)), thread_rng().gen_range(0..6)))
                 .map(spawn)
                 .collect();
-            let observed = world.clone();
-            let watch = spawn(async move {
-                for _ in 0..6 {
-                    assert!(observed.loading.load(Ordering::Acquire) <= 1, "two loads at once");
-                    yield_now().await;
-                }
-            });
+            let watch = spawn(world.clone().never_loads_twice_at_once());
             let found = together((0..2).map(|_| world.clone().call(false))).await;
             assert_eq!(found, [Some(1); 2]);
             assert!(matches!(hurried.await, Ok(None | Some(1))));
