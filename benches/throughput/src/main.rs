@@ -1,44 +1,62 @@
 //! Requests a second, one core for the server and one for the client: `cargo bench --bench throughput`.
 //!
-//! The program starts itself as each server and lets `wrk` ask. All servers stay, and take turns of a second: each turn is held
-//! against the bare server's of the same round, and the median of all rounds counts, so that what else the machine does falls on
-//! both.
+//! The program starts itself, or `benches/stacked`, as each server and lets `wrk` ask. All servers stay, and take turns of a
+//! second: each turn is held against the bare server's of the same round, and the median of all rounds counts, so that what else
+//! the machine does falls on both.
 
 mod servers;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// One server: its name, its program, what the log says, to nobody, and the least share of the bare server's requests that it
-/// must answer.
+/// One server.
 struct Variant {
     name: &'static str,
+    /// Its program, and whether that is the one of stacked layers.
     program: &'static str,
+    stacked: bool,
+    /// What its log says, to nobody.
     level: &'static str,
+    /// The least share of the bare server's requests that it must answer, and of a stacked server's: that one is named by its place
+    /// here.
     least: f64,
+    least_of: &'static [usize],
 }
 
-const VARIANTS: [Variant; 5] = [
-    Variant { name: "bare `axum::serve`", program: "bare", level: "", least: 1.0 },
-    Variant { name: "hardened service, log at warn", program: "service", level: "warn", least: 0.80 },
-    Variant { name: "and a call under five policies", program: "hardened", level: "warn", least: 0.80 },
-    Variant {
-        name: "hardened service, a JSON line for each request",
-        program: "service",
-        level: "info",
-        least: 0.55,
-    },
-    Variant {
-        name: "and a call under five policies, with its spans",
-        program: "hardened",
-        level: "info",
-        least: 0.55,
-    },
+impl Variant {
+    const fn ours(name: &'static str, program: &'static str, level: &'static str, least: f64) -> Self {
+        Self { name, program, stacked: false, level, least, least_of: &[] }
+    }
+
+    const fn of_layers(name: &'static str, program: &'static str, level: &'static str) -> Self {
+        Self { name, program, stacked: true, level, least: 0.0, least_of: &[] }
+    }
+
+    /// With at least [`OF_STACKED`] times the requests of each of these.
+    const fn beats(self, least_of: &'static [usize]) -> Self {
+        Self { least_of, ..self }
+    }
+}
+
+const VARIANTS: [Variant; 9] = [
+    Variant::ours("bare `axum::serve`", "bare", "", 1.0),
+    Variant::ours("hardened service, log at warn", "service", "warn", 0.80).beats(&[5, 6]),
+    Variant::ours("and a call under five policies", "hardened", "warn", 0.80),
+    Variant::ours("hardened service, a JSON line for each request", "service", "info", 0.55).beats(&[7, 8]),
+    Variant::ours("and a call under five policies, with its spans", "hardened", "info", 0.55),
+    Variant::of_layers("axum and thirteen layers, log at warn", "layers", "warn"),
+    Variant::of_layers("the same in one `ServiceBuilder`", "builder", "warn"),
+    Variant::of_layers("axum and thirteen layers, a JSON line for each request", "layers", "info"),
+    Variant::of_layers("the same in one `ServiceBuilder`, with lines", "builder", "info"),
 ];
 
-/// And a 99th percentile of at most this many times the bare server's.
+/// And a 99th percentile of at most this many times the bare one.
 const LATEST: f64 = 1.3;
+
+/// How many times the requests of stacked layers it answers at least.
+const OF_STACKED: f64 = 1.0;
 
 const ROUNDS: usize = 15;
 const SECONDS: &str = "1s";
@@ -66,7 +84,9 @@ fn main() -> ExitCode {
 type Found = (f64, f64);
 
 fn measure() -> Result<ExitCode, String> {
-    let servers: Result<Vec<Server>, String> = VARIANTS.iter().map(started).collect();
+    let stacked = stacked()?;
+    let servers: Result<Vec<Server>, String> =
+        VARIANTS.iter().map(|variant| started(variant, &stacked)).collect();
     let servers = servers?;
     let mut found: [Vec<Found>; VARIANTS.len()] = Default::default();
     // The first round warms them.
@@ -79,19 +99,42 @@ fn measure() -> Result<ExitCode, String> {
         }
         eprintln!("round {round} of {ROUNDS}");
     }
-    println!("| server | requests/s | of bare | p99 ms | of bare |\n|---|---|---|---|---|");
+    println!("| server | requests/s | of bare | p99 ms | of bare | of layers |\n|---|---|---|---|---|---|");
     let mut good = true;
-    let bare = &found[0];
-    for (variant, found) in VARIANTS.iter().zip(&found) {
-        let rate = median(found.iter().map(|found| found.0));
-        let late = median(found.iter().map(|found| found.1));
-        let share = median(found.iter().zip(bare).map(|(found, bare)| found.0 / bare.0));
-        let slower = median(found.iter().zip(bare).map(|(found, bare)| found.1 / bare.1));
-        println!("| {} | {rate:.0} | {share:.2} | {:.2} | {slower:.2} |", variant.name, late / 1e3);
-        good &= share >= variant.least && slower <= LATEST;
+    let share = |found: &[Found], others: &[Found], of: fn(&Found) -> f64| {
+        median(found.iter().zip(others).map(|(found, other)| of(found) / of(other)))
+    };
+    for (variant, turns) in VARIANTS.iter().zip(&found) {
+        let rate = median(turns.iter().map(|turn| turn.0));
+        let late = median(turns.iter().map(|turn| turn.1)) / 1e3;
+        let (of_bare, later) =
+            (share(turns, &found[0], |turn| turn.0), share(turns, &found[0], |turn| turn.1));
+        let of_layers = variant.least_of.iter().map(|other| share(turns, &found[*other], |turn| turn.0));
+        let of_layers = of_layers.reduce(f64::min);
+        let told = of_layers.map_or_else(String::new, |share| format!("{share:.2}"));
+        println!("| {} | {rate:.0} | {of_bare:.2} | {late:.2} | {later:.2} | {told} |", variant.name);
+        good &= of_bare >= variant.least && of_layers.is_none_or(|share| share >= OF_STACKED);
+        good &= variant.stacked || later <= LATEST;
     }
-    println!("at least 0.80 of the requests, with lines 0.55; a p99 of at most {LATEST} times the bare one");
+    println!(
+        "at least 0.80 of the bare server's requests, with lines 0.55, and a p99 of at most {LATEST} times its own; \
+         at least {OF_STACKED} times those of the better of the stacked servers"
+    );
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The program of stacked layers, which is a workspace of its own.
+fn stacked() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacked");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo).args(["build", "--quiet", "--release"]).current_dir(&folder).status();
+    match built {
+        Ok(status) if status.success() => {}
+        Ok(_) => return Err("benches/stacked does not build".to_owned()),
+        Err(error) => return Err(format!("cargo does not run: {error}")),
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| folder.join("target"), PathBuf::from);
+    Ok(target.join("release/hardening-stacked"))
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -112,12 +155,13 @@ impl Drop for Server {
     }
 }
 
-fn started(variant: &Variant) -> Result<Server, String> {
+fn started(variant: &Variant, stacked: &Path) -> Result<Server, String> {
     let address = free()?;
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let program = if variant.stacked { stacked } else { &this };
     let process = Command::new("taskset")
         .args(["-c", "0"])
-        .arg(this)
+        .arg(program)
         .args([variant.program, &*address.to_string()])
         .env("RUST_LOG", variant.level)
         .stdout(Stdio::null())

@@ -50,19 +50,13 @@ impl Fields {
         let answer = std::mem::replace(headers, self.maps[usize::from(browsers)][told as usize].clone());
         // An id is header text.
         let id = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static(""));
-        // A map hands its fields out in the order in which they came.
-        let mut fields = headers.values_mut();
-        limits.tell(standing, told, fields.by_ref());
-        if let Some(field) = fields.next() {
-            *field = id;
-        }
-        let (mut kind, mut length) = (false, false);
+        let (mut kind, mut length) = (None, None);
         let mut last = None;
         for (name, value) in answer {
             match (name, &last) {
+                (Some(name), _) if name == header::CONTENT_TYPE => (kind, last) = (Some(value), None),
+                (Some(name), _) if name == header::CONTENT_LENGTH => (length, last) = (Some(value), None),
                 (Some(name), _) => {
-                    kind |= name == header::CONTENT_TYPE;
-                    length |= name == header::CONTENT_LENGTH;
                     last = Some(name).filter(|name| !is_ours(name, limited));
                     match last.as_ref().map(|name| (headers.get_mut(name), name)) {
                         // To insert would make room for one more field first, and there is no room left.
@@ -75,10 +69,19 @@ impl Fields {
                 (None, None) => {}
             }
         }
-        if !kind {
+        let missing = (kind.is_none(), length.is_none());
+        // A map hands its fields out in the order in which they came.
+        let mut fields = headers.values_mut();
+        limits.tell(standing, told, fields.by_ref());
+        for (field, value) in fields.zip([Some(id), kind, length]) {
+            if let Some(value) = value {
+                *field = value;
+            }
+        }
+        if missing.0 {
             headers.remove(header::CONTENT_TYPE);
         }
-        if !length {
+        if missing.1 {
             headers.remove(header::CONTENT_LENGTH);
         }
     }

@@ -27,13 +27,7 @@ pub(crate) struct Headers {
 fn exposed(more: &[HeaderName]) -> HeaderValue {
     let mut names = vec![header::RETRY_AFTER];
     names.extend(OF_LIMITS.iter().cloned());
-    names.extend([
-        REQUEST_ID,
-        header::LOCATION,
-        header::ALLOW,
-        HeaderName::from_static(REPLAYED),
-        header::WWW_AUTHENTICATE,
-    ]);
+    names.extend([REQUEST_ID, header::LOCATION, header::ALLOW, REPLAYED, header::WWW_AUTHENTICATE]);
     for name in more {
         if !names.contains(name) {
             names.push(name.clone());

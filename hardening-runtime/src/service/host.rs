@@ -1,10 +1,46 @@
 //! Whom a request is for: one host, said once, as RFC 9112 section 3.2 and RFC 9113 section 8.3.1 ask.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::OnceLock;
 
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Version, header};
+
+use super::said::Said;
+
+/// The host that the client of a connection names first, once it is known to be one: nearly always it names no other.
+#[derive(Debug, Default)]
+pub(super) struct Named(OnceLock<Box<[u8]>>);
+
+/// How long a host may be that is kept, in bytes.
+const KEPT: usize = 256;
+
+impl Named {
+    /// What [`check`] says.
+    pub(super) fn check(&self, parts: &Parts, said: Said) -> Result<(), &'static str> {
+        let host = match (parts.uri.authority(), said.has(Said::HOST)) {
+            (None, true) if !said.has(Said::HOSTS) => {
+                parts.headers.get(header::HOST).map(HeaderValue::as_bytes)
+            }
+            (Some(authority), false) if parts.version >= Version::HTTP_2 => {
+                Some(authority.as_str().as_bytes())
+            }
+            _ => None,
+        };
+        if let (Some(host), Some(named)) = (host, self.0.get())
+            && *host == **named
+        {
+            return Ok(());
+        }
+        check(parts)?;
+        if let Some(host) = host.filter(|host| (1..=KEPT).contains(&host.len()) && self.0.get().is_none()) {
+            // Another request of the same connection may have come before.
+            let _ = self.0.set(host.into());
+        }
+        Ok(())
+    }
+}
 
 /// Refuses a request that two readers could take to be for two hosts.
 pub(super) fn check(parts: &Parts) -> Result<(), &'static str> {
@@ -158,7 +194,44 @@ mod tests {
         for host in hosts {
             request = request.header(header::HOST, *host);
         }
-        check(&request.body(()).unwrap().into_parts().0)
+        let parts = request.body(()).unwrap().into_parts().0;
+        let (named, said) = (Named::default(), Said::of(&parts.headers));
+        let checked = check(&parts);
+        for other in [&parts, &parts] {
+            assert_eq!(named.check(other, said), checked, "{version:?} {uri} {hosts:?}");
+        }
+        checked
+    }
+
+    #[test]
+    fn what_a_connection_has_named_once_proves_nothing_of_other_hosts() {
+        let parts = |version: Version, uri: &str, hosts: &[&str]| {
+            let mut request = http::Request::builder().version(version).uri(uri);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            request.body(()).unwrap().into_parts().0
+        };
+        let (one, two) = (Version::HTTP_11, Version::HTTP_2);
+        for (version, uri, hosts) in [(one, "/", &["a.example"][..]), (two, "http://a.example/", &[])] {
+            let named = Named::default();
+            for (version, uri, hosts, fine) in [
+                (version, uri, hosts, true),
+                (version, uri, hosts, true),
+                (one, "/", &["a.example", "a.example"][..], false),
+                (one, "http://a.example/", &[], false),
+                (one, "/", &["b.example"], true),
+                (one, "/", &["b example"], false),
+                (one, "http://u@a.example/", &["a.example"], false),
+                (two, "http://b.example/", &["a.example"], false),
+                (two, "http://a.example/", &["b.example"], false),
+                (two, "http://u@a.example/", &[], false),
+            ] {
+                let parts = parts(version, uri, hosts);
+                let checked = named.check(&parts, Said::of(&parts.headers));
+                assert_eq!(checked.is_ok(), fine, "{version:?} {uri} {hosts:?}");
+            }
+        }
     }
 
     #[test]

@@ -222,7 +222,7 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     let Asked { parts, said, client, surface } = asked;
     let http = &server.settings.http;
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(account.id())));
-    if let Some(unfit) = unfit(asked, http) {
+    if let Some(unfit) = unfit(asked, &account.conn, http) {
         // Whoever sends what is refused in any case has no more of it than of other requests.
         let charged = (surface == Surface::Public).then(|| charged(server, client, account)).flatten();
         return problem(&charged.unwrap_or(unfit), account);
@@ -280,14 +280,17 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
 }
 
 /// What no client may send, whatever it is for.
-fn unfit(asked: Asked<'_>, http: &Http) -> Option<Problem> {
-    if asked.parts.version < Version::HTTP_2 && !host::is_framed(&asked.parts.headers) {
+fn unfit(asked: Asked<'_>, conn: &Conn, http: &Http) -> Option<Problem> {
+    if asked.said.has(Said::CODING)
+        && asked.parts.version < Version::HTTP_2
+        && !host::is_framed(&asked.parts.headers)
+    {
         // Whoever stands in between may read another end of the body (RFC 9112, section 6.1).
         let why = "`Transfer-Encoding` must be `chunked`, and stand there once.";
         return Some(Problem::new(StatusCode::NOT_IMPLEMENTED).detail(why));
     }
     oversized(asked.parts, asked.said, http.uri_limit, http.header_limit).or_else(|| {
-        let why = host::check(asked.parts).err()?;
+        let why = conn.host.check(asked.parts, asked.said).err()?;
         Some(Problem::new(StatusCode::BAD_REQUEST).detail(why))
     })
 }

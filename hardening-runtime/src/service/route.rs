@@ -1,6 +1,7 @@
 //! The one layer around every route: it notes which route matched, and opens the request's context.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +47,28 @@ pub(crate) struct Live {
     pub(crate) seat: Seat,
 }
 
+thread_local! {
+    /// The request that the routes are asked at this moment, until one of them has it.
+    static HANDED: Cell<Option<Arc<Live>>> = const { Cell::new(None) };
+}
+
 impl Live {
+    /// Asks the routes; what matches takes `live`, unless it was taken before.
+    pub(super) fn hand_over<T>(live: &mut Option<Arc<Self>>, routes: impl FnOnce() -> T) -> T {
+        if live.is_none() {
+            return routes();
+        }
+        HANDED.set(live.take());
+        let answered = routes();
+        *live = HANDED.take();
+        answered
+    }
+
+    /// What is handed over to the route that is called. Nothing of the program's stands between the routes and their first layer.
+    pub(super) fn handed() -> Option<Arc<Self>> {
+        HANDED.take()
+    }
+
     pub(super) fn matched(&self, route: &Arc<RouteStats>) {
         if self.route.set(Arc::clone(route)).is_ok() {
             route.began();
@@ -230,7 +252,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Some(live) = request.extensions().get::<Arc<Live>>().map(Arc::clone) else {
+        let Some(live) = Live::handed() else {
             return Answering::Bare { handler: self.inner.call(request) };
         };
         let pattern = match request.extensions().get::<MatchedPath>() {

@@ -41,6 +41,8 @@ pin_project! {
     /// What the routes answer, or what is answered in their place.
     pub(super) struct Routed {
         live: Arc<Live>,
+        // The same until a route has it.
+        handed: Option<Arc<Live>>,
         // Whether it is a call of gRPC, and by when one must have ended.
         grpc: bool,
         ends: Option<Instant>,
@@ -85,7 +87,6 @@ impl Routed {
         let body = if grpc { grpc::bounded(body) } else { bounded(limit, longest, body, &live) };
         account.names(&mut parts.headers);
         let mut request = Request::from_parts(parts, body);
-        request.extensions_mut().insert(Arc::clone(&live));
         if let Peer::Address(peer) = account.conn.peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
@@ -95,7 +96,15 @@ impl Routed {
         }
         let mut router = server.grpc.as_ref().filter(|_| grpc).unwrap_or(&server.router).clone();
         let handler = panics::caught(Place::Handler, router.call(request));
-        Self { live, grpc, ends: account.ends(), handler, cut: None, after: None }
+        Self {
+            handed: Some(Arc::clone(&live)),
+            live,
+            grpc,
+            ends: account.ends(),
+            handler,
+            cut: None,
+            after: None,
+        }
     }
 }
 
@@ -108,8 +117,12 @@ impl Future for Routed {
             return after.as_mut().poll(cx);
         }
         let handler = this.handler;
-        let (polled, read) =
-            if *this.grpc { grpc::reading(|| handler.poll(cx)) } else { (handler.poll(cx), false) };
+        let routes = || handler.poll(cx);
+        let (polled, read) = if *this.grpc {
+            grpc::reading(|| Live::hand_over(this.handed, routes))
+        } else {
+            (Live::hand_over(this.handed, routes), false)
+        };
         let Poll::Ready(answered) = polled else {
             let live = &*this.live;
             return this.cut.get_or_insert_with(|| Box::pin(cut(Arc::clone(live)))).as_mut().poll(cx);

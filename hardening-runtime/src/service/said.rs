@@ -6,26 +6,32 @@ use http::HeaderMap;
 /// a look-up of each would hash each one's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {
-    seen: u8,
+    seen: u16,
     /// Names and values, and for each field the four bytes that HTTP/1 spends on separators.
     pub(crate) size: u64,
 }
 
 impl Said {
     /// The id of the request.
-    pub(crate) const ID: u8 = 1;
+    pub(crate) const ID: u16 = 1;
     /// The trace that it belongs to.
-    pub(crate) const TRACE: u8 = 1 << 1;
+    pub(crate) const TRACE: u16 = 1 << 1;
     /// How long its client waits.
-    pub(crate) const TIMEOUT: u8 = 1 << 2;
+    pub(crate) const TIMEOUT: u16 = 1 << 2;
     /// That it may be asked again.
-    pub(crate) const IDEMPOTENT: u8 = 1 << 3;
+    pub(crate) const IDEMPOTENT: u16 = 1 << 3;
     /// On whose behalf it was forwarded, in one of the two usual fields.
-    pub(crate) const FORWARDED: u8 = 1 << 4;
+    pub(crate) const FORWARDED: u16 = 1 << 4;
     /// What its body is.
-    pub(crate) const KIND: u8 = 1 << 5;
+    pub(crate) const KIND: u16 = 1 << 5;
     /// Something that tells its client from others.
-    pub(crate) const CREDENTIAL: u8 = 1 << 6;
+    pub(crate) const CREDENTIAL: u16 = 1 << 6;
+    /// Where its body ends, if no length says it.
+    pub(crate) const CODING: u16 = 1 << 7;
+    /// Whom it is for.
+    pub(crate) const HOST: u16 = 1 << 8;
+    /// The same more than once.
+    pub(crate) const HOSTS: u16 = 1 << 9;
 
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut said = Self::default();
@@ -33,6 +39,9 @@ impl Said {
             let name = name.as_str();
             said.size += (name.len() + value.len() + 4) as u64;
             said.seen |= match name {
+                "host" if said.has(Self::HOST) => Self::HOSTS,
+                "host" => Self::HOST,
+                "transfer-encoding" => Self::CODING,
                 "x-request-id" => Self::ID,
                 "traceparent" => Self::TRACE,
                 "x-request-timeout-ms" | "grpc-timeout" => Self::TIMEOUT,
@@ -47,7 +56,7 @@ impl Said {
     }
 
     /// Whether there is one of these fields.
-    pub(crate) fn has(self, fields: u8) -> bool {
+    pub(crate) fn has(self, fields: u16) -> bool {
         self.seen & fields != 0
     }
 }
@@ -56,7 +65,9 @@ impl Said {
 mod tests {
     use super::*;
 
-    const FIELDS: [(&str, u8); 12] = [
+    const FIELDS: [(&str, u16); 14] = [
+        ("host", Said::HOST),
+        ("transfer-encoding", Said::CODING),
         ("content-type", Said::KIND),
         ("x-request-id", Said::ID),
         ("traceparent", Said::TRACE),
@@ -84,6 +95,15 @@ mod tests {
             }
         }
         assert_eq!(Said::of(&HeaderMap::new()), Said::default());
+    }
+
+    #[test]
+    fn a_host_that_stands_twice_is_seen() {
+        let mut headers = HeaderMap::new();
+        for (value, twice) in [("a.example", false), ("a.example", true)] {
+            headers.append("host", value.parse().unwrap());
+            assert_eq!(Said::of(&headers).has(Said::HOSTS), twice);
+        }
     }
 
     #[test]

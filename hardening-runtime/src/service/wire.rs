@@ -17,11 +17,11 @@ use tokio::sync::Notify;
 use self::blocks::Blocks;
 use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
-use super::client;
 use super::farewell::Farewell;
 use super::slot::Slot;
 use super::socket::Socket;
 use super::upgrade::Upgraded;
+use super::{client, host};
 use crate::clock::{self, Nanos, nanos};
 use crate::context::Principal;
 
@@ -62,6 +62,8 @@ pub(crate) struct Conn {
     pub(crate) shown: Box<str>,
     /// Whom the client's certificate names.
     pub(crate) principal: Option<Principal>,
+    /// Whom its requests are for.
+    pub(super) host: host::Named,
     /// Requests between the end of their head and the end of their answer, and those of them whose answer has no head yet.
     in_flight: AtomicU64,
     /// When one of them last went on.
@@ -110,6 +112,7 @@ impl Conn {
             key: client::key(peer.ip()),
             shown: Shown(peer.ip().map(|ip| ip.to_canonical())).to_string().into(),
             principal,
+            host: host::Named::default(),
             in_flight: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             watching: AtomicU32::new(0),

@@ -341,6 +341,30 @@ fn enough_probes_have_answered_when_fewer_are_wanted_than_before() {
 }
 
 #[test]
+fn a_success_ends_a_row_of_failures() {
+    let breaker = breaker(CircuitBreakerSpec { consecutive: Some(2), ..SPEC });
+    for verdict in [Verdict::Failure, Verdict::Success, Verdict::Failure] {
+        breaker.record(admitted(&breaker, 0), 0, verdict, 0);
+        assert_eq!(breaker.state(0), CircuitState::Closed);
+    }
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    assert_eq!(breaker.state(0), CircuitState::Open);
+}
+
+#[test]
+fn each_change_of_state_is_counted_once_and_a_half_open_circuit_tries() {
+    let breaker = breaker(CircuitBreakerSpec { probes: 2, ..SPEC });
+    let half_opened = || breaker.transition_count(CircuitState::Open, CircuitState::HalfOpen);
+    assert!(!breaker.is_trying(0), "it is closed");
+    breaker.record(admitted(&breaker, 0), 0, Verdict::Failure, 0);
+    assert!(!breaker.is_trying(SECOND), "it is open");
+    for probe in 1..=2 {
+        admitted(&breaker, 2 * SECOND);
+        assert_eq!((half_opened(), breaker.is_trying(2 * SECOND)), (1, true), "probe {probe}");
+    }
+}
+
+#[test]
 fn a_share_trips_from_the_least_calls_on() {
     let spec = CircuitBreakerSpec {
         window: Spec::Calls(100),

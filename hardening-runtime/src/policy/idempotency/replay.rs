@@ -92,7 +92,7 @@ mod http {
     use super::{Done, NoContent, Replay};
 
     /// What an answer carries that is given again.
-    pub(crate) const REPLAYED: &str = "idempotent-replayed";
+    pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
     impl NoContent for Response {
         fn is_success(&self) -> bool {

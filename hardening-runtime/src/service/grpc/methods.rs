@@ -145,7 +145,7 @@ where
             asks.0.store(pattern.is_some(), Ordering::Release);
             return Box::pin(async { Ok(Response::default()) });
         }
-        let Some(live) = request.extensions().get::<Arc<Live>>().cloned() else {
+        let Some(live) = Live::handed() else {
             return Box::pin(self.inner.call(request));
         };
         let path = request.uri().path().to_owned();

@@ -6,11 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing::field::Visit;
 
+use super::names::{Names, is_ours};
 use crate::telemetry::recorded::{Field, Recorded, causes, show};
 use crate::telemetry::{escape, redact};
-
-/// Members of every line; a field of the same name gets a prefix, as does one whose name stands already.
-const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 
 /// The bytes that do not stand in a JSON text as they are, or that someone might act on.
 const ODD: [bool; 256] = {
@@ -33,6 +31,8 @@ pub(super) struct Line {
     out: Vec<u8>,
     /// The members of the object that is open.
     names: Vec<Cow<'static, str>>,
+    /// Of the lines before it too.
+    known: Names,
     /// What a value that is only shown is written into.
     shown: String,
 }
@@ -62,10 +62,10 @@ impl Line {
         self.json(b"{");
         for (name, value) in recorded.into_iter().flat_map(Recorded::fields) {
             match value {
-                Field::Bool(value) => self.member(name.into(), value),
-                Field::I64(value) => self.member(name.into(), value),
-                Field::U64(value) => self.member(name.into(), value),
-                Field::F64(value) => self.member(name.into(), value),
+                Field::Bool(value) => self.plain(name, value),
+                Field::I64(value) => self.plain(name, value),
+                Field::U64(value) => self.plain(name, value),
+                Field::F64(value) => self.plain(name, value),
                 Field::Text(value) => self.text(name, value),
                 Field::Error { text, causes } => self.error(name, text, causes),
             }
@@ -79,17 +79,17 @@ impl Line {
     }
 
     /// A text without what must not be told.
-    pub(super) fn text(&mut self, name: impl Into<Cow<'static, str>>, value: &str) {
-        if let Some(name) = self.name(name.into()) {
+    pub(super) fn text(&mut self, name: &'static str, value: &str) {
+        if self.begin(name) {
             self.quoted(&redact::text(value));
-            self.names.push(name);
         }
     }
 
-    fn member<T: Serialize + ?Sized>(&mut self, name: Cow<'static, str>, value: &T) {
-        if let Some(name) = self.name(name) {
-            self.serialized(value);
-            self.names.push(name);
+    /// A number, or whether something is so.
+    fn plain<T: Serialize>(&mut self, name: &'static str, value: &T) {
+        if self.begin(name) {
+            // Numbers can be written, and memory takes them.
+            let _ = serde_json::to_writer(&mut self.out, value);
         }
     }
 
@@ -102,15 +102,39 @@ impl Line {
                 .iter()
                 .filter(|cause| std::mem::replace(&mut before, cause.as_str()) != cause.as_str());
             let causes: Vec<Value> = causes.map(|cause| redact::text(cause).into()).collect();
-            self.member(format!("{name}.causes").into(), &causes);
+            let name = format!("{name}.causes");
+            let secret = redact::is_secret(&name);
+            if self.begin_as(name.into(), secret) {
+                self.serialized(&causes);
+            }
         }
     }
 
-    /// Writes a member's name, which must be known afterwards; `None` for the name of a secret, whose member is whole then.
-    fn name(&mut self, name: Cow<'static, str>) -> Option<Cow<'static, str>> {
-        let secret = redact::is_secret(&name);
-        let mut name = if OURS.contains(&&*name) { Cow::Owned(format!("field.{name}")) } else { name };
-        while self.names.contains(&name) {
+    /// Begins a member; answers whether its value is to follow. That of a secret is written at once.
+    fn begin(&mut self, name: &'static str) -> bool {
+        let known = self.known.of(name);
+        let secret = known.secret;
+        if self.names.iter().any(|before| before == name) {
+            return self.begin_as(name.into(), secret);
+        }
+        let Some(json) = &known.json else { return self.begin_as(name.into(), secret) };
+        if self.out.last().is_none_or(|last| *last != b'{') {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(json);
+        self.names.push(name.into());
+        if secret {
+            self.quoted(redact::REDACTED);
+        }
+        !secret
+    }
+
+    /// The same by a name that no member has yet.
+    fn begin_as(&mut self, mut name: Cow<'static, str>, secret: bool) -> bool {
+        if is_ours(&name) {
+            name = Cow::Owned(format!("field.{name}"));
+        }
+        while self.has(&name) {
             name = Cow::Owned(format!("field.{name}"));
         }
         if self.out.last().is_none_or(|last| *last != b'{') {
@@ -118,12 +142,11 @@ impl Line {
         }
         self.quoted(&name);
         self.out.push(b':');
+        self.names.push(name);
         if secret {
             self.quoted(redact::REDACTED);
-            self.names.push(name);
-            return None;
         }
-        Some(name)
+        !secret
     }
 
     /// Writes a text that is no secret.
@@ -151,19 +174,19 @@ impl Line {
 
 impl Visit for Line {
     fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
-        self.member(field.name().into(), &value);
+        self.plain(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-        self.member(field.name().into(), &value);
+        self.plain(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        self.member(field.name().into(), &value);
+        self.plain(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
-        self.member(field.name().into(), &value);
+        self.plain(field.name(), &value);
     }
 
     fn record_str(&mut self, field: &tracing::field::Field, value: &str) {

@@ -2,6 +2,7 @@
 
 mod json;
 mod line;
+mod names;
 mod queue;
 mod stamp;
 mod writer;

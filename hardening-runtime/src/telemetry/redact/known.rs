@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::REDACTED;
@@ -38,22 +38,31 @@ impl<T> List<T> {
 }
 
 /// Names of secrets. They come from settings, so that there are few.
-pub(super) struct Names(List<Box<str>>);
+pub(super) struct Names {
+    list: List<Box<str>>,
+    /// How many there are; whoever sees one more finds it in the list.
+    count: AtomicUsize,
+}
 
 impl Names {
     pub(super) const fn new() -> Self {
-        Self(List::new())
+        Self { list: List::new(), count: AtomicUsize::new(0) }
     }
 
     pub(super) fn add(&self, name: &str) {
-        let mut list = self.0.write();
+        let mut list = self.list.write();
         if !list.iter().any(|known| **known == *name) {
             list.push(name.into());
+            self.count.store(list.len(), Ordering::Release);
         }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
     pub(super) fn any(&self, is: impl Fn(&str) -> bool) -> bool {
-        self.0.read().is_some_and(|list| list.iter().any(|name| is(name)))
+        self.list.read().is_some_and(|list| list.iter().any(|name| is(name)))
     }
 }
 

@@ -65,6 +65,11 @@ pub fn field<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     if is_secret(name) { Cow::Borrowed(REDACTED) } else { text(value) }
 }
 
+/// How many names were added: what [`is_secret`] says stays the same while this does.
+pub(crate) fn names() -> usize {
+    NAMES.count()
+}
+
 /// From now on names that are or end with `name` are those of secrets; `-`, `_` and case make no difference.
 pub fn add_name(name: &str) {
     let name = name.trim().to_ascii_lowercase().replace('-', "_");

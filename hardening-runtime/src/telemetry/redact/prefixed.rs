@@ -37,6 +37,18 @@ const PREFIXES: [(&str, usize); 29] = [
     ("sk-proj-", 24),
 ];
 
+/// Which of them have a letter before their sign, a bit for each: nearly every sign has another one before it.
+const BEFORE_SIGN: [u32; 256] = {
+    let mut before = [0; 256];
+    let mut at = 0;
+    while at < PREFIXES.len() {
+        let prefix = PREFIXES[at].0.as_bytes();
+        before[prefix[prefix.len() - 2] as usize] |= 1 << at;
+        at += 1;
+    }
+    before
+};
+
 /// How much of one tells whether it is one. Bounded, since what is none is looked at again from the next sign on.
 const ENOUGH: usize = 64;
 
@@ -48,7 +60,14 @@ pub(super) fn begins(text: &str) -> bool {
 /// The credential whose prefix ends with the sign at `at`.
 pub(super) fn credential(text: &str, at: usize) -> Option<Range<usize>> {
     let head = &text.as_bytes()[..=at];
-    let (prefix, least) = PREFIXES.iter().find(|(prefix, _)| head.ends_with(prefix.as_bytes()))?;
+    let mut may = BEFORE_SIGN[usize::from(*head.get(at.checked_sub(1)?)?)];
+    let (prefix, least) = loop {
+        let (prefix, least) = PREFIXES.get(may.trailing_zeros() as usize)?;
+        if head.ends_with(prefix.as_bytes()) {
+            break (prefix, *least);
+        }
+        may &= may - 1;
+    };
     let start = at + 1 - prefix.len();
     if start > 0 && head[start - 1].is_ascii_alphanumeric() {
         return None;
@@ -59,7 +78,7 @@ pub(super) fn credential(text: &str, at: usize) -> Option<Range<usize>> {
     steps::look(begin.len());
     // `npm_config_…` is a name.
     let odd = begin.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-    if begin.len() < *least || !odd {
+    if begin.len() < least || !odd {
         return None;
     }
     Some(start..at + 1 + steps::run(&text[at + 1..], |c| c.is_ascii() && of(&(c as u8))))

@@ -11,8 +11,10 @@ pub(super) type IsSecret<'a> = &'a dyn Fn(&str) -> bool;
 
 /// `text` with each secret replaced, in a time that grows with its length alone.
 pub(super) fn told<'t>(text: &'t str, is_secret: IsSecret<'_>) -> Cow<'t, str> {
-    // Most texts have none of the bytes that every secret of a known form has.
-    if !text.bytes().fold(false, |may, byte| may | MAY_TELL[usize::from(byte)]) {
+    // Most texts have none of the bytes that every secret of a known form has, and ids, numbers and addresses have nothing else
+    // than digits and a few signs.
+    let bytes = text.bytes().fold(0, |bytes, byte| bytes | KINDS[usize::from(byte)]);
+    if bytes != MAY_TELL | WORDS {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
@@ -86,9 +88,24 @@ fn dash(text: &str, at: usize, is_secret: IsSecret<'_>) -> Option<Range<usize>> 
 /// The bytes at which a closer look begins.
 const BEGINS: [bool; 256] = among(b":=,(bBpPANe-_<%\\&@/");
 
-/// One of these stands in every secret of a known form: a web token has dots, an element brackets, and a scheme
-/// and the head of a key are followed by a blank, of which those beyond ASCII begin with one of three bytes.
-const MAY_TELL: [bool; 256] = among(b":=, .\t<%\\-_&(@\xc2\xe2\xe3");
+/// Bytes of which one stands in every secret of a known form: a web token has dots, an element brackets, and a scheme and the
+/// head of a key are followed by a blank, of which those beyond ASCII begin with one of three bytes.
+const MAY_TELL: u8 = 1;
+
+/// Bytes that are neither hexadecimal digits nor signs between them: every name and every prefix has one.
+const WORDS: u8 = 2;
+
+/// What of these each byte is.
+const KINDS: [u8; 256] = {
+    let (tells, digits) = (among(b":=, .\t<%\\-_&(@\xc2\xe2\xe3"), among(b"0123456789abcdef.-"));
+    let mut kinds = [0; 256];
+    let mut at = 0;
+    while at < kinds.len() {
+        kinds[at] = if tells[at] { MAY_TELL } else { 0 } | if digits[at] { 0 } else { WORDS };
+        at += 1;
+    }
+    kinds
+};
 
 const fn among(bytes: &[u8]) -> [bool; 256] {
     let mut among = [false; 256];
