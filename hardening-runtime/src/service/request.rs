@@ -10,7 +10,6 @@ use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
-use http_body::Body as _;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
@@ -23,7 +22,6 @@ use super::fields::Own;
 use super::health::{Probe, probe_of};
 use super::limit::Standing;
 use super::problem::{Challenge, INSUFFICIENT_SCOPE, Methods, PROBLEM_JSON, Problem};
-use super::route_limits::OfRoute;
 use super::routed::{Rare, Routed};
 use super::said::Said;
 use super::server::{Server, Surface};
@@ -52,7 +50,7 @@ pub(crate) fn answer(
         account.is_of(route);
     }
     let asked = Asked { parts: &parts, said, client, surface };
-    if let Some(response) = refuse(server, asked, &body, &mut account) {
+    if let Some(response) = refuse(server, asked, &mut account) {
         return Answering { account: Some(account), going: Going::Told { response } };
     }
     if surface == Surface::Public {
@@ -218,7 +216,7 @@ struct Asked<'a> {
 }
 
 /// What is answered before any route sees the request: probes, refusals, browsers that ask first.
-fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Account) -> Option<Response> {
+fn refuse(server: &Server, asked: Asked<'_>, account: &mut Account) -> Option<Response> {
     let Asked { parts, said, client, surface } = asked;
     let http = &server.settings.http;
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(account.id())));
@@ -270,11 +268,6 @@ fn refuse(server: &Server, asked: Asked<'_>, body: &Incoming, account: &mut Acco
     }
     if let Some(old) = old {
         return problem(&old, account);
-    }
-    // What a call of gRPC goes to is not known yet: of a service each message has a limit of its own.
-    let limit = OfRoute::body_limit(account.route.as_deref(), http);
-    if !account.is_grpc() && body.size_hint().lower() > limit {
-        return problem(&too_large(limit), account);
     }
     expired(asked, account)
 }

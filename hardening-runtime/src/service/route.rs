@@ -11,12 +11,14 @@ use std::task::{Context, Poll, ready};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
+use http_body::Body as _;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{BodyFate, Fated};
 use super::problem::Problem;
+use super::request::too_large;
 use super::server::Server;
 use super::shed::{Overloaded, Place, Priority, Seat, Shed, Usual};
 use super::wire::Conn;
@@ -265,6 +267,10 @@ where
             && !auth.admits(live.request.principal.as_ref(), pattern)
         {
             let response = Problem::from(&Rejected::Unauthenticated).answer(Some(&live.request.id));
+            return Answering::Refused { response };
+        }
+        if request.body().size_hint().lower() > live.body_limit {
+            let response = too_large(live.body_limit).answer(Some(&live.request.id));
             return Answering::Refused { response };
         }
         let usual = &known.usual[usize::from(!request.method().is_safe())];

@@ -1,10 +1,13 @@
 //! From a specification and set-up code to a running service.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::address::Bound;
 use super::assembled::Assembled;
@@ -81,6 +84,16 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// What is wrong with a service that an async function runs.
+const WITHIN_ANOTHER: &str = "`run` starts a runtime of its own, and was called by code of another one: \
+    call it from a `main` that is not `async`, or await `start` instead";
+
+/// Whether the thread must not wait for `runtime`, since it drives another one. Tokio tells only by its panic, whose message
+/// names no service.
+fn is_within_another(runtime: &Runtime) -> bool {
+    Handle::try_current().is_ok() && catch_unwind(AssertUnwindSafe(|| runtime.block_on(async {}))).is_err()
+}
+
 /// The body of `main` under `#[hardened_service]`.
 pub fn main<F>(spec: ServiceSpec, build: F) -> ExitCode
 where
@@ -142,12 +155,16 @@ impl Service {
         };
         let held = Held::new(&loaded.settings.log, traces.as_ref().map(|(traces, _)| traces));
         let (enters, leaves) = (Arc::clone(&held), Arc::clone(&held));
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let mut runtime = Builder::new_multi_thread();
         runtime.enable_all().on_thread_start(move || enters.enter()).on_thread_unpark(move || leaves.leave());
         let runtime = match runtime.build() {
             Ok(runtime) => runtime,
             Err(error) => return failed(&StartError::one(format!("the runtime cannot start: {error}"))),
         };
+        if is_within_another(&runtime) {
+            runtime.shutdown_background();
+            return failed(&StartError::one(WITHIN_ANOTHER));
+        }
         let code = runtime.block_on(async {
             held.enter();
             if let Err(why) = descriptors::raise() {

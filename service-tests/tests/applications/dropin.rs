@@ -1,11 +1,12 @@
 //! What works in an axum application works here.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hardening_service_tests::client::{self, request};
 
-use super::app::panics;
+use super::app::{pages, panics};
 use super::support::start;
 
 #[tokio::test]
@@ -87,4 +88,9 @@ fn seen_in_log(seen: Arc<AtomicBool>) -> tracing::subscriber::DefaultGuard {
     }
 
     tracing::subscriber::set_default(Subscriber(seen))
+}
+
+#[tokio::test]
+async fn a_service_that_is_run_inside_a_runtime_says_what_to_call_and_fails() {
+    assert_eq!(pages().with_settings("[http]\nlisten = '127.0.0.1:0'").run(), ExitCode::FAILURE);
 }

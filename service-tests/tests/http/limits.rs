@@ -2,7 +2,7 @@
 
 use super::support::start;
 use hardening_service_tests::client::{Client, ask, get, post_json, request};
-use hardening_service_tests::service::problem;
+use hardening_service_tests::service::{problem, scrape, value};
 
 /// A body in chunks of these sizes.
 fn chunked(path: &str, sizes: &[usize]) -> String {
@@ -39,6 +39,8 @@ async fn a_length_beyond_the_limit_is_refused_before_the_body_comes() {
     for length in ["1048577", "18446744073709551000"] {
         problem(&ask(running.addr, request("POST", "/echo", &[("content-length", length)], "")).await, 413);
     }
+    let counted = "http_requests_total{method=\"POST\",route=\"/echo\",status=\"413\"}";
+    assert_eq!(value(&scrape(&running).await, counted), Some(2.0), "under its route");
 }
 
 #[tokio::test]
