@@ -12,6 +12,13 @@ const RESERVE: usize = 4;
 /// What a queue keeps of its room once it is empty, in bytes.
 const KEPT_ROOM: usize = 64 * 1024;
 
+/// How long the writer lets lines gather after the first one, unless one of them matters more: to wake it for each line costs more
+/// than to write the line.
+const GATHERS: Duration = Duration::from_millis(2);
+
+/// How much is written at once, in bytes, unless one line is longer: as much as becomes free in the queue at once.
+pub(super) const ENOUGH: usize = 16 * 1024;
+
 /// How often the number of dropped lines is told while lines are being dropped.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
@@ -68,14 +75,32 @@ struct State {
     waiting: Vec<u8>,
     /// Bytes that the writer has taken and not written yet.
     writing: usize,
-    writer_waits: bool,
+    writer: Writer,
+    /// Whether what waits must not wait for more.
+    urgent: bool,
     untold: Dropped,
     /// The writer is about to tell what was dropped.
     telling: bool,
     told: Option<Instant>,
 }
 
+/// What the writer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    /// It writes.
+    Busy,
+    /// For a line.
+    ForOne,
+    /// For more of them.
+    ForMore,
+}
+
 impl State {
+    /// Whether what waits is to be written now.
+    fn is_enough(&self) -> bool {
+        self.urgent || self.waiting.len() >= ENOUGH.min(self.most.unwrap_or_default() / 2)
+    }
+
     fn held(&self) -> usize {
         self.waiting.len() + self.writing
     }
@@ -92,7 +117,8 @@ impl Queue {
             most: None,
             waiting: Vec::new(),
             writing: 0,
-            writer_waits: false,
+            writer: Writer::Busy,
+            urgent: false,
             untold,
             telling: false,
             told: None,
@@ -131,7 +157,9 @@ impl Queue {
             return true;
         }
         state.waiting.extend_from_slice(line);
-        if std::mem::take(&mut state.writer_waits) {
+        state.urgent |= weight != Weight::Usual;
+        if state.writer == Writer::ForOne || state.writer == Writer::ForMore && state.is_enough() {
+            state.writer = Writer::Busy;
             self.filled.notify_one();
         }
         true
@@ -143,10 +171,19 @@ impl Queue {
         room.shrink_to(KEPT_ROOM);
         let mut state = self.state();
         while state.waiting.is_empty() {
-            state.writer_waits = true;
+            state.writer = Writer::ForOne;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.writer_waits = false;
+        let until = now() + GATHERS;
+        while !state.is_enough() {
+            let left = until.saturating_duration_since(now());
+            if left.is_zero() {
+                break;
+            }
+            state.writer = Writer::ForMore;
+            state = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (state.writer, state.urgent) = (Writer::Busy, false);
         std::mem::swap(&mut state.waiting, room);
         state.writing = room.len();
     }
@@ -192,6 +229,10 @@ impl Queue {
     /// Waits until everything is written, or `until`.
     pub(super) fn flush(&self, until: Instant) {
         let mut state = self.state();
+        if !state.waiting.is_empty() {
+            state.urgent = true;
+            self.filled.notify_one();
+        }
         while state.most.is_some() && !state.is_done() {
             let left = until.saturating_duration_since(now());
             if left.is_zero() {
@@ -244,6 +285,28 @@ mod tests {
         queue.told();
         assert!(queue.push(Weight::Usual, b"hhhhh"));
         assert_eq!((taken(&queue).as_slice(), queue.wrote(5)), (b"hhhhh".as_slice(), None));
+    }
+
+    #[test]
+    fn usual_lines_gather_until_there_are_enough_or_one_matters_more() {
+        let queue = queue(1 << 20);
+        queue.push(Weight::Usual, b"a");
+        assert!(!queue.state().is_enough());
+        queue.push(Weight::Usual, &[b'b'; ENOUGH - 1]);
+        assert!(queue.state().is_enough());
+        assert_eq!(taken(&queue).len(), ENOUGH);
+        assert!(!queue.state().is_enough(), "nothing waits");
+        for weight in [Weight::Grave, Weight::Always] {
+            queue.push(weight, b"a");
+            assert!(queue.state().is_enough());
+            assert_eq!(taken(&queue).len(), 1);
+        }
+        queue.flush(now());
+        assert!(!queue.state().is_enough(), "there is nothing to write");
+        queue.push(Weight::Usual, b"a");
+        queue.flush(now());
+        assert!(queue.state().is_enough());
+        assert_eq!(taken(&queue).len(), 1, "a usual line does not wait for ever");
     }
 
     #[test]

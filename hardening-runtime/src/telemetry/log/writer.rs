@@ -8,12 +8,9 @@ use std::time::Duration;
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::queue::{self, Dropped, Queue, Weight};
+use super::queue::{self, Dropped, ENOUGH, Queue, Weight};
 use crate::telemetry::escape;
 use crate::telemetry::text::Family;
-
-/// How much is written at once, in bytes, unless one line is longer: as much as becomes free in the queue at once.
-const AT_ONCE: usize = 16 * 1024;
 
 /// How much may wait for standard error, in bytes: little is ever said there.
 const COMPLAINTS: usize = 256 * 1024;
@@ -155,7 +152,7 @@ fn spawn(
 /// Where to cut lines that are written at once: behind a line, so that what else is printed falls between two.
 fn end(lines: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
-    let within = lines.get(..AT_ONCE).unwrap_or(lines).iter().rposition(is_end);
+    let within = lines.get(..ENOUGH).unwrap_or(lines).iter().rposition(is_end);
     within.or_else(|| lines.iter().position(is_end)).map_or(lines.len(), |at| at + 1)
 }
 
@@ -211,8 +208,8 @@ mod tests {
     #[test]
     fn what_is_written_at_once_ends_with_a_line() {
         assert_eq!(end(b"a\nbc\nd"), 5);
-        let long = [vec![b'x'; AT_ONCE], b"\ny\n".to_vec()].concat();
-        assert_eq!(end(&long), AT_ONCE + 1, "a long line is whole");
+        let long = [vec![b'x'; ENOUGH], b"\ny\n".to_vec()].concat();
+        assert_eq!(end(&long), ENOUGH + 1, "a long line is whole");
         assert_eq!(end(b"no end"), 6);
     }
 }
