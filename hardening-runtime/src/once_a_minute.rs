@@ -14,7 +14,7 @@ pub(crate) struct OnceAMinute {
 
 impl OnceAMinute {
     /// It may be said at once.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "service")]
     pub(crate) const fn new() -> Self {
         Self { due: AtomicU64::new(0) }
     }

@@ -14,7 +14,7 @@ use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use self::blocks::Blocks;
+use self::blocks::{Blocks, STEP};
 use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
 use super::farewell::Farewell;
@@ -24,6 +24,7 @@ use super::upgrade::Upgraded;
 use super::{client, host};
 use crate::clock::{self, Nanos, nanos};
 use crate::context::Principal;
+use crate::once_a_minute::OnceAMinute;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +86,8 @@ pub(crate) struct Conn {
     /// The header fields that come over HTTP/2, and since when some of them have been on their way; 0 while none are.
     blocks: Mutex<Blocks>,
     block_since: AtomicU64,
-    /// How many bytes were sent over HTTP/2 since some were read.
-    sent_since: AtomicU64,
+    /// What was earned over HTTP/2 since bytes were read: by what was sent, and by what passed of requests.
+    earned: AtomicU64,
     /// Whether its client sends frames over HTTP/2 that are no part of a request, and too many of them.
     floods: AtomicBool,
     /// Whether the first line of a head is still on its way.
@@ -124,7 +125,7 @@ impl Conn {
             preface: AtomicU8::new(0),
             blocks: Mutex::default(),
             block_since: AtomicU64::new(0),
-            sent_since: AtomicU64::new(0),
+            earned: AtomicU64::new(0),
             floods: AtomicBool::new(false),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),
@@ -176,6 +177,14 @@ impl Conn {
     /// Some of a request, of an answer or of what else is spoken has come or gone.
     pub(crate) fn moved(&self, now: Nanos) {
         self.moved.store(now, Ordering::Relaxed);
+        self.step();
+    }
+
+    /// A request, an answer or what else is spoken has come a step further, after which its client may have to say something.
+    fn step(&self) {
+        if self.is_http2() {
+            self.earned.fetch_add(STEP, Ordering::Relaxed);
+        }
     }
 
     /// One of the requests only watches the service's health.
@@ -201,6 +210,7 @@ impl Conn {
             // Before it is one request less, so that there are never more who watch than requests.
             self.watching.fetch_sub(1, Ordering::AcqRel);
         }
+        self.step();
         let over = if answered { REQUEST } else { REQUEST + UNANSWERED };
         self.may_idle(self.in_flight.fetch_sub(over, Ordering::AcqRel) - over, now);
     }
@@ -341,8 +351,8 @@ impl Conn {
     }
 
     fn saw_frames(&self, bytes: &[u8]) {
-        let (sent, now) = (self.sent_since.swap(0, Ordering::Relaxed), clock::now());
-        let saw = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes, sent, now);
+        let (earned, now) = (self.earned.swap(0, Ordering::Relaxed), clock::now());
+        let saw = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).read(bytes, earned, now);
         let since = self.block_since.load(Ordering::Relaxed);
         if saw.begun || saw.open != (since > 0) {
             self.block_since.store(if saw.open { now.max(1) } else { 0 }, Ordering::Relaxed);
@@ -398,7 +408,7 @@ impl Conn {
         if let Poll::Ready(Ok(count)) = result
             && self.is_http2()
         {
-            self.sent_since.fetch_add(*count as u64, Ordering::Relaxed);
+            self.earned.fetch_add(*count as u64, Ordering::Relaxed);
         }
         self.wrote(result);
     }
@@ -458,7 +468,10 @@ impl AsyncRead for Wire {
         ready!(conn.socket.poll_read(cx, buf))?;
         conn.saw(&buf.filled()[before..]);
         if conn.floods.load(Ordering::Relaxed) {
-            tracing::debug!(peer = %conn.peer, "a connection was ended: too many frames that are no part of a request");
+            static WARNING: OnceAMinute = OnceAMinute::new();
+            if WARNING.is_due(clock::now()) {
+                tracing::warn!(client = %conn.shown, "a connection was ended: too many frames that are no part of a request");
+            }
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a flood of frames")));
         }
         if conn.breaks_agreement() {

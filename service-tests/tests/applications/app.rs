@@ -75,6 +75,7 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .route("/unauthenticated", get(async || Err::<(), _>(Rejected::Unauthenticated)))
         .route("/breaks", get(breaks))
         .route("/silent", get(silent))
+        .route("/ticks", get(ticks))
         .route("/reads", post(reads))
         .route("/job", post(async || job()))
 }
@@ -93,6 +94,16 @@ fn job() {
 async fn names_itself(headers: HeaderMap) -> String {
     let header = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     format!("{} {}", header.unwrap_or_default(), hardening::context::request_id().unwrap_or_default())
+}
+
+/// How many small pieces an answer has.
+pub(crate) const TICKS: usize = 60_000;
+
+async fn ticks() -> Body {
+    Body::from_stream(futures_util::stream::iter(std::iter::repeat_n(
+        Ok::<_, std::convert::Infallible>("tick"),
+        TICKS,
+    )))
 }
 
 /// An answer whose body fails after a while.

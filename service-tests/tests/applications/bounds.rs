@@ -172,6 +172,37 @@ async fn a_message_that_does_not_come_in_time_closes_its_socket() {
 }
 
 #[tokio::test]
+async fn fragments_without_data_and_control_frames_are_bounded_and_give_a_message_no_time() {
+    let (running, _) = start("[http]\nbody_timeout = '1s'\n").await;
+    let flooded = (1008, "too many frames without data".to_owned());
+    let slow = (1008, "a message did not come in time".to_owned());
+    let (part, empty, ping) = (frame(0x02, 1000), frame(0x00, 0), frame(0x89, 0));
+    let trickle = [&empty[..], &ping].concat();
+    for (begins, goes_on, pause, told) in [
+        (&part[..], empty.repeat(5_000), 0, &flooded),
+        (&[], ping.repeat(5_000), 0, &flooded),
+        (&[], frame(0x8A, 0).repeat(5_000), 0, &flooded),
+        // Data in each, as fast as they go, and few without any.
+        (&part, frame(0x00, 1).repeat(200), 10, &slow),
+        (&part, trickle, 10, &slow),
+    ] {
+        let mut socket = open(running.addr, "/quiet").await;
+        let (began, stream) = (Instant::now(), socket.get_mut());
+        stream.write_all(begins).await.unwrap();
+        while began.elapsed() < Duration::from_secs(3) && stream.write_all(&goes_on).await.is_ok() {
+            let closed =
+                if *told == slow { Duration::from_millis(1_300) } else { Duration::from_millis(200) };
+            if began.elapsed() > closed {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        assert_eq!(close_of(&mut socket).await, Some(told.clone()));
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn pauses_between_messages_and_the_handler_s_own_time_are_no_fault_of_the_client() {
     let (running, _) = start("[http]\nbody_timeout = '500ms'\n").await;
     let mut socket = open(running.addr, "/echo").await;

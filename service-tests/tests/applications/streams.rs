@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use hardening_service_tests::client::{self, Client, Http2, get, request};
 use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
+use super::app::TICKS;
 use super::support::{close_of, open, sample, start};
 
 const TAKES: &[(&str, &str)] = &[];
@@ -188,6 +190,42 @@ async fn frames_that_are_no_part_of_a_request_end_their_connection() {
         16 << 20,
         "windows of an answer are fine"
     );
+}
+
+/// A client as gRPC's in Go is one: to each DATA that comes it sends a PING that measures the line, and opens windows by
+/// as much.
+#[tokio::test]
+async fn a_client_that_measures_the_line_with_each_small_message_is_served() {
+    let (running, _) = start("").await;
+    let (mut from, mut to) = TcpStream::connect(running.addr).await.unwrap().into_split();
+    let begins = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    // GET, http and a path.
+    let asks: &[u8] = b"\0\0\x10\x01\x05\0\0\0\x01\x82\x86\x44\x06/ticks\x41\x04here";
+    to.write_all(&[&begins[..], asks].concat()).await.unwrap();
+    let windows = [0, 1].map(|stream| [b"\0\0\x04\x08\0\0\0\0", &[stream, 0, 0, 0, 4][..]].concat());
+    let bdp = [&windows[0][..], &windows[1], b"\0\0\x08\x06\0\0\0\0\0measures"].concat();
+    let (mut came, mut ticks, mut ended) = (Vec::new(), 0, false);
+    while !ended {
+        let read = tokio::time::timeout(Duration::from_secs(10), from.read_buf(&mut came)).await;
+        assert!(read.expect("no end").unwrap() > 0, "cut after {ticks} bytes");
+        let (mut at, mut said) = (0, Vec::new());
+        while let [a, b, c, kind, flags, ..] = came[at..] {
+            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+            let whole = at + 9 + length;
+            if came.len() < whole {
+                break;
+            }
+            at = whole;
+            if kind == 0 {
+                ticks += length;
+                ended |= flags & 1 != 0;
+                said.extend_from_slice(&bdp);
+            }
+        }
+        came.drain(..at);
+        to.write_all(&said).await.unwrap();
+    }
+    assert_eq!(ticks, TICKS * "tick".len());
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ pub(super) struct Frames {
     begun: u64,
     on_its_way: Option<u64>,
     ends: bool,
+    /// How many frames have come that bring no message further.
+    idle: u64,
 }
 
 impl Frames {
@@ -46,6 +48,11 @@ impl Frames {
     /// neither begin nor end it.
     pub(super) fn on_its_way(&self) -> Option<u64> {
         self.on_its_way
+    }
+
+    /// How many frames have come that bring no message further: pings and the like, and fragments without data but the last.
+    pub(super) fn idle(&self) -> u64 {
+        self.idle
     }
 
     /// Follows all of these bytes.
@@ -72,9 +79,11 @@ impl Frames {
                     1..CLOSE => length,
                     _ => self.message,
                 };
+                let last = self.head[0] & FIN != 0;
+                self.idle += u64::from(opcode >= CLOSE || (length == 0 && !last));
                 if opcode < CLOSE {
                     self.begun += u64::from(self.on_its_way.is_none());
-                    (self.on_its_way, self.ends) = (Some(self.begun), self.head[0] & FIN != 0);
+                    (self.on_its_way, self.ends) = (Some(self.begun), last);
                 }
                 (self.came, self.rest) = (0, length);
                 if length == 0 {
@@ -224,6 +233,29 @@ mod tests {
         ] {
             frames.pass(bytes);
             assert_eq!(frames.on_its_way(), on_its_way, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn frames_that_bring_no_message_further_are_counted() {
+        let part = |first: u8, length: usize| {
+            let mut part = frame(0, length, true);
+            part[0] = first;
+            part
+        };
+        let mut frames = Frames::default();
+        for (bytes, idle) in [
+            (part(0x81, 100), 0),
+            (part(0x82, 0), 0),
+            (part(0x02, 0), 1),
+            (part(0x00, 0), 2),
+            (part(0x00, 1), 2),
+            (part(0x89, 125), 3),
+            (part(0x8A, 0), 4),
+            (part(0x80, 0), 4),
+        ] {
+            frames.pass(&bytes);
+            assert_eq!(frames.idle(), idle, "{bytes:?}");
         }
     }
 

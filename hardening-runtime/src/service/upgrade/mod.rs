@@ -71,6 +71,8 @@ pub(crate) enum End {
     Oversized,
     /// A message did not come in time.
     Slow,
+    /// There were too many frames that bring no message further.
+    Flooded,
     /// Its client took nothing.
     Stalled,
     /// By force, since it did not end when it was asked to.
@@ -80,7 +82,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Ended,
         Self::Drained,
         Self::Idle,
@@ -88,6 +90,7 @@ impl End {
         Self::Displaced,
         Self::Oversized,
         Self::Slow,
+        Self::Flooded,
         Self::Stalled,
         Self::Cut,
         Self::Refused,
@@ -102,6 +105,7 @@ impl End {
             Self::Displaced => "displaced",
             Self::Oversized => "too_large",
             Self::Slow => "too_slow",
+            Self::Flooded => "flooded",
             Self::Stalled => "stalled",
             Self::Cut => "cut",
             Self::Refused => "refused",
@@ -117,6 +121,7 @@ impl End {
             Self::Displaced => Some((GOES_AWAY, "others wait for a place")),
             Self::Oversized => Some((1009, "a message is larger than the service takes")),
             Self::Slow => Some((1008, "a message did not come in time")),
+            Self::Flooded => Some((1008, "too many frames without data")),
             Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
         }
     }

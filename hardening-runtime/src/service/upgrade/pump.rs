@@ -19,6 +19,12 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 pub(super) const PARTING: Duration = Duration::from_secs(5);
 /// How long a handler may take once both sides of its WebSocket have closed.
 const LAST_LOOK: Duration = Duration::from_millis(500);
+/// A handler that takes nothing for this long is busy with something else.
+const AWAY: Duration = Duration::from_millis(100);
+/// So many frames that bring no message further may come at once, and so many more in each second. A client that pings, or answers
+/// pings, needs some in a minute.
+const IDLE_AT_ONCE: u64 = 10_000;
+const IDLE_PER_SECOND: u64 = 1_000;
 /// What is read at once.
 const PIECE: usize = 16 * 1024;
 
@@ -89,6 +95,7 @@ where
                 let why = over.err().and_then(|error| match error.kind() {
                     io::ErrorKind::FileTooLarge => Some(End::Oversized),
                     io::ErrorKind::TimedOut => Some(End::Slow),
+                    io::ErrorKind::QuotaExceeded => Some(End::Flooded),
                     _ => None,
                 });
                 if let (Some(why), None) = (why, end) {
@@ -155,13 +162,34 @@ impl Coming {
         }
     }
 
-    /// Waits for the handler, which is no fault of the client.
+    /// Waits for the handler. The time in which it reads nothing is no fault of the client; the time that it takes to read is, or
+    /// whoever sends as fast as it reads would have no time to keep.
     async fn spares<T>(&mut self, write: impl Future<Output = T>) -> T {
         let Some(due) = &mut self.due else { return write.await };
         let began = Instant::now();
         let wrote = write.await;
-        *due += began.elapsed();
+        let waited = began.elapsed();
+        if waited >= AWAY {
+            *due += waited;
+        }
         wrote
+    }
+}
+
+/// How many frames that bring no message further have come, less those that time allows.
+struct Idle {
+    allowed: u64,
+    since: Instant,
+}
+
+impl Idle {
+    /// So many have come so far. Says whether there are too many.
+    fn floods(&mut self, came: u64, now: Instant) -> bool {
+        let more = now.saturating_duration_since(self.since).as_millis() as u64 * IDLE_PER_SECOND / 1000;
+        if more > 0 {
+            (self.allowed, self.since) = ((self.allowed + more).min(came + IDLE_AT_ONCE), now);
+        }
+        came > self.allowed
     }
 }
 
@@ -176,6 +204,7 @@ async fn copy(
 ) -> io::Result<()> {
     let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
     let mut coming = Coming { within: times.coming, message: None, due: None };
+    let mut idle = Idle { allowed: IDLE_AT_ONCE, since: Instant::now() };
     loop {
         // A client that is gone has said all there is.
         let read = coming.waits(from.read(&mut piece)).await?.unwrap_or(0);
@@ -190,6 +219,9 @@ async fn copy(
                 if frames.message() > times.message {
                     return Err(io::ErrorKind::FileTooLarge.into());
                 }
+            }
+            if idle.floods(frames.idle(), Instant::now()) {
+                return Err(io::ErrorKind::QuotaExceeded.into());
             }
             coming.follow(frames.on_its_way());
         }
@@ -267,4 +299,25 @@ fn close((code, reason): Close) -> Vec<u8> {
     frame.extend(code.to_be_bytes());
     frame.extend(reason.as_bytes());
     frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_that_bring_no_message_further_may_come_at_once_or_in_time() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut idle = Idle { allowed: IDLE_AT_ONCE, since: start };
+        assert!(!idle.floods(IDLE_AT_ONCE, start));
+        assert!(idle.floods(IDLE_AT_ONCE + 1, start));
+        assert!(!idle.floods(IDLE_AT_ONCE + 1, at(1)));
+        assert!(!idle.floods(2 * IDLE_AT_ONCE, at(10_000)));
+        // What was not used is not kept for ever.
+        assert!(!idle.floods(2 * IDLE_AT_ONCE, at(1_000_000)));
+        assert!(idle.floods(3 * IDLE_AT_ONCE + 1, at(1_000_000)));
+        let mut steady = Idle { allowed: IDLE_AT_ONCE, since: start };
+        assert!((0..100_000).all(|at_millis| !steady.floods(at_millis, at(at_millis))));
+    }
 }
