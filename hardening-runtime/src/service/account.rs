@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
@@ -433,6 +434,10 @@ impl Ending for Box<Account> {
             Ends::Connection(self.conn.slot())
         };
         self.server.answers.holds(self.request.client_ip, bytes, ends, clock::now())
+    }
+
+    fn hands(&self, piece: Bytes) -> Bytes {
+        if self.conn.is_http2() && !piece.is_empty() { self.conn.handed.over(piece) } else { piece }
     }
 
     fn moved(&self, now: Nanos) {

@@ -1,11 +1,11 @@
 //! The memory of answers that their clients are slow to take. It knows no socket.
 //!
 //! An answer that a handler gives in one piece stays in memory until its client has taken it, and a client may take it slowly. Once
-//! more memory is held than may be, answers are broken off whose clients had long to take them: those of the network that holds
-//! most, the oldest first.
+//! more memory is held than may be, answers of the network that holds most are broken off, the oldest first, and nobody's who holds
+//! less. A network has some time for each answer, less of it if it holds much, and none once twice as much is held as may be.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -19,6 +19,10 @@ use crate::telemetry::text::Family;
 
 /// An answer may be broken off once its client has had so long to take it.
 const LONG: Nanos = 10_000_000_000;
+
+/// The same where its network holds more than its share, which is one part in so many of all.
+const SHORT: Nanos = 1_000_000_000;
+const SHARES: u64 = 8;
 
 /// How often it is looked whether some have to.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -61,13 +65,14 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    fn now(&self) {
+    /// Breaks it off, `at_once` where nobody can wait for it to be answered meanwhile.
+    fn now(&self, at_once: bool) {
         match self {
-            Self::Connection(slot) => {
-                if let Some(slot) = slot.upgrade() {
-                    slot.displace();
-                }
-            }
+            Self::Connection(slot) => match slot.upgrade() {
+                Some(slot) if at_once => slot.cut(),
+                Some(slot) => slot.displace(),
+                None => {}
+            },
             Self::Stream(stream) => stream.ask(),
         }
     }
@@ -95,6 +100,11 @@ impl AnswerMemory {
         Family::gauge(out, "http_answer_memory_bytes", told).sample(&[], self.held().bytes);
     }
 
+    /// Beyond this nobody has any time.
+    fn far_too_much(&self) -> u64 {
+        self.most.saturating_mul(2)
+    }
+
     /// So many bytes of an answer wait for this client.
     pub(crate) fn holds(
         self: &Arc<Self>,
@@ -114,6 +124,23 @@ impl AnswerMemory {
         HeldBytes { memory: Arc::clone(self), number }
     }
 
+    /// So many bytes wait for the client of a connection, whose answers are over.
+    pub(crate) fn keeps(
+        self: &Arc<Self>,
+        kept: &mut Option<HeldBytes>,
+        client: Option<IpAddr>,
+        bytes: u64,
+        slot: Weak<Slot>,
+        now: Nanos,
+    ) {
+        if let Some(kept) = kept {
+            kept.become_of(bytes);
+            self.look(now);
+        } else {
+            *kept = Some(self.holds(client, bytes, Ends::Connection(slot), now));
+        }
+    }
+
     /// Looks again and again, since nobody may ask for anything while much is held.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
@@ -125,11 +152,11 @@ impl AnswerMemory {
     /// Breaks off what is too much.
     fn look(&self, now: Nanos) {
         let mut held = self.held();
-        let too_much = held.bytes.saturating_sub(held.leaving).saturating_sub(self.most);
-        let gone = if too_much > 0 { held.give_way(too_much, now) } else { Vec::new() };
+        let at_once = held.bytes > self.far_too_much();
+        let gone = if held.stay() > self.most { held.give_way(self, now) } else { Vec::new() };
         drop(held);
         for ends in &gone {
-            ends.now();
+            ends.now(at_once);
         }
         if !gone.is_empty() && self.warning.is_due(now) {
             tracing::warn!(
@@ -143,27 +170,55 @@ impl AnswerMemory {
 }
 
 impl AllHeld {
-    /// What breaks off the answers that give this much back, as far as there are some.
-    fn give_way(&mut self, mut too_much: u64, now: Nanos) -> Vec<Ends> {
-        let mut networks: HashMap<Option<IpAddr>, u64> = HashMap::new();
-        for answer in self.answers.values().filter(|answer| !answer.leaves) {
-            *networks.entry(answer.network).or_default() += answer.bytes;
+    /// What is held of answers that are not being broken off.
+    fn stay(&self) -> u64 {
+        self.bytes.saturating_sub(self.leaving)
+    }
+
+    /// What breaks off as many answers as have to go.
+    fn give_way(&mut self, memory: &AnswerMemory, now: Nanos) -> Vec<Ends> {
+        let mut networks: HashMap<Option<IpAddr>, (u64, VecDeque<u64>)> = HashMap::new();
+        for (number, answer) in self.answers.iter().filter(|(_, answer)| !answer.leaves) {
+            let (bytes, numbers) = networks.entry(answer.network).or_default();
+            *bytes += answer.bytes;
+            numbers.push_back(*number);
         }
-        let may = |answer: &&mut Answer| !answer.leaves && now.saturating_sub(answer.since) >= LONG;
-        let mut old: Vec<&mut Answer> = self.answers.values_mut().filter(may).collect();
-        // Within a network the order stays, oldest first.
-        old.sort_by_key(|answer| Reverse(networks.get(&answer.network).copied()));
+        // Of those that hold the same, the one that has held it longest.
+        let most = |(bytes, numbers): &&mut (u64, VecDeque<u64>)| (*bytes, Reverse(numbers.front().copied()));
         let mut gone = Vec::new();
-        for answer in old {
-            if too_much == 0 {
+        while self.stay() > memory.most
+            && let Some((bytes, numbers)) = networks.values_mut().max_by_key(most)
+            && let Some(answer) = numbers.front().and_then(|oldest| self.answers.get_mut(oldest))
+        {
+            let time = match self.bytes.saturating_sub(self.leaving) {
+                held if held > memory.far_too_much() => 0,
+                _ if *bytes > memory.most / SHARES => SHORT,
+                _ => LONG,
+            };
+            // Whoever holds less goes before nobody.
+            if now.saturating_sub(answer.since) < time {
                 break;
             }
             answer.leaves = true;
             self.leaving += answer.bytes;
-            too_much = too_much.saturating_sub(answer.bytes);
+            *bytes -= answer.bytes;
+            numbers.pop_front();
             gone.push(answer.ends.clone());
         }
         gone
+    }
+}
+
+impl HeldBytes {
+    fn become_of(&self, bytes: u64) {
+        let mut held = self.memory.held();
+        let held = &mut *held;
+        let Some(answer) = held.answers.get_mut(&self.number) else { return };
+        held.bytes = held.bytes - answer.bytes + bytes;
+        if answer.leaves {
+            held.leaving = held.leaving - answer.bytes + bytes;
+        }
+        answer.bytes = bytes;
     }
 }
 
@@ -223,13 +278,36 @@ mod tests {
         case.holds(v4(1), 6 * MIB, 0);
         case.holds(v4(1), 4 * MIB, LONG);
         assert_eq!((case.broken_off().len(), case.memory.held().bytes), (0, 10 * MIB));
-        case.holds(v4(2), MIB, LONG - 1);
-        assert!(case.broken_off().is_empty(), "none had time enough");
-        case.holds(v4(2), MIB, LONG);
-        assert_eq!(case.broken_off(), [0]);
         case.held.clear();
-        assert_eq!(case.memory.held().leaving, 0);
+        // Whoever holds more than an eighth has a second, everybody else ten.
+        for client in 1..=10 {
+            case.holds(v4(client), MIB, 0);
+        }
+        case.holds(v4(1), MIB, SHORT - 1);
+        assert!(case.broken_off().is_empty(), "none had time enough");
+        case.holds(v4(2), MIB / 2, SHORT);
+        assert_eq!(case.broken_off(), [0, 1]);
+        case.held.clear();
+        for client in 1..=11 {
+            case.holds(v4(client), MIB, 0);
+        }
+        case.memory.look(LONG - 1);
+        assert!(case.broken_off().is_empty(), "nobody holds more than an eighth");
+        case.memory.look(LONG);
+        assert_eq!(case.broken_off().len(), 1);
+        case.held.clear();
         assert_eq!(case.memory.held().bytes, 0);
+        assert_eq!(case.memory.held().leaving, 0);
+    }
+
+    #[test]
+    fn twice_the_bound_is_the_most_whatever_time_there_was() {
+        let mut case = Case::new(10 * MIB);
+        for client in 1..=100 {
+            case.holds(v4(client), MIB, 0);
+        }
+        assert_eq!(case.broken_off().len(), 80);
+        assert_eq!(case.memory.held().stay(), 20 * MIB);
     }
 
     #[test]
@@ -245,19 +323,35 @@ mod tests {
         case.holds(v4(3), MIB, 2 + LONG);
         assert_eq!(case.broken_off(), [1, 2, 3]);
         drop(case.held.drain(1..4));
-        case.holds(v4(3), MIB, 3 + LONG);
-        assert_eq!((case.broken_off(), case.memory.held().bytes), (vec![1], 11 * MIB));
+        assert_eq!(case.memory.held().bytes, 10 * MIB);
+    }
+
+    #[test]
+    fn nobody_loses_an_answer_while_one_stays_who_holds_more() {
+        let mut case = Case::new(10 * MIB);
+        case.holds(v4(1), MIB, 0);
+        for at in 0..3 {
+            // The answers of this one are always young.
+            let now = LONG + at;
+            case.held.retain(|(_, held)| held.number == 1);
+            for _ in 0..10 {
+                case.holds(v4(2), MIB, now);
+            }
+            assert!(case.broken_off().is_empty());
+        }
+        case.memory.look(LONG + SHORT + 2);
+        assert_eq!(case.broken_off(), [1], "the old one stays");
     }
 
     #[test]
     fn what_nobody_adds_to_is_broken_off_in_time_too() {
-        let mut case = Case::new(MIB);
-        for _ in 0..3 {
+        let mut case = Case::new(2 * MIB);
+        for _ in 0..4 {
             case.holds(v4(1), MIB, 0);
         }
-        case.memory.look(LONG - 1);
+        case.memory.look(SHORT - 1);
         assert!(case.broken_off().is_empty());
-        case.memory.look(LONG);
+        case.memory.look(SHORT);
         assert_eq!(case.broken_off(), [0, 1]);
     }
 
@@ -272,11 +366,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_connection_keeps_grows_and_shrinks() {
+        let memory = AnswerMemory::new(4 * MIB);
+        let (slot, mut kept) = (Slot::new(), None);
+        let held = |memory: &AnswerMemory| {
+            let held = memory.held();
+            (held.bytes, held.stay())
+        };
+        for bytes in [MIB, 3 * MIB, 2 * MIB] {
+            memory.keeps(&mut kept, Some(v4(1)), bytes, Arc::downgrade(&slot), 0);
+            assert_eq!(memory.held().bytes, bytes);
+        }
+        memory.keeps(&mut kept, Some(v4(1)), 5 * MIB, Arc::downgrade(&slot), SHORT);
+        assert_eq!(held(&memory), (5 * MIB, 0));
+        memory.keeps(&mut kept, Some(v4(1)), MIB, Arc::downgrade(&slot), SHORT);
+        assert_eq!(held(&memory), (MIB, 0));
+        drop(kept);
+        assert_eq!(held(&memory), (0, 0));
+    }
+
+    #[test]
     fn a_connection_is_asked_through_its_slot() {
         let memory = AnswerMemory::new(MIB);
         let slot = Slot::new();
         let ends = Ends::Connection(Arc::downgrade(&slot));
-        let _held = [0, LONG].map(|now| memory.holds(None, MIB, ends.clone(), now));
+        let _held = [0, SHORT].map(|now| memory.holds(None, MIB, ends.clone(), now));
         let mut displaced = std::pin::pin!(slot.displaced());
         let mut cx = std::task::Context::from_waker(Waker::noop());
         assert!(displaced.as_mut().poll(&mut cx).is_ready());

@@ -275,6 +275,9 @@ pub(crate) trait Ending: Send + 'static {
     /// So many bytes of it are in memory until the client has taken them; `task` hands them over.
     fn holds(&self, bytes: u64, task: &Waker) -> HeldBytes;
 
+    /// Hands a piece of it over.
+    fn hands(&self, piece: Bytes) -> Bytes;
+
     /// A part of it was handed over, and more is to come.
     fn moved(&self, now: Nanos);
 
@@ -348,8 +351,11 @@ impl<E: Ending> Counted<E> {
         {
             self.held = Some(ending.holds(self.rest.len() as u64, task));
         }
-        let piece = self.rest.split_to(self.rest.len().min(self.piece));
+        let mut piece = self.rest.split_to(self.rest.len().min(self.piece));
         self.bytes += piece.len() as u64;
+        if let Some(ending) = &self.ending {
+            piece = ending.hands(piece);
+        }
         if self.rest.is_empty() {
             self.held = None;
         }

@@ -11,6 +11,7 @@ use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
 use super::address::Shown;
+use super::answer_memory::HeldBytes;
 use super::client::Client;
 use super::http_date;
 use super::limit::Standing;
@@ -43,6 +44,10 @@ const GIVES_WAY: Duration = Duration::from_secs(2);
 /// How much larger than what we take a head over HTTP/2 may be and still be refused by us. What is larger yet is refused by the
 /// HTTP machinery with a bare status, or ends the connection: a head that is unpacked is memory.
 const HTTP2_ROOM: usize = 64 << 10;
+
+/// A piece of an answer over HTTP/2, of 16 KiB at the most, may wait for its client so many times as long as a client may take
+/// nothing: those of other streams come before it.
+const UNTAKEN: u64 = 2;
 
 /// What hyper is told, once for all connections.
 pub(crate) fn builder(http: &Http) -> auto::Builder<Streams> {
@@ -144,6 +149,7 @@ async fn speak(
     let mut cut: Option<Instant> = None;
     let limits = Limits::new(&server.settings.http);
     let mut timer = pin!(tokio::time::sleep(limits.look));
+    let mut kept = None;
     loop {
         if !told && (cut.is_some() || *stages.borrow_and_update() >= Stage::Draining) {
             let since = *drains_since.get_or_insert_with(Instant::now);
@@ -184,6 +190,7 @@ async fn speak(
             }
         };
         match happened {
+            Happened::Displaced if slot.is_cut() => return Spoken::Deaf,
             Happened::Displaced => {
                 // What it began to be asked, and begins to be now that it has been told, is answered if that takes no longer.
                 let ends = Instant::now() + GIVES_WAY;
@@ -207,12 +214,23 @@ async fn speak(
             Happened::Cut => return Spoken::Over(None),
             Happened::Timer => match limits.judge(conn, clock::now()) {
                 _ if displaced && conn.idle().is_some() => return Spoken::Displaced,
-                Judged::Waits(next) => timer.as_mut().reset(Instant::now() + next),
+                Judged::Waits(next) => {
+                    keeps(server, conn, &mut kept);
+                    timer.as_mut().reset(Instant::now() + next);
+                }
                 Judged::HeadLate => return Spoken::Over((!conn.is_http2()).then_some(408)),
                 Judged::Deaf => return Spoken::Deaf,
                 Judged::Over => return Spoken::Over(None),
             },
         }
+    }
+}
+
+/// Counts what the machinery of HTTP/2 keeps for the client of a connection.
+fn keeps(server: &Server, conn: &Conn, kept: &mut Option<HeldBytes>) {
+    match conn.handed.held() {
+        Some((bytes, _)) => server.answers.keeps(kept, conn.peer.ip(), bytes, conn.slot(), clock::now()),
+        None => *kept = None,
     }
 }
 
@@ -275,6 +293,11 @@ impl Limits {
 
     fn judge(&self, conn: &Conn, now: Nanos) -> Judged {
         let write = conn.pause().unwrap_or(self.write);
+        let untaken =
+            conn.handed.held().map(|(_, since)| since.saturating_add(write.saturating_mul(UNTAKEN)));
+        if untaken.is_some_and(|due| now >= due) {
+            return Judged::Deaf;
+        }
         match conn.in_a_block().map(|since| since.saturating_add(self.head)) {
             Some(due) if now >= due => return Judged::HeadLate,
             _ => {}

@@ -1,6 +1,6 @@
 //! One connection as its listener knows it, and how many there are.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
@@ -18,11 +18,18 @@ pub(crate) struct Slot {
     /// Set once hands are shaken.
     conn: OnceLock<Arc<Conn>>,
     gives_way: Notify,
+    /// Whether it ends without another word.
+    cut: AtomicBool,
 }
 
 impl Slot {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { since: clock::now(), conn: OnceLock::new(), gives_way: Notify::new() })
+        Arc::new(Self {
+            since: clock::now(),
+            conn: OnceLock::new(),
+            gives_way: Notify::new(),
+            cut: AtomicBool::new(false),
+        })
     }
 
     /// It speaks from now on.
@@ -42,6 +49,17 @@ impl Slot {
     /// Asks it to end, if it answers nothing.
     pub(crate) fn displace(&self) {
         self.gives_way.notify_one();
+    }
+
+    /// The same, and nothing that it answers is waited for.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.displace();
+    }
+
+    /// Whether [`Slot::cut`] was called.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     /// Completes when it is asked to end.

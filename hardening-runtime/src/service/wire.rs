@@ -1,6 +1,7 @@
 //! One connection's bytes, with what its clock needs to know: idle, receiving a head, or answering.
 
 mod blocks;
+mod handed;
 mod preface;
 
 use std::io::{self, IoSlice};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use self::blocks::{Blocks, STEP};
+use self::handed::Handed;
 use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
 use super::farewell::Farewell;
@@ -88,6 +90,8 @@ pub(crate) struct Conn {
     block_since: AtomicU64,
     /// What was earned over HTTP/2 since bytes were read: by what was sent, and by what passed of requests.
     earned: AtomicU64,
+    /// What of answers waits for the client to have room for it.
+    pub(super) handed: Arc<Handed>,
     /// Whether its client sends frames over HTTP/2 that are no part of a request, and too many of them.
     floods: AtomicBool,
     /// Whether the first line of a head is still on its way.
@@ -126,6 +130,7 @@ impl Conn {
             blocks: Mutex::default(),
             block_since: AtomicU64::new(0),
             earned: AtomicU64::new(0),
+            handed: Arc::default(),
             floods: AtomicBool::new(false),
             in_first_line: AtomicBool::new(false),
             refused: AtomicU16::new(0),

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use hardening_service_tests::client::{self, Client, Http2, get, request};
-use http_body_util::BodyExt as _;
+use hardening_service_tests::service::until;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
@@ -152,6 +155,29 @@ async fn who_holds_the_most_memory_with_answers_taken_slowly_loses_them_and_nobo
     assert_eq!(greedy.ask("GET", "/hello", TAKES, "").await.status, 200);
     assert_eq!(patient.rest().await.len(), 16 << 20);
     assert_eq!(sample(&running, held).await, Some(0));
+}
+
+#[tokio::test]
+async fn what_a_client_has_no_room_for_is_counted_and_ends_its_connection_in_time() {
+    let (running, _) = start("[http]\nwrite_timeout = '1s'\nidle_timeout = '1h'").await;
+    let stream = TokioIo::new(TcpStream::connect(running.addr).await.unwrap());
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    // A byte of each answer goes out, and its stream is over for the service.
+    let (mut sender, connection) =
+        builder.initial_stream_window_size(1).handshake::<_, Empty<Bytes>>(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..10 {
+        let request = http::Request::get("http://here/hello").body(Empty::new()).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answers.push(answer);
+    }
+    until("they are counted", || async { sample(&running, "http_answer_memory_bytes").await > Some(0) })
+        .await;
+    until("the connection ends", || async { sender.is_closed() }).await;
+    until("nothing is kept", || async { sample(&running, "http_answer_memory_bytes").await == Some(0) })
+        .await;
 }
 
 #[tokio::test]
