@@ -87,7 +87,7 @@ pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result
             &POLICIES[..5].iter().chain(&POLICIES[8..]).copied().collect::<Vec<_>>(),
         ));
     };
-    if !declared(spec, policy) {
+    if !has(spec, policy) {
         return Err(SetError(format!(
             "this call has no `{policy}`; settings change the numbers of policies, the attribute `{}` adds one",
             attribute.example
@@ -98,7 +98,7 @@ pub fn set(spec: &mut CallSpec, policy: &str, key: &str, raw: Raw<'_>) -> Result
     }
     if key == "enabled" {
         if !flag(raw)? {
-            remove(spec, policy);
+            copy(spec, policy, &CallSpec::NONE);
         }
         return Ok(());
     }
@@ -127,7 +127,8 @@ fn limit_index(policy: &str) -> Option<usize> {
     if rest.is_empty() { Some(0) } else { rest.strip_prefix('_')?.parse::<usize>().ok()?.checked_sub(1) }
 }
 
-fn declared(spec: &CallSpec, policy: &str) -> bool {
+/// Whether there is a policy of this name in `spec`.
+pub fn has(spec: &CallSpec, policy: &str) -> bool {
     match policy {
         "timeout" => spec.timeout.is_some(),
         "deadline" => spec.deadline.is_some(),
@@ -138,23 +139,25 @@ fn declared(spec: &CallSpec, policy: &str) -> bool {
         "cached" => spec.cached.is_some(),
         "hedged" => spec.hedged.is_some(),
         "idempotent" => spec.idempotent.is_some(),
-        limit => limit_index(limit).is_some_and(|at| spec.rate_limits[at].is_some()),
+        limit => limit_index(limit).is_some_and(|at| spec.rate_limits.get(at).is_some_and(Option::is_some)),
     }
 }
 
-fn remove(spec: &mut CallSpec, policy: &str) {
+/// Makes `policy` in `spec` what it is in `other`: there with its numbers, or not there.
+pub fn copy(spec: &mut CallSpec, policy: &str, other: &CallSpec) {
     match policy {
-        "timeout" => spec.timeout = None,
-        "deadline" => spec.deadline = None,
-        "retry" => spec.retry = None,
-        "circuit_breaker" => spec.circuit_breaker = None,
-        "bulkhead" => spec.bulkhead = None,
-        "fallback" => spec.fallback = None,
-        "cached" => spec.cached = None,
-        "hedged" => spec.hedged = None,
+        "timeout" => spec.timeout = other.timeout,
+        "deadline" => spec.deadline = other.deadline,
+        "retry" => spec.retry = other.retry,
+        "circuit_breaker" => spec.circuit_breaker = other.circuit_breaker,
+        "bulkhead" => spec.bulkhead = other.bulkhead,
+        "fallback" => spec.fallback = other.fallback,
+        "cached" => spec.cached = other.cached,
+        "hedged" => spec.hedged = other.hedged,
+        "idempotent" => spec.idempotent = other.idempotent,
         limit => {
-            if let Some(at) = limit_index(limit) {
-                spec.rate_limits[at] = None;
+            if let Some(at) = limit_index(limit).filter(|at| *at < spec.rate_limits.len()) {
+                spec.rate_limits[at] = other.rate_limits[at];
             }
         }
     }

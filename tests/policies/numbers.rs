@@ -92,3 +92,46 @@ async fn what_is_wrong_is_said_and_nothing_changes() {
         assert_eq!(places(left_alone).await, 1, "{name}");
     }
 }
+
+#[hardening::deadline(1h)]
+#[hardening::cached(ttl = 1m, key = sku, max_entries = 10)]
+#[hardening::hedged(after = 10s, max = 2, idempotent)]
+#[hardening::rate_limited(1/h, burst = 1)]
+#[hardening::rate_limited(2/h, burst = 2, key = sku)]
+#[hardening::circuit_breaker(consecutive = 7)]
+#[bulkhead(max = 3)]
+#[timeout(1m)]
+async fn switched(sku: u32) -> Result<u32, Rejected> {
+    Ok(sku)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_switched_off_is_switched_on_with_its_numbers() {
+    let site = catalogue::site("numbers::switched").unwrap();
+    for (policy, key) in [
+        ("deadline", "value"),
+        ("cached", "ttl"),
+        ("hedged", "max"),
+        ("rate_limited", "wait"),
+        ("rate_limited_2", "burst"),
+        ("circuit_breaker", "consecutive"),
+        ("bulkhead", "max"),
+        ("timeout", "value"),
+    ] {
+        let set = |key: &str, value: &str| {
+            catalogue::configure(&[(format!("call.numbers::switched.{policy}.{key}"), value)])
+        };
+        assert_eq!(set("enabled", "true"), Ok(0), "{policy} is on");
+        assert_eq!(set("enabled", "false"), Ok(1), "{policy}");
+        assert_eq!(set("enabled", "false"), Ok(0), "{policy} is off");
+        assert_ne!(site.effective(), *site.declared(), "{policy}");
+        let problems = set(key, "2").expect_err("it is off");
+        assert!(problems.len() == 1 && problems[0].contains("switched off"), "{policy}: {problems:?}");
+        assert_eq!(set("enabled", "true"), Ok(1), "{policy}");
+        assert_eq!(site.effective(), *site.declared(), "{policy}");
+    }
+    // A limit that is on counts.
+    assert_eq!(catalogue::configure(&[("call.numbers::switched.cached.enabled", "false")]), Ok(1));
+    assert_eq!(switched(7).await, Ok(7));
+    assert!(matches!(switched(7).await, Err(Rejected::RateLimited { .. })));
+}

@@ -14,7 +14,8 @@ use crate::names::env_name;
 ///
 /// A number is named as in a settings file, `call.price.retry.attempts`, `call.price.timeout`, `policy.REDIS.open_for`, or as in the
 /// environment, `HARDENING_CALL__PRICE__RETRY__ATTEMPTS`; other names that begin with `HARDENING_` are left alone. Values are
-/// those of settings: `5`, `250ms`, `20%`, `true`. A program of `#[hardened_service]` reads its settings by itself.
+/// those of settings: `5`, `250ms`, `20%`, `true`. What `enabled = false` has switched off, `enabled = true` brings back with the
+/// numbers of the attribute. A program of `#[hardened_service]` reads its settings by itself.
 ///
 /// ```
 /// use hardening_runtime::catalogue;
@@ -95,7 +96,17 @@ impl Changes {
             self.0.push((target, target.in_force()));
             self.0.len() - 1
         });
-        settings::set(&mut self.0[at].1, &policy, &key, Raw::Text(value)).map_err(|why| why.to_string())
+        let spec = &mut self.0[at].1;
+        let declared = target.declared();
+        if !settings::has(spec, &policy) && settings::has(&declared, &policy) {
+            if key != "enabled" {
+                return Err(format!(
+                    "this `{policy}` is switched off: set its `enabled` to `true` first, which brings back the numbers of the attribute"
+                ));
+            }
+            settings::copy(spec, &policy, &declared);
+        }
+        settings::set(spec, &policy, &key, Raw::Text(value)).map_err(|why| why.to_string())
     }
 }
 
