@@ -96,6 +96,10 @@ keeps_its_goodput! {
     turns_that_are_rare[number](Callers { of_second: 7, seconds: 60, ..PATIENT }, 100, of 5);
     #[deadline(1s)] #[rate_limited(100/s, burst = 1, wait = 5s)]
     callers_with_a_deadline[number](PATIENT, 400, of 100);
+    #[deadline(1s)] #[rate_limited(100/s, burst = 1, wait = 60s, per = attempt)] #[retry(attempts = 3, backoff = 10ms..100ms, idempotent)]
+    attempts_that_need_half_of_the_time[number](PATIENT, 490, of 100);
+    #[deadline(1s)] #[rate_limited(100/s, burst = 1, wait = 60s, per = attempt)] #[retry(attempts = 3, backoff = 10ms..100ms, idempotent)] #[hardening::bulkhead(max = 100, queue = 1000)]
+    attempts_that_need_half_of_the_time_and_a_place[number](PATIENT, 490, of 100);
     #[rate_limited(100/s, burst = 1, wait = 5s)] #[rate_limited(20/s, wait = 5s, key = number % 100)]
     a_limit_of_all_and_one_of_each_key[number](PATIENT, 50, of 100);
     #[rate_limited(20/s, wait = 5s, key = number % 100)] #[rate_limited(100/s, burst = 1, wait = 5s)]

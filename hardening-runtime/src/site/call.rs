@@ -45,6 +45,8 @@ pub struct Call<'c> {
     pub(super) phase: Phase,
     /// Whether a place in the bulkhead is held.
     pub(super) inside: bool,
+    /// Whether a body has run in an attempt before this one.
+    pub(super) has_run: bool,
     /// Whether what comes once for the call has happened before its attempts.
     pub(super) came_in: bool,
     /// How the last attempt ended, where it was no plain success.
@@ -96,6 +98,7 @@ impl<'c> Call<'c> {
             reserved: None,
             phase: Phase::Between,
             inside: false,
+            has_run: false,
             came_in: false,
             ended: CallOutcome::Success,
             attached: ManuallyDrop::new(state.spans.open()),

@@ -24,14 +24,14 @@ pub(super) const fn patience(now: Nanos, limit: Nanos) -> Nanos {
 
 impl Call<'_> {
     /// The latest moment at which a wait that begins with the last look at the clock may end: that of the call for what
-    /// comes once, that of the attempt in hand for the rest. The first attempt waits on the time of both.
+    /// comes once, that of the attempt in hand for the rest. Until a body has run an attempt waits on the time of both.
     pub(super) fn patience(&self, per: Per) -> Nanos {
         let of_call = patience(self.started, self.deadline);
         match per {
             Per::Call => of_call,
             Per::Attempt => {
                 let of_attempt = patience(self.now, self.limit);
-                if self.attempts <= 1 { of_attempt.min(of_call) } else { of_attempt }
+                if self.has_run { of_attempt } else { of_attempt.min(of_call) }
             }
         }
     }

@@ -6,6 +6,7 @@ use hardening_spec::Refusals;
 
 use super::again::{Keep, Settled};
 use super::call::Phase;
+use super::patience::patience;
 use super::refusal::Reason;
 use super::state::OFF;
 use super::verdict::Cut;
@@ -287,6 +288,12 @@ impl Call<'_> {
                 return None;
             }
         };
+        if reason != RetryReason::Refused {
+            self.has_run = true;
+        } else if !self.has_run && self.now.saturating_add(delay) > patience(self.started, self.deadline) {
+            // It would begin so late that its body could not be done.
+            return None;
+        }
         // What `not_executed` names has done nothing.
         let ran = self.refusal.ran || (self.refusal.is_none() && spec.idempotent);
         if ran && self.state.idempotency.is_some() {
