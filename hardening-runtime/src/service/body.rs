@@ -112,7 +112,15 @@ pub(crate) trait Fated: Send + Sync + 'static {
 
     /// Where the calls that work on the request see how it comes along.
     fn upload(&self) -> &Upload;
+
+    /// Completes once the service takes nothing new and waits for what it has.
+    #[cfg(feature = "grpc")]
+    fn stops(&self) -> Stops;
 }
+
+/// What completes once the service stops.
+#[cfg(feature = "grpc")]
+pub(crate) type Stops = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A frame of fewer bytes is copied to those before it: it may be all that was read into memory of many times its size, which it
 /// would keep for as long as the body is collected. The first one is left as it is, since most bodies have no other.
