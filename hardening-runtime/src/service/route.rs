@@ -147,6 +147,10 @@ impl Fated for Live {
         self.is_at_work(clock::now);
     }
 
+    fn is_http1(&self) -> bool {
+        !self.conn.is_http2()
+    }
+
     fn upload(&self) -> &Upload {
         &self.request.upload
     }
