@@ -6,6 +6,7 @@
 mod again;
 mod connector;
 mod error;
+mod interim;
 mod request;
 #[cfg(feature = "tls")]
 mod tls;

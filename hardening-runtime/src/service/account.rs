@@ -31,6 +31,7 @@ use super::server::{Server, Surface};
 use super::server_span;
 use super::streams;
 use super::upgrade::Asked;
+use super::waits::For;
 use super::wire::Conn;
 use crate::clock::{self, Nanos, nanos};
 use crate::context::{self, Hurry, Trace};
@@ -314,6 +315,9 @@ impl Account {
         if !std::mem::take(&mut self.open) {
             return;
         }
+        if let Some(live) = &self.live {
+            live.ended();
+        }
         let now = clock::now();
         let took = Duration::from_nanos(now.saturating_sub(self.began));
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
@@ -445,8 +449,8 @@ impl Ending for Box<Account> {
     }
 
     fn waits_for_client(&self, waits: bool) {
-        if let Some(route) = self.live.as_ref().and_then(|live| live.route.get()) {
-            route.waits_for_client(waits);
+        if let Some(live) = &self.live {
+            live.waits_for(For::Answer, waits);
         }
     }
 

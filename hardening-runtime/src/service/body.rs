@@ -110,9 +110,20 @@ pub(crate) trait Fated: Send + Sync + 'static {
     /// Nobody waits for it any more.
     fn dropped(&self);
 
+    /// Whether it comes over HTTP/1.
+    fn is_http1(&self) -> bool;
+
     /// Where the calls that work on the request see how it comes along.
     fn upload(&self) -> &Upload;
+
+    /// Completes once the service takes nothing new and waits for what it has.
+    #[cfg(feature = "grpc")]
+    fn stops(&self) -> Stops;
 }
+
+/// What completes once the service stops.
+#[cfg(feature = "grpc")]
+pub(crate) type Stops = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A frame of fewer bytes is copied to those before it: it may be all that was read into memory of many times its size, which it
 /// would keep for as long as the body is collected. The first one is left as it is, since most bodies have no other.
@@ -199,6 +210,13 @@ where
             Poll::Ready(_) => {}
         }
         match polled {
+            // Trailers of no field are none over HTTP/1: a bare LF stands where the body should end, and others may read an end there.
+            Poll::Ready(Some(Ok(frame)))
+                if frame.trailers_ref().is_some_and(HeaderMap::is_empty) && self.live.is_http1() =>
+            {
+                tracing::debug!("a request's body ended in a bare LF");
+                self.fail(Unread::Broken)
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 let size = frame.data_ref().map_or(0, |data| data.len() as u64);
                 match self.left.checked_sub(size) {

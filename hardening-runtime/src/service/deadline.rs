@@ -11,9 +11,21 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// A timeout header that cannot be read; holds its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable(pub(crate) &'static str);
+pub(crate) struct Unreadable(&'static str);
 
-/// How long this request may take: what the client asks for, at most `longest`. Zero and less have expired.
+impl Unreadable {
+    /// What its client is told.
+    pub(crate) fn detail(self) -> String {
+        let form = if self.0 == GRPC_TIMEOUT.as_str() {
+            "at most eight digits and one of `H`, `M`, `S`, `m`, `u` and `n`"
+        } else {
+            "a whole number of milliseconds, as digits alone"
+        };
+        format!("`{}` is not a timeout: {form}.", self.0)
+    }
+}
+
+/// How long this request may take: what the client asks for, at most `longest`. Zero has expired.
 pub(crate) fn of(headers: &HeaderMap, said: Said, longest: Duration) -> Result<Duration, Unreadable> {
     let mut allowed = longest;
     if !said.has(Said::TIMEOUT) {
@@ -30,17 +42,14 @@ pub(crate) fn of(headers: &HeaderMap, said: Said, longest: Duration) -> Result<D
     Ok(allowed)
 }
 
+/// A whole number of milliseconds, as digits alone.
 fn millis(text: &str) -> Option<Duration> {
-    let (negative, digits) = match text.trim().strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.trim()),
-    };
+    let digits = text.trim();
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     // More digits than fit mean longer than any deadline of ours.
-    let value = digits.parse().unwrap_or(u64::MAX);
-    Some(if negative { Duration::ZERO } else { Duration::from_millis(value) })
+    Some(Duration::from_millis(digits.parse().unwrap_or(u64::MAX)))
 }
 
 /// At most 8 digits and one of `H M S m u n`.
@@ -79,7 +88,10 @@ mod tests {
         for (value, expected) in [
             ("200", Ok(Duration::from_millis(200))),
             ("0", Ok(Duration::ZERO)),
-            ("-5", Ok(Duration::ZERO)),
+            (" 15 ", Ok(Duration::from_millis(15))),
+            ("-5", Err(Unreadable("x-request-timeout-ms"))),
+            ("+5", Err(Unreadable("x-request-timeout-ms"))),
+            ("1e9", Err(Unreadable("x-request-timeout-ms"))),
             ("60000", Ok(Duration::from_secs(15))),
             ("99999999999999999999999999", Ok(Duration::from_secs(15))),
             ("1.5", Err(Unreadable("x-request-timeout-ms"))),

@@ -107,7 +107,7 @@ pub(super) async fn serve(
     report.failed.extend(ran.failed());
     if !report.awaiting_clients.is_empty() {
         let awaiting = &report.awaiting_clients;
-        tracing::warn!(awaiting_clients = ?awaiting, "answers were cut that waited for their clients alone");
+        tracing::warn!(awaiting_clients = ?awaiting, "requests were cut that waited for their clients alone");
     }
     if report.is_clean() {
         tracing::info!("stopped");

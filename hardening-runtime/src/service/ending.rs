@@ -43,7 +43,7 @@ fn counted((name, count): (String, u64)) -> String {
     format!("{count} × {name}")
 }
 
-/// What the end of the drain cuts: work of the service, and answers that wait for their clients alone. How long those take is for
+/// What the end of the drain cuts: work of the service, and requests that wait for their clients alone. How long those take is for
 /// any client to say, and no fault of the service.
 pub(super) fn cut(server: &Server) -> (Vec<String>, Vec<String>) {
     let requests = requests(server);

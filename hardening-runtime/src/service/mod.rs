@@ -93,6 +93,7 @@ pub(crate) mod unix;
 mod unlisted;
 mod unreadable;
 mod upgrade;
+mod waits;
 mod whole;
 mod wire;
 mod words;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
@@ -41,7 +41,12 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
     // A form of its handler's own stays, whose status is right: of what comes too slowly no handler learns that.
     let own = status.is_client_error() && !text && kind.is_some_and(|kind| kind != PROBLEM_JSON);
     if let Some(unread) = live.fate.get().filter(|unread| !own || *unread == Unread::TooSlow) {
-        return instead(response, &of_body(unread, live.body_limit), live);
+        let mut answer = instead(response, &of_body(unread, live.body_limit), live);
+        if unread == Unread::Broken && !live.conn.is_http2() {
+            // Where it ends, and what follows it, others may read differently.
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        return answer;
     }
     let size = response.body().size_hint().exact();
     match size {

@@ -308,10 +308,7 @@ fn expired(asked: Asked<'_>, account: &mut Account) -> Option<Response> {
             account.ends_within((asked < Duration::MAX).then_some(asked));
             return None;
         }
-        Err(header) => {
-            let detail = format!("`{}` is not a timeout.", header.0);
-            Problem::new(StatusCode::BAD_REQUEST).detail(detail)
-        }
+        Err(unreadable) => Problem::new(StatusCode::BAD_REQUEST).detail(unreadable.detail()),
     };
     Some(problem.answer(Some(account.id())))
 }

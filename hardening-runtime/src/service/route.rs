@@ -16,11 +16,16 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "grpc")]
+use super::body::Stops;
 use super::body::{BodyFate, Fated};
 use super::problem::Problem;
 use super::request::too_large;
 use super::server::Server;
 use super::shed::{Overloaded, Place, Priority, Seat, Shed, Usual};
+#[cfg(feature = "grpc")]
+use super::shutdown::Stage;
+use super::waits::{For, Waits};
 use super::wire::Conn;
 use crate::Rejected;
 use crate::clock::{self, Nanos};
@@ -47,6 +52,7 @@ pub(crate) struct Live {
     pub(crate) route: OnceLock<Arc<RouteStats>>,
     pub(crate) fate: BodyFate,
     pub(crate) seat: Seat,
+    pub(crate) waits: Waits,
 }
 
 thread_local! {
@@ -74,12 +80,30 @@ impl Live {
     pub(super) fn matched(&self, route: &Arc<RouteStats>) {
         if self.route.set(Arc::clone(route)).is_ok() {
             route.began();
+            self.counts(self.waits.counts());
+        }
+    }
+
+    /// It waits for its client alone, or does no longer.
+    pub(super) fn waits_for(&self, what: For, waits: bool) {
+        self.counts(self.waits.set(what, waits));
+    }
+
+    /// It has ended, though its body may be there still.
+    pub(super) fn ended(&self) {
+        self.counts(self.waits.ended());
+    }
+
+    fn counts(&self, waits: Option<bool>) {
+        if let (Some(waits), Some(route)) = (waits, self.route.get()) {
+            route.waits_for_client(waits);
         }
     }
 
     /// Its handler waits for its client no longer.
     pub(crate) fn is_at_work(&self, now: impl FnOnce() -> Nanos) {
         if let Some(moved) = self.seat.comes_back(now) {
+            self.waits_for(For::Body, false);
             self.conn.body_came();
             if moved.seated {
                 self.server.shed.comes_back();
@@ -108,6 +132,7 @@ impl Fated for Live {
 
     fn waits(&self) {
         if let Some(moved) = self.seat.goes_away(clock::now()) {
+            self.waits_for(For::Body, true);
             self.conn.awaits_body();
             if moved.seated {
                 self.server.shed.goes_away();
@@ -124,8 +149,21 @@ impl Fated for Live {
         self.is_at_work(clock::now);
     }
 
+    fn is_http1(&self) -> bool {
+        !self.conn.is_http2()
+    }
+
     fn upload(&self) -> &Upload {
         &self.request.upload
+    }
+
+    #[cfg(feature = "grpc")]
+    fn stops(&self) -> Stops {
+        let mut stages = self.server.stages();
+        Box::pin(async move {
+            // The sender lives as long as the server.
+            let _ = stages.wait_for(|stage| *stage >= Stage::Draining).await;
+        })
     }
 }
 

@@ -30,6 +30,7 @@ use super::route::Live;
 use super::route_limits::OfRoute;
 use super::server::Server;
 use super::shed::{Priority, Seat};
+use super::waits::Waits;
 use super::{grpc, panics};
 use crate::clock;
 use crate::context::Trace;
@@ -81,6 +82,7 @@ impl Routed {
             route: OnceLock::new(),
             fate: BodyFate::default(),
             seat: Seat::default(),
+            waits: Waits::default(),
         });
         account.live = Some(Arc::clone(&live));
         let longest = OfRoute::body_timeout(account.route.as_deref(), http);

@@ -28,8 +28,8 @@ pub struct Report {
     pub still_running: Vec<String>,
     /// What ended with an error.
     pub failed: Vec<String>,
-    /// Answers that were cut at the end of the drain while they waited for their clients alone, by their route. Any client can
-    /// bring that about, so that they make no end unclean.
+    /// Requests that were cut at the end of the drain while they waited for their clients alone, by their route: to take the answer,
+    /// or to send more of the body. Any client can bring that about, so that they make no end unclean.
     pub awaiting_clients: Vec<String>,
 }
 

@@ -62,7 +62,7 @@ pub struct Busy {
     pub route: String,
     /// How many there are.
     pub requests: u64,
-    /// Those of them that wait for their clients alone to take the answer.
+    /// Those of them that wait for their clients alone, to take the answer or to send more of the body.
     pub waiting: u64,
 }
 
@@ -73,7 +73,7 @@ pub struct RouteStats {
     pub route: Arc<str>,
     /// Whether it is a method of gRPC.
     callable: bool,
-    /// Requests being answered now, and those of them that wait for their clients alone to take the answer.
+    /// Requests being answered now, and those of them that wait for their clients alone.
     in_flight: AtomicI64,
     waiting: AtomicI64,
     /// The last request that was answered with an error: its id, and its trace's.
@@ -355,7 +355,7 @@ impl RouteStats {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// One answer more, or one less, waits for its client alone.
+    /// One request more, or one less, waits for its client alone.
     pub fn waits_for_client(&self, waits: bool) {
         self.waiting.fetch_add(if waits { 1 } else { -1 }, Ordering::AcqRel);
     }

@@ -125,6 +125,22 @@ async fn answers_that_wait_for_their_clients_alone_make_no_end_unclean() {
 }
 
 #[tokio::test]
+async fn bodies_that_do_not_come_make_no_end_unclean() {
+    let patient = "[route.'/other']\nrequest_timeout = '9s'\n[route.'/upload/{id}']\nrequest_timeout = '9s'";
+    let (running, _) = start(&format!("{SHORT}\n{patient}")).await;
+    let mut half = Client::connect(running.addr).await;
+    half.send("POST /upload/1 HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\nsome").await;
+    let mut none = Client::connect(running.addr).await;
+    none.send("POST /other HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    sleep(Duration::from_millis(100)).await;
+    let mut report = running.shutdown().await;
+    assert!(report.is_clean(), "{report:?}");
+    report.awaiting_clients.sort();
+    assert_eq!(report.awaiting_clients, ["1 × /other", "1 × /upload/{id}"]);
+    drop((half, none));
+}
+
+#[tokio::test]
 async fn a_handler_that_has_more_to_give_is_still_named_and_what_has_ended_is_not() {
     let (running, _) = start(SHORT).await;
     // Its answer has begun, all that there is of it was taken, and its handler is at work.

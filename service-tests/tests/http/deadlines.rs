@@ -46,9 +46,7 @@ async fn clients_never_raise_the_deadline() {
 #[tokio::test]
 async fn a_deadline_that_has_passed_is_504_at_once() {
     let running = start("").await;
-    for asked in ["0", "-1"] {
-        problem(&get_with(running.addr, "/hello", &[(ASKED, asked)]).await, 504);
-    }
+    problem(&get_with(running.addr, "/hello", &[(ASKED, "0")]).await, 504);
 }
 
 #[tokio::test]
@@ -75,10 +73,13 @@ async fn calls_inside_the_handler_keep_the_clients_deadline() {
 }
 
 #[tokio::test]
-async fn a_timeout_that_cannot_be_read_is_400_and_names_its_field() {
+async fn a_timeout_that_cannot_be_read_is_400_and_says_what_its_field_holds() {
     let running = start("").await;
     for (name, asked) in [
         (ASKED, "soon"),
+        (ASKED, "-1"),
+        (ASKED, "+1"),
+        (ASKED, "1e9"),
         (ASKED, "1.5"),
         (ASKED, ""),
         (ASKED, "1s"),
@@ -88,6 +89,9 @@ async fn a_timeout_that_cannot_be_read_is_400_and_names_its_field() {
         ("grpc-timeout", "123456789S"),
     ] {
         let told = problem(&get_with(running.addr, "/hello", &[(name, asked)]).await, 400);
-        assert_eq!(told["detail"], format!("`{name}` is not a timeout."), "{asked}");
+        let form =
+            if name == ASKED { "a whole number of milliseconds" } else { "at most eight digits and one of" };
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.starts_with(&format!("`{name}` is not a timeout: {form}")), "{asked}: {detail}");
     }
 }

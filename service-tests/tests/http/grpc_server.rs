@@ -167,7 +167,8 @@ async fn refusals_are_trailers_in_the_head_and_never_problems() {
     let client = Http2::connect(running.addr).await;
     for (path, fields, code) in [
         ("/shop.v1.Prices/Quote", vec![GRPC, ("grpc-timeout", "0m")], "4"),
-        ("/shop.v1.Prices/Quote", vec![GRPC, ("x-request-timeout-ms", "-1")], "4"),
+        ("/shop.v1.Prices/Quote", vec![GRPC, ("x-request-timeout-ms", "0")], "4"),
+        ("/shop.v1.Prices/Quote", vec![GRPC, ("x-request-timeout-ms", "-1")], "3"),
         ("/shop.v1.Prices/None", vec![GRPC], "12"),
         ("/shop.v1.None/Quote", vec![GRPC], "12"),
         ("/hello", vec![GRPC], "12"),

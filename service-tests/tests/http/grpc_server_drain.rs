@@ -2,12 +2,13 @@
 
 use hardening::Report;
 use hardening_service_tests::certificates::{Authority, connect};
-use hardening_service_tests::prices::{PricesClient, text};
+use hardening_service_tests::prices::{PricesClient, Text, text};
 use hardening_service_tests::service::{scrape, until, value};
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
 use super::grpc_app::{client, quote, start};
@@ -38,6 +39,51 @@ async fn i_63_an_open_stream_finishes_within_the_drain() {
     assert_eq!(answers.message().await.unwrap(), None, "it ends well");
     let report = running.shutdown().await;
     assert!(requests(&report).is_empty() && report.failed.is_empty(), "{report:?}");
+}
+
+/// Two calls whose clients say nothing, at once or after a message, and their answers.
+async fn silent(client: &mut PricesClient<Channel>) -> Vec<(mpsc::Sender<Text>, tonic::Streaming<Text>)> {
+    let mut calls = Vec::new();
+    for says in [false, true] {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut client = client.clone();
+        let asked = client.talk(Request::new(ReceiverStream::new(receiver))).await.unwrap();
+        let mut answers = asked.into_inner();
+        if says {
+            sender.send(text("one")).await.unwrap();
+            assert_eq!(answers.message().await.unwrap(), Some(text("one")));
+        }
+        calls.push((sender, answers));
+    }
+    calls
+}
+
+#[tokio::test]
+async fn a_stream_on_which_nothing_is_said_ends_soon_after_the_drain_began() {
+    let (running, seen) = start("[shutdown]\npre_drain = '0s'\ndrain = '20s'").await;
+    let mut client = client(&running);
+    let calls = silent(&mut client).await;
+    let began = Instant::now();
+    let report = tokio::spawn(running.shutdown());
+    for (_sender, mut answers) in calls {
+        let status = answers.message().await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "The service is shutting down."));
+    }
+    let report = report.await.unwrap();
+    assert!((5..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(requests(&report).is_empty() && report.awaiting_clients.is_empty(), "{report:?}");
+    assert_eq!(seen.working(), 0);
+}
+
+#[tokio::test]
+async fn a_silent_client_makes_no_end_unclean() {
+    let (running, _) =
+        start("[shutdown]\npre_drain = '0s'\ndrain = '1s'\n[http]\nrequest_timeout = '1s'").await;
+    let calls = silent(&mut client(&running)).await;
+    let report = running.shutdown().await;
+    assert_eq!(requests(&report), Vec::<&str>::new());
+    assert_eq!(report.awaiting_clients, ["2 × /shop.v1.Prices/Talk"]);
+    drop(calls);
 }
 
 #[tokio::test]

@@ -107,6 +107,45 @@ async fn a_body_that_is_too_large_is_an_error_and_is_not_read_to_its_end() {
     assert_eq!(answer.text(), "1234567890");
 }
 
+/// A server that answers with this, and then with the other again and again.
+async fn repeating(first: &'static str, again: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let again = again.repeat(500);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 1024];
+            while !stream.read(&mut head).await.is_ok_and(|read| head[..read].ends_with(b"\r\n\r\n")) {}
+            stream.write_all(first.as_bytes()).await.unwrap();
+            while stream.write_all(again.as_bytes()).await.is_ok() {}
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn interim_answers_and_small_pieces_without_end_are_errors() {
+    let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (first, again, sent, why) in [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", Sent::Maybe, "interim answers"),
+        ("", "HTTP/1.1 102 Processing\r\n\r\n", Sent::Maybe, "interim answers"),
+        ("", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", Sent::Maybe, "interim answers"),
+        (chunked, "1\r\nz\r\n", Sent::Yes, "small pieces"),
+    ] {
+        let (address, began) = (repeating(first, again).await, Instant::now());
+        let error = client.get(format!("http://{address}/")).send().await.unwrap_err();
+        assert_eq!((error.kind(), error.sent()), (Kind::Broken, sent), "{again:?}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(why), "{cause}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{again:?}: {:?}", began.elapsed());
+    }
+    // Some are fine.
+    let few = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let answer = client.get(format!("http://{}/", saying(few, false).await)).send().await.unwrap();
+    assert_eq!(answer.text(), "ok");
+}
+
 #[tokio::test]
 async fn the_deadline_around_it_cuts_it_and_goes_with_it() {
     let client = Client::new();

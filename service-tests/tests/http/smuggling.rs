@@ -57,6 +57,7 @@ async fn what_two_readers_could_read_differently_is_refused() {
         ("no end of the chunk", "5\r\nhello0\r\n\r\n"),
         ("a size that ends in a bare line feed", "5\nhello\r\n0\r\n\r\n"),
         ("a chunk that ends in a bare line feed", "5\r\nhello\n0\r\n\r\n"),
+        ("a body that ends in a bare line feed", "5\r\nhello\r\n0\r\n\n"),
     ] {
         let bytes = format!("{post}{chunked}\r\n{body}{HIDDEN}");
         let answers = statuses(running.addr, bytes.as_bytes()).await;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
+use super::interim::Interim;
 use super::{Client, Error, Kind, Sent};
 use crate::context;
 use crate::layer::tell;
@@ -125,17 +126,24 @@ impl RequestBuilder {
         if late == Kind::DeadlineExceeded && cut_at.is_some_and(|at| at <= Instant::now()) {
             return Err(fail(late, Sent::No, None));
         }
+        let interim = Interim::of(&mut request);
         let captured = capture_connection(&mut request);
         let had_connection = || captured.connection_metadata().is_some();
         let mut answered = false;
         let answer = async {
-            let answer = client.pool.request(request).await.map_err(|error| {
-                if error.is_connect() {
-                    return fail(Kind::Connect, Sent::No, Some(error.into()));
+            let answer = tokio::select! {
+                biased;
+                answer = client.pool.request(request) => answer.map_err(|error| {
+                    if error.is_connect() {
+                        return fail(Kind::Connect, Sent::No, Some(error.into()));
+                    }
+                    let sent = if had_connection() { Sent::Maybe } else { Sent::No };
+                    fail(Kind::Broken, sent, Some(error.into()))
+                })?,
+                too_many = interim.are_too_many() => {
+                    return Err(fail(Kind::Broken, Sent::Maybe, Some(too_many.into())));
                 }
-                let sent = if had_connection() { Sent::Maybe } else { Sent::No };
-                fail(Kind::Broken, sent, Some(error.into()))
-            })?;
+            };
             answered = true;
             let (parts, body) = answer.into_parts();
             let body = whole(Limited::new(body, client.limits.body)).await.map_err(|error| {
@@ -205,12 +213,21 @@ fn span(method: &Method, uri: &Uri) -> Span {
     span
 }
 
+/// So many pieces may a body have, and one more for so many of its bytes: each costs more time than the bytes that it holds, and
+/// without a bound a server that sends bytes one by one would have a core until the request's time is over.
+const PIECES: usize = 100_000;
+const BYTES_A_PIECE: usize = 64;
+
 /// A body in one piece of memory: each of the pieces in which it comes may keep many times its size.
 async fn whole(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    let mut whole = BytesMut::new();
+    let (mut whole, mut pieces) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         if let Some(data) = frame?.data_ref() {
             whole.extend_from_slice(data);
+        }
+        pieces += 1;
+        if pieces > PIECES + whole.len() / BYTES_A_PIECE {
+            return Err("the body came in too many small pieces".into());
         }
     }
     Ok(whole.freeze())

@@ -36,12 +36,7 @@ fn request_timeout() {
         |text| {
             let Some(time) = millis(text) else { return };
             let digits = text.trim();
-            let negative = digits.starts_with('-');
-            assert!(
-                digits.strip_prefix('-').unwrap_or(digits).bytes().all(|byte| byte.is_ascii_digit()),
-                "{text}"
-            );
-            assert!(!negative || time.is_zero(), "{text}");
+            assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{text}");
             if let Ok(known) = digits.parse::<u64>() {
                 assert_eq!(time, Duration::from_millis(known));
             }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 use tonic::Status;
 
 use crate::clock;
-use crate::service::body::{Fated, and_rest};
+use crate::service::body::{Fated, Stops, and_rest};
 use crate::service::spec::BoxError;
 
 thread_local! {
@@ -27,6 +27,9 @@ pub(in crate::service) fn reading<T>(poll: impl FnOnce() -> T) -> (T, bool) {
     let polled = poll();
     (polled, GAVE.replace(before))
 }
+
+/// How long a client may say nothing between two messages once the service stops.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A flag and four bytes of length stand before each message.
 const PREFIX: usize = 5;
@@ -126,7 +129,20 @@ pub(super) struct Messages<L: Fated> {
     /// By when the message that has begun must be there. Who waits for one that has not is bounded by the call's deadline.
     due: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    end: End,
     live: Arc<L>,
+}
+
+/// What becomes of a client that says nothing between two messages.
+enum End {
+    /// It was never waited for.
+    Unasked,
+    /// Nothing, as long as the service does not stop.
+    Serves(Stops),
+    /// The service stops. By then it must have begun the next message, where one is waited for.
+    Stops(Option<Instant>),
+    /// It was told that the service is gone.
+    Told,
 }
 
 impl<L: Fated> Messages<L> {
@@ -139,7 +155,31 @@ impl<L: Fated> Messages<L> {
             time,
             due: None,
             timer: None,
+            end: End::Unasked,
             live,
+        }
+    }
+
+    /// By when the next message must have begun: a client that is silent would make every shutdown as long as it may be.
+    fn silent_until(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
+        if let End::Unasked = self.end {
+            self.end = End::Serves(self.live.stops());
+        }
+        if let End::Serves(stops) = &mut self.end
+            && stops.as_mut().poll(cx).is_ready()
+        {
+            self.end = End::Stops(None);
+        }
+        match &mut self.end {
+            End::Stops(until) => Some(*until.get_or_insert_with(|| Instant::now() + SILENCE)),
+            End::Unasked | End::Serves(_) | End::Told => None,
+        }
+    }
+
+    /// A frame has come.
+    fn speaks(&mut self) {
+        if let End::Stops(until) = &mut self.end {
+            *until = None;
         }
     }
 
@@ -186,11 +226,15 @@ impl<L: Fated> HttpBody for Messages<L> {
             GAVE.set(true);
             return Poll::Ready(Some(self.next()));
         }
+        if let End::Told = self.end {
+            return Poll::Ready(None);
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         GAVE.set(GAVE.get() || polled.is_ready());
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.live.moved(clock::now());
+                self.speaks();
                 Poll::Ready(Some(match frame.into_data() {
                     Ok(data) => {
                         self.rest = data;
@@ -211,15 +255,26 @@ impl<L: Fated> HttpBody for Messages<L> {
             }
             Poll::Pending => {
                 self.live.waits();
-                let Some(due) = self.due else { return Poll::Pending };
+                let (due, late) = match self.due {
+                    Some(due) => (due, true),
+                    None => match self.silent_until(cx) {
+                        Some(until) => (until, false),
+                        None => return Poll::Pending,
+                    },
+                };
                 let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
                 if timer.deadline() != due {
                     timer.as_mut().reset(due);
                 }
                 ready!(timer.as_mut().poll(cx));
-                Poll::Ready(Some(
-                    Err(Status::deadline_exceeded("The message did not arrive in time.").into()),
-                ))
+                let status = if late {
+                    Status::deadline_exceeded("The message did not arrive in time.")
+                } else {
+                    self.end = End::Told;
+                    self.live.dropped();
+                    Status::unavailable("The service is shutting down.")
+                };
+                Poll::Ready(Some(Err(status.into())))
             }
         }
     }
