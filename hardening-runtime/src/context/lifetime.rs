@@ -115,15 +115,22 @@ pub fn draining() -> impl Future<Output = ()> + Send + Sync + 'static {
     }
 }
 
-/// Something that a request has spawned, until it is dropped.
+/// Something that was spawned, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Spawned(Option<(u32, Arc<str>)>);
 
 impl Spawned {
+    /// By a request, or by nobody's: then it is the only service's, if there is one alone.
     pub(super) fn by(request: Option<&Request>) -> Self {
-        let of = request.filter(|request| request.service > 0).map(|request| {
-            (request.service, request.matched.get().map_or_else(|| Arc::from("no route"), Arc::clone))
-        });
+        let route = request.and_then(|request| request.matched.get());
+        let service = match request {
+            Some(request) => Some(request.service).filter(|service| *service > 0),
+            None => {
+                let services = services();
+                services.all.keys().next().copied().filter(|_| services.all.len() == 1)
+            }
+        };
+        let of = service.map(|service| (service, route.map_or_else(|| Arc::from("no route"), Arc::clone)));
         if let Some((service, route)) = &of
             && let Some(service) = services().all.get_mut(service)
         {

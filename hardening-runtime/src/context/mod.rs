@@ -136,7 +136,8 @@ pub(crate) fn scoped<F: Future>(request: Arc<Request>, deadline: Nanos, future: 
 
 /// Spawns `future` as part of the current request, where there is one: its lines in the log carry the request's id, a panic's
 /// too. The request's deadline does not bind it, since it may outlive the answer. A service that stops waits for it as long as for
-/// requests (`shutdown.drain`), and names the route that spawned it if it is cut.
+/// requests (`shutdown.drain`), and names the route that spawned it if it is cut. Outside of requests, as in what `on_upgrade` is given
+/// and in set-up code, it is the service's that runs in this process, where there is one alone.
 #[cfg(feature = "service")]
 pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
 where

@@ -323,7 +323,8 @@ impl Account {
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
         let stats = &self.server.stats;
         let noted = self.live.as_ref().and_then(|live| live.route.get());
-        let route = self.probe.or_else(|| noted.map(|route| &*route.route)).unwrap_or(UNMATCHED);
+        let limited = self.route.as_ref().map(|route| &*route.pattern);
+        let route = self.probe.or_else(|| noted.map(|route| &*route.route)).or(limited).unwrap_or(UNMATCHED);
         let code = self.call_ended(whole);
         if self.surface == Surface::Public {
             let counted = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
@@ -339,7 +340,11 @@ impl Account {
                     record(route);
                     route.ended();
                 }
-                (None, None) => record(stats.unmatched()),
+                (None, None) => match &self.route {
+                    // What is refused before the routes see it.
+                    Some(route) => record(&stats.route(&route.pattern)),
+                    None => record(stats.unmatched()),
+                },
             }
             if !self.watches {
                 stats.ended();

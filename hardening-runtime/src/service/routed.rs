@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::account::Account;
 use super::address::Peer;
-use super::body::{BodyFate, Bounded};
+use super::body::{BodyFate, Bounded, Unread};
 use super::client::Client;
 use super::panics::{Caught, Place};
 use super::plain::as_problem;
@@ -135,7 +135,12 @@ impl Future for Routed {
                 let ends = *this.ends;
                 Box::pin(async move { grpc::answered(response, &live, ends, read).await })
             }
-            Ok(Ok(response)) if response.status().as_u16() < 400 => return Poll::Ready(response),
+            Ok(Ok(response)) if response.status().as_u16() < 400 => {
+                if let Some(unread) = live.fate.get() {
+                    misses(&live, unread);
+                }
+                return Poll::Ready(response);
+            }
             Ok(Ok(response)) => Box::pin(async move { as_problem(response, &live).await }),
             Ok(Err(never)) => match never {},
             Err(panic) => return Poll::Ready(panicked(&panic, &live)),
@@ -153,6 +158,18 @@ async fn cut(live: Arc<Live>) -> Response {
         () = live.server.is_cut() => closing(),
     };
     problem.answer(Some(&live.request.id))
+}
+
+/// Says that a handler took a part of a body for the whole.
+#[cold]
+fn misses(live: &Live, unread: Unread) {
+    let route = live.request.route();
+    tracing::warn!(
+        request_id = live.request.id,
+        route,
+        why = %unread,
+        "a handler answered with success, and had not all of the request's body"
+    );
 }
 
 fn panicked(panic: &str, live: &Live) -> Response {
