@@ -33,6 +33,12 @@ fn services() -> MutexGuard<'static, Services> {
     SERVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The service of this process, where there is one alone.
+fn the_only_one() -> Option<u32> {
+    let services = services();
+    services.all.keys().next().copied().filter(|_| services.all.len() == 1)
+}
+
 impl Lifetime {
     /// One more service begins.
     pub(crate) fn begin() -> Self {
@@ -123,13 +129,8 @@ impl Spawned {
     /// By a request, or by nobody's: then it is the only service's, if there is one alone.
     pub(super) fn by(request: Option<&Request>) -> Self {
         let route = request.and_then(|request| request.matched.get());
-        let service = match request {
-            Some(request) => Some(request.service).filter(|service| *service > 0),
-            None => {
-                let services = services();
-                services.all.keys().next().copied().filter(|_| services.all.len() == 1)
-            }
-        };
+        let service = request.map_or_else(the_only_one, |request| Some(request.service));
+        let service = service.filter(|service| *service > 0);
         let of = service.map(|service| (service, route.map_or_else(|| Arc::from("no route"), Arc::clone)));
         if let Some((service, route)) = &of
             && let Some(service) = services().all.get_mut(service)

@@ -184,6 +184,7 @@ async fn speak(
                     if let Err(error) = result {
                         tracing::debug!(peer = %conn.peer, %error, "connection ended");
                     }
+                    charge_for_block(server, surface, conn);
                     return if displaced { Spoken::Displaced } else { Spoken::Over(None) };
                 }
                 happened = happens => happened,
@@ -218,7 +219,11 @@ async fn speak(
                     keeps(server, conn, &mut kept);
                     timer.as_mut().reset(Instant::now() + next);
                 }
-                Judged::HeadLate => return Spoken::Over((!conn.is_http2()).then_some(408)),
+                Judged::HeadLate if conn.is_http2() => {
+                    charge_for_block(server, surface, conn);
+                    return Spoken::Over(None);
+                }
+                Judged::HeadLate => return Spoken::Over(Some(408)),
                 Judged::Deaf => return Spoken::Deaf,
                 Judged::Over => return Spoken::Over(None),
             },
@@ -327,6 +332,23 @@ impl Limits {
     }
 }
 
+/// Charges what never became a request to whoever sent it.
+fn charge(server: &Server, surface: Surface, conn: &Conn, now: Nanos) {
+    if surface == Surface::Public {
+        // Behind a trusted proxy nobody knows whose it was.
+        let peer = Client::of(&HeaderMap::new(), Said::default(), conn.peer, conn.key, &server.settings.http);
+        let charge = |client| server.limits.charge(client, now, &mut Standing::default());
+        let _ = Some(peer).filter(|peer| !peer.vouched).and_then(charge);
+    }
+}
+
+/// Charges a head over HTTP/2 that has begun and never ends. There is no answer to it, and it costs what one over HTTP/1 does.
+fn charge_for_block(server: &Server, surface: Surface, conn: &Conn) {
+    if conn.in_a_block().is_some() {
+        charge(server, surface, conn, clock::now());
+    }
+}
+
 /// Answers what never became a request: a head that came too slowly or could not be read.
 async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -368,11 +390,8 @@ async fn refuse(server: &Server, surface: Surface, conn: &Conn, status: u16) {
         server.stats.unmatched().record(&http::Method::TRACE, status, 0);
     }
     let now = clock::now();
-    if surface == Surface::Public && status != StatusCode::SERVICE_UNAVAILABLE {
-        // Behind a trusted proxy nobody knows whose it was.
-        let peer = Client::of(&HeaderMap::new(), Said::default(), conn.peer, conn.key, &server.settings.http);
-        let charge = |client| server.limits.charge(client, now, &mut Standing::default());
-        let _ = Some(peer).filter(|peer| !peer.vouched).and_then(charge);
+    if status != StatusCode::SERVICE_UNAVAILABLE {
+        charge(server, surface, conn, now);
     }
     if let Some(unsaid) = server.settings.log.access.then(|| server.unreadable.line(now)).flatten() {
         let unsaid = (unsaid > 0).then_some(unsaid);

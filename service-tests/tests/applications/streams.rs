@@ -193,6 +193,27 @@ async fn a_head_over_http2_must_end_as_one_over_http1() {
 }
 
 #[tokio::test]
+async fn heads_over_http2_that_do_not_end_are_charged() {
+    let (running, _) = start("[http]\nheader_timeout = '300ms'\nrate_limit = '4/h'").await;
+    let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x01\0\0\0\x01\x82";
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(running.addr).await;
+        client.send(begun).await;
+        clients.push(client);
+    }
+    for mut client in clients {
+        client.rest().await;
+    }
+    // One that hangs up before it is cut.
+    let mut client = Client::connect(running.addr).await;
+    client.send(begun).await;
+    drop(client);
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(get(running.addr, "/hello").await.status, 429);
+}
+
+#[tokio::test]
 async fn frames_that_are_no_part_of_a_request_end_their_connection() {
     let (running, _) = start("").await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

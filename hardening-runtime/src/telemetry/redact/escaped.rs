@@ -1,4 +1,4 @@
-//! A text as it reads without the escapes of other formats: percent-encoding, JSON, Rust, C, HTML and XML. What one program writes
+//! A text as it reads without the escapes of other formats: percent-encoding, JSON, Rust, C, HTML, XML and quoted-printable. What one program writes
 //! the next one quotes, so that escapes may be escaped again.
 
 use std::ops::Range;
@@ -19,12 +19,17 @@ impl Reading {
     /// Visits the readings of `text` besides that as it is written. With `blanks`, those in which `+` is a blank, as forms have
     /// it, are among them.
     pub(super) fn each(text: &str, blanks: bool, mut visit: impl FnMut(&Self)) {
-        if !(text.contains(['%', '\\', '&']) || blanks && text.contains('+')) {
+        let printable = text.as_bytes().windows(2).any(|two| two[0] == b'=' && is_printable_escape(two[1]));
+        if !(printable || text.contains(['%', '\\', '&']) || blanks && text.contains('+')) {
             return;
         }
         // What is longer is no line of a log.
         let Ok(length) = u32::try_from(text.len()) else { return };
         let mut reading = Self { bytes: text.as_bytes().to_vec(), from: (0..=length).collect() };
+        if printable {
+            // By itself: what follows a name and `=` may look like an escape of it.
+            visit(&reading.read_printable());
+        }
         for _ in 0..DEPTH {
             if blanks && reading.bytes.contains(&b'+') {
                 visit(&reading.read(true));
@@ -70,6 +75,41 @@ impl Reading {
         read
     }
 
+    /// As mail is written (RFC 2045, section 6.7): `=3D`, and lines that go on after `=`.
+    fn read_printable(&self) -> Self {
+        let mut read = Self { bytes: Vec::new(), from: Vec::new() };
+        steps::look(self.bytes.len());
+        let mut at = 0;
+        while let Some(byte) = self.bytes.get(at) {
+            let (byte, length) = match &self.bytes[at..] {
+                [b'=', b'\r', b'\n', ..] => (None, 3),
+                [b'=', b'\n', ..] => (None, 2),
+                [b'=', high, low, ..] if is_printable_escape(*high) => match hexadecimal(&[*high, *low]) {
+                    Some(number) => (u8::try_from(number).ok(), 3),
+                    None => (Some(*byte), 1),
+                },
+                _ => (Some(*byte), 1),
+            };
+            if let Some(byte) = byte {
+                read.bytes.push(byte);
+                read.from.push(self.from[at]);
+            }
+            at += length;
+        }
+        read.from.extend(self.from.last());
+        read
+    }
+
+    /// What the text says.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where in the text this part of what it says stands.
+    pub(super) fn written(&self, part: Range<usize>) -> Range<usize> {
+        self.from[part.start] as usize..self.from[part.end] as usize
+    }
+
     /// Where `value` stands in the text that is read.
     pub(super) fn find<'r>(&'r self, value: &'r str) -> impl Iterator<Item = Range<usize>> + 'r {
         let value = value.as_bytes();
@@ -77,9 +117,14 @@ impl Reading {
         std::iter::from_fn(move || {
             let found = position(self.bytes.get(next..)?, value)? + next;
             next = found + value.len();
-            Some(self.from[found] as usize..self.from[next] as usize)
+            Some(self.written(found..next))
         })
     }
+}
+
+/// Whether what follows `=` may be an escape of mail.
+fn is_printable_escape(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'F' | b'\r' | b'\n')
 }
 
 /// Where `value` begins in `bytes`.

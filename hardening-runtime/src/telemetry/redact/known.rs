@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::REDACTED;
+use super::encoded::Encoded;
 use super::escaped::Reading;
 
 /// How many values that nobody pinned are looked for; the one that was told the longest ago is forgotten first.
@@ -74,11 +75,15 @@ struct Value {
 }
 
 /// Values of secrets.
-pub(super) struct Values(List<Value>);
+pub(super) struct Values {
+    list: List<Value>,
+    /// The same as others encode them; changed while the list is written.
+    encoded: RwLock<Encoded>,
+}
 
 impl Values {
     pub(super) const fn new() -> Self {
-        Self(List::new())
+        Self { list: List::new(), encoded: RwLock::new(Encoded::new()) }
     }
 
     pub(super) fn remember(&self, text: &str) {
@@ -93,16 +98,19 @@ impl Values {
 
     #[cfg(test)]
     pub(super) fn is_pinned(&self, text: &str) -> bool {
-        self.0.read().is_some_and(|list| list.iter().any(|value| *value.text == *text && value.pins > 0))
+        self.list.read().is_some_and(|list| list.iter().any(|value| *value.text == *text && value.pins > 0))
     }
 
     /// Makes `text` the newest, and changes what is known of it.
     fn change(&self, text: &str, change: impl FnOnce(&mut Value)) {
-        let mut list = self.0.write();
+        let mut list = self.list.write();
+        let mut encoded = self.encoded.write().unwrap_or_else(PoisonError::into_inner);
         let known = list.iter().position(|value| *value.text == *text);
-        let mut value = match known {
-            Some(at) => list.remove(at),
-            None => Value { text: text.into(), pins: 0, of_setting: false },
+        let mut value = if let Some(at) = known {
+            list.remove(at)
+        } else {
+            encoded.add(text);
+            Value { text: text.into(), pins: 0, of_setting: false }
         };
         change(&mut value);
         list.push(value);
@@ -111,24 +119,27 @@ impl Values {
             if list.iter().filter(|value| unpinned(value)).count() > most
                 && let Some(oldest) = list.iter().position(unpinned)
             {
-                list.remove(oldest);
+                encoded.remove(&list.remove(oldest).text);
             }
         }
     }
 
-    /// `text` without the values, if any of them is in it, escaped or not.
+    /// `text` without the values, if any of them is in it, escaped, encoded or neither.
     pub(super) fn without(&self, text: &str) -> Option<String> {
-        let list = self.0.read()?;
+        let list = self.list.read()?;
+        let encoded = self.encoded.read().unwrap_or_else(PoisonError::into_inner);
         let values = || list.iter().map(|value| &*value.text);
         let mut found: Vec<Range<usize>> = Vec::new();
         for value in values() {
             found.extend(text.match_indices(value).map(|(at, value)| at..at + value.len()));
         }
+        encoded.find(text.as_bytes(), |range| found.push(range));
         let blanks = values().any(|value| value.contains(' '));
         Reading::each(text, blanks, |reading| {
             for value in values() {
                 found.extend(reading.find(value));
             }
+            encoded.find(reading.bytes(), |range| found.push(reading.written(range)));
         });
         // A longer one may hold a shorter one, or end within another.
         found.sort_unstable_by_key(|range| (range.start, Reverse(range.end)));

@@ -11,6 +11,7 @@ mod coded;
 mod corpus;
 #[cfg(test)]
 mod cost;
+mod encoded;
 mod escaped;
 mod known;
 mod labelled;
@@ -78,7 +79,7 @@ pub fn add_name(name: &str) {
     }
 }
 
-/// From now on `value` is not told, wherever it stands and however it is escaped, until many others came after it. Values of less
+/// From now on `value` is not told, wherever it stands and however it is escaped, in base64 or in hex, until many others came after it. Values of less
 /// than six bytes are left alone, since they would be found where they are not meant.
 pub fn remember(value: &str) {
     if let Some(value) = looked_for(value) {

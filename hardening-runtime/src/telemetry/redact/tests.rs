@@ -209,6 +209,23 @@ fn a_value_is_found_however_it_is_written() {
     ] {
         assert_eq!(text(&written), "to [redacted]", "{written}");
     }
+    // As mail writes it, with a line that goes on, and in base64 and hex, alone and with a name, also where that is escaped again.
+    for written in [
+        "to p/ss w=3Dr'd \"=1Bx".to_owned(),
+        "to p/ss w=3Dr'=\r\nd \"=1Bx".to_owned(),
+        "to p/ss=20w=3Dr=27d=\n=20=22=1Bx".to_owned(),
+        "to cC9zcyB3PXInZCAiG3g=".to_owned(),
+        "to YTpwL3NzIHc9cidkICIbeA==".to_owned(),
+        "to YTpwL3NzIHc9cidkICIbeA%3D%3D".to_owned(),
+        "to 702f737320773d72276420221b78".to_owned(),
+        "to 702F737320773D72276420221B78".to_owned(),
+    ] {
+        assert!(
+            !text(&written).contains("p/ss") && text(&written).starts_with("to [redacted]"),
+            "{written}: {}",
+            text(&written)
+        );
+    }
     let nested = serde_json::Value::from(json).to_string();
     assert!(!text(&nested).contains("p/ss"), "{nested}");
 }
