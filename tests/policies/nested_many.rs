@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use hardening::{CircuitState, Rejected, bulkhead, circuit, circuit_breaker, policy};
+use hardening::{CircuitState, Rejected, bulkhead, circuit, circuit_breaker, context, hedged, policy};
 use tokio::time::{Instant, advance, sleep};
 
 use super::support::ms;
@@ -12,6 +12,8 @@ policy! {
     static NEST_FAN_ONE: CircuitBreaker = { consecutive = 3, open_for = 1s, probes = 1 };
     static NEST_FAN_RAMP: CircuitBreaker = { consecutive = 3, open_for = 1s, ramp = 10s };
     static NEST_LEFT: Bulkhead = { max = 1, queue = 10 };
+    static NEST_DEEP: Bulkhead = { max = 1, queue = 10 };
+    static NEST_BESIDE: Bulkhead = { max = 2, queue = 10 };
     static NEST_ALONE: CircuitBreaker = { consecutive = 3, open_for = 1s, probes = 1 };
 }
 
@@ -161,4 +163,94 @@ async fn a_call_that_outlives_the_one_it_began_in_keeps_its_place() {
         assert_eq!(began.elapsed(), ms(100), "the place is free");
     };
     local.run_until(running).await;
+}
+
+/// How many bodies there are at once of a function that outlives the ones it began in.
+macro_rules! outlives {
+    ($inner:ident, $inside:ident, $policy:ident) => {
+        thread_local! {
+            static $inside: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+        }
+
+        #[bulkhead($policy)]
+        async fn $inner() -> Result<(), Rejected> {
+            let (now, most) = $inside.get();
+            $inside.set((now + 1, most.max(now + 1)));
+            sleep(ms(100)).await;
+            let (now, most) = $inside.get();
+            $inside.set((now - 1, most));
+            Ok(())
+        }
+    };
+}
+
+outlives!(deep_inner, DEEP_INSIDE, NEST_DEEP);
+outlives!(beside_inner, BESIDE_INSIDE, NEST_BESIDE);
+
+#[bulkhead(NEST_DEEP)]
+async fn deep_middle() -> Result<(), Rejected> {
+    let mut inner = Box::pin(deep_inner());
+    if tokio::time::timeout(ms(10), &mut inner).await.is_err() {
+        tokio::task::spawn_local(inner);
+    }
+    Ok(())
+}
+
+#[bulkhead(NEST_DEEP)]
+async fn deep_outer() -> Result<(), Rejected> {
+    deep_middle().await
+}
+
+/// Leaves a call behind in the execution of this number; the second one answers first.
+#[bulkhead(NEST_BESIDE)]
+#[hedged(after = 20ms, max = 1, idempotent, budget = 100%)]
+async fn beside_outer(leaves: u32) -> Result<(), Rejected> {
+    let execution = context::attempt();
+    if execution == leaves {
+        let mut inner = Box::pin(beside_inner());
+        if tokio::time::timeout(ms(10), &mut inner).await.is_err() {
+            tokio::task::spawn_local(inner);
+        }
+    }
+    if execution == 1 {
+        sleep(ms(1000)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_outlives_two_levels_keeps_the_place_of_the_outermost() {
+    let local = tokio::task::LocalSet::new();
+    let running = async {
+        for _ in 0..5 {
+            assert_eq!(deep_outer().await, Ok(()));
+        }
+        sleep(ms(500)).await;
+        assert_eq!(DEEP_INSIDE.get(), (0, 1));
+        let began = Instant::now();
+        assert_eq!(deep_inner().await, Ok(()));
+        assert_eq!(began.elapsed(), ms(100), "the place is free");
+    };
+    local.run_until(running).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_outlives_a_race_of_executions_keeps_a_place() {
+    for leaves in [1, 2] {
+        BESIDE_INSIDE.set((0, 0));
+        let local = tokio::task::LocalSet::new();
+        let running = async {
+            for _ in 0..8 {
+                // Where both places are kept, the outer call waits for one.
+                let _ = tokio::time::timeout(ms(300), beside_outer(leaves)).await;
+            }
+            sleep(ms(2000)).await;
+            let (now, most) = BESIDE_INSIDE.get();
+            assert!(now == 0 && most <= 2, "execution {leaves}: {most}");
+            let began = Instant::now();
+            assert_eq!(tokio::join!(beside_inner(), beside_inner()), (Ok(()), Ok(())));
+            assert_eq!(began.elapsed(), ms(100), "both places are free");
+        };
+        local.run_until(running).await;
+    }
 }

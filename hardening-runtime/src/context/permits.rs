@@ -44,6 +44,9 @@ pub(crate) struct Permit {
     pub(crate) name: &'static str,
     /// Whose place it is, of a bulkhead.
     place: Option<&'static Bulkhead>,
+    /// The permit of a call further out that this one stands for: given back once nobody uses this one any more, be it a call that has
+    /// moved elsewhere.
+    _under: Option<Loan>,
     /// [`FREE`], [`LENT`], or [`KEPT`].
     used: AtomicU8,
     /// Calls inside that wait for it, or for a permit of their own.
@@ -62,6 +65,12 @@ impl Permit {
         Arc::new(Self::free(policy, cost, call, name, None))
     }
 
+    /// What a call lends on that uses another call's permit.
+    pub(crate) fn under(policy: Policy, loan: Loan, call: &'static str) -> Arc<Self> {
+        let name = loan.permit.name;
+        Arc::new(Self { _under: Some(loan), ..Self::free(policy, 0, call, name, None) })
+    }
+
     /// A place in a bulkhead.
     pub(crate) fn of_place(bulkhead: &'static Bulkhead, call: &'static str, name: &'static str) -> Arc<Self> {
         Arc::new(Self::free(Policy::of(bulkhead), 0, call, name, Some(bulkhead)))
@@ -74,7 +83,16 @@ impl Permit {
         name: &'static str,
         place: Option<&'static Bulkhead>,
     ) -> Self {
-        Self { policy, cost, call, name, place, used: AtomicU8::new(FREE), waiting: Mutex::default() }
+        Self {
+            policy,
+            cost,
+            call,
+            name,
+            place,
+            _under: None,
+            used: AtomicU8::new(FREE),
+            waiting: Mutex::default(),
+        }
     }
 
     /// The call that took it is about to leave its place, which a call that it began may still be in, moved elsewhere: then that

@@ -20,7 +20,7 @@ use crate::telemetry::text::Family;
 /// An answer may be broken off once its client has had so long to take it.
 const LONG: Nanos = 10_000_000_000;
 
-/// The same where its network holds more than its share, which is one part in so many of all.
+/// The same where its network holds more than its share, which is one part in so many of all, with several.
 const SHORT: Nanos = 1_000_000_000;
 const SHARES: u64 = 8;
 
@@ -192,7 +192,7 @@ impl AllHeld {
         {
             let time = match self.bytes.saturating_sub(self.leaving) {
                 held if held > memory.far_too_much() => 0,
-                _ if *bytes > memory.most / SHARES => SHORT,
+                _ if *bytes > memory.most / SHARES && numbers.len() > 1 => SHORT,
                 _ => LONG,
             };
             // Whoever holds less goes before nobody.
@@ -377,9 +377,9 @@ mod tests {
             memory.keeps(&mut kept, Some(v4(1)), bytes, Arc::downgrade(&slot), 0);
             assert_eq!(memory.held().bytes, bytes);
         }
-        memory.keeps(&mut kept, Some(v4(1)), 5 * MIB, Arc::downgrade(&slot), SHORT);
+        memory.keeps(&mut kept, Some(v4(1)), 5 * MIB, Arc::downgrade(&slot), LONG);
         assert_eq!(held(&memory), (5 * MIB, 0));
-        memory.keeps(&mut kept, Some(v4(1)), MIB, Arc::downgrade(&slot), SHORT);
+        memory.keeps(&mut kept, Some(v4(1)), MIB, Arc::downgrade(&slot), LONG);
         assert_eq!(held(&memory), (MIB, 0));
         drop(kept);
         assert_eq!(held(&memory), (0, 0));

@@ -182,7 +182,7 @@ fn poll_attached<R>(
     if let Some(loading) = loading {
         loading.leave(&polled);
     }
-    if polled.is_ready() && part == Part::Attempt {
+    if polled.is_ready() && in_attempt {
         attached.nested.leave();
     }
     polled

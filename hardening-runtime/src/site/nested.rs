@@ -22,8 +22,6 @@ use crate::policy::rate_limit::Charge;
 pub(crate) struct Nested {
     /// What it holds, for the call or for the attempt in hand.
     lent: Vec<(Per, Arc<Permit>)>,
-    /// What the attempt in hand uses of others.
-    used: Vec<Loan>,
     /// The limits that another call's charge covers, by position.
     covered: Vec<(Per, u8, Loan)>,
 }
@@ -44,7 +42,6 @@ impl Nested {
     }
 
     fn end_attempt(&mut self) {
-        self.used.clear();
         self.lent.retain(|(per, _)| *per == Per::Call);
         self.covered.retain(|(per, ..)| *per == Per::Call);
     }
@@ -59,9 +56,8 @@ impl Call<'_> {
     /// Uses another call's permit in the attempt in hand, and lends it on.
     fn use_loan(&mut self, policy: Policy, loan: Loan) {
         self.warn_of_nested_use(loan.permit());
-        let name = loan.permit().name;
-        self.attach().nested.used.push(loan);
-        self.lend(Per::Attempt, policy, 0, name);
+        let permit = Permit::under(policy, loan, self.state.name);
+        self.attach().nested.lent.push((Per::Attempt, permit));
     }
 
     /// Passes a circuit with the permit of an enclosing call.
