@@ -105,7 +105,7 @@ async fn what_a_client_brings_about_itself_spends_no_budget_and_is_no_error() {
             .map(|series| value(&metrics, &series).unwrap_or_default())
     };
     // Deadlines that the client lowered, one of them to nothing.
-    for timeout in ["1", "20", "0", "-1", "20"] {
+    for timeout in ["1", "20", "0", "0", "20"] {
         let reply = get_with(running.addr, "/hangs", &[("x-request-timeout-ms", timeout)]).await;
         assert_eq!(reply.status, 504, "{timeout}");
     }

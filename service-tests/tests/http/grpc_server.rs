@@ -150,7 +150,10 @@ async fn what_the_server_refuses_is_a_status() {
     let status = client.quote(soon).await.unwrap_err();
     assert_eq!(
         (status.code(), status.message()),
-        (Code::InvalidArgument, "`grpc-timeout` is not a timeout.")
+        (
+            Code::InvalidArgument,
+            "`grpc-timeout` is not a timeout: at most eight digits and one of `H`, `M`, `S`, `m`, `u` and `n`."
+        )
     );
     assert_eq!(quote(&mut client, "fits").await.unwrap(), "fits");
     let status = quote(&mut client, "one too many").await.unwrap_err();
