@@ -60,7 +60,7 @@ impl Target {
         }
     }
 
-    #[cfg(feature = "service")]
+    /// What the attributes say.
     pub(crate) fn declared(self) -> CallSpec {
         match self {
             Self::Site(site) => *site.declared(),

@@ -58,6 +58,7 @@ impl Names {
         }
     }
 
+    #[cfg(feature = "service")]
     pub(super) fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }

@@ -67,6 +67,7 @@ pub fn field<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
 }
 
 /// How many names were added: what [`is_secret`] says stays the same while this does.
+#[cfg(feature = "service")]
 pub(crate) fn names() -> usize {
     NAMES.count()
 }
