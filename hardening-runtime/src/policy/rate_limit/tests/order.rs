@@ -227,3 +227,36 @@ fn other_numbers_give_turns_to_callers_without_one() {
     crowd.look(now);
     assert!(crowd.waiting.is_empty() && crowd.refused.is_empty());
 }
+
+/// A line that has been overloaded for a while, and those in it that have a turn.
+fn overloaded(millis: u64) -> (Crowd, Vec<Nanos>) {
+    let mut crowd = Crowd::new(&[(of_ten_millis(), Charge::ONE)]);
+    crowd.run(1..millis, 8);
+    let turns = crowd.waiting.iter().map(|(_, turn)| turn.turn()).filter(|turn| *turn != ASIDE).collect();
+    (crowd, turns)
+}
+
+#[test]
+fn a_newcomer_has_the_next_turn_or_is_told_how_long_the_line_is() {
+    let now = NOW + 493 * MILLI;
+    for (less, waits) in [(0, true), (1, false)] {
+        let (crowd, turns) = overloaded(493);
+        let next = *turns.iter().min().expect("one has the next turn");
+        match ask(&crowd.limits, now, next - less) {
+            Entered::Later(turn) => assert!(waits && turn.turn() == next, "{}", turn.turn()),
+            Entered::Refused(_, refused) => {
+                let wait = refused.retry_after;
+                assert!(!waits && (MILLI..=SECOND).contains(&wait), "{less} {wait}");
+            }
+            Entered::Now => panic!("nobody passes"),
+        }
+    }
+}
+
+#[test]
+fn a_turn_of_this_very_moment_is_no_other_s_to_come() {
+    let (crowd, turns) = overloaded(500);
+    let now = *turns.iter().min().expect("one has the next turn");
+    let newcomer = reserve(&crowd.limits, now);
+    assert_eq!(newcomer.turn(), now + 10 * MILLI, "{turns:?}");
+}
