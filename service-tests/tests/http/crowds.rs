@@ -150,7 +150,7 @@ async fn a_peer_whose_heads_never_end_keeps_nobody_out() {
 
 #[tokio::test]
 async fn those_behind_a_trusted_proxy_are_not_one_peer() {
-    let settings = "[http]\nconnections = 16\ntrusted_proxies = ['127.0.0.1']\nrate_limit = 'none'";
+    let settings = "[http]\nconnections = 16\nanswer_memory = '1GiB'\ntrusted_proxies = ['127.0.0.1']\nrate_limit = 'none'";
     let running = start(settings).await;
     let mut busy = Vec::new();
     for _ in 0..16 {

@@ -7,7 +7,7 @@ const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 
 /// How many names a thread keeps. Each has one of a few places, and the last one that needs the last of them has it.
 const KEPT: usize = 1 << KEPT_BITS;
-const KEPT_BITS: u32 = 8;
+const KEPT_BITS: u32 = 6;
 const PLACES: usize = 4;
 
 /// What is known of a name.
