@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use self::called::Grpc;
-use super::answer_memory::{Ends, HeldBytes};
+use super::answer_body::{Ending, HTTP2_PIECE, PIECE};
 use super::auth::Caller;
-use super::body::{Ending, HTTP2_PIECE, PIECE};
 #[cfg(feature = "alerts")]
 use super::excuse;
 use super::grpc;
 use super::idempotency_key;
 use super::limit::Standing;
+use super::memory::{Ends, HeldBytes};
 use super::request_id::{self, REQUEST_ID};
 use super::route::Live;
 use super::route_limits::OfRoute;
@@ -32,7 +31,7 @@ use super::server_span;
 use super::streams;
 use super::upgrade::Asked;
 use super::waits::For;
-use super::wire::Conn;
+use super::wire::{Conn, Outgoing};
 use crate::clock::{self, Nanos, nanos};
 use crate::context::{self, Hurry, Trace};
 use crate::policy::idempotency::{Digest, Presented, REPLAYED};
@@ -445,8 +444,8 @@ impl Ending for Box<Account> {
         self.server.answers.holds(self.request.client_ip, bytes, ends, clock::now())
     }
 
-    fn hands(&self, piece: Bytes) -> Bytes {
-        if self.conn.is_http2() && !piece.is_empty() { self.conn.handed.over(piece) } else { piece }
+    fn outgoing(&self) -> Option<Outgoing> {
+        self.conn.is_http2().then(|| self.conn.handed.answer())
     }
 
     fn moved(&self, now: Nanos) {

@@ -1,14 +1,11 @@
-//! Bodies: requests' within a size and a time, answers' counted to their end.
+//! Bodies of requests, within a size and a time.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -16,12 +13,9 @@ use http_body_util::{Full, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::answer_memory::HeldBytes;
-use super::panics::{self, Place};
 use super::spec::BoxError;
-use super::streams;
 use crate::clock::{self, NEVER, Nanos};
-use crate::context::{self, Upload};
+use crate::context::Upload;
 use crate::policy::idempotency::Digest;
 
 /// Why a request's body was not read to its end.
@@ -256,203 +250,12 @@ where
     }
 }
 
-/// An answer is handed to the connection in pieces of at most this many bytes, so that it counts as being
-/// answered until the client has taken all but the last.
-pub(super) const PIECE: usize = 64 * 1024;
-
-/// The same over HTTP/2, where a piece may stay in memory until the client has room for it: as much as is sent at once.
-pub(super) const HTTP2_PIECE: usize = 16 * 1024;
-
 /// The size of a body, of which this has come and was not handed over yet.
-pub(super) fn and_rest(mut hint: SizeHint, rest: &Bytes) -> SizeHint {
-    let rest = rest.len() as u64;
+pub(super) fn and_rest(mut hint: SizeHint, rest: usize) -> SizeHint {
+    let rest = rest as u64;
     if let Some(upper) = hint.upper() {
         hint.set_upper(upper.saturating_add(rest));
     }
     hint.set_lower(hint.lower().saturating_add(rest));
     hint
-}
-
-/// What learns how an answer comes along.
-pub(crate) trait Ending: Send + 'static {
-    /// The request that is answered, once a route has it.
-    fn request(&self) -> Option<Arc<context::Request>>;
-
-    /// By when the whole answer must be there, where that is known.
-    fn deadline(&self) -> Option<Instant>;
-
-    /// What the answer ends with has been handed over.
-    fn trailers(&mut self, trailers: &HeaderMap);
-
-    /// The answer broke off, and why.
-    fn broke(&self, error: &axum::Error);
-
-    /// How many bytes of it are handed over at once at most, and how long its client may take nothing of what was.
-    fn pace(&self) -> (usize, Duration);
-
-    /// So many bytes of it are in memory until the client has taken them; `task` hands them over.
-    fn holds(&self, bytes: u64, task: &Waker) -> HeldBytes;
-
-    /// Hands a piece of it over.
-    fn hands(&self, piece: Bytes) -> Bytes;
-
-    /// A part of it was handed over, and more is to come.
-    fn moved(&self, now: Nanos);
-
-    /// Whether what is left of the answer waits for its client alone; until this is called it does not.
-    fn waits_for_client(&self, waits: bool);
-
-    /// Called once, when the last byte was handed to the connection (`whole`) or the answer was dropped before.
-    fn ended(&mut self, bytes: u64, whole: bool);
-}
-
-/// An answer's body that tells when it has ended.
-pub(crate) struct Counted<E: Ending> {
-    inner: Body,
-    /// What of the last frame was not yet handed over.
-    rest: Bytes,
-    /// The memory that it takes, where that is more than a piece.
-    held: Option<HeldBytes>,
-    bytes: u64,
-    piece: usize,
-    longest: Duration,
-    /// Its handler has more to give, as far as it was asked: what is waited for is the client.
-    waits: bool,
-    ending: Option<E>,
-}
-
-impl<E: Ending> Counted<E> {
-    pub(crate) fn new(inner: Body, ending: E) -> Self {
-        let (piece, longest) = ending.pace();
-        let rest = Bytes::new();
-        let mut this =
-            Self { inner, rest, held: None, bytes: 0, piece, longest, waits: false, ending: Some(ending) };
-        // Over HTTP/2 nothing of it is asked for before its client has room.
-        this.waits_for_client(true);
-        this
-    }
-
-    fn waits_for_client(&mut self, waits: bool) {
-        if waits != self.waits
-            && let Some(ending) = &self.ending
-        {
-            self.waits = waits;
-            ending.waits_for_client(waits);
-        }
-    }
-
-    /// A part of it is handed over.
-    fn handed_over(&mut self) {
-        self.waits_for_client(true);
-        streams::waits_for_its_client(self.longest);
-        if let Some(ending) = &self.ending {
-            ending.moved(clock::now());
-        }
-    }
-
-    /// The next frame, made within the request that it answers: what is logged meanwhile carries its id.
-    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let inner = &mut self.inner;
-        let Some(request) = self.ending.as_ref().and_then(Ending::request) else {
-            return Pin::new(inner).poll_frame(cx);
-        };
-        let frame = poll_fn(|cx| Pin::new(&mut *inner).poll_frame(cx));
-        let deadline = self.ending.as_ref().and_then(Ending::deadline);
-        pin!(context::scope(request, deadline, panics::at(Place::Handler, frame))).poll(cx)
-    }
-
-    /// The next piece of what is at hand.
-    fn piece(&mut self, task: &Waker) -> Frame<Bytes> {
-        if self.held.is_none()
-            && self.rest.len() > self.piece
-            && let Some(ending) = &self.ending
-        {
-            self.held = Some(ending.holds(self.rest.len() as u64, task));
-        }
-        let mut piece = self.rest.split_to(self.rest.len().min(self.piece));
-        self.bytes += piece.len() as u64;
-        if let Some(ending) = &self.ending {
-            piece = ending.hands(piece);
-        }
-        if self.rest.is_empty() {
-            self.held = None;
-        }
-        if self.rest.is_empty() && self.inner.is_end_stream() {
-            self.end(true);
-        }
-        self.handed_over();
-        Frame::data(piece)
-    }
-
-    fn end(&mut self, whole: bool) {
-        self.waits_for_client(false);
-        if let Some(mut ending) = self.ending.take() {
-            ending.ended(self.bytes, whole);
-        }
-    }
-}
-
-impl<E: Ending + Unpin> HttpBody for Counted<E> {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        streams::waits_for_its_handler();
-        if !self.rest.is_empty() {
-            return Poll::Ready(Some(Ok(self.piece(cx.waker()))));
-        }
-        let next = self.next(cx);
-        if next.is_pending() {
-            self.waits_for_client(false);
-        }
-        let polled = match ready!(next) {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
-                    self.rest = data;
-                    Some(Ok(self.piece(cx.waker())))
-                }
-                Err(frame) => {
-                    if let (Some(ending), Some(trailers)) = (&mut self.ending, frame.trailers_ref()) {
-                        ending.trailers(trailers);
-                    }
-                    if self.inner.is_end_stream() {
-                        self.end(true);
-                    }
-                    self.handed_over();
-                    Some(Ok(frame))
-                }
-            },
-            Some(Err(error)) => {
-                if let Some(ending) = &self.ending {
-                    ending.broke(&error);
-                }
-                self.end(false);
-                Some(Err(error))
-            }
-            None => {
-                self.end(true);
-                None
-            }
-        };
-        Poll::Ready(polled)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        and_rest(self.inner.size_hint(), &self.rest)
-    }
-}
-
-impl<E: Ending> Drop for Counted<E> {
-    fn drop(&mut self) {
-        // An empty body is never polled; a HEAD answer's is not either.
-        let whole = self.rest.is_empty() && self.inner.is_end_stream();
-        self.end(whole);
-    }
 }

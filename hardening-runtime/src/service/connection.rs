@@ -11,7 +11,6 @@ use hyper_util::server::conn::auto;
 use tokio::time::Instant;
 
 use super::address::Shown;
-use super::answer_memory::HeldBytes;
 use super::client::Client;
 use super::http_date;
 use super::limit::Standing;
@@ -149,7 +148,7 @@ async fn speak(
     let mut cut: Option<Instant> = None;
     let limits = Limits::new(&server.settings.http);
     let mut timer = pin!(tokio::time::sleep(limits.look));
-    let mut kept = None;
+    conn.handed.counts_in(&server.answers, conn.peer.ip(), conn.slot());
     loop {
         if !told && (cut.is_some() || *stages.borrow_and_update() >= Stage::Draining) {
             let since = *drains_since.get_or_insert_with(Instant::now);
@@ -216,7 +215,7 @@ async fn speak(
             Happened::Timer => match limits.judge(conn, clock::now()) {
                 _ if displaced && conn.idle().is_some() => return Spoken::Displaced,
                 Judged::Waits(next) => {
-                    keeps(server, conn, &mut kept);
+                    conn.handed.count(clock::now());
                     timer.as_mut().reset(Instant::now() + next);
                 }
                 Judged::HeadLate if conn.is_http2() => {
@@ -228,14 +227,6 @@ async fn speak(
                 Judged::Over => return Spoken::Over(None),
             },
         }
-    }
-}
-
-/// Counts what the machinery of HTTP/2 keeps for the client of a connection.
-fn keeps(server: &Server, conn: &Conn, kept: &mut Option<HeldBytes>) {
-    match conn.handed.held() {
-        Some((bytes, _)) => server.answers.keeps(kept, conn.peer.ip(), bytes, conn.slot(), clock::now()),
-        None => *kept = None,
     }
 }
 
@@ -299,7 +290,7 @@ impl Limits {
     fn judge(&self, conn: &Conn, now: Nanos) -> Judged {
         let write = conn.pause().unwrap_or(self.write);
         let untaken =
-            conn.handed.held().map(|(_, since)| since.saturating_add(write.saturating_mul(UNTAKEN)));
+            conn.handed.unmoved_since().map(|since| since.saturating_add(write.saturating_mul(UNTAKEN)));
         if untaken.is_some_and(|due| now >= due) {
             return Judged::Deaf;
         }

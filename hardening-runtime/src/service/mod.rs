@@ -6,7 +6,7 @@
 mod account;
 pub(crate) mod address;
 mod admin;
-mod answer_memory;
+mod answer_body;
 mod assembled;
 #[cfg(feature = "auth")]
 mod auth;
@@ -45,6 +45,7 @@ mod lanes;
 mod limit;
 mod listener;
 mod manifest;
+mod memory;
 mod mounts;
 mod objects;
 mod operate;

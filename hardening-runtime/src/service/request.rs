@@ -15,8 +15,8 @@ use pin_project_lite::pin_project;
 
 use super::account::Account;
 use super::address::Peer;
+use super::answer_body::Counted;
 use super::auth::{Auth, Caller};
-use super::body::Counted;
 use super::client::Client;
 use super::fields::Own;
 use super::health::{Probe, probe_of};

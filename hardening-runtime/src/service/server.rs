@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use tokio::sync::{Notify, watch};
 
-use super::answer_memory::AnswerMemory;
 use super::auth::Auth;
 use super::console::Console;
 use super::descriptors::Seats;
@@ -16,6 +15,7 @@ use super::grpc;
 use super::headers::Headers;
 use super::health::{self, Health};
 use super::limit::Limits;
+use super::memory::AnswerMemory;
 use super::mounts::Mounts;
 use super::pools::Pool;
 use super::route;

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use self::blocks::{Blocks, STEP};
 use self::handed::Handed;
+pub(super) use self::handed::Outgoing;
 use self::preface::{OLD_HTTP, PREFACE, more_of_preface};
 use super::address::{Peer, Shown};
 use super::farewell::Farewell;

@@ -7,6 +7,8 @@ use axum::body::Bytes;
 use hardening_service_tests::client::{self, Client, Http2, get, request};
 use hardening_service_tests::service::until;
 use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -160,24 +162,72 @@ async fn who_holds_the_most_memory_with_answers_taken_slowly_loses_them_and_nobo
 #[tokio::test]
 async fn what_a_client_has_no_room_for_is_counted_and_ends_its_connection_in_time() {
     let (running, _) = start("[http]\nwrite_timeout = '1s'\nidle_timeout = '1h'").await;
-    let stream = TokioIo::new(TcpStream::connect(running.addr).await.unwrap());
-    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     // A byte of each answer goes out, and its stream is over for the service.
-    let (mut sender, connection) =
-        builder.initial_stream_window_size(1).handshake::<_, Empty<Bytes>>(stream).await.unwrap();
-    tokio::spawn(connection);
+    let mut sender = with_room_for(running.addr, 1).await;
     let mut answers = Vec::new();
     for _ in 0..10 {
-        let request = http::Request::get("http://here/hello").body(Empty::new()).unwrap();
-        let answer = sender.send_request(request).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        answers.push(answer);
+        answers.push(ask(&mut sender, "/hello").await);
     }
     until("they are counted", || async { sample(&running, "http_answer_memory_bytes").await > Some(0) })
         .await;
     until("the connection ends", || async { sender.is_closed() }).await;
     until("nothing is kept", || async { sample(&running, "http_answer_memory_bytes").await == Some(0) })
         .await;
+}
+
+/// A client over HTTP/2 that has room for so many bytes of each answer, and for as many of all.
+async fn with_room_for(address: SocketAddr, bytes: u32) -> SendRequest<Empty<Bytes>> {
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(bytes).initial_connection_window_size((1 << 31) - 1);
+    let (sender, connection) = builder.handshake::<_, Empty<Bytes>>(stream).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn ask(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> Incoming {
+    let request = http::Request::get(format!("http://here{path}")).body(Empty::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.into_body()
+}
+
+#[tokio::test]
+async fn whoever_takes_all_of_a_large_answer_but_its_end_is_counted_with_the_whole_and_loses_it() {
+    const LARGE: u64 = 16 << 20;
+    let (running, _) = start("[http]\nwrite_timeout = '2s'\nidle_timeout = '1h'").await;
+    let held = || sample(&running, "http_answer_memory_bytes");
+    let mut client = with_room_for(running.addr, (16 << 20) - 4096).await;
+    let mut silent = ask(&mut client, "/silent").await;
+    silent.frame().await.unwrap().unwrap();
+    let answers = [ask(&mut client, "/large").await, ask(&mut client, "/large").await];
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(held().await, Some(2 * LARGE));
+    until("their memory is given back", || async { held().await == Some(0) }).await;
+    for mut answer in answers {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = answer.frame().await {
+            bytes += frame.into_data().unwrap().len() as u64;
+        }
+        assert!(bytes < LARGE, "{bytes}");
+    }
+    let more = tokio::time::timeout(Duration::from_millis(200), silent.frame()).await;
+    assert!(more.is_err(), "another stream of the connection goes on: {more:?}");
+    let small = ask(&mut client, "/hello").await.collect().await.unwrap().to_bytes();
+    assert!(!small.is_empty());
+}
+
+#[tokio::test]
+async fn a_large_answer_needs_no_more_room_than_it_has_bytes() {
+    let (running, _) = start("[http]\nwrite_timeout = '5s'").await;
+    let mut client = with_room_for(running.addr, 16 << 20).await;
+    let answer = ask(&mut client, "/large").await;
+    until("it is over for the service", || async {
+        sample(&running, "http_requests_in_flight").await == Some(0)
+            && sample(&running, "http_answer_memory_bytes").await == Some(0)
+    })
+    .await;
+    assert_eq!(answer.collect().await.unwrap().to_bytes().len(), 16 << 20);
 }
 
 #[tokio::test]

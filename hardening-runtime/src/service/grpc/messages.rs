@@ -284,7 +284,7 @@ impl<L: Fated> HttpBody for Messages<L> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        and_rest(self.inner.size_hint(), &self.rest)
+        and_rest(self.inner.size_hint(), self.rest.len())
     }
 }
 

@@ -1,0 +1,141 @@
+//! The memory that clients make the service hold by being slow. It knows no socket.
+//!
+//! An answer that a handler gives in one piece stays in memory until its client has taken it, and a client may take it slowly. Once
+//! more memory is held than may be, answers of the network that holds most are broken off, the oldest first, and nobody's who holds
+//! less. A network has some time for each answer, less of it if it holds much, and none once twice as much is held as may be.
+
+mod ledger;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use self::ledger::{Ledger, Whose};
+use super::places::network;
+use super::slot::Slot;
+use super::streams::GiveUp;
+use crate::clock::{self, Nanos};
+use crate::once_a_minute::OnceAMinute;
+use crate::telemetry::text::Family;
+
+/// How often it is looked whether something has to be broken off.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What all answers of a service hold.
+#[derive(Debug)]
+pub(crate) struct AnswerMemory {
+    most: u64,
+    ledger: Mutex<Ledger>,
+    warning: OnceAMinute,
+}
+
+/// What breaks an answer off.
+#[derive(Clone, Debug)]
+pub(crate) enum Ends {
+    /// The end of its connection, which answers one request at a time or has handed over all that it holds.
+    Connection(Weak<Slot>),
+    /// The end of its stream, while others of its connection go on.
+    Stream(Arc<GiveUp>),
+}
+
+impl Ends {
+    /// Breaks it off, `at_once` where nobody can wait for it to be answered meanwhile.
+    fn now(&self, at_once: bool) {
+        match self {
+            Self::Connection(slot) => match slot.upgrade() {
+                Some(slot) if at_once => slot.cut(),
+                Some(slot) => slot.displace(),
+                None => {}
+            },
+            Self::Stream(stream) => stream.ask(),
+        }
+    }
+}
+
+/// The memory of one answer, given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct HeldBytes {
+    memory: Arc<AnswerMemory>,
+    whose: Whose,
+    number: u64,
+}
+
+impl AnswerMemory {
+    pub(crate) fn new(most: u64) -> Arc<Self> {
+        Arc::new(Self { most, ledger: Mutex::default(), warning: OnceAMinute::default() })
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much is held.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.ledger().bytes()
+    }
+
+    /// Writes how much is held.
+    pub(crate) fn render(&self, out: &mut String) {
+        let told = "Bytes of answers that handlers gave in one piece and clients are still to take.";
+        Family::gauge(out, "http_answer_memory_bytes", told).sample(&[], self.ledger().bytes());
+    }
+
+    /// So many bytes of an answer wait for this client.
+    pub(crate) fn holds(
+        self: &Arc<Self>,
+        client: Option<IpAddr>,
+        bytes: u64,
+        ends: Ends,
+        now: Nanos,
+    ) -> HeldBytes {
+        let whose = client.map(|client| network(client.to_canonical()));
+        let number = self.ledger().enter(whose, bytes, ends, now);
+        self.look(now);
+        HeldBytes { memory: Arc::clone(self), whose, number }
+    }
+
+    /// Looks again and again, since nobody may ask for anything while much is held.
+    pub(super) async fn watch(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look(clock::now());
+        }
+    }
+
+    /// Breaks off what is too much.
+    fn look(&self, now: Nanos) {
+        let mut ledger = self.ledger();
+        let at_once = ledger.is_far_too_much(self.most);
+        let gone = ledger.give_way(self.most, now);
+        drop(ledger);
+        for ends in &gone {
+            ends.now(at_once);
+        }
+        if !gone.is_empty() && self.warning.is_due(now) {
+            tracing::warn!(
+                answers = gone.len(),
+                limit = self.most,
+                "answers that clients take slowly hold more memory than `http.answer_memory`: those of the network \
+                 that holds most are broken off"
+            );
+        }
+    }
+}
+
+impl HeldBytes {
+    /// So many bytes are held instead.
+    pub(crate) fn become_of(&self, bytes: u64, now: Nanos) {
+        self.memory.ledger().change(self.whose, self.number, bytes);
+        self.memory.look(now);
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.memory.ledger().leave(self.whose, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests;
