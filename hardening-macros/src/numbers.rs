@@ -6,6 +6,7 @@ use hardening_spec::{
     ThrottleSpec, Window, rules,
 };
 use std::time::Duration;
+use syn::{Expr, ExprLit, Lit};
 
 use crate::syntax::{Policy, Time, Value};
 
@@ -44,8 +45,11 @@ fn known(value: &Value) -> bool {
 /// What breaks a rule.
 pub(crate) fn findings(policies: &[Policy]) -> Vec<rules::Finding> {
     let is_known = |policy: &str, key: &str| {
-        let written = policies.iter().filter(|written| written.name() == policy);
-        written.filter_map(|written| written.get(key)).all(|entry| known(&entry.value))
+        let mut written = policies.iter().filter(|written| written.name() == policy);
+        // The numbers of a shared policy stand elsewhere.
+        written.all(|written| {
+            written.shared.is_none() && written.get(key).is_none_or(|entry| known(&entry.value))
+        })
     };
     rules::check(&spec(policies), &is_known)
 }
@@ -110,6 +114,7 @@ fn retry(policy: &Policy) -> RetrySpec {
         },
         idempotent: policy.has("idempotent"),
         narrowed: policy.has("on"),
+        told: policy.has("retry_after"),
         budget: match policy.get("budget").map(|entry| &entry.value) {
             Some(Value::Budget(budget)) => *budget,
             _ => default.budget,
@@ -161,7 +166,16 @@ fn rate_limit(policy: &Policy) -> RateLimitSpec {
         max_keys: policy.count("max_keys").unwrap_or(default.max_keys),
         wait: policy.time("wait").unwrap_or(default.wait),
         per: if policy.choice("per") == Some("attempt") { Per::Attempt } else { Per::Call },
-        ..default
+        cost: if policy.has("rate") { cost(policy).unwrap_or(default.cost) } else { default.cost },
+        rate,
+    }
+}
+
+/// What each call costs, where that is a number.
+pub(crate) fn cost(policy: &Policy) -> Option<u32> {
+    match policy.expression("cost")? {
+        Expr::Lit(ExprLit { lit: Lit::Int(cost), .. }) => cost.base10_parse().ok(),
+        _ => None,
     }
 }
 

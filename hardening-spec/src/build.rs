@@ -43,6 +43,7 @@ builders! {
         with_jitter(jitter: Jitter) => jitter = jitter;
         with_idempotent(idempotent: bool) => idempotent = idempotent;
         with_narrowed(narrowed: bool) => narrowed = narrowed;
+        with_told(told: bool) => told = told;
         with_budget(budget: Option<Ratio>) => budget = budget;
         with_max_duration(limit: Duration) => max_duration = Some(limit);
         with_max_retry_after(limit: Duration) => max_retry_after = limit;
@@ -69,6 +70,7 @@ builders! {
         with_max_keys(keys: u32) => max_keys = keys;
         with_wait(wait: Duration) => wait = wait;
         with_per(per: Per) => per = per;
+        with_cost(cost: u32) => cost = cost;
     }
     BulkheadSpec {
         with_max(max: u32) => max = max;

@@ -3,6 +3,7 @@
 //! A rule judges values alone. What was *written* (a missing key, a key without the one it needs) is
 //! judged where it was written.
 
+mod begins;
 mod kept;
 mod limits;
 mod odd;
@@ -12,7 +13,7 @@ use std::time::Duration;
 pub use self::limits::MAX_BURST_TIME;
 use crate::units::show;
 use crate::{
-    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Jitter, Ratio,
+    AdaptiveSpec, After, BulkheadSpec, CallSpec, CircuitBreakerSpec, DurationRange, HedgeSpec, Ratio,
     RetrySpec, ThrottleSpec, Window,
 };
 
@@ -54,7 +55,7 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
     if let Some(retry) = &spec.retry {
         rules.of("retry", 0).retry(retry);
         rules.odd_retry(retry);
-        rules.retry_within_deadline(spec, retry);
+        rules.last_attempt(spec, retry);
     }
     if let Some(breaker) = &spec.circuit_breaker {
         rules.of("circuit_breaker", 0).circuit_breaker(breaker, spec);
@@ -78,7 +79,8 @@ pub fn check(spec: &CallSpec, known: &dyn Fn(&str, &str) -> bool) -> Vec<Finding
     }
     if let Some(hedge) = &spec.hedged {
         rules.of("hedged", 0).hedged(hedge, spec);
-        rules.odd_hedged(hedge, spec);
+        rules.odd_hedged(hedge);
+        rules.last_execution(hedge, spec);
     }
     if let Some(cache) = &spec.cached {
         rules.of("cached", 0).cached(cache);
@@ -186,50 +188,6 @@ impl Rules<'_> {
             format!(
                 "no attempt starts after {most}, and the first delay is {first}: \
                  no retry could ever run; write a `max_duration` above {first}"
-            )
-        });
-    }
-
-    fn retry_within_deadline(&mut self, spec: &CallSpec, retry: &RetrySpec) {
-        let Some(deadline) = spec.deadline else { return };
-        let timeout = spec.timeout.unwrap_or_default();
-        if !self.known("backoff") || retry.attempts < 2 || timeout > deadline {
-            return;
-        }
-        let least = shortest_first_delay(retry);
-        if spec.timeout.is_none() {
-            self.error(least >= deadline && !deadline.is_zero(), "backoff", || {
-                let (least, deadline) = (show(least), show(deadline));
-                format!(
-                    "no second attempt can ever begin: the first delay is at least {least}, and the deadline is {deadline}; write \
-                     a shorter first delay"
-                )
-            });
-            return;
-        }
-        let two = timeout.saturating_mul(2).saturating_add(least);
-        let (timeout_text, deadline_text) = (show(timeout), show(deadline));
-        if two > deadline {
-            self.error(true, "attempts", || {
-                format!(
-                    "a second attempt can never fit: timeout {timeout_text} + backoff of at least {} + timeout {timeout_text} = {}, \
-                     and the deadline is {deadline_text}; write a timeout of at most {}",
-                    show(least),
-                    show(two),
-                    show(deadline.saturating_sub(least) / 2),
-                )
-            });
-            return;
-        }
-        let waits = longest_delays(retry);
-        let all = timeout.saturating_mul(retry.attempts).saturating_add(waits);
-        self.warning(all > deadline, "attempts", || {
-            format!(
-                "the last attempts may not fit: {} × timeout {timeout_text} + backoffs of up to {} = {}, \
-                 and the deadline is {deadline_text}",
-                retry.attempts,
-                show(waits),
-                show(all),
             )
         });
     }
@@ -365,35 +323,6 @@ impl Rules<'_> {
             format!("the range is reversed: write `{}..{}`", show(range.to), show(range.from))
         });
     }
-}
-
-/// The least that can pass between the first attempt and the second.
-fn shortest_first_delay(retry: &RetrySpec) -> Duration {
-    match retry.jitter {
-        Jitter::Full => Duration::ZERO,
-        Jitter::Equal => retry.backoff.from / 2,
-        Jitter::Decorrelated | Jitter::None => retry.backoff.from,
-    }
-}
-
-/// The most that all delays can take together.
-fn longest_delays(retry: &RetrySpec) -> Duration {
-    let (cap, factor) = (retry.backoff.to.as_secs_f64(), retry.factor);
-    let growth = if retry.jitter == Jitter::Decorrelated { 3.0 } else { factor };
-    let mut delay = retry.backoff.from.as_secs_f64();
-    let mut sum = 0.0;
-    for done in 1..retry.attempts {
-        // What no longer grows need not be counted one by one.
-        let next = (delay * growth).min(cap);
-        if next <= delay || delay >= cap {
-            sum += delay.min(cap) * f64::from(retry.attempts - done);
-            break;
-        }
-        sum += delay;
-        delay = next;
-    }
-    // Rounded to the microsecond, so that the message shows the numbers that were written.
-    Duration::try_from_secs_f64((sum * 1e6).round() / 1e6).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]

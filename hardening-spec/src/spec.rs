@@ -73,6 +73,8 @@ pub struct RetrySpec {
     pub idempotent: bool,
     /// Whether `on` narrows what is repeated; the call's own refusals are not repeated then.
     pub narrowed: bool,
+    /// Whether the other side may ask for a delay, which takes the place of the backoff's: `retry_after` is written.
+    pub told: bool,
     /// Retries as a share of calls, with a small floor; `None` for no budget.
     pub budget: Option<Ratio>,
     /// No attempt starts when this much has passed since the call began.
@@ -90,6 +92,7 @@ impl RetrySpec {
         jitter: Jitter::Full,
         idempotent: false,
         narrowed: false,
+        told: false,
         budget: Some(Ratio::percent(20)),
         max_duration: None,
         max_retry_after: Duration::from_mins(1),
@@ -120,12 +123,22 @@ pub struct RateLimitSpec {
     pub wait: Duration,
     /// What is charged.
     pub per: Per,
+    /// How much is charged, where that is a number; 1, the least, where it is an expression.
+    pub cost: u32,
 }
 
 impl RateLimitSpec {
     /// The defaults of every key, at `rate`.
     pub const fn new(rate: Rate) -> Self {
-        Self { rate, burst: None, keyed: false, max_keys: 10_000, wait: Duration::ZERO, per: Per::Call }
+        Self {
+            rate,
+            burst: None,
+            keyed: false,
+            max_keys: 10_000,
+            wait: Duration::ZERO,
+            per: Per::Call,
+            cost: 1,
+        }
     }
 
     /// The burst in force.

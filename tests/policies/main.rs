@@ -15,6 +15,7 @@ mod inner_waits;
 #[cfg(feature = "tower")]
 mod layers;
 mod leases;
+mod left_behind;
 mod load_failed;
 mod lowered;
 mod nested;

@@ -1,5 +1,7 @@
 //! Keys that are each sound and together do nothing: what cannot work does not compile.
 
+use hardening_spec::keys;
+
 use crate::diagnostics::Errors;
 use crate::syntax::Policy;
 
@@ -38,6 +40,40 @@ pub(super) fn circuit_breaker(policy: &Policy, errors: &mut Errors) {
 /// Patterns of a fallback that leave nothing to answer for.
 pub(super) fn fallback(policy: &Policy, errors: &mut Errors) {
     takes_back(policy, "not_on", "on", "the fallback answers for no error", errors);
+}
+
+/// Patterns that take back every error, in a function that fails in no other way that its policy takes note of.
+pub(super) fn alone(policies: &[Policy], errors: &mut Errors) {
+    let is_written = |name: &str| policies.iter().any(|policy| policy.name() == name);
+    for policy in policies.iter().filter(|policy| policy.shared.is_none()) {
+        let every = |key: &str| policy.pattern(key).filter(|pattern| pattern.is_catch_all());
+        if policy.name() == keys::RETRY.name
+            && let (Some(not_on), false) =
+                (every("not_on"), policy.means("on") || policy.means("not_executed"))
+        {
+            let limits = policies.iter().any(|policy| policy.choice("per") == Some("attempt"));
+            if !(limits || is_written("timeout") || is_written("bulkhead")) {
+                errors.at(
+                    not_on,
+                    "`not_on` takes back every error, and without a `timeout`, a `bulkhead` or a limit `per = attempt` there is \
+                     nothing else to repeat: leave something of it",
+                );
+            }
+        }
+        if policy.name() == keys::CIRCUIT_BREAKER.name
+            && let (Some(ignore), false) =
+                (every("ignore"), policy.means("failure") || policy.means("slow_call"))
+        {
+            let cut = policy.choice("timeouts") != Some("ignore");
+            if !(cut && (is_written("timeout") || is_written("deadline"))) {
+                errors.at(
+                    ignore,
+                    "`ignore` takes back every error, and without `slow_call`, or a `timeout` or `deadline` that counts, nothing but \
+                     a panic is a failure: leave something of it",
+                );
+            }
+        }
+    }
 }
 
 /// Reports a pattern that wins over another one and covers it, so that `nothing` is left of that; answers whether it does.

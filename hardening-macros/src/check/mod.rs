@@ -50,6 +50,7 @@ pub(crate) fn call(function: &Function, form: &Form, harvest: Harvest, errors: &
         policy::written(policy, errors);
         policy::constants(policy, function, errors);
     }
+    futile::alone(&policies, errors);
     numeric(&policies, errors);
     let hardened = policies.iter().find(|policy| policy.name() == keys::HARDENED.name);
     let fields = match hardened.and_then(|policy| policy.get("span_fields")).map(|entry| &entry.value) {

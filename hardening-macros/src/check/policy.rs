@@ -155,14 +155,6 @@ fn rate_limited(policy: &Policy, errors: &mut Errors) {
     };
     if cost == 0 {
         errors.at(number, "a call that costs 0 is never limited: write at least 1");
-        return;
-    }
-    let Some(Value::Rate(rate)) = policy.get("rate").map(|entry| &entry.value) else { return };
-    let burst = policy.count("burst").unwrap_or_else(|| rate.one_second());
-    if cost > burst && burst > 0 {
-        let message =
-            format!("a call that costs {cost} never fits a burst of {burst}: write `burst = {cost}` or more");
-        errors.at(number, message);
     }
 }
 

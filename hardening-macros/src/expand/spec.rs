@@ -193,6 +193,11 @@ fn push_written(spec: &mut TokenStream, policy: &Policy, entry: &Entry) {
         ("rate_limited" | "circuit_breaker" | "bulkhead", "key") => (key, emit!(true)),
         // The site has to know that there are patterns, not which.
         ("retry", "on") => ("narrowed", emit!(true)),
+        ("retry", "retry_after") => ("told", emit!(true)),
+        ("rate_limited", "cost") => {
+            let Some(cost) = numbers::cost(policy).map(Literal::u32_unsuffixed) else { return };
+            (key, emit!(#cost))
+        }
         ("circuit_breaker", "timeouts") => {
             let counted = policy.choice(key) != Some("ignore");
             (key, emit!(#counted))

@@ -73,11 +73,9 @@ fn keys_that_do_nothing_together_do_not_compile() {
         quote!(#[retry(not_executed = Error::F, on = _)]),
         quote!(#[retry(not_executed = Error::F, on = Error::GONE)]),
         quote!(#[retry(not_executed = Error::F, not_on = Error::X)]),
-        quote!(#[retry(idempotent, not_on = _)]),
         quote!(#[retry(idempotent, on = Error::X, not_on = Error::X if late())]),
         quote!(#[retry(idempotent, on = Ok(_), not_on = _)]),
         quote!(#[circuit_breaker(failure = Error::X | Error::Y, ignore = Error::X)]),
-        quote!(#[circuit_breaker(ignore = _)]),
         quote!(#[fallback(Ok(()), on = Error::X(_), not_on = Error::X(1))]),
     ] {
         assert_eq!(messages(quote!(#attribute async fn f() -> Result<(), Error> { Ok(()) })), [""; 0]);
@@ -107,6 +105,52 @@ fn a_fallback_answers_for_an_error() {
     written(&quote!(#[fallback(Ok(()), on = Ok(_))]), "never for an `Ok`");
     written(&quote!(#[fallback(Ok(()), not_on = Error::A | Ok(()))]), "never for an `Ok`");
     written(&quote!(#[fallback]), "`fallback` needs an expression");
+}
+
+#[test]
+fn a_policy_takes_note_of_something() {
+    let sound = |attributes: &TokenStream| {
+        let found = messages(quote!(#attributes async fn f(sku: String) -> Result<(), Error> { Ok(()) }));
+        assert_eq!(found, [""; 0], "{attributes}");
+    };
+    for every in [quote!(_), quote!(Err(_)), quote!(Error::A | _)] {
+        let retry = quote!(#[retry(idempotent, not_on = #every)]);
+        for futile in
+            [quote!(), quote!(#[deadline(3s)]), quote!(#[rate_limited(1/s)]), quote!(#[circuit_breaker])]
+        {
+            written(&quote!(#retry #futile), "there is nothing else to repeat");
+        }
+        for other in [
+            quote!(#[timeout(1s)]),
+            quote!(#[bulkhead(max = 5)]),
+            quote!(#[bulkhead(REDIS)]),
+            quote!(#[rate_limited(9/s, per = attempt)]),
+            quote!(#[rate_limited(API, per = attempt)]),
+        ] {
+            sound(&quote!(#retry #other));
+        }
+        sound(&quote!(#[retry(idempotent, on = Ok(0), not_on = #every)]));
+
+        for futile in [
+            quote!(#[circuit_breaker(ignore = #every)]),
+            quote!(#[circuit_breaker(ignore = #every)] #[bulkhead(max = 5)]),
+            quote!(#[circuit_breaker(ignore = #every, timeouts = ignore)] #[timeout(1s)]),
+            quote!(#[circuit_breaker(adaptive, ignore = #every)]),
+        ] {
+            written(&futile, "nothing but a panic is a failure");
+        }
+        for counted in [
+            quote!(#[circuit_breaker(ignore = #every)] #[timeout(1s)]),
+            quote!(#[circuit_breaker(ignore = #every)] #[deadline(1s)]),
+            quote!(#[circuit_breaker(ignore = #every, slow_call = 1s, timeouts = ignore)]),
+            quote!(#[circuit_breaker(failure = Ok(0), ignore = #every)]),
+            // Others that share it may open it.
+            quote!(#[circuit_breaker(PAYMENTS, ignore = #every)]),
+        ] {
+            sound(&counted);
+        }
+    }
+    sound(&quote!(#[retry(idempotent, not_on = _ if sometimes())]));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Nanos;
 
-/// What fails so shortly before the client's time is over, or within a tenth of that time, fails because of it: a dependency that
-/// was told of it has given up a moment before.
+/// What fails so shortly before the client's time is over fails because of it: a dependency that was told of it has given up a moment
+/// before. Of a short time that is its second half, and of a long one its last tenth; what fails before has failed by itself, so that
+/// a dependency that refuses at once opens its circuit whatever all clients ask for.
 const BEFORE: Nanos = 50_000_000;
 
 /// Whoever is told by a dependency that the time is over says so itself within this time.
@@ -54,7 +55,8 @@ impl Hurry {
         if now.saturating_sub(began) >= given - given / 10 {
             return false;
         }
-        let before = BEFORE.max(self.ends.saturating_sub(began) / 10);
+        let had = self.ends.saturating_sub(began);
+        let before = BEFORE.min(had / 2).max(had / 10);
         let told = self.told.load(Ordering::Relaxed);
         now.saturating_add(before) >= self.ends || told > 0 && now <= told.saturating_add(AT_ONCE)
     }
@@ -77,7 +79,36 @@ mod tests {
             (asks(20 * MS), S, S + 20 * MS, NEVER, true, "cut at the client's time"),
             (asks(270 * MS), S, S + 270 * MS, 500 * MS, true, "after more than half of the timeout"),
             (asks(270 * MS), S, S + 225 * MS, 500 * MS, true, "a dependency gave up a moment before"),
-            (asks(20 * MS), S, S + MS, NEVER, true, "all of so short a time is a moment before its end"),
+            (
+                asks(20 * MS),
+                S,
+                S + 9 * MS,
+                NEVER,
+                false,
+                "long before the end of a short time it fails by itself",
+            ),
+            (asks(20 * MS), S, S + 10 * MS, NEVER, true, "in the second half of a short time"),
+            (
+                asks(20 * MS),
+                S + 16 * MS,
+                S + 17 * MS,
+                NEVER,
+                false,
+                "long before the end of what another attempt had",
+            ),
+            (
+                asks(20 * MS),
+                S + 16 * MS,
+                S + 18 * MS,
+                NEVER,
+                true,
+                "in the second half of what another attempt had",
+            ),
+            (asks(90 * MS), S, S + 44 * MS, NEVER, false, "more than half is left"),
+            (asks(200 * MS), S, S + 149 * MS, NEVER, false, "more than 50 ms are left"),
+            (asks(200 * MS), S, S + 150 * MS, NEVER, true, "50 ms are left"),
+            (asks(2 * S), S, S + 1_799 * MS, NEVER, false, "more than a tenth is left"),
+            (asks(2 * S), S, S + 1_800 * MS, NEVER, true, "a tenth is left"),
             (asks(5 * S), S, S + 10 * MS, NEVER, false, "it failed by itself"),
             (asks(5 * S), S, S + 500 * MS, 500 * MS, false, "the attempt's own time was over"),
             (asks(490 * MS), S, S + 490 * MS, 500 * MS, false, "it had nearly all of its time"),
@@ -91,7 +122,9 @@ mod tests {
     #[test]
     fn what_a_dependency_says_of_the_time_counts_for_a_moment() {
         let hurry = Hurry::new(S, 16 * S);
+        assert!(!hurry.accounts_for(0, MS, NEVER), "nothing was said");
         hurry.is_told(100 * MS);
+        assert!(hurry.clone().accounts_for(0, 101 * MS, NEVER), "a copy has heard it too");
         assert!(hurry.accounts_for(0, 101 * MS, NEVER) && !hurry.accounts_for(0, 120 * MS, NEVER));
         let patient = Hurry::default();
         patient.is_told(100 * MS);

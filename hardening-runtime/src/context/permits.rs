@@ -109,6 +109,17 @@ impl Permit {
         }
     }
 
+    /// The call that took it is back, with another attempt: answers whether it is in its place again, or still under another call's.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        let back = || self.used.compare_exchange(KEPT, LENT, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        self.place.is_none() || back()
+    }
+
+    /// Whether it is a place, and not the use of another call's.
+    pub(crate) fn is_place(&self) -> bool {
+        self.place.is_some()
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         self.policy
     }

@@ -312,7 +312,9 @@ impl Call<'_> {
             OtherBulkheads::Learning(bulkhead) => self.enter_exactly(bulkhead),
             OtherBulkheads::Keyed(keyed) => {
                 let key = self.key(1);
-                if permits::are_held() && self.borrow_place(keyed.bulkhead(key, self.now)) {
+                if (permits::are_held() || self.has_left_calls())
+                    && self.borrow_place(keyed.bulkhead(key, self.now))
+                {
                     return false;
                 }
                 let (bulkhead, entry) = keyed.enter(key, self.now);

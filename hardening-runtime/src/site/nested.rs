@@ -5,7 +5,7 @@
 //! one that it has admitted: where it would, the inner call shares the permit with the others. A rate limit's charge covers the first
 //! call inside that costs no more.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
 use hardening_spec::Per;
 
@@ -22,6 +22,8 @@ use crate::policy::rate_limit::Charge;
 pub(crate) struct Nested {
     /// What it holds, for the call or for the attempt in hand.
     lent: Vec<(Per, Arc<Permit>)>,
+    /// What earlier attempts held, for as long as a call inside that was moved elsewhere still uses it.
+    left: Vec<Weak<Permit>>,
     /// The limits that another call's charge covers, by position.
     covered: Vec<(Per, u8, Loan)>,
 }
@@ -42,7 +44,8 @@ impl Nested {
     }
 
     fn end_attempt(&mut self) {
-        self.lent.retain(|(per, _)| *per == Per::Call);
+        let over = self.lent.extract_if(.., |(per, _)| *per == Per::Attempt);
+        self.left.extend(over.map(|(_, permit)| Arc::downgrade(&permit)));
         self.covered.retain(|(per, ..)| *per == Per::Call);
     }
 }
@@ -96,8 +99,12 @@ impl Call<'_> {
         self.state.shares_bulkhead || bulkhead.can_queue()
     }
 
-    /// Runs in the place of an enclosing call.
+    /// Runs in the place of an enclosing call, or in that of an earlier attempt: a call inside may have kept it that waits to be polled
+    /// by this attempt.
     pub(super) fn borrow_place(&mut self, bulkhead: &'static Bulkhead) -> bool {
+        if self.take_back_place(bulkhead) {
+            return true;
+        }
         let lends = self.lends_place_of(bulkhead);
         let loan = if lends { permits::borrow(Policy::of(bulkhead), 0) } else { None };
         let borrowed = loan.is_some();
@@ -105,6 +112,27 @@ impl Call<'_> {
             self.use_place(bulkhead, loan);
         }
         borrowed
+    }
+
+    /// Whether an earlier attempt may have left a call behind inside.
+    pub(super) fn has_left_calls(&self) -> bool {
+        self.attached.as_ref().is_some_and(|attached| !attached.nested.left.is_empty())
+    }
+
+    fn take_back_place(&mut self, bulkhead: &'static Bulkhead) -> bool {
+        let Some(attached) = self.attached.as_mut() else { return false };
+        let left = std::mem::take(&mut attached.nested.left);
+        let mut left = left.iter().filter_map(Weak::upgrade);
+        let of_bulkhead =
+            |permit: &Arc<Permit>| permit.policy() == Policy::of(bulkhead) && permit.is_taken_back();
+        let Some(permit) = left.find(of_bulkhead) else { return false };
+        let is_place = permit.is_place();
+        attached.nested.lent.push((Per::Attempt, permit));
+        if is_place {
+            happened!(self, BulkheadEntered);
+            self.inside = true;
+        }
+        true
     }
 
     pub(super) fn use_place(&mut self, bulkhead: &'static Bulkhead, loan: Loan) {

@@ -11,7 +11,7 @@ pub const MAX_BURST_TIME: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Rules<'_> {
     pub(super) fn rate_limited(&mut self, limit: &RateLimitSpec, spec: &CallSpec) {
-        let RateLimitSpec { rate, burst, keyed, max_keys, wait, per } = *limit;
+        let RateLimitSpec { rate, burst, keyed, max_keys, wait, per, cost } = *limit;
         self.error(rate.count == 0, "rate", || "a rate of 0 refuses everything: write at least 1".into());
         self.error(rate.per.is_zero(), "rate", || "a rate's period is longer than zero".into());
         self.error(!rate.per.is_zero() && rate.per.as_nanos() < u128::from(rate.count), "rate", || {
@@ -19,6 +19,10 @@ impl Rules<'_> {
         });
         self.error(burst == Some(0), "burst", || "a burst of 0 admits nothing: write at least 1".into());
         self.burst_time(limit);
+        let burst = limit.burst();
+        self.error(cost > burst && burst > 0, "cost", || {
+            format!("a call that costs {cost} never fits a burst of {burst}: write `burst = {cost}` or more")
+        });
         self.bound(keyed, max_keys);
         let timeout = spec.timeout.filter(|_| per == Per::Attempt).map(|timeout| (timeout, "timeout"));
         let deadline = spec.deadline.map(|deadline| (deadline, "deadline"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Rules;
 use crate::units::show;
-use crate::{After, CallSpec, CircuitBreakerSpec, HedgeSpec, Jitter, RetrySpec, Window};
+use crate::{CallSpec, CircuitBreakerSpec, HedgeSpec, Jitter, RetrySpec, Window};
 
 /// Below this a busy moment of the process is longer than what it limits.
 const SHORTEST_LIMIT: Duration = Duration::from_millis(10);
@@ -80,33 +80,11 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn odd_hedged(&mut self, hedge: &HedgeSpec, spec: &CallSpec) {
+    pub(super) fn odd_hedged(&mut self, hedge: &HedgeSpec) {
         self.warning(hedge.max > MOST_HEDGES, "max", || {
             let max = hedge.max;
             format!(
                 "a slow call is begun {max} times more, and each of them is load: write at most {MOST_HEDGES}"
-            )
-        });
-        let alone = spec.bulkhead.is_some_and(|bulkhead| bulkhead.max == 1);
-        self.warning(alone, "max", || {
-            "an extra execution needs a place of its own in the bulkhead, which has 1: none ever begins; write a bulkhead of \
-             more places"
-                .into()
-        });
-        let cut = spec.timeout.map(|timeout| (timeout, "the first is cut"));
-        let over = spec.deadline.map(|deadline| (deadline, "the call is over"));
-        let (After::Duration(after), Some((limit, ends)), true) =
-            (hedge.after, cut.into_iter().chain(over).min_by_key(|(limit, _)| *limit), self.known("after"))
-        else {
-            return;
-        };
-        // The first of them is another rule's.
-        let fits = limit.as_nanos().saturating_sub(1) / after.as_nanos().max(1);
-        self.warning(after < limit && !after.is_zero() && u128::from(hedge.max) > fits, "max", || {
-            let (max, all, limit) = (hedge.max, show(after.saturating_mul(hedge.max)), show(limit));
-            format!(
-                "the last of {max} extra executions would begin after {all}, and {ends} after {limit}: \
-                 unless others fail, no more than {fits} begin"
             )
         });
     }

@@ -1,9 +1,11 @@
 //! One test for each rule: what breaks it, and what just does not.
 
+mod begins;
+
 use super::*;
-use crate::RateLimitSpec;
 use crate::units;
 use crate::{CacheSpec, FallbackSpec, IdempotentSpec, Refusals};
+use crate::{Jitter, RateLimitSpec};
 use crate::{Per, Rate};
 
 const RETRY: RetrySpec = RetrySpec { idempotent: true, ..RetrySpec::DEFAULT };
@@ -107,44 +109,6 @@ fn a_retry_may_last_longer_than_its_first_delay() {
 }
 
 #[test]
-fn a_second_attempt_fits_the_deadline() {
-    let jittered = |jitter| Some(RetrySpec { jitter, backoff: range("100ms..1s"), attempts: 2, ..RETRY });
-    only(&timed("2s", "3s", Some(RETRY)), "retry.attempts");
-    only(&timed("1s", "2s", jittered(Jitter::None)), "retry.attempts");
-    only(&timed("1s", "2049ms", jittered(Jitter::Equal)), "retry.attempts");
-    only(&timed("1s", "2050ms", jittered(Jitter::Equal)), "retry.attempts?");
-    sound(&timed("1s", "2100ms", jittered(Jitter::Decorrelated)));
-    only(&timed("2s", "3s", Some(RetrySpec { attempts: 1, ..RETRY })), "retry.attempts?");
-    let message = &check(&timed("2s", "3s", Some(RETRY)), &|_, _| true)[0].message;
-    for part in ["timeout 2s + backoff of at least 0s + timeout 2s = 4s", "deadline is 3s", "1s500ms"] {
-        assert!(message.contains(part), "{part}: {message}");
-    }
-}
-
-#[test]
-fn a_second_attempt_begins_before_the_deadline() {
-    let waiting = |backoff, jitter, attempts| CallSpec {
-        deadline: Some(time("1s")),
-        ..retrying(RetrySpec { backoff: range(backoff), jitter, attempts, ..RETRY })
-    };
-    only(&waiting("2s..10s", Jitter::None, 3), "retry.backoff");
-    only(&waiting("1s..10s", Jitter::None, 2), "retry.backoff");
-    only(&waiting("2s..10s", Jitter::Equal, 3), "retry.backoff");
-    sound(&waiting("900ms..10s", Jitter::None, 3));
-    sound(&waiting("2s..10s", Jitter::Full, 3));
-}
-
-#[test]
-fn a_hedge_needs_a_second_place() {
-    let hedged = |max| CallSpec {
-        hedged: Some(HedgeSpec::new(After::Duration(time("10ms")))),
-        ..bounded(BulkheadSpec::new(max))
-    };
-    only(&hedged(1), "hedged.max?");
-    sound(&hedged(2));
-}
-
-#[test]
 fn a_call_that_is_cut_is_never_slow() {
     let slow = |timeout: Option<&str>, deadline: Option<&str>| CallSpec {
         timeout: timeout.map(time),
@@ -168,15 +132,6 @@ fn a_cache_of_a_few_bytes_is_doubtful() {
     only(&held(1), "cached.max_bytes?");
     only(&held(1023), "cached.max_bytes?");
     sound(&held(1024));
-}
-
-#[test]
-fn the_last_attempts_should_fit_the_deadline() {
-    let retry = RetrySpec { attempts: 4, backoff: range("100ms..250ms"), ..RETRY };
-    only(&timed("1s", "4549ms", Some(retry)), "retry.attempts?");
-    sound(&timed("1s", "4550ms", Some(retry)));
-    let message = &check(&timed("1s", "4s", Some(retry)), &|_, _| true)[0].message;
-    assert!(message.contains("4 × timeout 1s + backoffs of up to 550ms = 4s550ms"), "{message}");
 }
 
 #[test]
@@ -238,6 +193,8 @@ fn numbers_of_a_rate_limit() {
     only(&limited(RateLimitSpec { max_keys: 5, ..LIMIT }), "rate_limited.max_keys");
     sound(&limited(RateLimitSpec { keyed: true, max_keys: 5, ..LIMIT }));
     assert_eq!(check(&limited(zero), &|_, _| true)[0].index, 1);
+    only(&limited(LIMIT.with_cost(11)), "rate_limited.cost");
+    sound(&limited(LIMIT.with_cost(10)));
 }
 
 #[test]
@@ -287,35 +244,6 @@ fn numbers_of_a_bulkhead() {
     let (longer, shorter) = (Some(time("10s")), Some(time("1500ms")));
     only(&CallSpec { deadline: longer, timeout: shorter, ..queued }, "bulkhead.max_wait?");
     sound(&CallSpec { deadline: longer, timeout: Some(time("2s")), ..queued });
-}
-
-#[test]
-fn an_extra_execution_begins_before_the_time_is_over() {
-    let hedge = |after: &str| Some(HedgeSpec::new(After::Duration(time(after))));
-    let within = |after, deadline: &str| CallSpec {
-        hedged: hedge(after),
-        deadline: Some(time(deadline)),
-        ..CallSpec::NONE
-    };
-    let cut = |after, timeout: &str| CallSpec {
-        hedged: hedge(after),
-        timeout: Some(time(timeout)),
-        ..CallSpec::NONE
-    };
-    only(&cut("1s", "1s"), "hedged.after");
-    sound(&cut("999ms", "1s"));
-    only(&within("1s", "500ms"), "hedged.after");
-    only(&within("500ms", "500ms"), "hedged.after");
-    sound(&within("499ms", "500ms"));
-    only(&within("1s", "0s"), "deadline.after");
-    // One finding for one number: the shorter limit's.
-    only(&CallSpec { hedged: hedge("3s"), ..timed("1s", "2s", None) }, "hedged.after");
-    let message = &check(&within("1s", "500ms"), &|_, _| true)[0].message;
-    for part in ["after 1s never begins", "over after 500ms", "below 500ms"] {
-        assert!(message.contains(part), "{part}: {message}");
-    }
-    let unknown = |policy: &str, key: &str| !(policy == "hedged" && key == "after");
-    assert_eq!(check(&within("1s", "500ms"), &unknown), []);
 }
 
 #[test]
@@ -373,19 +301,4 @@ fn moments_are_odd_for_a_circuit_breaker() {
     let probed = |probe| breaking(BREAKER.with_probe_timeout(time(probe))).with_timeout(time("1s"));
     only(&probed("1001ms"), "circuit_breaker.probe_timeout?");
     sound(&probed("1s"));
-}
-
-#[test]
-fn hedges_that_never_begin_and_many_of_them_are_odd() {
-    let hedged =
-        |after, max| CallSpec::NONE.with_hedged(HedgeSpec::new(After::Duration(time(after))).with_max(max));
-    only(&hedged("50ms", 11), "hedged.max?");
-    sound(&hedged("50ms", 10));
-    for limited in [CallSpec::with_deadline, CallSpec::with_timeout] {
-        only(&limited(hedged("400ms", 3), time("1s")), "hedged.max?");
-        only(&limited(hedged("500ms", 2), time("1s")), "hedged.max?");
-        sound(&limited(hedged("400ms", 2), time("1s")));
-        sound(&limited(hedged("499ms", 2), time("1s")));
-        only(&limited(hedged("1s", 1), time("1s")), "hedged.after");
-    }
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use hardening::http::Client;
-use hardening::{Rejected, Running, circuit_breaker, hardened_service, timeout};
+use hardening::{CircuitState, Rejected, Running, circuit_breaker, hardened_service, timeout};
 use hardening_service_tests::client::get_with;
 use tokio::time::sleep;
 
@@ -53,6 +53,12 @@ async fn chained(address: &str) -> Result<(), Down> {
     }
 }
 
+/// Cannot be reached.
+#[circuit_breaker(consecutive = 3, window = 10s, open_for = 30s)]
+async fn refusing() -> Result<(), Down> {
+    Err(Down)
+}
+
 fn status(result: Result<(), Down>) -> StatusCode {
     result.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::OK)
 }
@@ -69,6 +75,7 @@ async fn hurried() -> Router {
         .route("/plain", get(async || status(plain().await)))
         .route("/timed", get(async || status(timed().await)))
         .route("/adaptive", get(async || status(adaptive().await)))
+        .route("/refusing", get(async || status(refusing().await)))
         .route("/behind", get(behind))
         .route(
             "/chained",
@@ -106,4 +113,15 @@ async fn clients_that_ask_for_too_little_time_open_no_circuit() {
         let patient = get_with(running.addr, path, &[behind]).await;
         assert_eq!(patient.status, 200, "{path} after {hurry:?}");
     }
+}
+
+#[tokio::test]
+async fn a_dependency_that_fails_at_once_opens_its_circuit_whatever_clients_ask_for() {
+    let running = start().await;
+    // A busy machine may hold one of them up for half of its time.
+    for _ in 0..10 {
+        get_with(running.addr, "/refusing", &[("x-request-timeout-ms", "50")]).await;
+    }
+    let circuit = hardening::circuit("applications::hurried::refusing").expect("it was called");
+    assert_eq!(circuit.state(), CircuitState::Open);
 }

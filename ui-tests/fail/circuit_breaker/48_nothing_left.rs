@@ -16,6 +16,12 @@ async fn stock(sku: &str) -> Result<usize, Error> {
     if sku.is_empty() { Err(Error::NotFound) } else { Ok(sku.len()) }
 }
 
+#[circuit_breaker(ignore = Err(_))]
+async fn price(sku: &str) -> Result<usize, Error> {
+    if sku.is_empty() { Err(Error::NotFound) } else { Ok(sku.len()) }
+}
+
 fn main() {
     let _ = stock("A-1");
+    let _ = price("A-1");
 }

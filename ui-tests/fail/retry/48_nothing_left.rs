@@ -1,4 +1,4 @@
-use hardening::{Rejected, retry};
+use hardening::{Rejected, deadline, retry};
 
 enum Error {
     Connect,
@@ -27,8 +27,15 @@ async fn weight(sku: &str) -> Result<usize, Error> {
     if sku.is_empty() { Err(Error::NotFound) } else { Err(Error::Connect) }
 }
 
+#[retry(idempotent, not_on = _)]
+#[deadline(1s)]
+async fn height(sku: &str) -> Result<usize, Error> {
+    if sku.is_empty() { Err(Error::NotFound) } else { Err(Error::Connect) }
+}
+
 fn main() {
     let _ = stock("A-1");
     let _ = price("A-1");
     let _ = weight("A-1");
+    let _ = height("A-1");
 }

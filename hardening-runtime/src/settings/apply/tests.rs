@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hardening_spec::{CallSpec, RetrySpec};
+use hardening_spec::{CallSpec, Rate, RateLimitSpec, RetrySpec};
 
 use super::super::load::{Problems, Sources, load};
 use super::*;
@@ -133,4 +133,19 @@ fn two_calls_of_one_variable_are_refused_whether_it_is_set_or_not() {
     for part in ["`orders::price` and `orders_price`", "HARDENING_CALL__ORDERS_PRICE__", "src/lib.rs:9"] {
         assert!(problems[0].contains(part), "{part}: {problems:?}");
     }
+}
+
+#[test]
+fn a_burst_has_room_for_what_a_call_costs() {
+    let limit = RateLimitSpec::new(Rate::per_secs(10, 1)).with_cost(4);
+    let mut calls = calls();
+    calls[0].declared = calls[0].declared.with_rate_limited(limit);
+    let with = |burst| {
+        let file = format!("[call.\"orders::price\".rate_limited]\nburst = {burst}\n");
+        let loaded = load(&Sources { defaults: Some(file), ..Sources::default() }, &calls);
+        loaded.map(|_| ()).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(with(4), Ok(()));
+    let refused = with(3).expect_err("no call would ever fit");
+    assert!(refused.contains("a call that costs 4 never fits a burst of 3"), "{refused}");
 }
