@@ -113,6 +113,7 @@ pub(crate) fn metrics(server: &Server, zeros: bool) -> String {
     server.connections.render(&mut out);
     server.upgrades.render(&mut out);
     server.answers.render(&mut out);
+    server.bodies.render(&mut out);
     server.shed.render(&mut out);
     server.limits.render(&mut out);
     server.health.render(&mut out);

@@ -70,6 +70,7 @@ impl Assembled {
         others.spawn(facade::upkeep());
         others.spawn(reloader.watch());
         others.spawn(Arc::clone(&server.answers).watch());
+        others.spawn(Arc::clone(&server.bodies).watch());
         if let Some(auth) = &server.auth {
             others.spawn(auth.watch());
         }

@@ -13,6 +13,7 @@ use http_body_util::{Full, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::memory::{Kept, Unfinished};
 use super::spec::BoxError;
 use crate::clock::{self, NEVER, Nanos};
 use crate::context::Upload;
@@ -27,6 +28,8 @@ pub(crate) enum Unread {
     TooSlow,
     /// The connection or its framing broke.
     Broken,
+    /// Others need the memory of what has come.
+    Crowded,
 }
 
 impl fmt::Display for Unread {
@@ -35,6 +38,7 @@ impl fmt::Display for Unread {
             Self::TooLarge => "the body is larger than the limit",
             Self::TooSlow => "the body did not arrive in time",
             Self::Broken => "the body broke off",
+            Self::Crowded => "other bodies need the memory of what has come of it",
         })
     }
 }
@@ -83,7 +87,8 @@ impl BodyFate {
             0 => None,
             1 => Some(Unread::TooLarge),
             2 => Some(Unread::TooSlow),
-            _ => Some(Unread::Broken),
+            3 => Some(Unread::Broken),
+            _ => Some(Unread::Crowded),
         }
     }
 }
@@ -106,6 +111,9 @@ pub(crate) trait Fated: Send + Sync + 'static {
 
     /// Whether it comes over HTTP/1.
     fn is_http1(&self) -> bool;
+
+    /// Counts what is kept of it until the rest has come.
+    fn unfinished(&self) -> Unfinished;
 
     /// Where the calls that work on the request see how it comes along.
     fn upload(&self) -> &Upload;
@@ -131,6 +139,8 @@ pub(crate) struct Bounded<L: Fated, B = Incoming> {
     left: u64,
     first: bool,
     room: BytesMut,
+    /// What its reader keeps of it, and where that counts.
+    kept: Option<(Kept, Unfinished)>,
     deadline: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     live: Arc<L>,
@@ -138,7 +148,8 @@ pub(crate) struct Bounded<L: Fated, B = Incoming> {
 
 impl<L: Fated, B> Bounded<L, B> {
     pub(crate) fn new(inner: B, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
-        Self { inner, left: limit, first: true, room: BytesMut::new(), deadline, timer: None, live }
+        let room = BytesMut::new();
+        Self { inner, left: limit, first: true, room, kept: None, deadline, timer: None, live }
     }
 
     fn gathered(&mut self, data: &[u8]) -> Bytes {
@@ -147,6 +158,23 @@ impl<L: Fated, B> Bounded<L, B> {
         }
         self.room.extend_from_slice(data);
         self.room.split().freeze()
+    }
+
+    /// A part of it, as it is handed over. A small one that comes first is most often all there is.
+    fn part(&mut self, data: Bytes) -> Bytes {
+        let first = std::mem::take(&mut self.first);
+        let data = match data.len() {
+            0..SMALL if first => return data,
+            0..SMALL => self.gathered(&data),
+            _ => data,
+        };
+        let (kept, _) = self.kept.get_or_insert_with(|| (Kept::default(), self.live.unfinished()));
+        kept.part(data)
+    }
+
+    /// Whether others need the memory of what its reader keeps.
+    fn is_crowded(&mut self, task: &Waker) -> bool {
+        self.kept.as_mut().is_some_and(|(kept, unfinished)| unfinished.is_too_much(kept.bytes(), task))
     }
 
     fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {
@@ -187,6 +215,9 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.is_crowded(cx.waker()) {
+            return self.fail(Unread::Crowded);
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         let fate = self.live.fate();
         match polled {
@@ -220,11 +251,10 @@ where
                 if let (Some(digest), Some(data)) = (self.live.digest(), frame.data_ref()) {
                     digest.add(data);
                 }
-                let first = std::mem::take(&mut self.first);
-                let frame = frame.map_data(|data| match data.len() {
-                    0..SMALL if !first => self.gathered(&data),
-                    _ => data,
-                });
+                let frame = frame.map_data(|data| self.part(data));
+                if self.is_crowded(cx.waker()) {
+                    return self.fail(Unread::Crowded);
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {

@@ -1,5 +1,7 @@
 //! Error answers that are no problem+json yet: extractors', the router's, and plain texts.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
@@ -15,6 +17,8 @@ use crate::telemetry::redact;
 
 /// The longest text that is taken over.
 const LONGEST: u64 = 4096;
+/// When somebody may try again whose body others needed the memory of.
+const CROWDED: Duration = Duration::from_secs(1);
 /// The longest detail that is passed on.
 const LONGEST_DETAIL: usize = 300;
 
@@ -40,7 +44,9 @@ pub(crate) async fn as_problem(response: Response, live: &Live) -> Response {
     let text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     // A form of its handler's own stays, whose status is right: of what comes too slowly no handler learns that.
     let own = status.is_client_error() && !text && kind.is_some_and(|kind| kind != PROBLEM_JSON);
-    if let Some(unread) = live.fate.get().filter(|unread| !own || *unread == Unread::TooSlow) {
+    if let Some(unread) =
+        live.fate.get().filter(|unread| !own || matches!(unread, Unread::TooSlow | Unread::Crowded))
+    {
         let mut answer = instead(response, &of_body(unread, live.body_limit), live);
         if unread == Unread::Broken && !live.conn.is_http2() {
             // Where it ends, and what follows it, others may read differently.
@@ -87,6 +93,9 @@ fn of_body(unread: Unread, limit: u64) -> Problem {
             Problem::new(StatusCode::REQUEST_TIMEOUT).detail("The body did not arrive in time.")
         }
         Unread::Broken => Problem::new(StatusCode::BAD_REQUEST).detail("The body could not be read."),
+        Unread::Crowded => Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+            .detail("Too much memory is held by bodies that are not complete.")
+            .retry_after(CROWDED),
     }
 }
 

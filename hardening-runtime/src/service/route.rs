@@ -19,6 +19,7 @@ use tower_service::Service;
 #[cfg(feature = "grpc")]
 use super::body::Stops;
 use super::body::{BodyFate, Fated};
+use super::memory::Unfinished;
 use super::problem::Problem;
 use super::request::too_large;
 use super::server::Server;
@@ -151,6 +152,10 @@ impl Fated for Live {
 
     fn is_http1(&self) -> bool {
         !self.conn.is_http2()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        Unfinished::new(&self.server.bodies, self.request.client_ip)
     }
 
     fn upload(&self) -> &Upload {

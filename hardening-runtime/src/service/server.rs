@@ -15,7 +15,7 @@ use super::grpc;
 use super::headers::Headers;
 use super::health::{self, Health};
 use super::limit::Limits;
-use super::memory::AnswerMemory;
+use super::memory::Memory;
 use super::mounts::Mounts;
 use super::pools::Pool;
 use super::route;
@@ -65,7 +65,9 @@ pub(crate) struct Server {
     pub(crate) watchers: grpc::Watchers,
     pub(crate) upgrades: Arc<Upgrades>,
     /// What answers hold that clients are slow to take.
-    pub(crate) answers: Arc<AnswerMemory>,
+    pub(crate) answers: Arc<Memory>,
+    /// What bodies and messages hold that clients have not sent to the end.
+    pub(crate) bodies: Arc<Memory>,
     pub(crate) lifetime: Lifetime,
     pub(crate) connections: ConnectionStats,
     /// How many there may be.
@@ -179,7 +181,8 @@ impl Server {
             seats,
             watchers: grpc::Watchers::new(&settings.http),
             upgrades: Arc::new(Upgrades::new(&settings.http)),
-            answers: AnswerMemory::new(settings.http.answer_memory),
+            answers: Memory::of_answers(settings.http.answer_memory),
+            bodies: Memory::of_bodies(settings.http.body_memory),
             lifetime,
             shed: Shed::new(&settings.shed, priorities),
             fields: Fields::new(&headers),

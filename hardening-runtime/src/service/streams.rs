@@ -3,8 +3,8 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,22 +22,32 @@ thread_local! {
     static GIVES_UP: Cell<Option<Arc<GiveUp>>> = const { Cell::new(None) };
 }
 
-/// Asks a stream to end.
+/// Asks a stream, or what reads a body, to end.
 #[derive(Debug)]
 pub(crate) struct GiveUp {
     asked: AtomicBool,
-    stream: Waker,
+    stream: Mutex<Waker>,
 }
 
 impl GiveUp {
     /// The stream is the task that this wakes.
     pub(super) fn new(stream: &Waker) -> Arc<Self> {
-        Arc::new(Self { asked: AtomicBool::new(false), stream: stream.clone() })
+        Arc::new(Self { asked: AtomicBool::new(false), stream: Mutex::new(stream.clone()) })
     }
 
     pub(super) fn ask(&self) {
         self.asked.store(true, Ordering::Release);
-        self.stream.wake_by_ref();
+        let stream = self.stream().clone();
+        stream.wake();
+    }
+
+    /// The task has become this one.
+    pub(super) fn wakes(&self, task: &Waker) {
+        self.stream().clone_from(task);
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Waker> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_asked(&self) -> bool {

@@ -153,6 +153,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("http", "idle_timeout", Form::Duration, "75s", "How long a kept connection may be without a request.", http.idle_timeout, forms::duration, time),
     setting!("http", "write_timeout", Form::Duration, "30s", "How long a client may take no byte of an answer.", http.write_timeout, forms::duration, time),
     setting!("http", "answer_memory", Form::Bytes, "256MiB", "The memory that answers may hold that handlers gave in one piece and clients are slow to take; beyond it those of the network that holds most are broken off: once they have had ten seconds, one second where the network holds more than an eighth with several, and at once beyond twice as much.", http.answer_memory, forms::bytes, forms::show_bytes),
+    setting!("http", "body_memory", Form::Bytes, "256MiB", "The memory that bodies and messages may hold that handlers keep and clients have not sent to the end; beyond it those of the network that holds most are refused, in the times of `answer_memory`.", http.body_memory, forms::bytes, forms::show_bytes),
     setting!("http", "header_limit", Form::Bytes, "16KiB", "The size of all of a request's header fields together.", http.header_limit, forms::bytes, forms::show_bytes),
     setting!("http", "uri_limit", Form::Bytes, "8KiB", "The size of a request's path and query.", http.uri_limit, forms::bytes, forms::show_bytes),
     setting!("http", "body_limit", Form::Bytes, "1MiB", "The size of a request's body; of gRPC, of each message.", http.body_limit, forms::bytes, forms::show_bytes),

@@ -109,6 +109,8 @@ pub struct Http {
     pub write_timeout: Duration,
     /// The memory of answers that clients are slow to take.
     pub answer_memory: u64,
+    /// The memory of bodies and messages of which clients have not sent all.
+    pub body_memory: u64,
     /// The size of the header fields.
     pub header_limit: u64,
     /// The size of path and query.

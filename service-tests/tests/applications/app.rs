@@ -77,6 +77,7 @@ pub(crate) async fn live(setup: &mut Setup) -> Router {
         .route("/silent", get(silent))
         .route("/ticks", get(ticks))
         .route("/reads", post(reads))
+        .route("/passes", post(passes))
         .route("/job", post(async || job()))
 }
 
@@ -131,6 +132,15 @@ impl From<Rejected> for Unread {
 
 async fn reads(body: Body) -> Result<String, StatusCode> {
     read(body).await.map(|length| length.to_string()).map_err(|Unread| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Takes a body part by part, and keeps none of it.
+async fn passes(body: Body) -> Result<String, StatusCode> {
+    let (mut parts, mut bytes) = (body.into_data_stream(), 0);
+    while let Some(part) = parts.next().await {
+        bytes += part.map_err(|_| StatusCode::BAD_REQUEST)?.len();
+    }
+    Ok(bytes.to_string())
 }
 
 /// An answer that begins and says no more.

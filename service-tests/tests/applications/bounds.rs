@@ -116,7 +116,7 @@ async fn a_message_that_is_too_large_closes_its_socket_before_it_is_kept() {
 }
 
 /// A frame of a client with this first byte and this much payload, as its bytes are.
-fn frame(first: u8, length: usize) -> Vec<u8> {
+pub(crate) fn frame(first: u8, length: usize) -> Vec<u8> {
     const MASKED: u8 = 0x80;
     let mut frame = vec![first];
     match length {

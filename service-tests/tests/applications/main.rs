@@ -16,4 +16,5 @@ mod statics;
 mod streams;
 mod support;
 mod together;
+mod unfinished;
 mod uploads;

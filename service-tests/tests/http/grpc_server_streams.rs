@@ -157,3 +157,23 @@ async fn a_message_that_stops_half_way_is_given_up() {
     assert_eq!(answer.headers()["grpc-message"], "The%20message%20did%20not%20arrive%20in%20time.");
     assert_eq!(seen.working(), 0, "the handler was never asked");
 }
+
+#[tokio::test]
+async fn messages_that_do_not_end_are_refused_beyond_the_bound_of_all() {
+    let (running, seen) = start("[http]\nbody_memory = '256KiB'").await;
+    let socket = TokioIo::new(TcpStream::connect(running.addr).await.unwrap());
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
+    tokio::spawn(connection);
+    let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(1);
+    let begun = [&b"\0\0\x0F\0\0"[..], &[0x0a; 600 << 10]].concat();
+    sender.send(Ok(begun.into())).await.unwrap();
+    let request = hyper::Request::post("http://test/shop.v1.Prices/Quote")
+        .header("content-type", "application/grpc")
+        .body(Body::from_stream(ReceiverStream::new(receiver)))
+        .unwrap();
+    let answer = tokio::time::timeout(PATIENCE, client.send_request(request)).await.unwrap().unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "14");
+    let told = "Too%20much%20memory%20is%20held%20by%20messages%20that%20are%20not%20complete.";
+    assert_eq!(answer.headers()["grpc-message"], told);
+    assert_eq!(seen.working(), 0, "the handler was never asked");
+}

@@ -57,6 +57,7 @@ const FAMILIES: [&str; 71] = [
     "hardening_spans_total{result=\"exported\"}",
     "health_check_up{check=\"own\",kind=\"ready\"}",
     "http_answer_memory_bytes",
+    "http_body_memory_bytes",
     "http_authentications_total{method=\"api_key\",result=\"accepted\"}",
     "http_authentications_total{method=\"jwt\",result=\"accepted\"}",
     "http_client_rate_limit_decisions_total{decision=\"refused\"}",

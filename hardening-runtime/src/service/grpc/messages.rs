@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,6 +14,7 @@ use tonic::Status;
 
 use crate::clock;
 use crate::service::body::{Fated, Stops, and_rest};
+use crate::service::memory::Unfinished;
 use crate::service::spec::BoxError;
 
 thread_local! {
@@ -110,6 +111,15 @@ impl Framing {
         begun + left.min((data.len() - begun) as u64) as usize
     }
 
+    /// How much has come of the message that has begun.
+    fn came(&self) -> u64 {
+        let [_, a, b, c, d] = self.prefix;
+        match self.have {
+            PREFIX => u64::from(u32::from_be_bytes([a, b, c, d])).saturating_sub(self.left),
+            _ => 0,
+        }
+    }
+
     /// Whether a message has begun and is not complete.
     fn within(&self) -> bool {
         self.have > 0
@@ -129,6 +139,8 @@ pub(super) struct Messages<L: Fated> {
     /// By when the message that has begun must be there. Who waits for one that has not is bounded by the call's deadline.
     due: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Counts what has come of the message that has begun, once that is much.
+    unfinished: Option<Unfinished>,
     end: End,
     live: Arc<L>,
 }
@@ -155,6 +167,7 @@ impl<L: Fated> Messages<L> {
             time,
             due: None,
             timer: None,
+            unfinished: None,
             end: End::Unasked,
             live,
         }
@@ -188,6 +201,16 @@ impl<L: Fated> Messages<L> {
         let one = self.rest.split_to(self.framing.one(&self.rest));
         self.took(&one)?;
         Ok(Frame::data(one))
+    }
+
+    /// Whether others need the memory of what has come of a message.
+    fn is_crowded(&mut self, task: &Waker) -> bool {
+        let came = self.framing.came();
+        if came == 0 {
+            self.unfinished = None;
+            return false;
+        }
+        self.unfinished.get_or_insert_with(|| self.live.unfinished()).is_too_much(came, task)
     }
 
     fn took(&mut self, data: &[u8]) -> Result<(), BoxError> {
@@ -228,6 +251,12 @@ impl<L: Fated> HttpBody for Messages<L> {
         }
         if let End::Told = self.end {
             return Poll::Ready(None);
+        }
+        if self.is_crowded(cx.waker()) {
+            self.live.upload().is_unread();
+            self.live.dropped();
+            let message = "Too much memory is held by messages that are not complete.";
+            return Poll::Ready(Some(Err(Status::unavailable(message).into())));
         }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         GAVE.set(GAVE.get() || polled.is_ready());

@@ -1,16 +1,19 @@
 //! The memory that clients make the service hold by being slow. It knows no socket.
 //!
-//! An answer that a handler gives in one piece stays in memory until its client has taken it, and a client may take it slowly. Once
-//! more memory is held than may be, answers of the network that holds most are broken off, the oldest first, and nobody's who holds
-//! less. A network has some time for each answer, less of it if it holds much, and none once twice as much is held as may be.
+//! An answer that a handler gives in one piece stays in memory until its client has taken it, and a client may take it slowly. A
+//! request's body, or a message, is kept until the rest of it has come. Of both there is a sum. Once more memory is held than may be,
+//! answers or bodies of the network that holds most are broken off, the oldest first, and nobody's who holds less. A network has some
+//! time for each, less of it if it holds much, and none once twice as much is held as may be.
 
 mod ledger;
+mod unfinished;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use self::ledger::{Ledger, Whose};
+pub(crate) use self::unfinished::{Kept, Unfinished};
 use super::places::network;
 use super::slot::Slot;
 use super::streams::GiveUp;
@@ -21,20 +24,28 @@ use crate::telemetry::text::Family;
 /// How often it is looked whether something has to be broken off.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What all answers of a service hold.
+/// What is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Answers,
+    Bodies,
+}
+
+/// What all answers of a service hold, or all bodies that come.
 #[derive(Debug)]
-pub(crate) struct AnswerMemory {
+pub(crate) struct Memory {
+    what: What,
     most: u64,
     ledger: Mutex<Ledger>,
     warning: OnceAMinute,
 }
 
-/// What breaks an answer off.
+/// What breaks an answer or a body off.
 #[derive(Clone, Debug)]
 pub(crate) enum Ends {
     /// The end of its connection, which answers one request at a time or has handed over all that it holds.
     Connection(Weak<Slot>),
-    /// The end of its stream, while others of its connection go on.
+    /// The end of its stream, or of a body that comes, while others of its connection go on.
     Stream(Arc<GiveUp>),
 }
 
@@ -52,17 +63,27 @@ impl Ends {
     }
 }
 
-/// The memory of one answer, given back when this is dropped.
+/// The memory of one answer, or one body, given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct HeldBytes {
-    memory: Arc<AnswerMemory>,
+    memory: Arc<Memory>,
     whose: Whose,
     number: u64,
 }
 
-impl AnswerMemory {
-    pub(crate) fn new(most: u64) -> Arc<Self> {
-        Arc::new(Self { most, ledger: Mutex::default(), warning: OnceAMinute::default() })
+impl Memory {
+    /// That of answers.
+    pub(crate) fn of_answers(most: u64) -> Arc<Self> {
+        Self::new(What::Answers, most)
+    }
+
+    /// That of bodies and messages.
+    pub(crate) fn of_bodies(most: u64) -> Arc<Self> {
+        Self::new(What::Bodies, most)
+    }
+
+    fn new(what: What, most: u64) -> Arc<Self> {
+        Arc::new(Self { what, most, ledger: Mutex::default(), warning: OnceAMinute::default() })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -77,11 +98,20 @@ impl AnswerMemory {
 
     /// Writes how much is held.
     pub(crate) fn render(&self, out: &mut String) {
-        let told = "Bytes of answers that handlers gave in one piece and clients are still to take.";
-        Family::gauge(out, "http_answer_memory_bytes", told).sample(&[], self.ledger().bytes());
+        let (name, told) = match self.what {
+            What::Answers => (
+                "http_answer_memory_bytes",
+                "Bytes of answers that handlers gave in one piece and clients are still to take.",
+            ),
+            What::Bodies => (
+                "http_body_memory_bytes",
+                "Bytes of bodies and messages that are kept until clients have sent the rest.",
+            ),
+        };
+        Family::gauge(out, name, told).sample(&[], self.ledger().bytes());
     }
 
-    /// So many bytes of an answer wait for this client.
+    /// So many bytes are held for this client.
     pub(crate) fn holds(
         self: &Arc<Self>,
         client: Option<IpAddr>,
@@ -113,12 +143,21 @@ impl AnswerMemory {
             ends.now(at_once);
         }
         if !gone.is_empty() && self.warning.is_due(now) {
-            tracing::warn!(
-                answers = gone.len(),
-                limit = self.most,
-                "answers that clients take slowly hold more memory than `http.answer_memory`: those of the network \
-                 that holds most are broken off"
-            );
+            let (number, limit) = (gone.len(), self.most);
+            match self.what {
+                What::Answers => tracing::warn!(
+                    answers = number,
+                    limit,
+                    "answers that clients take slowly hold more memory than `http.answer_memory`: those of the \
+                     network that holds most are broken off"
+                ),
+                What::Bodies => tracing::warn!(
+                    bodies = number,
+                    limit,
+                    "bodies and messages that clients have not sent to the end hold more memory than \
+                     `http.body_memory`: those of the network that holds most are refused"
+                ),
+            }
         }
     }
 }

@@ -16,13 +16,13 @@ fn v6(network: u16, subnet: u16) -> IpAddr {
 }
 
 struct Case {
-    memory: Arc<AnswerMemory>,
+    memory: Arc<Memory>,
     held: Vec<(Arc<GiveUp>, HeldBytes)>,
 }
 
 impl Case {
     fn new(most: u64) -> Self {
-        Self { memory: AnswerMemory::new(most), held: Vec::new() }
+        Self { memory: Memory::of_answers(most), held: Vec::new() }
     }
 
     fn holds(&mut self, client: IpAddr, bytes: u64, now: Nanos) {
@@ -133,7 +133,7 @@ fn addresses_of_one_network_count_together() {
 
 #[test]
 fn what_is_held_grows_and_shrinks() {
-    let memory = AnswerMemory::new(4 * MIB);
+    let memory = Memory::of_answers(4 * MIB);
     let sums = || {
         let ledger = memory.ledger();
         (ledger.bytes(), ledger.stays())
@@ -173,7 +173,7 @@ fn many_that_hold_little_are_each_told_apart() {
 
 #[test]
 fn a_connection_is_asked_through_its_slot() {
-    let memory = AnswerMemory::new(MIB);
+    let memory = Memory::of_answers(MIB);
     let slot = Slot::new();
     let ends = Ends::Connection(Arc::downgrade(&slot));
     let _held = [0, SHORT].map(|now| memory.holds(None, MIB, ends.clone(), now));

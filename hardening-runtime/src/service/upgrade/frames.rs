@@ -50,6 +50,11 @@ impl Frames {
         self.on_its_way
     }
 
+    /// How much has come of the message on its way.
+    pub(super) fn came(&self) -> u64 {
+        self.on_its_way.map_or(0, |_| self.message.saturating_sub(self.rest))
+    }
+
     /// How many frames have come that bring no message further: pings and the like, and fragments without data but the last.
     pub(super) fn idle(&self) -> u64 {
         self.idle

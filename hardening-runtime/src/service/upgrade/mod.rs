@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use self::shares::Shares;
 use super::account::Account;
+use super::memory::Unfinished;
 use super::route_limits::OfRoute;
 use super::server::Server;
 use super::shutdown::Stage;
@@ -73,6 +74,8 @@ pub(crate) enum End {
     Slow,
     /// There were too many frames that bring no message further.
     Flooded,
+    /// Others needed the memory of a message that had not come to its end.
+    Crowded,
     /// Its client took nothing.
     Stalled,
     /// By force, since it did not end when it was asked to.
@@ -82,7 +85,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Ended,
         Self::Drained,
         Self::Idle,
@@ -91,6 +94,7 @@ impl End {
         Self::Oversized,
         Self::Slow,
         Self::Flooded,
+        Self::Crowded,
         Self::Stalled,
         Self::Cut,
         Self::Refused,
@@ -106,6 +110,7 @@ impl End {
             Self::Oversized => "too_large",
             Self::Slow => "too_slow",
             Self::Flooded => "flooded",
+            Self::Crowded => "crowded",
             Self::Stalled => "stalled",
             Self::Cut => "cut",
             Self::Refused => "refused",
@@ -122,6 +127,7 @@ impl End {
             Self::Oversized => Some((1009, "a message is larger than the service takes")),
             Self::Slow => Some((1008, "a message did not come in time")),
             Self::Flooded => Some((1008, "too many frames without data")),
+            Self::Crowded => Some((1013, "others need the memory of a message")),
             Self::Ended | Self::Stalled | Self::Cut | Self::Refused => None,
         }
     }
@@ -284,7 +290,7 @@ impl Asked {
         let (named, client) = (account.route_name(), account.request.client_ip);
         let Some(held) = server.upgrades.enter(self.protocol, named, client) else { return false };
         let stream = self.stream;
-        let upgraded = Upgraded { asked: self, held, route: account.route.clone() };
+        let upgraded = Upgraded { asked: self, held, client, route: account.route.clone() };
         if stream {
             let server = Arc::clone(server);
             // Its connection is busy until that has ended.
@@ -304,6 +310,7 @@ impl Asked {
 pub(crate) struct Upgraded {
     asked: Asked,
     held: Held,
+    client: Option<IpAddr>,
     /// Limits of its route.
     route: Option<Arc<OfRoute>>,
 }
@@ -347,7 +354,8 @@ impl Upgraded {
                 () = gives_way.notified() => End::Displaced,
             }
         };
-        let spoken = pump::run(protocol, TokioIo::new(client), handler, times, conn, asked);
+        let unfinished = Unfinished::new(&server.bodies, self.client);
+        let spoken = pump::run(protocol, TokioIo::new(client), handler, times, conn, unfinished, asked);
         self.held.end = tokio::select! {
             end = spoken => end,
             () = server.is_cut() => End::Cut,

@@ -1,7 +1,9 @@
 //! What passes between a client and the handler of its upgraded connection.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,6 +14,7 @@ use super::frames::Frames;
 use super::{Close, End, Protocol};
 use crate::clock::{self, nanos};
 use crate::service::connection::FIRST_WORD;
+use crate::service::memory::Unfinished;
 use crate::service::wire::Conn;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,6 +67,7 @@ pub(super) async fn run<C, H>(
     handler: H,
     times: Times,
     conn: &Conn,
+    unfinished: Unfinished,
     asked: impl Future<Output = End>,
 ) -> End
 where
@@ -75,7 +79,7 @@ where
     let moved = Moved { at: AtomicU64::new(clock::now()), conn };
     let (ask, is_asked) = watch::channel(None);
     let closed = Notify::new();
-    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed, times));
+    let mut up = pin!(copy(protocol, from_client, to_handler, &moved, &closed, (times, unfinished)));
     let mut down = pin!(answer(protocol, from_handler, to_client, &moved, times.write, is_asked));
     let mut asked = pin!(asked);
     let old = Instant::now() + times.age;
@@ -96,6 +100,7 @@ where
                     io::ErrorKind::FileTooLarge => Some(End::Oversized),
                     io::ErrorKind::TimedOut => Some(End::Slow),
                     io::ErrorKind::QuotaExceeded => Some(End::Flooded),
+                    io::ErrorKind::OutOfMemory => Some(End::Crowded),
                     _ => None,
                 });
                 if let (Some(why), None) = (why, end) {
@@ -200,14 +205,17 @@ async fn copy(
     mut to: impl AsyncWrite + Unpin,
     moved: &Moved<'_>,
     closed: &Notify,
-    times: Times,
+    (times, mut unfinished): (Times, Unfinished),
 ) -> io::Result<()> {
     let (mut piece, mut frames) = (vec![0; PIECE], Frames::default());
     let mut coming = Coming { within: times.coming, message: None, due: None };
     let mut idle = Idle { allowed: IDLE_AT_ONCE, since: Instant::now() };
     loop {
-        // A client that is gone has said all there is.
-        let read = coming.waits(from.read(&mut piece)).await?.unwrap_or(0);
+        let read = match coming.waits(reads(&mut from, &mut piece, &mut unfinished, frames.came())).await? {
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Err(error),
+            // A client that is gone has said all there is.
+            read => read.unwrap_or(0),
+        };
         if read == 0 {
             return to.shutdown().await;
         }
@@ -230,6 +238,23 @@ async fn copy(
             closed.notify_one();
         }
     }
+}
+
+/// Reads more of a message of which so much has `come`, unless others need the memory of it.
+async fn reads(
+    from: &mut (impl AsyncRead + Unpin),
+    piece: &mut [u8],
+    unfinished: &mut Unfinished,
+    come: u64,
+) -> io::Result<usize> {
+    let mut read = pin!(from.read(piece));
+    poll_fn(|cx| {
+        if unfinished.is_too_much(come, cx.waker()) {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        read.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// What the handler says; once it `is_asked` to end, a WebSocket closes between two frames, and says no more.

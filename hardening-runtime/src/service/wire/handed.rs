@@ -11,7 +11,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use crate::clock::{self, Nanos};
-use crate::service::memory::{AnswerMemory, Ends, HeldBytes};
+use crate::service::memory::{Ends, HeldBytes, Memory};
 use crate::service::slot::Slot;
 
 /// What a connection holds is counted once it has changed by so many bytes, and whenever the connection is looked at.
@@ -28,7 +28,7 @@ pub(crate) struct Handed {
 /// Where they are counted, and for whom.
 #[derive(Debug)]
 struct Counts {
-    memory: Arc<AnswerMemory>,
+    memory: Arc<Memory>,
     client: Option<IpAddr>,
     slot: Weak<Slot>,
 }
@@ -74,7 +74,7 @@ impl Handed {
     }
 
     /// From now on they are counted there, for the client of this connection.
-    pub(crate) fn counts_in(&self, memory: &Arc<AnswerMemory>, client: Option<IpAddr>, slot: Weak<Slot>) {
+    pub(crate) fn counts_in(&self, memory: &Arc<Memory>, client: Option<IpAddr>, slot: Weak<Slot>) {
         let _ = self.counts.set(Counts { memory: Arc::clone(memory), client, slot });
     }
 
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_a_connection_holds_is_counted_in_steps_and_when_it_is_looked_at() {
-        let memory = AnswerMemory::new(1 << 30);
+        let memory = Memory::of_answers(1 << 30);
         let handed = Arc::new(Handed::default());
         handed.counts_in(&memory, None, Weak::new());
         let answer = handed.answer();
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_last_piece_of_an_answer_keeps_what_the_whole_of_it_holds() {
-        let memory = AnswerMemory::new(1 << 30);
+        let memory = Memory::of_answers(1 << 30);
         let handed = Arc::new(Handed::default());
         handed.counts_in(&memory, None, Weak::new());
         let answer = handed.answer();
