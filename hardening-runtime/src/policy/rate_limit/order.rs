@@ -18,10 +18,11 @@ impl Books {
     pub(super) fn observe(&mut self, parts: &[Part], found: &Found, now: Nanos) -> bool {
         let part = &parts[found.last];
         let gcra = part.limiter.gcra();
+        let left = self.book(part.limiter).departures.bearable();
         let queue = self.queue(part, now);
         let mut next = queue.calendar.from(now).take(LOOKED_AT);
-        let first = next.find(|other| other.is_bound_by(part)).map(|first| first.came);
-        queue.line.observe(first, &gcra, now);
+        let first = next.find(|other| other.is_bound_by(part));
+        queue.line.observe(first.map(|first| &**first), left, &gcra, now);
         queue.line.is_overloaded()
     }
 
@@ -91,8 +92,8 @@ impl Books {
     /// Tells the newest callers without a turn that there may be one for them.
     pub(super) fn tell_newest(&mut self, parts: &[Part], now: Nanos) {
         for part in parts {
-            let newest: Vec<_> = self.queue(part, now).line.newest().cloned().collect();
-            self.wake.extend(newest.into_iter().map(|waiter| (waiter, 0)));
+            let told = self.queue(part, now).line.tell(now);
+            self.wake.extend(told.into_iter().map(|waiter| (waiter, 0)));
         }
     }
 
