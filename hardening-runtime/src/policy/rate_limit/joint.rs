@@ -168,7 +168,7 @@ impl Limiter {
 
 /// Everybody who waits, in the order of their coming.
 fn all(book: &Book) -> Vec<Arc<Waiter>> {
-    let mut waiters: Vec<_> = book.waiting().filter(|waiter| waiter.waits()).cloned().collect();
+    let mut waiters: Vec<_> = book.waiting().cloned().collect();
     waiters.sort_by_key(|waiter| waiter.order);
     waiters.dedup_by(|one, other| Arc::ptr_eq(one, other));
     waiters

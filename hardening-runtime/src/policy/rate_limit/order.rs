@@ -28,7 +28,7 @@ impl Books {
 
     /// Gives a caller the turn that its place in the order allows for, or none for now.
     pub(super) fn place(&mut self, waiter: &Arc<Waiter>, now: Nanos) -> Option<Nanos> {
-        let mut taken = 0;
+        let mut taken = Vec::new();
         let turn = loop {
             let Ok(found) = self.search(&waiter.parts, now, now) else { break None };
             waiter.bind(found.last);
@@ -36,17 +36,25 @@ impl Books {
                 break Some(found.turn);
             }
             match self.older(waiter, &found, now) {
-                Some(older) if taken < TAKEN => self.set_aside(&older, now),
+                Some(older) if taken.len() < TAKEN => {
+                    taken.push((Arc::clone(&older), older.turn()));
+                    self.set_aside(&older, now);
+                }
                 _ => break None,
             }
-            taken += 1;
         };
-        match turn {
-            Some(turn) => self.insert(waiter, turn, now),
-            None => self.set_aside(waiter, now),
-        }
-        if taken > usize::from(turn.is_some()) {
-            self.tell_newest(&waiter.parts, now);
+        if let Some(turn) = turn {
+            self.insert(waiter, turn, now);
+            if taken.len() > 1 {
+                self.tell_newest(&waiter.parts, now);
+            }
+        } else {
+            // What does not suffice is given back: its owner would take it back by itself, and this one would take it once more.
+            for (older, turn) in taken {
+                self.remove(&older, now);
+                self.insert(&older, turn, now);
+            }
+            self.set_aside(waiter, now);
         }
         turn
     }
@@ -101,7 +109,7 @@ impl Books {
     pub(super) fn expected(&mut self, waiter: &Waiter, now: Nanos) -> Nanos {
         let part = waiter.bound_by();
         let gcra = part.limiter.gcra();
-        let next = self.calendar(part, now).from(now + 1).next().map_or(now, |next| next.turn());
+        let next = self.calendar(part, now).from(now).next().map_or(now, |next| next.turn());
         next.saturating_add(gcra.charge(part.cost))
     }
 }

@@ -58,11 +58,6 @@ impl Waiter {
         self.turn.load(Ordering::Acquire)
     }
 
-    /// Whether it has not begun.
-    pub(super) fn waits(&self) -> bool {
-        self.turn() != PASSED
-    }
-
     /// Notes which part makes it wait for the longest.
     pub(super) fn bind(&self, part: usize) {
         self.binds.store(part as u32, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use super::super::reservation::ASIDE;
 use super::*;
 
-const MILLI: Nanos = 1_000_000;
+pub(super) const MILLI: Nanos = 1_000_000;
 
 /// A limit of a unit each ten milliseconds, used up, for which callers wait for up to a second.
 fn of_ten_millis() -> &'static Limiter {
@@ -14,22 +14,22 @@ fn of_ten_millis() -> &'static Limiter {
 }
 
 /// One whose callers have left after two milliseconds, so that any wait beyond a burst is an overload.
-fn hasty(limiter: &'static Limiter) -> &'static Limiter {
+pub(super) fn hasty(limiter: &'static Limiter) -> &'static Limiter {
     (0..100).for_each(|_| limiter.book().departures.left(2 * MILLI));
     limiter
 }
 
 /// Callers that come each so often, the first of them now, and pass when their turns come.
-struct Crowd {
-    limits: Vec<(&'static Limiter, Charge)>,
-    waiting: Vec<(usize, Reservation)>,
-    passed: Vec<usize>,
-    refused: Vec<usize>,
+pub(super) struct Crowd {
+    pub(super) limits: Vec<(&'static Limiter, Charge)>,
+    pub(super) waiting: Vec<(usize, Reservation)>,
+    pub(super) passed: Vec<usize>,
+    pub(super) refused: Vec<usize>,
     came: usize,
 }
 
 impl Crowd {
-    fn new(limits: &[(&'static Limiter, Charge)]) -> Self {
+    pub(super) fn new(limits: &[(&'static Limiter, Charge)]) -> Self {
         Self {
             limits: limits.to_vec(),
             waiting: Vec::new(),
@@ -39,7 +39,7 @@ impl Crowd {
         }
     }
 
-    fn come(&mut self, now: Nanos) {
+    pub(super) fn come(&mut self, now: Nanos) {
         match ask(&self.limits, now, NEVER) {
             Entered::Now => self.passed.push(self.came),
             Entered::Later(turn) => self.waiting.push((self.came, turn)),
@@ -64,7 +64,7 @@ impl Crowd {
     }
 
     /// One comes each `every` milliseconds from one moment to another.
-    fn run(&mut self, millis: std::ops::Range<u64>, every: u64) {
+    pub(super) fn run(&mut self, millis: std::ops::Range<u64>, every: u64) {
         for milli in millis {
             let now = NOW + milli * MILLI;
             self.look(now);
@@ -131,7 +131,7 @@ fn callers_without_a_turn_that_are_not_polled_hold_up_nobody() {
 }
 
 /// Whether a caller has been woken since it was asked last.
-fn is_woken(turn: &Reservation) -> bool {
+pub(super) fn is_woken(turn: &Reservation) -> bool {
     let mut changed = std::pin::pin!(turn.changed());
     changed.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
 }
