@@ -87,8 +87,8 @@ fn the_newest_is_told_where_more_was_taken_than_was_needed() {
 fn one_that_takes_a_turn_of_soon_tells_the_next() {
     for (rate, tells) in [(500, true), (20, false)] {
         let limiter = of(rate, 1);
-        let mut crowd = overloaded(limiter, 1500, 500 / u64::from(rate));
-        let now = NOW + 1510 * MILLI;
+        let mut crowd = overloaded(limiter, 1456, 500 / u64::from(rate));
+        let now = NOW + 1456 * MILLI;
         crowd.waiting.retain(|(_, turn)| turn.turn() == ASIDE);
         let aside = aside(&crowd);
         let (newest, others) = aside.split_last().expect("some");
