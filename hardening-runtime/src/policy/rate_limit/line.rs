@@ -19,6 +19,9 @@ const TOLD: usize = 2;
 /// One that has been told and is not polled for so long is not told again, so that others are.
 const SILENT: Nanos = 10_000_000;
 
+/// Turns that were taken in vain are offered no sooner than so long after others.
+const SHUFFLE: Nanos = 1_000_000;
+
 /// Callers without a turn, by the order of their coming, with what they will be charged in this lane.
 type Callers = BTreeMap<u64, (Arc<Waiter>, u32)>;
 
@@ -36,6 +39,8 @@ pub(super) struct Line {
     units: u64,
     /// When the wait of one of these is over, at the earliest.
     soonest: Nanos,
+    /// When turns may be offered again that did not suffice for the one that took them.
+    shuffled: Nanos,
 }
 
 impl Line {
@@ -47,6 +52,7 @@ impl Line {
             untold: BTreeMap::new(),
             units: 0,
             soonest: NEVER,
+            shuffled: 0,
         }
     }
 
@@ -103,6 +109,16 @@ impl Line {
                 waits
             });
         }
+    }
+
+    /// Whether turns may be offered that did not suffice for the one that took them: once in a while, since their owners take them back
+    /// and are woken for that, and so is that one.
+    pub(super) const fn shuffles(&mut self, now: Nanos) -> bool {
+        let shuffles = now >= self.shuffled;
+        if shuffles {
+            self.shuffled = now.saturating_add(SHUFFLE);
+        }
+        shuffles
     }
 
     /// How long it takes until those without a turn have passed.
@@ -215,6 +231,13 @@ mod tests {
         line.take(&waiters[3]);
         line.put(&waiters[3], 1, true);
         assert_eq!(told(&mut line, 7 + 9 * SILENT), [4]);
+    }
+
+    #[test]
+    fn turns_that_were_taken_in_vain_are_offered_once_in_a_while() {
+        let mut line = Line::new(0);
+        let offered = [7, 7, 6 + SHUFFLE, 7 + SHUFFLE, 7 + SHUFFLE].map(|now| line.shuffles(now));
+        assert_eq!(offered, [true, false, false, true, false]);
     }
 
     #[test]

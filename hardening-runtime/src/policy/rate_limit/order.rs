@@ -28,7 +28,7 @@ impl Books {
 
     /// Gives a caller the turn that its place in the order allows for, or none for now.
     pub(super) fn place(&mut self, waiter: &Arc<Waiter>, now: Nanos) -> Option<Nanos> {
-        let mut taken = Vec::new();
+        let mut taken = 0;
         let turn = loop {
             let Ok(found) = self.search(&waiter.parts, now, now) else { break None };
             waiter.bind(found.last);
@@ -36,25 +36,23 @@ impl Books {
                 break Some(found.turn);
             }
             match self.older(waiter, &found, now) {
-                Some(older) if taken.len() < TAKEN => {
-                    taken.push((Arc::clone(&older), older.turn()));
-                    self.set_aside(&older, now);
-                }
+                Some(older) if taken < TAKEN => self.set_aside(&older, now),
                 _ => break None,
             }
+            taken += 1;
         };
-        if let Some(turn) = turn {
-            self.insert(waiter, turn, now);
-            if taken.len() > 1 {
-                self.tell_newest(&waiter.parts, now);
-            }
-        } else {
-            // What does not suffice is given back: its owner would take it back by itself, and this one would take it once more.
-            for (older, turn) in taken {
-                self.remove(&older, now);
-                self.insert(&older, turn, now);
-            }
-            self.set_aside(waiter, now);
+        match turn {
+            Some(turn) => self.insert(waiter, turn, now),
+            None => self.set_aside(waiter, now),
+        }
+        let part = *waiter.bound_by();
+        // What did not suffice is for others, which may not need as much.
+        let left_over = match turn {
+            Some(_) => taken > 1,
+            None => taken > 0 && self.queue(&part, now).line.shuffles(now),
+        };
+        if left_over {
+            self.tell_newest(&waiter.parts, now);
         }
         turn
     }
