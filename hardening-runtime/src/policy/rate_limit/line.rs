@@ -266,30 +266,30 @@ mod tests {
         Waiter { came: came * MILLI, turn: AtomicU64::new(turn * MILLI), ..of(1) }
     }
 
-    fn overloaded(line: &mut Line, first: Option<Waiter>, left: Nanos, rate: u32) -> bool {
-        line.observe(first.as_ref(), left, &Gcra::new(Rate::per_secs(rate, 1), 1), 300 * MILLI);
+    fn overloaded(line: &mut Line, first: Option<&Waiter>, left: Nanos, rate: u32) -> bool {
+        line.observe(first, left, &Gcra::new(Rate::per_secs(rate, 1), 1), 300 * MILLI);
         line.is_overloaded()
     }
 
     #[test]
     fn a_line_is_overloaded_from_a_long_wait_on_until_nobody_waits() {
         let mut line = Line::new(0);
-        assert!(!overloaded(&mut line, Some(next(200, 700)), NEVER, 100));
-        assert!(overloaded(&mut line, Some(next(200, 701)), NEVER, 100));
-        assert!(overloaded(&mut line, Some(next(200, 201)), NEVER, 100));
+        assert!(!overloaded(&mut line, Some(&next(200, 700)), NEVER, 100));
+        assert!(overloaded(&mut line, Some(&next(200, 701)), NEVER, 100));
+        assert!(overloaded(&mut line, Some(&next(200, 201)), NEVER, 100));
         let aside = waiter(1);
         line.put(&aside, 1, true);
         assert!(overloaded(&mut line, None, NEVER, 100), "somebody waits without a turn");
         line.take(&aside);
         assert!(!overloaded(&mut line, None, NEVER, 100));
-        assert!(!overloaded(&mut line, Some(next(400, 1400)), NEVER, 100), "it is a burst once more");
-        assert!(overloaded(&mut line, Some(next(401, 1401)), NEVER, 100));
+        assert!(!overloaded(&mut line, Some(&next(400, 1400)), NEVER, 100), "it is a burst once more");
+        assert!(overloaded(&mut line, Some(&next(401, 1401)), NEVER, 100));
     }
 
     #[test]
     fn how_long_is_too_long_depends_on_the_callers() {
         let after = |turn: u64, hurried, left, rate| {
-            overloaded(&mut Line::new(0), Some(Waiter { hurried, ..next(200, 200 + turn) }), left, rate)
+            overloaded(&mut Line::new(0), Some(&Waiter { hurried, ..next(200, 200 + turn) }), left, rate)
         };
         assert!(!after(5000, true, NEVER, 100), "who has a deadline is served in time or refused");
         assert!(!after(50, true, 50 * MILLI, 100) && after(51, true, 50 * MILLI, 100), "callers leave");

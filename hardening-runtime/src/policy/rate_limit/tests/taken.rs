@@ -92,7 +92,9 @@ fn one_that_takes_a_turn_of_soon_tells_the_next() {
         crowd.waiting.retain(|(_, turn)| turn.turn() == ASIDE);
         let aside = aside(&crowd);
         let (newest, others) = aside.split_last().expect("some");
-        aside.iter().for_each(|turn| _ = is_woken(turn));
+        for turn in &aside {
+            is_woken(turn);
+        }
         let at = match newest.look(now) {
             Look::Waits(at) => at,
             Look::Passed | Look::Refused(..) => now,
