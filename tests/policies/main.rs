@@ -11,6 +11,7 @@ mod hanging;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;
+mod in_order;
 mod inner_waits;
 #[cfg(feature = "tower")]
 mod layers;

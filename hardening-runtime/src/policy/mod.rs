@@ -11,4 +11,5 @@ pub(crate) mod keyed;
 pub mod rate_limit;
 pub mod retry;
 pub mod shared;
+pub(crate) mod standing;
 pub mod throttle;
