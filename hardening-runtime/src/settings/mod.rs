@@ -141,6 +141,8 @@ pub struct Http {
     pub rate_limit_headers: RateLimitHeaders,
     /// The burst of each client; `None` for the rate's count.
     pub rate_limit_burst: Option<u32>,
+    /// The rate of each client for what may be files.
+    pub static_rate_limit: Option<Rate>,
     /// Clients remembered.
     pub rate_limit_max_keys: u32,
     /// The rate of each principal.
