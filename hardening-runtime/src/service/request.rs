@@ -253,8 +253,7 @@ fn refuse(server: &Server, asked: Asked<'_>, account: &mut Account) -> Option<Re
         return problem(&charged.unwrap_or_else(distrusted), account);
     }
     if let Some((probe, path)) = probe_of(parts.uri.path())
-        // A route of the program's own stays its own where it is served.
-        && (surface == Surface::Admin || !server.mounts.has(path))
+        && (surface == Surface::Admin || server.probes.contains(&path))
     {
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));

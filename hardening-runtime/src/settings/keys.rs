@@ -234,6 +234,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!("alerts", "every", Form::Duration, "15m", "At most one message in this time for each route or call.", alerts.every, forms::duration, time),
     setting!("alerts", "timeout", Form::Duration, "5s", "The longest that one who is told may take.", alerts.timeout, forms::duration, time),
     setting!("alerts", "objective", Form::Share, "", "The share of each route's requests that must not fail, such as `99.9%`: who spends what it leaves too fast is told of; nobody watches unless set.", alerts.objective, alerts::objective, alerts::show_objective),
+    setting!("health", "paths", Form::Routes, "/livez,/live,/health,/healthz,/readyz,/ready,/health/ready,/startupz", "Where the public listener answers probes; those of the default that are left out belong to the program. The admin listener answers at all of them.", health.paths, forms::probes, |paths: &Vec<String>| joined(paths)),
     setting!("health", "verbose", Form::Flag, "true", "Whether `?verbose` lists the checks on the public listener too.", health.verbose, forms::flag, plain),
     setting!("shutdown", "pre_drain", Form::Duration, "5s", "How long the service still accepts after readiness turned; none on an interrupt from the terminal.", shutdown.pre_drain, forms::duration, time),
     setting!("shutdown", "drain", Form::Duration, "", "The longest that accepted requests may take to finish; `http.request_timeout` unless set, and of one above 15s what the other parts leave of `grace`.", shutdown.drain, forms::some_duration, optional_time),

@@ -215,6 +215,8 @@ pub struct Log {
 /// `[health]`.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
+    /// Where the public listener answers probes.
+    pub paths: Vec<String>,
     /// Whether the public listener lists the checks.
     pub verbose: bool,
 }
