@@ -30,7 +30,7 @@ pub(crate) mod value;
 use std::time::Duration;
 
 use hardening_spec::{CallSpec, Rate};
-use http::HeaderName;
+use http::{HeaderName, Method};
 use ipnet::IpNet;
 
 pub use alerts::Alerts;
@@ -161,6 +161,10 @@ pub struct Http {
     pub bare_idempotency_keys: bool,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// Methods that their pages may use; empty for any.
+    pub cors_methods: Vec<Method>,
+    /// Header fields that their pages may send; empty for any.
+    pub cors_headers: Vec<HeaderName>,
     /// Header fields of answers that their pages may read besides the service's own.
     pub cors_expose: Vec<HeaderName>,
     /// Whether their pages may send cookies and other credentials of the browser.
