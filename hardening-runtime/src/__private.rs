@@ -54,9 +54,10 @@ pub const fn shared_limit(spec: RateLimitSpec, key: bool) -> RateLimitSpec {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot report that a call was refused: it has no `From<hardening::Rejected>`",
     label = "a refusal of this call becomes this error",
-    note = "a type that this crate declares: write `impl From<hardening::Rejected> for {Self}`; a type parameter: add the bound \
-            `From<hardening::Rejected>`; any other type, such as a tuple: return `hardening::Rejected`, `anyhow::Error`, \
-            `Box<dyn Error + Send + Sync>` or an enum of your own that holds both"
+    note = "a type of another crate, such as `Infallible` or a tuple: return `hardening::Rejected`, `anyhow::Error`, \
+            `Box<dyn Error + Send + Sync>` or an enum of your own that holds both, and where a trait says which type it is, put the \
+            attribute on a function of your own that the method calls; a type that this crate declares: write \
+            `impl From<hardening::Rejected> for {Self}`; a type parameter: add the bound `From<hardening::Rejected>`"
 )]
 pub trait FromRejected {
     /// The refusal as this error.

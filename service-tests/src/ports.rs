@@ -1,7 +1,17 @@
-//! Addresses for programs that must be told a port.
+//! Addresses for programs that must be told a port, and for those that must not reach anybody.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::net::TcpSocket;
+
+/// A loopback address that refuses connections as long as the socket is there, which is bound and does not listen: nobody else
+/// gets the port meanwhile.
+pub fn refusing() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+    (socket.local_addr().expect("bound"), socket)
+}
 
 /// A loopback address where nothing listens.
 ///
@@ -17,4 +27,22 @@ pub fn free() -> SocketAddr {
     let port = |number: u32| u16::try_from(FIRST + begin.wrapping_add(number) % COUNT).expect("below 32000");
     let next = |_| SocketAddr::from((Ipv4Addr::LOCALHOST, port(TAKEN.fetch_add(1, Ordering::Relaxed))));
     (0..COUNT).map(next).find(|address| TcpListener::bind(address).is_ok()).expect("a free port")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_refuses_is_nobody_elses() {
+        let (address, bound) = refusing();
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+        let listener = bound.listen(1).unwrap();
+        assert_eq!(listener.local_addr().unwrap(), address);
+        TcpStream::connect(address).unwrap();
+    }
 }

@@ -4,6 +4,8 @@
 mod app;
 mod client;
 mod office;
+#[path = "../service/ports.rs"]
+mod ports;
 mod process;
 mod support;
 #[cfg(unix)]

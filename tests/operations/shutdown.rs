@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::client::{Connection, get, is_refused, try_get};
-use crate::support::{in_flight, readiness, start, start_with, took, until};
+use crate::support::{in_flight, readiness, start, start_apart, start_with, took, until};
 
 #[tokio::test]
 async fn i_63_readiness_turns_at_once_and_everything_else_is_served() {
@@ -36,7 +36,7 @@ async fn i_63_readiness_turns_at_once_and_everything_else_is_served() {
 
 #[tokio::test]
 async fn i_63_after_the_pre_drain_connections_are_refused_and_the_admin_listener_stays() {
-    let service = start("[shutdown]\npre_drain = '100ms'\ndrain = '5s'").await;
+    let service = start_apart("[shutdown]\npre_drain = '100ms'\ndrain = '5s'").await;
     let address = service.addr;
     let slow = tokio::spawn(async move { get(address, "/sleep/3000").await });
     in_flight(service.admin_addr, 1).await;
@@ -56,7 +56,7 @@ async fn i_63_after_the_pre_drain_connections_are_refused_and_the_admin_listener
 /// HTTP/2 says `GOAWAY` and finishes its streams, those that began in the pre-drain too.
 #[tokio::test]
 async fn i_63_streams_of_http2_are_finished_and_their_connection_ends() {
-    let mut service = start("[shutdown]\npre_drain = '9s'\ndrain = '9s'").await;
+    let mut service = start_apart("[shutdown]\npre_drain = '9s'\ndrain = '9s'").await;
     let stream = TokioIo::new(TcpStream::connect(service.addr).await.unwrap());
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
     let (mut sender, connection) = handshake.await.unwrap();
@@ -88,7 +88,7 @@ async fn i_63_streams_of_http2_are_finished_and_their_connection_ends() {
 
 #[tokio::test]
 async fn i_64_a_second_word_ends_the_pre_drain_and_a_third_the_drain() {
-    let service = start("[shutdown]\npre_drain = '9s'\ndrain = '9s'").await;
+    let service = start_apart("[shutdown]\npre_drain = '9s'\ndrain = '9s'").await;
     let address = service.addr;
     let stuck = tokio::spawn(async move { get(address, "/stuck").await });
     readiness(service.addr, 200).await;
@@ -161,7 +161,7 @@ async fn i_66_idle_connections_keep_nothing() {
 
 #[tokio::test]
 async fn a_service_that_ended_is_gone_and_its_ports_are_free() {
-    let service = start("").await;
+    let service = start_apart("").await;
     let (public, admin) = (service.addr, service.admin_addr);
     let settings = format!("http.listen = '{public}'\nhttp.admin = '{admin}'");
     let refused = start_with(&[], &settings).await.unwrap_err();

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use crate::ports::free;
 use crate::process::Program;
 use crate::support::start_with;
 
@@ -20,7 +21,7 @@ async fn a_port_in_use_is_one_line_with_the_setting_to_change() {
 
 #[tokio::test]
 async fn one_port_for_both_listeners_is_refused() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free().to_string();
     let program =
         Program::quickstart().with("HARDENING_HTTP__LISTEN", &free).with("HARDENING_HTTP__ADMIN", &free);
     program.run().await.refused(&[&free, "the port is in use", "http.admin"]);

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::{Hooks, SCRIPT, Script, office};
 use crate::client::{PATIENCE, try_get};
+use crate::ports::free;
 
 /// A service whose hooks do these things; the last one of `hooks` runs first.
 pub(crate) async fn start_with(
@@ -27,6 +28,11 @@ pub(crate) async fn start(settings: &str) -> Running {
         Ok((running, _)) => running,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The same on ports that nobody else gets once they are closed.
+pub(crate) async fn start_apart(settings: &str) -> Running {
+    start(&format!("http.listen = '{}'\nhttp.admin = '{}'\n{settings}", free(), free())).await
 }
 
 /// Waits until readiness says `status`.

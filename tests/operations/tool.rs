@@ -79,6 +79,8 @@ async fn an_empty_word_serves() {
 #[tokio::test]
 async fn probe_says_0_while_the_instance_is_ready_and_1_otherwise() {
     let service = Program::quickstart()
+        // Nobody else gets the port once it has ended.
+        .with("HARDENING_HTTP__LISTEN", &crate::ports::free().to_string())
         .with("HARDENING_SHUTDOWN__PRE_DRAIN", "9s")
         .with("HARDENING_SHUTDOWN__DRAIN", "1s")
         .serve()

@@ -144,7 +144,8 @@ async fn hooks_run_backwards_and_what_hangs_or_fails_is_named() {
 
 #[tokio::test]
 async fn dropping_the_handle_ends_the_service() {
-    let service = start("").await;
+    // Nobody else gets the port once it is closed.
+    let service = start(&format!("http.listen = '{}'", super::ports::free())).await;
     let address = service.addr;
     assert_eq!(get(address, "/").await.status, 200);
     drop(service);

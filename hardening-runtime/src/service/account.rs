@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use self::called::Grpc;
 use super::answer_body::{Ending, HTTP2_PIECE, PIECE};
 use super::auth::Caller;
+use super::client::Client;
 #[cfg(feature = "alerts")]
 use super::excuse;
 use super::grpc;
@@ -80,6 +81,8 @@ pub(crate) struct Account {
     pub(crate) live: Option<Arc<Live>>,
     /// Limits of its route.
     pub(crate) route: Option<Arc<OfRoute>>,
+    /// Who asks, where it was charged as a request for a file.
+    pub(crate) for_file: Option<Box<Client>>,
     /// What it needs where it asks for another protocol.
     pub(crate) upgrade: Option<Box<Asked>>,
 }
@@ -145,6 +148,7 @@ impl Account {
             origin: (surface == Surface::Public).then(|| server.headers.allowed(&parts.headers)).flatten(),
             live: None,
             route: None,
+            for_file: None,
             upgrade: None,
         })
     }

@@ -69,6 +69,11 @@ impl Client {
         client
     }
 
+    /// Whether nothing is charged to it: a process at the service's Unix socket that names no client.
+    pub(super) fn is_free(&self) -> bool {
+        self.ip.is_none() && self.vouched
+    }
+
     /// Who is counted where clients are told apart, whatever it claims.
     pub(super) fn counted(&self) -> Counted {
         Counted::known(self.ip, self.key)

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::address::Shown;
 use super::client::Client;
 use super::http_date;
-use super::limit::Standing;
+use super::limit::{Bucket, Standing};
 use super::problem::{PROBLEM_JSON, Problem, whole_seconds};
 use super::rarely::Rarely;
 use super::request;
@@ -328,7 +328,7 @@ fn charge(server: &Server, surface: Surface, conn: &Conn, now: Nanos) {
     if surface == Surface::Public {
         // Behind a trusted proxy nobody knows whose it was.
         let peer = Client::of(&HeaderMap::new(), Said::default(), conn.peer, conn.key, &server.settings.http);
-        let charge = |client| server.limits.charge(client, now, &mut Standing::default());
+        let charge = |client| server.limits.charge(Bucket::All, client, now, &mut Standing::default());
         let _ = Some(peer).filter(|peer| !peer.vouched).and_then(charge);
     }
 }

@@ -97,6 +97,7 @@ mod tests {
     use super::*;
     use crate::clock;
     use crate::service::client::{Claim, Client};
+    use crate::service::limit::Bucket;
     use crate::settings::Settings;
 
     fn added(browsers: bool, limited: bool, answer: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -109,7 +110,7 @@ mod tests {
         let mut standing = Standing::default();
         if limited {
             let client = Client { ip: "192.0.2.1".parse().ok(), vouched: false, key: 1, claim: Claim::None };
-            assert_eq!(limits.charge(client, clock::now(), &mut standing), None);
+            assert_eq!(limits.charge(Bucket::All, client, clock::now(), &mut standing), None);
         }
         let own = Own { id: "r-7", standing: &standing, browsers };
         Fields::new(&headers).add(&own, &limits, &mut map);

@@ -15,7 +15,10 @@ pub(crate) struct Headers {
     csp: HeaderValue,
     hsts: Option<HeaderValue>,
     origins: Vec<String>,
-    /// The fields that pages of these origins may read.
+    /// The methods that pages of these origins may use and the fields that they may send; `None` for any.
+    methods: Option<HeaderValue>,
+    sent: Option<HeaderValue>,
+    /// The fields that they may read.
     exposed: HeaderValue,
     /// Whether those pages may send what the browser knows of their visitor.
     credentials: bool,
@@ -33,9 +36,13 @@ fn exposed(more: &[HeaderName]) -> HeaderValue {
             names.push(name.clone());
         }
     }
-    let list: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
-    // Names are header text.
-    lasting(list.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
+    listed(&names).unwrap_or_else(|| HeaderValue::from_static(""))
+}
+
+/// A list of names, which are header text; `None` for none.
+fn listed(names: &[impl AsRef<str>]) -> Option<HeaderValue> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    (!names.is_empty()).then(|| lasting(names.join(", ")).ok()).flatten()
 }
 
 impl Headers {
@@ -51,6 +58,8 @@ impl Headers {
             csp,
             hsts,
             origins: http.cors_origins.clone(),
+            methods: listed(&http.cors_methods),
+            sent: listed(&http.cors_headers),
             exposed: exposed(&http.cors_expose),
             credentials: http.cors_credentials,
             max_age: max_age.unwrap_or_else(|_| HeaderValue::from_static("0")),
@@ -84,12 +93,12 @@ impl Headers {
 
     /// The answer to a browser that asks before it calls.
     pub(crate) fn preflight(&self, request: &HeaderMap, answer: &mut HeaderMap) {
-        let asked = request.get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();
-        set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, || {
-            asked.unwrap_or_else(|| HeaderValue::from_static("GET"))
-        });
+        let methods = self.methods.as_ref().or_else(|| request.get(header::ACCESS_CONTROL_REQUEST_METHOD));
+        let methods = methods.cloned().unwrap_or_else(|| HeaderValue::from_static("GET"));
+        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-            answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+            let sent = self.sent.as_ref().unwrap_or(asked);
+            answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sent.clone());
         }
         answer.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
     }

@@ -95,7 +95,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::super::client::{self, Claim, Client};
-    use super::super::limit::{Limits, Standing};
+    use super::super::limit::{Bucket, Limits, Standing};
     use super::*;
     use crate::clock;
     use crate::settings::Settings;
@@ -158,7 +158,7 @@ mod tests {
         let served = |ip: String| {
             let ip = ip.parse().ok();
             let client = Client { ip, vouched: false, key: client::key(ip), claim: Claim::None };
-            limits.charge(client, clock::now(), &mut Standing::default()).is_none()
+            limits.charge(Bucket::All, client, clock::now(), &mut Standing::default()).is_none()
         };
         let all = (0..65_536).filter(|n| served(format!("2001:db8:7:{n:x}::1"))).count();
         // Half of the table by themselves, and the others as one of 256 networks.

@@ -1,19 +1,22 @@
 //! The rate limits of each client, each principal and each tenant, and the header fields that let them keep to it.
 
+mod each;
+
 use std::time::Duration;
 
 use hardening_spec::rules::{self, Severity};
 use hardening_spec::{CallSpec, Rate, RateLimitSpec};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::client::{self, Claim, Client};
-use super::field_text::{Text, lasting};
-use super::lanes::{Counted, lanes};
+use self::each::{Limit, OfClients, Verdict};
+use super::client::{Claim, Client};
+use super::field_text::Text;
+use super::lanes::Counted;
 use super::problem::{Problem, whole_seconds};
 use super::route_limits::{OfRoute, RouteTable};
 use super::unlisted::UnlistedWarning;
 use crate::clock::{self, Nanos};
-use crate::policy::rate_limit::{Decision, Limiter, hash_key};
+use crate::policy::rate_limit::hash_key;
 use crate::retry_after;
 use crate::settings::{Http, RateLimitHeaders, RouteLimits};
 use crate::telemetry::text::Family;
@@ -65,6 +68,7 @@ const FINE: u32 = 9;
 pub(super) fn check(http: &Http) -> Result<(), String> {
     for (setting, rate, burst) in [
         ("rate_limit", http.rate_limit, http.rate_limit_burst),
+        ("static_rate_limit", http.static_rate_limit, None),
         ("unlisted_proxy_rate_limit", http.unlisted_proxy_rate_limit, None),
         ("principal_rate_limit", http.principal_rate_limit, None),
         ("tenant_rate_limit", http.tenant_rate_limit, None),
@@ -102,12 +106,13 @@ fn kept(setting: &'static str, rate: Option<Rate>, burst: Option<u32>) -> Result
 /// Every limit of a service.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    client: Option<Limit>,
+    client: Option<OfClients>,
     /// Of routes, by their place: of each client, in place of the one above.
-    routes: Vec<Option<Limit>>,
-    /// Of the clients named by peers that may be unlisted proxies. It has a table of its own, so that invented clients take no
-    /// room from real peers.
-    claimed: Option<Limit>,
+    routes: Vec<Option<OfClients>>,
+    /// Of what may be files: of each client, in place of the first.
+    files: Option<OfClients>,
+    /// What a request costs there that asked for no file.
+    no_file: u32,
     /// Of each such peer, of all its clients together.
     unlisted: Option<Limit>,
     principal: Option<Limit>,
@@ -117,96 +122,43 @@ pub(crate) struct Limits {
     told: Told,
 }
 
-/// One limit for each of many.
-#[derive(Debug)]
-struct Limit {
-    /// In header fields.
-    name: &'static str,
-    limiter: Limiter,
-    max_keys: u32,
-    /// What a caller may do at once, as header text.
-    shown: HeaderValue,
-    policy: HeaderValue,
-}
-
-/// What a limit says to one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Verdict {
-    remaining: u32,
-    reset: Duration,
-    /// How long to wait, for a request that is refused.
-    refused: Option<Duration>,
+/// Which of its limits a client is held to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bucket {
+    /// That of all its requests.
+    #[default]
+    All,
+    /// That of a route, by its place.
+    Route(usize),
+    /// That of what may be files.
+    Files,
 }
 
 /// What each limit that holds for a request said to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     client: Option<Verdict>,
-    /// The route whose limit that is, where it is not that of all.
-    route: Option<usize>,
+    /// Whose word that is.
+    bucket: Bucket,
     principal: Option<Verdict>,
     tenant: Option<Verdict>,
-}
-
-impl Limit {
-    fn new(name: &'static str, rate: Option<Rate>, burst: Option<u32>, max_keys: u32) -> Option<Self> {
-        let rate = rate?;
-        let burst = burst.unwrap_or(rate.count);
-        let spec = RateLimitSpec { burst: Some(burst), keyed: true, max_keys, ..RateLimitSpec::new(rate) };
-        // The time in which a used-up burst comes back.
-        let window = rate.per.as_secs_f64() * f64::from(burst) / f64::from(rate.count);
-        let window = Duration::try_from_secs_f64(window).unwrap_or(Duration::MAX);
-        let policy = format!("\"{name}\";q={burst};w={}", whole_seconds(window));
-        let policy = lasting(policy).unwrap_or_else(|_| HeaderValue::from_static(name));
-        let shown = lasting(burst.to_string()).unwrap_or_else(|_| HeaderValue::from(burst));
-        Some(Self { name, limiter: Limiter::new(name, spec), max_keys, shown, policy })
-    }
-
-    /// Charges one request.
-    fn charge(&self, who: Counted, now: Nanos) -> Verdict {
-        let decision = lanes(who, self.max_keys).find_map(|lane| {
-            let decision = self.limiter.check_within(lane.key, lane.most, now)?;
-            if lane.is_shared(self.max_keys) {
-                self.limiter.count_overflow();
-            }
-            Some(decision)
-        });
-        match decision.unwrap_or_else(|| self.limiter.check(who.key, 1, now)) {
-            Decision::Allowed { remaining, reset } => Verdict { remaining, reset, refused: None },
-            Decision::Refused { retry_after, remaining, .. } => {
-                Verdict { remaining, reset: retry_after, refused: Some(retry_after) }
-            }
-        }
-    }
-}
-
-impl Limit {
-    /// Charges up to `cost` more units, as many as are left.
-    fn fine(&self, who: Counted, cost: u32, now: Nanos) {
-        let _ =
-            lanes(who, self.max_keys).find(|lane| self.limiter.fine_within(lane.key, lane.most, cost, now));
-    }
-
-    /// How long one more request has to wait, where nothing is left; charges nothing.
-    fn exhausted(&self, who: Counted, now: Nanos) -> Option<Duration> {
-        let lane = lanes(who, self.max_keys).find(|lane| self.limiter.knows(lane.key))?;
-        self.limiter.exhausted(lane.key, now)
-    }
 }
 
 impl Limits {
     /// The limits that settings ask for.
     pub(crate) fn new(http: &Http) -> Self {
         let max = http.rate_limit_max_keys;
+        let each = |name, rate| Limit::new(name, rate, None, max);
+        // Without a limit for clients, nothing that they ask for has one unless its route says so.
+        let beside = |rate: Option<Rate>| http.rate_limit.and(rate);
         Self {
             routes: Vec::new(),
-            client: Limit::new(CLIENT, http.rate_limit, http.rate_limit_burst, max),
-            claimed: Limit::new(CLIENT, http.rate_limit, http.rate_limit_burst, max),
-            unlisted: http
-                .rate_limit
-                .and_then(|_| Limit::new(CLIENT, http.unlisted_proxy_rate_limit, None, max)),
-            principal: Limit::new(PRINCIPAL, http.principal_rate_limit, None, max),
-            tenant: Limit::new(TENANT, http.tenant_rate_limit, None, max),
+            client: OfClients::new(http.rate_limit, http.rate_limit_burst, max),
+            files: OfClients::new(beside(http.static_rate_limit), None, max),
+            no_file: http.rate_limit.zip(http.static_rate_limit).map_or(1, |(all, files)| times(files, all)),
+            unlisted: each(CLIENT, beside(http.unlisted_proxy_rate_limit)),
+            principal: each(PRINCIPAL, http.principal_rate_limit),
+            tenant: each(TENANT, http.tenant_rate_limit),
             unlisted_warning: UnlistedWarning::new(http.client_header.name()),
             told: match http.rate_limit_headers {
                 RateLimitHeaders::Standard => Told::Standard,
@@ -220,70 +172,70 @@ impl Limits {
     pub(crate) fn and_of(self, routes: &RouteTable, http: &Http) -> Self {
         let of_route = |route: &OfRoute| {
             let rate = route.limits.rate_limit.unwrap_or_default();
-            Limit::new(CLIENT, rate, route.limits.rate_limit_burst, http.rate_limit_max_keys)
+            OfClients::new(rate, route.limits.rate_limit_burst, http.rate_limit_max_keys)
         };
         Self { routes: routes.iter().map(of_route).collect(), ..self }
     }
 
-    /// Charges one request to a route that may have a limit of its own; see [`Limits::charge`].
-    pub(crate) fn charge_for(
+    fn of(&self, bucket: Bucket) -> Option<&OfClients> {
+        match bucket {
+            Bucket::All => self.client.as_ref(),
+            Bucket::Route(at) => self.routes.get(at)?.as_ref(),
+            Bucket::Files => self.files.as_ref(),
+        }
+    }
+
+    /// Charges one request of this client; answers how long it has to wait, if it has to. Of a process at the Unix socket that
+    /// names no client there is none to charge; all those whom a proxy there connects without a name are one. A peer that may be a
+    /// proxy which nobody has listed is held to two limits: that of the client it names, and one of all its clients together.
+    pub(crate) fn charge(
         &self,
-        route: Option<&OfRoute>,
+        bucket: Bucket,
         client: Client,
         now: Nanos,
         standing: &mut Standing,
     ) -> Option<Duration> {
-        let Some(route) = route.filter(|route| route.limits.rate_limit.is_some()) else {
-            return self.charge(client, now, standing);
-        };
-        if client.ip.is_none() && client.vouched {
+        if client.is_free() {
             return None;
         }
-        let limit = self.routes.get(route.at)?.as_ref()?;
-        let (who, all) = match (client.claim, client.ip) {
-            (Claim::Of(claimed), Some(peer)) => {
+        standing.bucket = bucket;
+        let verdict = self.of(bucket)?.charge(client, now);
+        let all = match (client.claim, client.ip) {
+            (Claim::Of(_), Some(peer)) => {
                 self.unlisted_warning.is_believed(peer, now);
-                (Counted::claimed(claimed, client::key(Some(claimed)), client.key), self.unlisted.as_ref())
+                let all = self.unlisted.as_ref().filter(|_| verdict.refused.is_none());
+                all.and_then(|all| all.charge(client.counted(), now).refused)
             }
-            _ => (client.counted(), None),
+            (Claim::Ignored, Some(peer)) if verdict.refused.is_some() => {
+                self.unlisted_warning.is_refused(peer, now);
+                None
+            }
+            _ => None,
         };
-        let verdict = limit.charge(who, now);
-        let all = all.filter(|_| verdict.refused.is_none());
-        let all = all.and_then(|all| all.charge(client.counted(), now).refused);
         let refused = verdict.refused.or(all);
-        (standing.client, standing.route) = (Some(Verdict { refused, ..verdict }), Some(route.at));
+        standing.client = Some(Verdict { refused, ..verdict });
         refused
     }
 
-    /// Charges one request of this client; answers how long it has to wait, if it has to. Of a process at the Unix socket that
-    /// names no client there is none to charge; all those whom a proxy there connects without a name are one. A peer that may be a proxy which nobody has listed is held to two limits: that of
-    /// the client it names, and one of all its clients together.
-    pub(crate) fn charge(&self, client: Client, now: Nanos, standing: &mut Standing) -> Option<Duration> {
-        if client.ip.is_none() && client.vouched {
-            return None;
+    /// Notes that a request which was charged as one for a file got none: it is charged to its client as others are, and costs so
+    /// much among files that there are no more of its kind than of others.
+    pub(crate) fn was_no_file(&self, client: Client, standing: &mut Standing) {
+        let now = clock::now();
+        if let Some(all) = &self.client {
+            all.fine(client, 1, now);
         }
-        let (Claim::Of(claimed), Some(peer)) = (client.claim, client.ip) else {
-            let verdict = self.client.as_ref()?.charge(client.counted(), now);
-            if let (Some(peer), Some(_), Claim::Ignored) = (client.ip, verdict.refused, client.claim) {
-                self.unlisted_warning.is_refused(peer, now);
-            }
-            standing.client = Some(verdict);
-            return verdict.refused;
-        };
-        let claimed = Counted::claimed(claimed, client::key(Some(claimed)), client.key);
-        let verdict = self.claimed.as_ref()?.charge(claimed, now);
-        self.unlisted_warning.is_believed(peer, now);
-        let all = self.unlisted.as_ref().filter(|_| verdict.refused.is_none());
-        let all = all.and_then(|limit| limit.charge(client.counted(), now).refused);
-        standing.client = Some(Verdict { refused: verdict.refused.or(all), ..verdict });
-        verdict.refused.or(all)
+        if let (Some(files), Some(verdict)) = (&self.files, &mut standing.client) {
+            let more = self.no_file.saturating_sub(1);
+            files.fine(client, more, now);
+            verdict.remaining = verdict.remaining.saturating_sub(more);
+        }
     }
 
     /// How long a client that shows a credential has to wait, if wrong ones have used up what its peer may do: the word of a peer
     /// that nobody has listed makes no other client of who guesses.
     pub(crate) fn has_guessed(&self, client: Client) -> Option<Duration> {
         let limit = self.client.as_ref().filter(|_| matches!(client.claim, Claim::Of(_)))?;
-        limit.exhausted(client.counted(), clock::now())
+        limit.known.exhausted(client.counted(), clock::now())
     }
 
     /// Charges a peer for a wrong credential, or the client that a trusted one names: who guesses has few guesses.
@@ -291,9 +243,9 @@ impl Limits {
         let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) else { return };
         if matches!(client.claim, Claim::Of(_)) {
             // The request itself was charged to the client that it claims to be.
-            limit.fine(client.counted(), FINE + 1, clock::now());
+            limit.known.fine(client.counted(), FINE + 1, clock::now());
         } else {
-            limit.fine(client.counted(), FINE, clock::now());
+            limit.known.fine(client.counted(), FINE, clock::now());
             verdict.remaining = verdict.remaining.saturating_sub(FINE);
         }
     }
@@ -318,18 +270,10 @@ impl Limits {
 
     fn that_hold<'s>(&'s self, standing: &'s Standing) -> [Option<(&'s Limit, &'s Verdict)>; 3] {
         [
-            self.of_client(standing).zip(standing.client.as_ref()),
+            self.of(standing.bucket).map(|limit| &limit.known).zip(standing.client.as_ref()),
             self.principal.as_ref().zip(standing.principal.as_ref()),
             self.tenant.as_ref().zip(standing.tenant.as_ref()),
         ]
-    }
-
-    /// The limit that its client was held to.
-    fn of_client(&self, standing: &Standing) -> Option<&Limit> {
-        match standing.route {
-            Some(route) => self.routes.get(route)?.as_ref(),
-            None => self.client.as_ref(),
-        }
     }
 
     /// In which fields there is anything to tell.
@@ -387,25 +331,27 @@ impl Limits {
 
     /// Writes what each decided.
     pub(crate) fn render(&self, out: &mut String) {
+        let of_clients = [&self.client, &self.files].into_iter().chain(&self.routes).flatten();
+        let of_clients: Vec<&Limit> = of_clients.flat_map(|limit| [&limit.known, &limit.claimed]).collect();
         for (limits, name, help) in [
             (
-                &[&self.client, &self.claimed][..],
+                of_clients,
                 "http_client_rate_limit_decisions_total",
-                "What the per-client rate limit decided.",
+                "What the per-client rate limits decided: that of all requests, of files and of single routes.",
             ),
             (
-                &[&self.principal],
+                self.principal.iter().collect(),
                 "http_principal_rate_limit_decisions_total",
                 "What the per-principal rate limit decided.",
             ),
             (
-                &[&self.tenant],
+                self.tenant.iter().collect(),
                 "http_tenant_rate_limit_decisions_total",
                 "What the per-tenant rate limit decided.",
             ),
         ] {
             // Those beyond the bound of keys share limits.
-            let counts = limits.iter().filter_map(|limit| limit.as_ref()).map(|limit| limit.limiter.counts());
+            let counts = limits.iter().map(|limit| limit.limiter.counts());
             let sum = counts.reduce(|one, other| (one.0 + other.0, one.1 + other.1, one.2 + other.2));
             let Some((allowed, refused, overflow)) = sum else { continue };
             let mut family = Family::counter(out, name, help);
@@ -414,6 +360,14 @@ impl Limits {
             }
         }
     }
+}
+
+/// How many times as fast `one` is as `other`, rounded up.
+fn times(one: Rate, other: Rate) -> u32 {
+    let wide = |rate: Rate| (u128::from(rate.count), rate.per.as_nanos());
+    let ((count, per), (others, others_per)) = (wide(one), wide(other));
+    let times = count.saturating_mul(others_per).div_ceil(others.saturating_mul(per).max(1));
+    u32::try_from(times).unwrap_or(u32::MAX)
 }
 
 /// Two members of a list.
@@ -426,6 +380,11 @@ impl Standing {
     /// Notes that what a client may do is used up, though this request was not charged to it.
     pub(crate) fn is_used_up(&mut self, wait: Duration) {
         self.client = Some(Verdict { remaining: 0, reset: wait, refused: Some(wait) });
+    }
+
+    /// Whether it was charged as a request for a file, and admitted.
+    pub(crate) fn is_of_files(&self) -> bool {
+        self.bucket == Bucket::Files && !self.is_refused()
     }
 
     /// Whether one of the limits has refused the request.

@@ -102,6 +102,7 @@ mod words;
 #[cfg(any(feature = "otlp", feature = "alerts"))]
 pub(crate) use request_id::make as new_id;
 
+pub(crate) use health::PATHS as PROBE_PATHS;
 pub use json::Json;
 pub use pools::{PoolState, PoolWaits};
 pub use problem::{FieldError, PROBLEM_JSON, Problem};

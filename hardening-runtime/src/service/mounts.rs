@@ -1,12 +1,14 @@
-//! What a router's requests are called where axum has no name for them: nested services, and the fallback.
+//! What a router's requests are called where axum has no name for them, nested services and the fallback, and which of them may
+//! be for files.
 //!
 //! axum tells the pattern of a route with each request, but of a nested service nothing, and it lists its patterns nowhere but in
 //! how a router is shown for debugging. That is read here, once at the start; what cannot be read leaves such requests
-//! without a name, as `unmatched`.
+//! without a name, as `unmatched`, and counts them among all others.
 
 use std::sync::Arc;
 
 use axum::Router;
+use http::Method;
 use matchit::Router as Paths;
 
 /// What axum calls the rest of a path below a nested service.
@@ -19,8 +21,18 @@ const FALLBACK: &str = "/*";
 pub(crate) struct Mounts {
     /// Every pattern of the router; none where they cannot be read.
     patterns: Vec<String>,
-    below: Paths<Arc<str>>,
+    paths: Paths<Mount>,
     fallback: Option<Arc<str>>,
+    /// Whether any of them may serve files.
+    files: bool,
+}
+
+/// What stands at one pattern.
+#[derive(Debug)]
+struct Mount {
+    name: Arc<str>,
+    /// Whether it is a service below a path or at one, such as `ServeDir` and `ServeFile`, or a route for all below a path.
+    files: bool,
 }
 
 impl Mounts {
@@ -31,29 +43,37 @@ impl Mounts {
 
     fn shown(shown: &str) -> Self {
         let mut mounts = Self::default();
-        let Some((_, paths)) = shown.split_once("Node { paths: {") else { return mounts };
-        for pattern in texts(paths) {
-            match pattern.strip_suffix(TAIL) {
-                Some(begin) => {
-                    let name = format!("{begin}*");
-                    // Two that overlap are refused by axum before.
-                    let _ = mounts.below.insert(format!("{begin}{{*rest}}"), Arc::from(name.as_str()));
-                    mounts.patterns.push(name);
-                }
-                None => mounts.patterns.push(pattern),
-            }
+        let Some((endpoints, paths)) = shown.split_once("Node { paths: {") else { return mounts };
+        for (id, pattern) in texts(paths) {
+            let files = pattern.contains("{*") || endpoints.contains(&format!("{id}: Route("));
+            let name =
+                pattern.strip_suffix(TAIL).map_or_else(|| pattern.clone(), |begin| format!("{begin}*"));
+            let mount = Mount { name: Arc::from(name.as_str()), files };
+            // Two that overlap are refused by axum before.
+            let _ = mounts.paths.insert(pattern, mount);
+            mounts.patterns.push(name);
+            mounts.files |= files;
         }
         mounts.patterns.sort_unstable();
         if shown.contains("default_fallback: false") {
             mounts.fallback = Some(Arc::from(FALLBACK));
+            mounts.files = true;
         }
         mounts
     }
 
     /// What a request to this path is called, for which axum has no pattern.
     pub(crate) fn of(&self, path: &str) -> Option<&str> {
-        let below = self.below.at(path).ok().map(|found| &**found.value);
-        below.or(self.fallback.as_deref())
+        let there = self.paths.at(path).ok().map(|found| &*found.value.name);
+        there.or(self.fallback.as_deref())
+    }
+
+    /// Whether a request may be for a file, as far as its head tells.
+    #[inline]
+    pub(crate) fn may_be_file(&self, method: &Method, path: &str) -> bool {
+        self.files
+            && (*method == Method::GET || *method == Method::HEAD)
+            && self.paths.at(path).map_or(self.fallback.is_some(), |found| found.value.files)
     }
 
     /// Whether the router has a route of just this pattern.
@@ -83,12 +103,14 @@ impl Mounts {
     }
 }
 
-/// The quoted texts of a map that is shown, up to its end.
-fn texts(shown: &str) -> Vec<String> {
+/// The keys and quoted texts of a map that is shown, up to its end.
+fn texts(shown: &str) -> Vec<(&str, String)> {
     let (mut texts, mut rest) = (Vec::new(), shown);
     loop {
-        let begun = match rest.split_once('"') {
-            Some((before, begun)) if !before.contains('}') => begun,
+        let (key, begun) = match rest.split_once('"') {
+            Some((before, begun)) if !before.contains('}') => {
+                (before.trim_start_matches(',').trim().trim_end_matches(':'), begun)
+            }
             _ => return texts,
         };
         let mut text = String::new();
@@ -101,7 +123,7 @@ fn texts(shown: &str) -> Vec<String> {
                 None => return texts,
             }
         };
-        texts.push(text);
+        texts.push((key, text));
         rest = &begun[end + 1..];
     }
 }
@@ -123,7 +145,12 @@ mod tests {
             .route("/a\"b", post(async || ""))
             .nest("/api", page())
             .nest_service("/static", page())
-            .nest_service("/deep/down/", get_service(page()));
+            .nest_service("/deep/down/", get_service(page()))
+            .route_service("/logo", get_service(page()))
+            .route("/pages/{*page}", get(async || ""))
+            .layer(axum::middleware::from_fn(async |request, next: axum::middleware::Next| {
+                next.run(request).await
+            }));
         let mounts = Mounts::of_router(&router);
         for pattern in ["/orders/{id}", "/a\"b", "/api/inner", "/static/*", "/deep/down/*"] {
             assert!(mounts.has(pattern), "{pattern} of {:?}", mounts.patterns);
@@ -138,9 +165,25 @@ mod tests {
         }
         assert!(mounts.may_be("/orders/{id}") && mounts.may_be("/static/*") && mounts.may_be("/orders/*"));
         assert!(!mounts.may_be("/order/{id}") && !mounts.may_be("/assets/*"));
+        for (method, path, may_be) in [
+            (Method::GET, "/static/app.css", true),
+            (Method::HEAD, "/static", true),
+            (Method::GET, "/logo", true),
+            (Method::GET, "/pages/a/b", true),
+            (Method::POST, "/static/app.css", false),
+            (Method::GET, "/orders/7", false),
+            (Method::GET, "/api/inner", false),
+            (Method::GET, "/elsewhere", false),
+        ] {
+            assert_eq!(mounts.may_be_file(&method, path), may_be, "{path}");
+        }
         let with_fallback = Mounts::of_router(&router.fallback_service(get_service(page())));
         assert_eq!(with_fallback.of("/elsewhere"), Some("/*"));
         assert_eq!(with_fallback.of("/static/app.css"), Some("/static/*"));
+        assert!(with_fallback.may_be_file(&Method::GET, "/elsewhere"));
+        assert!(!with_fallback.may_be_file(&Method::GET, "/orders/7"));
+        let api = Mounts::of_router(&Router::new().route("/a", get(async || "")).nest("/api", page()));
+        assert!(!api.files, "no look-up for its requests");
     }
 
     #[test]

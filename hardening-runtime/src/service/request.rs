@@ -20,7 +20,7 @@ use super::auth::{Auth, Caller};
 use super::client::Client;
 use super::fields::Own;
 use super::health::{Probe, probe_of};
-use super::limit::Standing;
+use super::limit::{Bucket, Standing};
 use super::problem::{Challenge, INSUFFICIENT_SCOPE, Methods, PROBLEM_JSON, Problem};
 use super::routed::{Rare, Routed};
 use super::said::Said;
@@ -149,6 +149,11 @@ fn finished(mut account: Box<Account>, mut response: Response) -> http::Response
     let status = response.status();
     // A challenge of a handler's own stays as it is.
     let ours = response.extensions().get::<Challenge>().is_some();
+    if let Some(client) = account.for_file.take()
+        && !is_file(status, response.headers())
+    {
+        server.limits.was_no_file(*client, &mut account.standing);
+    }
     let headers = response.headers_mut();
     if is_of_one_request(status, headers) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -200,6 +205,15 @@ fn is_of_one_request(status: StatusCode, headers: &HeaderMap) -> bool {
     status.as_u16() >= 400 && !headers.contains_key(header::CACHE_CONTROL) && (kept || problem())
 }
 
+/// Whether an answer is a file, as far as a cache could tell, or asks the client to come again.
+fn is_file(status: StatusCode, headers: &HeaderMap) -> bool {
+    let validated = || headers.contains_key(header::LAST_MODIFIED) || headers.contains_key(header::ETAG);
+    match status {
+        StatusCode::NOT_MODIFIED | StatusCode::SERVICE_UNAVAILABLE => true,
+        _ => status.is_success() && validated(),
+    }
+}
+
 fn forget_scope(headers: &mut HeaderMap) {
     if headers.get(header::WWW_AUTHENTICATE).is_some_and(|value| value == INSUFFICIENT_SCOPE) {
         headers.remove(header::WWW_AUTHENTICATE);
@@ -222,7 +236,7 @@ fn refuse(server: &Server, asked: Asked<'_>, account: &mut Account) -> Option<Re
     let problem = |problem: &Problem, account: &Account| Some(problem.answer(Some(account.id())));
     if let Some(unfit) = unfit(asked, &account.conn, http) {
         // Whoever sends what is refused in any case has no more of it than of other requests.
-        let charged = (surface == Surface::Public).then(|| charged(server, client, account)).flatten();
+        let charged = (surface == Surface::Public).then(|| charged(server, client, account, false)).flatten();
         return problem(&charged.unwrap_or(unfit), account);
     }
     // No page of a browser reaches a Unix socket.
@@ -234,13 +248,12 @@ fn refuse(server: &Server, asked: Asked<'_>, account: &mut Account) -> Option<Re
     }
     if !account.conn.is_trusted() {
         let why = "The certificate of this connection's client is no longer valid.";
-        let charged = (surface == Surface::Public).then(|| charged(server, client, account)).flatten();
+        let charged = (surface == Surface::Public).then(|| charged(server, client, account, false)).flatten();
         let distrusted = || Problem::new(StatusCode::MISDIRECTED_REQUEST).detail(why);
         return problem(&charged.unwrap_or_else(distrusted), account);
     }
     if let Some((probe, path)) = probe_of(parts.uri.path())
-        // A route of the program's own stays its own where it is served.
-        && (surface == Surface::Admin || !server.mounts.has(path))
+        && (surface == Surface::Admin || server.probes.contains(&path))
     {
         account.probe(path);
         return Some(probed(server, surface, probe, parts, account.id()));
@@ -263,7 +276,7 @@ fn refuse(server: &Server, asked: Asked<'_>, account: &mut Account) -> Option<Re
         server.headers.preflight(&parts.headers, response.headers_mut());
         return Some(response);
     }
-    if let Some(refusal) = charged(server, client, account) {
+    if let Some(refusal) = charged(server, client, account, may_be_file(server, parts)) {
         return problem(&refusal, account);
     }
     if let Some(old) = old {
@@ -288,10 +301,23 @@ fn unfit(asked: Asked<'_>, conn: &Conn, http: &Http) -> Option<Problem> {
     })
 }
 
-/// Charges the client for a request; what it is told where it has none left.
-fn charged(server: &Server, client: Client, account: &mut Account) -> Option<Problem> {
-    let wait =
-        server.limits.charge_for(account.route.as_deref(), client, account.began, &mut account.standing)?;
+/// Whether a request may be for a file. Whoever shows a credential that is judged here asks for something else: there is no second
+/// bucket for guesses.
+fn may_be_file(server: &Server, parts: &Parts) -> bool {
+    server.mounts.may_be_file(&parts.method, parts.uri.path())
+        && !(server.auth.is_some() && Auth::is_shown(&parts.headers))
+}
+
+/// Charges the client for a request, which may be for a file; what it is told where it has none left.
+fn charged(server: &Server, client: Client, account: &mut Account, file: bool) -> Option<Problem> {
+    let bucket = match &account.route {
+        Some(route) if route.limits.rate_limit.is_some() => Bucket::Route(route.at),
+        _ if file => Bucket::Files,
+        _ => Bucket::All,
+    };
+    let refused = server.limits.charge(bucket, client, account.began, &mut account.standing);
+    account.for_file = account.standing.is_of_files().then(|| Box::new(client));
+    let wait = refused?;
     recent::refused("http client", "rate_limited");
     Some(account.standing.refusal(wait))
 }

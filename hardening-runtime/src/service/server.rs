@@ -56,6 +56,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) routes: RouteTable,
     pub(crate) mounts: Mounts,
+    /// Where the public listener answers probes.
+    pub(crate) probes: Vec<&'static str>,
     pub(crate) unreadable: Unreadable,
     /// Lines of requests beyond a client's limit.
     pub(crate) refused: Unreadable,
@@ -174,6 +176,11 @@ impl Server {
             stats,
             limits: Limits::new(&settings.http).and_of(&of_routes, &settings.http),
             routes: of_routes,
+            // A route of the program's own stays its own where it is served.
+            probes: health::PATHS
+                .into_iter()
+                .filter(|path| settings.health.paths.iter().any(|listed| listed == path) && !mounts.has(path))
+                .collect(),
             mounts,
             unreadable: Unreadable::default(),
             refused: Unreadable::refused(),

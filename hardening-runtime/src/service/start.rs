@@ -230,8 +230,10 @@ impl Service {
                 Err(error) => failed(&error),
             },
             Operation::Probe => match loaded {
-                // Probes are answered on both listeners, and one of them always speaks plainly.
-                Ok(loaded) if !loaded.settings.tls.is_off() => operate::probe(&loaded.settings.http.admin),
+                // Probes are answered on the admin listener, which speaks plainly, and usually on the other one.
+                Ok(loaded) if !loaded.settings.tls.is_off() || !has_probes(&loaded.settings) => {
+                    operate::probe(&loaded.settings.http.admin)
+                }
                 Ok(loaded) => operate::probe(&loaded.settings.http.listen),
                 Err(error) => failed(&error),
             },
@@ -299,6 +301,7 @@ impl Service {
         let public = bound(&http.listen, "http.listen").await.map_err(StartError::one)?;
         let admin = bound(&http.admin, "http.admin").await.map_err(StartError::one)?;
         let settings = loaded.settings.clone();
+        let probes_chosen = loaded.given.contains(&("health", "paths"));
         let reloader =
             Arc::new(Reloader::new(self.sources, loaded, said.numbers(), tls.clone(), auth.clone()));
         // Whoever may open the file is on this machine.
@@ -320,12 +323,7 @@ impl Service {
         let app = app.map_err(|error| StartError::one(set_up_failed(&*error)))?;
         let mut priorities = std::mem::take(&mut setup.priorities);
         let mounts = mounted(&app, &setup, &settings, &reloader)?;
-        for path in health::PATHS.into_iter().filter(|path| mounts.has(path)) {
-            tracing::warn!(
-                "`{path}` is a route of the program: it answers in place of the probe where the service is served; the admin \
-                 listener's `{path}` is the probe"
-            );
-        }
+        health::say_covered(&mounts, &settings.health.paths, probes_chosen);
         let routes =
             RouteTable::new(std::mem::take(&mut setup.routes), &settings.routes).map_err(StartError::one)?;
         limit::check_routes(&routes).map_err(StartError::one)?;
@@ -385,6 +383,11 @@ impl Service {
             admin,
         })
     }
+}
+
+/// Whether the public listener answers what `probe` asks.
+fn has_probes(settings: &Settings) -> bool {
+    ["/readyz", "/startupz"].iter().all(|wanted| settings.health.paths.iter().any(|path| path == wanted))
 }
 
 /// Says what is doubtful.

@@ -1,6 +1,6 @@
 //! Which pages of other origins may call, and what they may read.
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 
 use super::Http;
 use super::forms;
@@ -38,6 +38,17 @@ fn is_origin(text: &str) -> bool {
         && scheme.bytes().all(of_scheme)
         && !authority.is_empty()
         && authority.bytes().all(of_host)
+}
+
+/// Methods, which are written in capitals: browsers tell them apart.
+pub(super) fn methods(value: &Value) -> Read<Vec<Method>> {
+    let names = forms::texts(value)?;
+    let read = |name: &String| {
+        let read = Method::from_bytes(name.as_bytes()).ok().filter(|_| *name == name.to_ascii_uppercase());
+        read.filter(|_| name != "*")
+            .ok_or_else(|| format!("`{name}` is no method; write methods such as `[\"PUT\", \"DELETE\"]`"))
+    };
+    names.iter().map(read).collect()
 }
 
 /// Names of header fields.

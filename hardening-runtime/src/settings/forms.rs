@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::hidden::Hidden;
 use super::keys::Form;
 use super::value::Value;
+use crate::service::PROBE_PATHS;
 use crate::service::address::unix_path;
 
 type Read<T> = Result<T, String>;
@@ -273,6 +274,19 @@ pub(super) fn texts(value: &Value) -> Read<Vec<String>> {
             Ok(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect())
         }
         _ => wrong(Form::Texts),
+    }
+}
+
+/// Paths of probes.
+pub(super) fn probes(value: &Value) -> Read<Vec<String>> {
+    let paths = texts(value)?;
+    match paths.iter().find(|path| !PROBE_PATHS.contains(&path.as_str())) {
+        Some(path) => {
+            let near = hardening_spec::suggest::nearest(path, PROBE_PATHS);
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Err(format!("`{path}` is no path of a probe; write some of {}{near}", list(&PROBE_PATHS)))
+        }
+        None => Ok(paths),
     }
 }
 

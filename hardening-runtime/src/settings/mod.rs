@@ -30,7 +30,7 @@ pub(crate) mod value;
 use std::time::Duration;
 
 use hardening_spec::{CallSpec, Rate};
-use http::HeaderName;
+use http::{HeaderName, Method};
 use ipnet::IpNet;
 
 pub use alerts::Alerts;
@@ -143,6 +143,8 @@ pub struct Http {
     pub rate_limit_headers: RateLimitHeaders,
     /// The burst of each client; `None` for the rate's count.
     pub rate_limit_burst: Option<u32>,
+    /// The rate of each client for what may be files.
+    pub static_rate_limit: Option<Rate>,
     /// Clients remembered.
     pub rate_limit_max_keys: u32,
     /// The rate of each principal.
@@ -161,6 +163,10 @@ pub struct Http {
     pub bare_idempotency_keys: bool,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// Methods that their pages may use; empty for any.
+    pub cors_methods: Vec<Method>,
+    /// Header fields that their pages may send; empty for any.
+    pub cors_headers: Vec<HeaderName>,
     /// Header fields of answers that their pages may read besides the service's own.
     pub cors_expose: Vec<HeaderName>,
     /// Whether their pages may send cookies and other credentials of the browser.
@@ -215,6 +221,8 @@ pub struct Log {
 /// `[health]`.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
+    /// Where the public listener answers probes.
+    pub paths: Vec<String>,
     /// Whether the public listener lists the checks.
     pub verbose: bool,
 }

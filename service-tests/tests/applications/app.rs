@@ -263,6 +263,20 @@ pub(crate) async fn pages() -> Router {
     )
 }
 
+/// Files and other things, mounted in every way.
+#[hardened_service(name = "site")]
+pub(crate) async fn site() -> Router {
+    let folder = || ServeDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let inner = Router::new().route("/price", get(async || Json(7)));
+    Router::new()
+        .route("/api/hello", get(|| async { "hello" }))
+        .route("/embedded/{*path}", get(async || ([(header::ETAG, "\"1\"")], "body {}")))
+        .nest_service("/static", folder())
+        .nest_service("/inner", inner)
+        .route_service("/logo", ServeFile::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")))
+        .fallback_service(folder())
+}
+
 #[hardened_service(name = "panics")]
 pub(crate) async fn panics() -> Router {
     panic!("no such table")

@@ -8,6 +8,7 @@ mod http2;
 mod hurried;
 mod layers;
 mod packed;
+mod probes;
 mod reload;
 mod routes;
 mod sockets;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hardening_service_tests::certificates::Authority;
 use hardening_service_tests::client::{self, Client, Reply, request};
 use hardening_service_tests::service::problem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,6 +94,84 @@ async fn static_files_have_a_bucket_of_their_own() {
     }
     client.send(request("GET", "/assets/one.css", &[], "")).await;
     assert_eq!(client.reply().await.status, 200);
+}
+
+/// How many of so many requests for this path are answered so.
+async fn answered(client: &mut Client, path: &str, status: u16, of: usize) -> usize {
+    let mut answered = 0;
+    for _ in 0..of {
+        client.send(request("GET", path, &[], "")).await;
+        answered += usize::from(client.reply().await.status == status);
+    }
+    answered
+}
+
+#[tokio::test]
+async fn at_the_default_rates_a_page_of_many_files_is_served_however_they_are_mounted() {
+    for path in ["/static/lib.rs", "/lib.rs", "/logo", "/embedded/a/b.css"] {
+        let running = super::app::site().with_settings("[log]\naccess = false").start().await.unwrap();
+        let mut client = Client::connect(running.addr).await;
+        let mut files = 0;
+        for _ in 0..12 {
+            files += answered(&mut client, path, 200, 10).await;
+            assert_eq!(answered(&mut client, "/api/hello", 200, 8).await, 8, "{path}");
+        }
+        assert_eq!(files, 120, "{path}");
+        // The rate of the interface is what it was.
+        assert_eq!(answered(&mut client, "/api/hello", 200, 10).await, 4, "{path}");
+        assert_eq!(answered(&mut client, path, 200, 10).await, 10, "{path}");
+        let fresh = [("if-none-match", "\"1\""), ("if-modified-since", "Fri, 31 Dec 2100 23:59:59 GMT")];
+        for _ in 0..200 {
+            client.send(request("GET", path, &fresh, "")).await;
+            assert!(matches!(client.reply().await.status, 200 | 304), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_gains_from_the_bucket_for_files() {
+    let start = || async {
+        let settings = "[http]\nstatic_rate_limit = '500/min'\n[log]\naccess = false";
+        let running = super::app::site().with_settings(settings).start().await.unwrap();
+        (Client::connect(running.addr).await, running)
+    };
+    let (mut client, _running) = start().await;
+    let served = answered(&mut client, "/static/lib.rs", 200, 2000).await;
+    assert!((500..600).contains(&served), "{served}");
+    // What is no file is charged as elsewhere, whether it is there or not, to both.
+    for (path, status) in [("/static/none", 404), ("/none", 404), ("/inner/price", 200)] {
+        let (mut client, _running) = start().await;
+        let none = answered(&mut client, path, status, 300).await;
+        assert!((100..115).contains(&none), "{path}: {none}");
+        assert!(answered(&mut client, "/api/hello", 200, 50).await < 10, "{path}");
+    }
+    let (mut client, _running) = start().await;
+    let mut posted = 0;
+    for _ in 0..150 {
+        client.send(request("POST", "/inner/price", &[], "")).await;
+        posted += usize::from(client.reply().await.status == 405);
+    }
+    assert!((100..110).contains(&posted), "{posted}");
+    assert_eq!(answered(&mut client, "/static/lib.rs", 200, 100).await, 100);
+}
+
+#[tokio::test]
+async fn credentials_are_not_guessed_where_files_are() {
+    let files = Authority::new();
+    let digest = "813b6fcca49282a32f70680df3898d339a21c74c3393c32d2f65bd61cbe08856";
+    let keys =
+        files.file("callers.toml", &format!("[[key]]\nid = 'till'\nsha256 = '{digest}'\nscopes = []\n"));
+    let settings = format!("[log]\naccess = false\n[auth]\npublic = ['/static/*']\napi_keys = {keys:?}");
+    let running = super::app::site().with_settings(&settings).start().await.unwrap();
+    let mut client = Client::connect(running.addr).await;
+    let mut guesses = 0;
+    for number in 0..200 {
+        let key = format!("wrong-{number:0>40}");
+        client.send(request("GET", "/static/lib.rs", &[("x-api-key", &key)], "")).await;
+        guesses += usize::from(client.reply().await.status == 401);
+    }
+    assert!(guesses <= 11, "{guesses}");
+    assert_eq!(answered(&mut client, "/static/lib.rs", 200, 120).await, 120);
 }
 
 #[tokio::test]

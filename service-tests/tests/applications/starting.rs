@@ -1,11 +1,12 @@
 //! A service whose set-up takes its time.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hardening::{Running, StartError};
 use hardening_service_tests::client::{self, Reply};
+use hardening_service_tests::ports;
 use hardening_service_tests::service::{problem, until};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -21,13 +22,11 @@ struct Slow {
 
 fn starts(fails: bool) -> Slow {
     let gate = Arc::new(Notify::new());
-    let free = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let addresses = free.each_ref().map(|listener| listener.local_addr().unwrap());
+    let addresses = [(), ()].map(|()| ports::free());
     let settings = format!(
         "[http]\nlisten = '{}'\nadmin = '{}'\nrate_limit = 'none'\n[log]\naccess = false",
         addresses[0], addresses[1]
     );
-    drop(free);
     let start = GATE.scope((Arc::clone(&gate), fails), slow().with_settings(settings).start());
     Slow { gate, addresses, start: tokio::spawn(start) }
 }

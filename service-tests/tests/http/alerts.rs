@@ -250,7 +250,7 @@ async fn i_73_one_that_hangs_or_is_gone_slows_nothing_and_nobody_else() {
     let usual = median(&start("").await).await;
     // Connections are taken by the kernel, and nobody reads them.
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = hardening_service_tests::ports::free();
+    let (gone, _bound) = hardening_service_tests::ports::refusing();
     let told = Listener::start(&[]).await;
     let running = start(&format!(
         "slack = ['http://{}/a', 'http://{gone}/b', 'http://{}/c']\ntimeout = '30s'\nerrors = 1\nevery = '1ms'",

@@ -143,6 +143,38 @@ async fn pages_of_named_origins_read_the_fields_of_the_service() {
     assert_eq!(exposed(&reply), Vec::<&str>::new(), "no page reads the answer to a preflight");
 }
 
+/// Why a service does not start under these settings.
+async fn refused(settings: &str) -> String {
+    match shop().with_settings(settings).start().await {
+        Ok(_) => panic!("it started"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn methods_and_fields_of_pages_are_settings() {
+    let running = start(
+        "[http]\ncors_origins = ['https://shop.example']\ncors_methods = ['PUT', 'DELETE']\n\
+         cors_headers = ['Content-Type', 'x-csrf']",
+    )
+    .await;
+    for method in ["PATCH", "PUT"] {
+        let fields = [
+            FROM,
+            ("access-control-request-method", method),
+            ("access-control-request-headers", "x-other, content-type"),
+        ];
+        let reply = ask(running.addr, request("OPTIONS", "/orders", &fields, "")).await;
+        assert_eq!(reply.status, 204);
+        assert_eq!(reply.header("access-control-allow-methods"), Some("PUT, DELETE"), "{method}");
+        assert_eq!(reply.header("access-control-allow-headers"), Some("content-type, x-csrf"), "{method}");
+    }
+    for wrong in ["cors_methods = ['put']", "cors_methods = ['*']", "cors_headers = ['x csrf']"] {
+        let told = refused(&format!("[http]\n{wrong}")).await;
+        assert!(told.contains(wrong.split(' ').next().unwrap()), "{wrong}: {told}");
+    }
+}
+
 #[tokio::test]
 async fn what_else_pages_may_do_is_a_setting() {
     let running = start(
@@ -166,10 +198,6 @@ async fn what_else_pages_may_do_is_a_setting() {
 
 #[tokio::test]
 async fn settings_that_open_the_service_to_every_page_or_to_none_are_refused() {
-    let refused = async |settings: &str| match shop().with_settings(settings).start().await {
-        Ok(_) => panic!("it started"),
-        Err(error) => error.to_string(),
-    };
     let told = refused("[http]\ncors_origins = ['*']\ncors_credentials = true").await;
     assert!(told.contains("cors_credentials") && told.contains("name the origins"), "{told}");
     for origin in ["https://shop.example/", "shop.example", "https://Shop.example", "https://*.example"] {

@@ -197,9 +197,7 @@ async fn who_waits_for_a_place_has_not_sent_anything() {
 
 #[tokio::test]
 async fn an_error_of_the_channel_is_the_channel_s() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
+    let (address, _bound) = hardening_service_tests::ports::refusing();
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
     let channel = CUT.layer().failure_if(grpc_failed).layer(Propagate::new().layer(channel));
     let mut client = HealthClient::new(GrpcStatus::new().layer(channel));

@@ -58,7 +58,7 @@ async fn an_answer_comes_whole_with_its_status_and_fields() {
 
 #[tokio::test]
 async fn the_error_says_whether_anything_was_sent() {
-    let gone = hardening_service_tests::ports::free();
+    let (gone, _bound) = hardening_service_tests::ports::refusing();
     let silent = saying("", false).await;
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let deaf = (deaf.local_addr().unwrap(), deaf);

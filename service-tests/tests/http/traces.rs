@@ -310,7 +310,7 @@ async fn median(addr: SocketAddr) -> Duration {
 async fn a_receiver_that_hangs_or_is_gone_slows_nothing_and_keeps_nothing() {
     // Connections are taken by the kernel, and nobody reads them.
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = hardening_service_tests::ports::free();
+    let (gone, _bound) = hardening_service_tests::ports::refusing();
     let works = Receiver::start(&[]).await;
     let usual = median(start(&works.url(), &[]).await.addr).await;
     for address in [hangs.local_addr().unwrap(), gone] {

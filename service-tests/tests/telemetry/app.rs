@@ -44,6 +44,7 @@ async fn set_up(setup: &mut Setup) -> hardening::Result<(Router, Routes)> {
     let waits = setup.pool("primary", || PoolState { in_use: 2, idle: 3, max: 10 });
     setup.on_shutdown("close", || async {});
     let http = Router::new()
+        .route("/allocated", get(async || dhat::HeapStats::get().curr_bytes.to_string()))
         .route("/hello", get(|| async { "hello" }))
         .route("/items/{id}", get(|Path(id): Path<String>| async move { id }))
         .route("/priced/{sku}", get(|Path(sku): Path<u32>| async move { price(sku).await }))

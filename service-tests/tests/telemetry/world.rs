@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 
 const NAME: &str = "world::child_main";
+/// Whether the child counts what its heap holds, which `/allocated` tells.
+pub(crate) const COUNTED: &str = "TELEMETRY_TEST_COUNTED";
 const SETTINGS: &str = "TELEMETRY_TEST_SETTINGS";
 
 /// The key of a caller.
@@ -24,6 +26,9 @@ pub(crate) const KEY: &str = "till-1c9a3e5b7d9f1a2b3c4d5e6f";
 #[test]
 fn child_main() {
     main_of(NAME, || {
+        if std::env::var_os(COUNTED).is_some() {
+            std::mem::forget(dhat::Profiler::builder().testing().trim_backtraces(Some(4)).build());
+        }
         let settings = std::env::var_os(SETTINGS).expect("a file");
         super::app::fullest().with_settings(std::fs::read_to_string(settings).expect("settings"))
     });

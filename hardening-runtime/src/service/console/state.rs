@@ -2,6 +2,7 @@
 
 use hardening_spec::units::show;
 use hardening_spec::{BulkheadSpec, RateLimitSpec};
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::{Console, access};
@@ -106,21 +107,24 @@ fn routes(server: &Server) -> Vec<Value> {
                 "in_flight": route.in_flight,
                 "outcomes": route.answers,
                 "below": route.below,
-                "limits": limits_of(server, own(&route.route)),
+                "limits": limits_of(server, &route.route, own(&route.route)),
             })
         })
         .collect()
 }
 
 /// The limits in force for one route, and which of them are its own.
-fn limits_of(server: &Server, route: Option<&OfRoute>) -> Value {
-    const OF_ALL: [&str; 5] =
-        ["body_limit", "body_timeout", "request_timeout", "write_timeout", "rate_limit"];
+fn limits_of(server: &Server, name: &str, route: Option<&OfRoute>) -> Value {
+    // A pattern matches itself.
+    let files = server.settings.http.rate_limit.is_some() && server.mounts.may_be_file(&Method::GET, name);
+    let rate = if files { "static_rate_limit" } else { "rate_limit" };
+    let of_all = ["body_limit", "body_timeout", "request_timeout", "write_timeout", rate];
     let settings = keys::SETTINGS.iter().filter(|setting| setting.section == "http");
     let mut limits: Map<String, Value> = settings
-        .filter(|setting| OF_ALL.contains(&setting.key))
+        .filter(|setting| of_all.contains(&setting.key))
         .map(|setting| {
-            (setting.key.to_owned(), json!({ "value": (setting.show)(&server.settings), "own": false }))
+            let key = if setting.key == rate { "rate_limit" } else { setting.key };
+            (key.to_owned(), json!({ "value": (setting.show)(&server.settings), "own": false }))
         })
         .collect();
     if let Some(Value::Object(own)) = route.map(|route| manifest::limits(&route.limits)) {

@@ -23,6 +23,7 @@ use super::{STATUS, is, methods, status};
 use crate::clock;
 use crate::service::account::Account;
 use crate::service::client::Client;
+use crate::service::limit::Bucket;
 use crate::service::problem::Problem;
 use crate::service::request::{closing, late};
 use crate::service::server::{Server, Surface};
@@ -92,7 +93,7 @@ pub(in crate::service) async fn answer(
     account.probe(if watches { WATCH } else { CHECK });
     if watches
         && account.surface == Surface::Public
-        && let Some(wait) = server.limits.charge(client, account.began, &mut account.standing)
+        && let Some(wait) = server.limits.charge(Bucket::All, client, account.began, &mut account.standing)
     {
         recent::refused("http client", "rate_limited");
         return status::of_problem(&account.standing.refusal(wait)).into_http();

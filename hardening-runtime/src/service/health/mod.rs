@@ -1,5 +1,6 @@
 //! Health: checks that run in the background, and probes that answer from their last report.
 
+mod covered;
 mod hysteresis;
 mod probes;
 mod runner;
@@ -16,6 +17,7 @@ use crate::clock::{self, Nanos, nanos};
 use crate::names::{self, Declared, Renamed};
 use crate::telemetry::text::Family;
 
+pub(crate) use covered::say_covered;
 pub use hysteresis::{Change, Hysteresis};
 pub(crate) use probes::{PATHS, Probe, probe_of};
 pub(crate) use runner::watch;

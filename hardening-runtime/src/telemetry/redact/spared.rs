@@ -109,6 +109,21 @@ const NOTHING: &[&str] = &[
     "i64",
 ];
 
+/// What parsers say at the place of a value, behind the path to it.
+const PARSING: [&str; 7] = [
+    "EOF while parsing ",
+    "trailing comma at ",
+    "trailing characters at ",
+    "key must be a string at ",
+    "control character (",
+    "lone leading surrogate in ",
+    "number out of range at ",
+];
+
+/// Names of secrets that a sentence about them begins with.
+const NOUNS: [&str; 8] =
+    ["certificate", "credentials", "key", "passphrase", "password", "secret", "signature", "token"];
+
 /// What is written in place of a secret.
 const MASKS: &[&str] = &["hidden", "redacted", "masked", "filtered", "sensitive"];
 
@@ -199,6 +214,9 @@ fn says(text: &str, from: usize, value: &str, extent: Extent, about: bool) -> bo
     {
         return true;
     }
+    if PARSING.iter().any(|message| rest.starts_with(message)) {
+        return true;
+    }
     if blanks == 0 || !matches!(extent, Extent::Word) && value.contains('=') {
         return false;
     }
@@ -206,6 +224,8 @@ fn says(text: &str, from: usize, value: &str, extent: Extent, about: bool) -> bo
     let saying = SAYING.binary_search(&word).is_ok()
         && (after.is_empty() || after.starts_with([' ', ',', ';', ')', '\n']));
     let next = after.strip_prefix(' ').and_then(|after| after.bytes().next());
+    // "key: key material is too short"
+    let noun = NOUNS.contains(&word) && next.is_some_and(|next| next.is_ascii_lowercase());
     let plain = (1..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
     let sentence = plain && next.is_some_and(|next| next.is_ascii_lowercase() || next == b'`');
     // "credentials: send a header field"
@@ -213,7 +233,7 @@ fn says(text: &str, from: usize, value: &str, extent: Extent, about: bool) -> bo
         && ["a ", "an ", "the "]
             .iter()
             .any(|article| after.strip_prefix(' ').is_some_and(|after| after.starts_with(article)));
-    saying || article || about && sentence
+    saying || noun || article || about && sentence
 }
 
 #[cfg(test)]

@@ -66,10 +66,8 @@ async fn made_up_names_of_keys_do_not_flood_the_issuer() {
 #[tokio::test]
 async fn an_issuer_that_is_down_at_the_start_is_asked_again() {
     let signer = Signer::ec("a");
-    // A port where nobody listens yet.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Nobody listens there yet.
+    let (address, bound) = hardening_service_tests::ports::refusing();
     let running = start(&(settings_at(address) + "jwks_cooldown = '200ms'\n")).await;
     assert_eq!(get(running.addr, "/me").await.status, 200, "nobody needs no key");
     let token = format!("Bearer {}", signer.sign(&claims(&json!({}))));
@@ -77,7 +75,7 @@ async fn an_issuer_that_is_down_at_the_start_is_asked_again() {
     problem(&reply, 503);
     assert!(reply.header("retry-after").is_some());
     assert!(count(&running, "jwt", "unavailable").await >= 1);
-    let _issuer = Issuer::on(TcpListener::bind(address).await.unwrap(), &[&signer]);
+    let _issuer = Issuer::on(bound.listen(64).unwrap(), &[&signer]);
     until("it is there", async || status(&running, &signer).await == 200).await;
 }
 

@@ -84,7 +84,8 @@ async fn a_fetch_that_fails_is_logged_with_its_cause() {
     let (files, strangers) = (Authority::new(), Authority::new());
     let roots = files.file("roots.pem", &files.pem());
     let port = shaking(&strangers.server()).await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let (nobody, _bound) = hardening_service_tests::ports::refusing();
+    let nobody = nobody.port();
     let issuer = Issuer::start(&[]).await;
     issuer.break_down(true);
     let empty = Issuer::start(&[]).await;
