@@ -113,6 +113,8 @@ pub(crate) struct Limits {
     files: Option<OfClients>,
     /// What a request costs there that asked for no file.
     no_file: u32,
+    /// Of wrong credentials at routes with a limit of their own, or none: of each peer.
+    guesses: Option<Limit>,
     /// Of each such peer, of all its clients together.
     unlisted: Option<Limit>,
     principal: Option<Limit>,
@@ -156,6 +158,7 @@ impl Limits {
             client: OfClients::new(http.rate_limit, http.rate_limit_burst, max),
             files: OfClients::new(beside(http.static_rate_limit), None, max),
             no_file: http.rate_limit.zip(http.static_rate_limit).map_or(1, |(all, files)| times(files, all)),
+            guesses: Limit::new(CLIENT, http.rate_limit, http.rate_limit_burst, max),
             unlisted: each(CLIENT, beside(http.unlisted_proxy_rate_limit)),
             principal: each(PRINCIPAL, http.principal_rate_limit),
             tenant: each(TENANT, http.tenant_rate_limit),
@@ -232,21 +235,38 @@ impl Limits {
     }
 
     /// How long a client that shows a credential has to wait, if wrong ones have used up what its peer may do: the word of a peer
-    /// that nobody has listed makes no other client of who guesses.
-    pub(crate) fn has_guessed(&self, client: Client) -> Option<Duration> {
-        let limit = self.client.as_ref().filter(|_| matches!(client.claim, Claim::Of(_)))?;
-        limit.known.exhausted(client.counted(), clock::now())
+    /// that nobody has listed makes no other client of who guesses, nor does a route whose limit is another.
+    pub(crate) fn has_guessed(&self, client: Client, standing: &Standing) -> Option<Duration> {
+        let limit = match standing.bucket {
+            _ if client.is_free() => None,
+            Bucket::All => self
+                .client
+                .as_ref()
+                .filter(|_| matches!(client.claim, Claim::Of(_)))
+                .map(|limit| &limit.known),
+            Bucket::Route(_) | Bucket::Files => self.guesses.as_ref(),
+        };
+        limit?.exhausted(client.counted(), clock::now())
     }
 
     /// Charges a peer for a wrong credential, or the client that a trusted one names: who guesses has few guesses.
     pub(crate) fn fine(&self, client: Client, standing: &mut Standing) {
-        let (Some(limit), Some(verdict)) = (&self.client, &mut standing.client) else { return };
-        if matches!(client.claim, Claim::Of(_)) {
-            // The request itself was charged to the client that it claims to be.
-            limit.known.fine(client.counted(), FINE + 1, clock::now());
-        } else {
-            limit.known.fine(client.counted(), FINE, clock::now());
-            verdict.remaining = verdict.remaining.saturating_sub(FINE);
+        let (Some(limit), now) = (&self.client, clock::now()) else { return };
+        match (standing.bucket, client.claim, &mut standing.client) {
+            _ if client.is_free() => {}
+            // The request itself was charged to another limit, or to the client that it claims to be.
+            (Bucket::Route(_) | Bucket::Files, ..) => {
+                if let Some(guesses) = &self.guesses {
+                    guesses.fine(client.counted(), FINE + 1, now);
+                }
+            }
+            (Bucket::All, Claim::Of(_), _) => limit.known.fine(client.counted(), FINE + 1, now),
+            (Bucket::All, _, verdict) => {
+                limit.known.fine(client.counted(), FINE, now);
+                if let Some(verdict) = verdict {
+                    verdict.remaining = verdict.remaining.saturating_sub(FINE);
+                }
+            }
         }
     }
 

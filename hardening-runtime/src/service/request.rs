@@ -368,7 +368,7 @@ async fn judge(
     client: Client,
     account: &mut Account,
 ) -> Result<Option<Caller>, Response> {
-    if let Some(wait) = server.limits.has_guessed(client)
+    if let Some(wait) = server.limits.has_guessed(client, &account.standing)
         && Auth::is_shown(&parts.headers)
     {
         account.standing.is_used_up(wait);

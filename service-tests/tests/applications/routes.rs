@@ -175,6 +175,26 @@ async fn credentials_are_not_guessed_where_files_are() {
 }
 
 #[tokio::test]
+async fn credentials_are_not_guessed_where_a_route_has_a_limit_of_its_own_or_none() {
+    let files = Authority::new();
+    let digest = "813b6fcca49282a32f70680df3898d339a21c74c3393c32d2f65bd61cbe08856";
+    let keys =
+        files.file("callers.toml", &format!("[[key]]\nid = 'till'\nsha256 = '{digest}'\nscopes = []\n"));
+    for rate in ["none", "10000/s"] {
+        let settings = format!("[auth]\napi_keys = {keys:?}\n[route.'/hello']\nrate_limit = '{rate}'");
+        let (running, _) = start(&settings).await;
+        let mut client = Client::connect(running.addr).await;
+        let mut guesses = 0;
+        for number in 0..100 {
+            let key = format!("wrong-{number:0>40}");
+            client.send(request("GET", "/hello", &[("x-api-key", &key)], "")).await;
+            guesses += usize::from(client.reply().await.status == 401);
+        }
+        assert!(guesses <= 11, "{rate}: {guesses}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_them_is_said_at_the_start() {
     for (settings, wanted) in [
         ("[route.'/upload/{id}']\nbody_limits = '1MiB'", "body_limit"),

@@ -78,18 +78,41 @@ async fn wrong_credentials_are_charged_to_the_peer_whatever_it_claims() {
     let guess = |claim| {
         let (who, mut standing) = (claiming("10.0.0.1", claim), Standing::default());
         let free = limits.charge(Bucket::All, who, clock::now(), &mut standing).is_none()
-            && limits.has_guessed(who).is_none();
+            && limits.has_guessed(who, &standing).is_none();
         if free {
             limits.fine(who, &mut standing);
         }
         free
     };
     assert_eq!((0..400).filter(|claim| guess(*claim)).count(), 10);
-    let wait = limits.has_guessed(claiming("10.0.0.1", 7)).expect("a while");
-    assert_eq!(limits.has_guessed(claiming("10.0.0.2", 7)), None);
+    let wait = limits.has_guessed(claiming("10.0.0.1", 7), &Standing::default()).expect("a while");
+    assert_eq!(limits.has_guessed(claiming("10.0.0.2", 7), &Standing::default()), None);
     assert!(limits.charge(Bucket::All, client("10.0.0.1"), clock::now(), &mut Standing::default()).is_some());
     tokio::time::advance(wait).await;
-    assert_eq!(limits.has_guessed(claiming("10.0.0.1", 7)), None);
+    assert_eq!(limits.has_guessed(claiming("10.0.0.1", 7), &Standing::default()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_credentials_are_charged_at_routes_whose_limit_is_another() {
+    let limits = limits("100/min", None);
+    for bucket in [Bucket::Route(0), Bucket::Files] {
+        for claim in [None, Some(7)] {
+            let peer = if claim.is_some() { "10.0.0.9" } else { "192.0.2.9" };
+            let peer = if bucket == Bucket::Files { peer.replace('9', "8") } else { peer.to_owned() };
+            let who = claim.map_or_else(|| client(&peer), |claim| claiming(&peer, claim));
+            let guess = |_| {
+                let mut standing = Standing { bucket, ..Standing::default() };
+                let free = limits.has_guessed(who, &standing).is_none();
+                if free {
+                    limits.fine(who, &mut standing);
+                }
+                free
+            };
+            assert_eq!((0..400).map(guess).filter(|free| *free).count(), 10, "{bucket:?} {claim:?}");
+            let elsewhere = limits.charge(Bucket::All, client(&peer), clock::now(), &mut Standing::default());
+            assert_eq!(elsewhere, None, "{bucket:?} {claim:?}");
+        }
+    }
 }
 
 /// How many of a client's requests for files are admitted where each gets a file, or none does.
