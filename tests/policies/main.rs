@@ -11,7 +11,6 @@ mod hanging;
 mod hedged;
 #[cfg(feature = "service")]
 mod idempotent;
-mod in_order;
 mod inner_waits;
 #[cfg(feature = "tower")]
 mod layers;

@@ -11,5 +11,4 @@ pub(crate) mod keyed;
 pub mod rate_limit;
 pub mod retry;
 pub mod shared;
-pub(crate) mod standing;
 pub mod throttle;

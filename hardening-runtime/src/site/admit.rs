@@ -12,7 +12,7 @@ use super::held::OfCall;
 use super::loading;
 use super::refusal::Reason;
 use super::state::{OtherBreakers, OtherBulkheads};
-use crate::clock::{self, NEVER, Nanos};
+use crate::clock::{self, Nanos};
 use crate::context::permits::{self, Policy};
 use crate::lifecycle;
 use crate::policy::bulkhead::{Bulkhead, Entry};
@@ -340,7 +340,7 @@ impl Call<'_> {
         let own_load = self.attached.as_ref().and_then(|attached| attached.load.clone());
         let _wants = loading::want(Policy::of(bulkhead), own_load);
         let _waits = self.wait_holding(bulkhead);
-        let mut place = pin!(bulkhead.queue_until(until, patience != NEVER));
+        let mut place = pin!(bulkhead.queue_until(until));
         let entered = Self::until_of(
             self.state.name,
             until,

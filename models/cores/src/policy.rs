@@ -21,7 +21,5 @@ pub mod keyed;
 pub mod rate_limit;
 #[path = "../../../hardening-runtime/src/policy/retry/mod.rs"]
 pub mod retry;
-#[path = "../../../hardening-runtime/src/policy/standing.rs"]
-pub(crate) mod standing;
 #[path = "../../../hardening-runtime/src/policy/throttle.rs"]
 pub mod throttle;

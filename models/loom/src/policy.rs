@@ -17,8 +17,6 @@ pub mod circuit_breaker;
 pub mod keyed;
 #[path = "../../../hardening-runtime/src/policy/rate_limit/mod.rs"]
 pub mod rate_limit;
-#[path = "../../../hardening-runtime/src/policy/standing.rs"]
-pub(crate) mod standing;
 #[path = "../../../hardening-runtime/src/policy/throttle.rs"]
 pub mod throttle;
 

@@ -17,8 +17,6 @@ pub mod circuit_breaker;
 pub mod hedge;
 #[path = "../../../hardening-runtime/src/policy/keyed/mod.rs"]
 pub mod keyed;
-#[path = "../../../hardening-runtime/src/policy/standing.rs"]
-pub(crate) mod standing;
 
 /// The cache without the registry of its stores.
 pub mod cache {

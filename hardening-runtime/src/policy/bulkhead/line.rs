@@ -1,8 +1,8 @@
 //! The callers in front of a full bulkhead: their order, and which of them have been offered a permit.
 //!
-//! The queue is first in, first out until it is overloaded ([`standing`](crate::policy::standing)). From then on the newest is served
-//! first, until the queue is empty: callers that have waited for long may have left without our knowledge, and those who come now
-//! can still be answered in time.
+//! The queue is first in, first out until it is overloaded: until a caller that joined more than [`STANDING`] after the queue was
+//! last empty is the next one. From then on the newest is served first, until the queue is empty: callers that have waited for long
+//! may have left without our knowledge, and those who come now can still be answered in time.
 //!
 //! A permit is offered and the caller woken; one that is not polled within [`GRACE`] is passed over, and is served again as soon as
 //! it is polled. Pure logic under the lock of the bulkhead, which counts permits and callers and wakes them.
@@ -10,8 +10,10 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use crate::clock::{NEVER, Nanos, Runtime};
-use crate::policy::standing::{ASSUMED, Departures, FEW, stands};
+use crate::clock::{Nanos, Runtime};
+
+/// A queue that has not been empty for so long is no burst any more.
+pub(super) const STANDING: Nanos = 100_000_000;
 
 /// How long an offered permit waits for its caller to be polled.
 pub(super) const GRACE: Nanos = 10_000_000;
@@ -29,9 +31,6 @@ pub(super) struct Line {
     /// When a caller joined the empty queue last.
     since: Nanos,
     overloaded: bool,
-    departures: Departures,
-    /// When the patience of a caller ends next, at the earliest.
-    soonest: Nanos,
     /// When a timer is to look at the offers.
     watched: Option<Nanos>,
 }
@@ -45,8 +44,6 @@ pub(super) struct Waiter {
     joined: Nanos,
     /// The last moment at which it may be offered a permit.
     until: Nanos,
-    /// Whether a deadline ends its wait.
-    hurried: bool,
     waker: Option<Waker>,
     /// The runtime that polls it.
     runtime: Option<Runtime>,
@@ -68,50 +65,12 @@ pub(super) enum Claim {
     Waits,
 }
 
-/// What a caller had that leaves.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Left {
-    /// A permit that was offered to it.
-    Permit,
-    /// Its place in the queue.
-    Place,
-    /// Not even that: its patience was over.
-    Nothing,
-}
-
 impl Line {
-    /// Puts a caller at the end that is offered nothing after `until`, be it `hurried` by a deadline or not; answers its ticket.
-    pub(super) fn join(&mut self, now: Nanos, until: Nanos, hurried: bool, runtime: Option<Runtime>) -> u64 {
+    /// Puts a caller at the end; answers its ticket.
+    pub(super) fn join(&mut self, now: Nanos, until: Nanos, runtime: Option<Runtime>) -> u64 {
         self.tickets += 1;
-        self.soonest = if self.is_deserted() { until } else { self.soonest.min(until) };
-        self.enter(self.tickets, Waiter { joined: now, until, hurried, waker: None, runtime }, now);
+        self.enter(self.tickets, Waiter { joined: now, until, waker: None, runtime }, now);
         self.tickets
-    }
-
-    fn is_deserted(&self) -> bool {
-        self.ready.is_empty() && self.passed.is_empty() && self.offered.is_empty()
-    }
-
-    /// Takes out those whose patience is over and who have not been polled since: they keep nobody's place. Answers how many.
-    pub(super) fn expire(&mut self, now: Nanos, woken: &mut Vec<Waker>) -> u64 {
-        if now <= self.soonest {
-            return 0;
-        }
-        let (mut expired, mut soonest) = (0, NEVER);
-        for callers in [&mut self.ready, &mut self.passed] {
-            callers.retain(|_, waiter| {
-                let waits = now <= waiter.until;
-                if waits {
-                    soonest = soonest.min(waiter.until);
-                } else {
-                    expired += 1;
-                    woken.extend(waiter.waker.take());
-                }
-                waits
-            });
-        }
-        self.soonest = self.offered.values().map(|offer| offer.waiter.until).fold(soonest, Nanos::min);
-        expired
     }
 
     fn enter(&mut self, ticket: u64, waiter: Waiter, now: Nanos) {
@@ -130,9 +89,7 @@ impl Line {
     pub(super) fn next(&mut self, now: Nanos) -> Option<(u64, Waiter)> {
         loop {
             let first = self.ready.first_key_value()?.1;
-            let assumed = if first.hurried || self.ready.len() <= FEW as usize { NEVER } else { ASSUMED };
-            let bearable = assumed.min(self.departures.bearable());
-            self.overloaded |= stands(self.since, first.joined, now, bearable);
+            self.overloaded |= first.joined > self.since.saturating_add(STANDING);
             let next = if self.overloaded { self.ready.pop_last() } else { self.ready.pop_first() };
             let (ticket, waiter) = next?;
             if now <= waiter.until {
@@ -191,7 +148,6 @@ impl Line {
         if let Some(offer) = self.offered.get_mut(&ticket) {
             if now <= offer.waiter.until {
                 self.offered.remove(&ticket);
-                self.departures.served();
                 return (Claim::Permit, None);
             }
             return (Claim::Waits, offer.waiter.waker.replace(waker.clone()));
@@ -208,7 +164,6 @@ impl Line {
         // It came before the caller that has the permit now, and was polled before it.
         if let Some((other, offer)) = self.offered.pop_first() {
             self.passed.remove(&ticket);
-            self.departures.served();
             self.enter(other, offer.waiter, now);
             return (Claim::Permit, before);
         }
@@ -217,26 +172,20 @@ impl Line {
 
     /// After [`Claim::IfFree`]: it has got a permit, or waits like others.
     pub(super) fn settle(&mut self, ticket: u64, got: bool, now: Nanos) {
-        let waiter = self.passed.remove(&ticket);
-        if got {
-            self.departures.served();
-        } else if let Some(waiter) = waiter {
+        if let Some(waiter) = self.passed.remove(&ticket)
+            && !got
+        {
             self.enter(ticket, waiter, now);
         }
     }
 
-    /// A caller leaves; answers what it leaves, and its waker.
-    pub(super) fn leave(&mut self, ticket: u64, now: Nanos) -> (Left, Option<Waker>) {
+    /// A caller leaves; answers whether a permit was offered to it, and its waker.
+    pub(super) fn leave(&mut self, ticket: u64) -> (bool, Option<Waker>) {
         if let Some(offer) = self.offered.remove(&ticket) {
-            return (Left::Permit, offer.waiter.waker);
+            return (true, offer.waiter.waker);
         }
-        let Some(waiter) = self.ready.remove(&ticket).or_else(|| self.passed.remove(&ticket)) else {
-            return (Left::Nothing, None);
-        };
-        if now < waiter.until && waiter.waker.is_some() {
-            self.departures.left(now.saturating_sub(waiter.joined));
-        }
-        (Left::Place, waiter.waker)
+        let waiter = self.ready.remove(&ticket).or_else(|| self.passed.remove(&ticket));
+        (false, waiter.and_then(|waiter| waiter.waker))
     }
 
     /// Begins a watch over the offers where others wait for what is offered; answers the runtimes for its timers. A runtime may not be

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::line::{Claim, GRACE, Left, Line};
+use super::line::{Claim, GRACE, Line};
 use super::{Bulkhead, Entry, WAITING, running_of, waiting_of};
 use crate::clock::{self, NEVER, Nanos, Runtime};
 use crate::sync::atomic::Ordering;
@@ -83,7 +83,7 @@ impl Bulkhead {
         } else if !line.is_ready() && line.take_late(now) {
             self.word.fetch_add(WAITING, Ordering::AcqRel);
             Entry::Entered
-        } else if self.change(place) || self.expire(&mut line, now, &mut woken) && self.change(place) {
+        } else if self.change(place) {
             Entry::Queue
         } else {
             Entry::Full
@@ -115,13 +115,6 @@ impl Bulkhead {
         }
     }
 
-    /// Takes the places of those whose patience is over; whether there were any.
-    fn expire(&self, line: &mut Line, now: Nanos, woken: &mut Vec<Waker>) -> bool {
-        let expired = line.expire(now, woken);
-        self.word.fetch_sub(expired * WAITING, Ordering::AcqRel);
-        expired > 0
-    }
-
     fn has_room(&self) -> bool {
         running_of(self.word.load(Ordering::Acquire)) < self.max.get()
     }
@@ -133,17 +126,17 @@ impl Bulkhead {
 
     /// Waits for a permit after [`Entry::Queue`]; dropping the future leaves the queue.
     pub fn queue(&self) -> Queued<'_> {
-        self.queue_until(NEVER, false)
+        self.queue_until(NEVER)
     }
 
-    /// The same for a caller that is offered nothing after `until`; it waits on. It is `hurried` if it has a deadline.
-    pub fn queue_until(&self, until: Nanos, hurried: bool) -> Queued<'_> {
+    /// The same for a caller that is offered nothing after `until`; it waits on.
+    pub fn queue_until(&self, until: Nanos) -> Queued<'_> {
         // Joined now, so that a future dropped before its first poll leaves the queue as well.
         let queued = self.queue.as_ref().map(|queue| {
             let now = clock::now();
             let mut woken = Vec::new();
             let mut line = queue.lock();
-            let ticket = line.join(now, until, hurried, Runtime::current());
+            let ticket = line.join(now, until, Runtime::current());
             self.serve(&mut line, now, &mut woken);
             end(line, &queue.line, now, woken);
             (queue, ticket)
@@ -194,15 +187,11 @@ impl Drop for Queued<'_> {
         let Some((queue, ticket)) = self.queued else { return };
         let mut woken = Vec::new();
         let mut line = queue.lock();
-        let now = clock::now();
-        let (left, unneeded) = line.leave(ticket, now);
-        let count = match left {
-            Left::Permit => 1,
-            Left::Place => WAITING,
-            Left::Nothing => 0,
-        };
+        let (offered, unneeded) = line.leave(ticket);
+        let count = if offered { 1 } else { WAITING };
         self.bulkhead.word.fetch_sub(count, Ordering::AcqRel);
-        if left == Left::Permit {
+        let now = clock::now();
+        if offered {
             self.bulkhead.serve(&mut line, now, &mut woken);
         }
         end(line, &queue.line, now, woken);

@@ -13,7 +13,6 @@ use super::line::Line;
 use super::reservation::Waiter;
 use super::{Charge, Limiter};
 use crate::clock::Nanos;
-use crate::policy::standing::Departures;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
 
@@ -43,8 +42,6 @@ impl Queue {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     queues: HashMap<Lane, Queue>,
-    /// Those who leave, of all who wait.
-    pub(super) departures: Departures,
 }
 
 /// Clocks of two threads are no further apart; what is later than a whole burst from now by more than this was charged under
@@ -168,8 +165,7 @@ impl Limiter {
         let mut book = self.book();
         let queue = book.open(self, lane, now);
         queue.calendar.refund(&gcra, cost);
-        let newest = queue.line.tell(now).into_iter().next();
-        let first = newest.or_else(|| queue.calendar.waiting().next().cloned());
+        let first = queue.line.newest().chain(queue.calendar.waiting()).next().cloned();
         book.close(self, lane);
         drop(book);
         if let Some(first) = first {

@@ -71,9 +71,9 @@ impl Books {
     pub(super) fn queue(&mut self, part: &Part, now: Nanos) -> &mut Queue {
         let queue = book_of(&mut self.locked, part.limiter).open(part.limiter, part.lane, now);
         if let Some(lost) = queue.calendar.take_lost() {
-            let heirs = queue.calendar.from(lost).take(HEIRS).map(|heir| (Arc::clone(heir), 1));
-            self.wake.extend(heirs);
-            self.wake.extend(queue.line.tell(now).into_iter().map(|newest| (newest, 0)));
+            let heirs = queue.calendar.from(lost).take(HEIRS).map(|heir| (heir, 1));
+            let heirs = heirs.chain(queue.line.newest().map(|newest| (newest, 0)));
+            self.wake.extend(heirs.map(|(heir, word)| (Arc::clone(heir), word)));
         }
         queue
     }
@@ -147,7 +147,6 @@ impl Books {
             let gcra = part.limiter.gcra();
             self.calendar(part, now).claim(&gcra, turn, |other| Arc::ptr_eq(other, waiter));
         }
-        self.book(waiter.bound_by().limiter).departures.served();
         self.tell_newest(&waiter.parts, now);
     }
 
@@ -172,9 +171,7 @@ impl Books {
     ) -> Option<(usize, Nanos)> {
         let wait = found.turn - now;
         for (at, part) in parts.iter().enumerate().filter(|(at, _)| found.moved[*at] > 0) {
-            let line = &mut self.queue(part, now).line;
-            line.expire(now);
-            let backlog = line.backlog(&part.limiter.gcra());
+            let backlog = self.queue(part, now).line.backlog(&part.limiter.gcra());
             if found.moved[at].saturating_add(backlog) > part.limiter.patience() {
                 return Some((at, wait.saturating_add(backlog)));
             }
@@ -188,7 +185,7 @@ impl Books {
         let turn = waiter.turn();
         for part in &waiter.parts {
             if turn == ASIDE {
-                self.queue(part, now).line.take(waiter);
+                self.queue(part, now).line.take(waiter, part.cost);
                 continue;
             }
             let gcra = part.limiter.gcra();

@@ -69,12 +69,10 @@ pub(crate) fn enter(asked: &[Asked], now: Nanos, until: Nanos) -> Entered {
                 order: ORDER.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
                 came: now,
                 until: latest,
-                hurried: until != NEVER,
                 binds: AtomicU32::new(0),
                 turn: AtomicU64::new(REFUSED),
                 heard: AtomicU32::new(0),
                 watches: AtomicU64::new(NEVER),
-                told: AtomicU64::new(NEVER),
                 wake: Notify::new(),
             });
             let refused = if books.place(&waiter, now).is_none() && books.expected(&waiter, now) > latest {
@@ -168,7 +166,7 @@ impl Limiter {
 
 /// Everybody who waits, in the order of their coming.
 fn all(book: &Book) -> Vec<Arc<Waiter>> {
-    let mut waiters: Vec<_> = book.waiting().cloned().collect();
+    let mut waiters: Vec<_> = book.waiting().filter(|waiter| waiter.waits()).cloned().collect();
     waiters.sort_by_key(|waiter| waiter.order);
     waiters.dedup_by(|one, other| Arc::ptr_eq(one, other));
     waiters

@@ -18,11 +18,10 @@ impl Books {
     pub(super) fn observe(&mut self, parts: &[Part], found: &Found, now: Nanos) -> bool {
         let part = &parts[found.last];
         let gcra = part.limiter.gcra();
-        let left = self.book(part.limiter).departures.bearable();
         let queue = self.queue(part, now);
         let mut next = queue.calendar.from(now).take(LOOKED_AT);
-        let first = next.find(|other| other.is_bound_by(part));
-        queue.line.observe(first.map(|first| &**first), left, &gcra, now);
+        let first = next.find(|other| other.is_bound_by(part)).map(|first| first.came);
+        queue.line.observe(first, &gcra, now);
         queue.line.is_overloaded()
     }
 
@@ -45,13 +44,7 @@ impl Books {
             Some(turn) => self.insert(waiter, turn, now),
             None => self.set_aside(waiter, now),
         }
-        let part = *waiter.bound_by();
-        // What did not suffice is for others, which may not need as much.
-        let left_over = match turn {
-            Some(_) => taken > 1,
-            None => taken > 0 && self.queue(&part, now).line.shuffles(now),
-        };
-        if left_over {
+        if taken > usize::from(turn.is_some()) {
             self.tell_newest(&waiter.parts, now);
         }
         turn
@@ -98,8 +91,8 @@ impl Books {
     /// Tells the newest callers without a turn that there may be one for them.
     pub(super) fn tell_newest(&mut self, parts: &[Part], now: Nanos) {
         for part in parts {
-            let told = self.queue(part, now).line.tell(now);
-            self.wake.extend(told.into_iter().map(|waiter| (waiter, 0)));
+            let newest: Vec<_> = self.queue(part, now).line.newest().cloned().collect();
+            self.wake.extend(newest.into_iter().map(|waiter| (waiter, 0)));
         }
     }
 
@@ -107,7 +100,7 @@ impl Books {
     pub(super) fn expected(&mut self, waiter: &Waiter, now: Nanos) -> Nanos {
         let part = waiter.bound_by();
         let gcra = part.limiter.gcra();
-        let next = self.calendar(part, now).from(now).next().map_or(now, |next| next.turn());
+        let next = self.calendar(part, now).from(now + 1).next().map_or(now, |next| next.turn());
         next.saturating_add(gcra.charge(part.cost))
     }
 }

@@ -30,8 +30,6 @@ pub(super) struct Waiter {
     pub(super) came: Nanos,
     /// The latest turn that it may be given.
     pub(super) until: Nanos,
-    /// Whether a deadline ends its wait.
-    pub(super) hurried: bool,
     /// Which part makes it wait for the longest.
     pub(super) binds: AtomicU32,
     /// How much later than its turn it may begin.
@@ -42,8 +40,6 @@ pub(super) struct Waiter {
     pub(super) heard: AtomicU32,
     /// When the caller before it loses its turn if it is not polled.
     pub(super) watches: AtomicU64,
-    /// When it was told that there may be a turn for it, and has not been polled since; [`NEVER`] if it was not.
-    pub(super) told: AtomicU64,
     pub(super) wake: Notify,
 }
 
@@ -56,6 +52,11 @@ impl fmt::Debug for Waiter {
 impl Waiter {
     pub(super) fn turn(&self) -> Nanos {
         self.turn.load(Ordering::Acquire)
+    }
+
+    /// Whether it has not begun.
+    pub(super) fn waits(&self) -> bool {
+        self.turn() != PASSED
     }
 
     /// Notes which part makes it wait for the longest.
@@ -291,9 +292,6 @@ impl Reservation {
         let turn = waiter.turn();
         if turn != REFUSED {
             books.remove(waiter, now);
-        }
-        if now < turn.min(waiter.until) {
-            books.book(waiter.bound_by().limiter).departures.left(now.saturating_sub(waiter.came));
         }
         if !matches!(turn, REFUSED | ASIDE) {
             books.tell_of_gap(&waiter.parts, turn, now);

@@ -396,5 +396,4 @@ fn arithmetic_is_exact_over_the_whole_range() {
 mod crowds;
 mod keys;
 mod order;
-mod taken;
 mod turns;
