@@ -469,6 +469,10 @@ impl Ending for Box<Account> {
 
 impl Drop for Account {
     fn drop(&mut self) {
+        // Nobody knows what its answer would have been.
+        if let Some(client) = self.for_file.take() {
+            self.server.limits.was_no_file(*client, &mut self.standing);
+        }
         self.close(0, false);
     }
 }

@@ -133,10 +133,15 @@ const SMALL: usize = 4096;
 /// Room for small frames, shared by as many as fit.
 const ROOM: usize = 2 * SMALL;
 
+/// Of a body that may be no larger than this, all that has come counts as kept: some readers copy what they keep, as those of
+/// multipart forms do. Of a larger one that would count what its reader has long passed on.
+const SHORT: u64 = 1 << 20;
+
 /// A request's body that ends with an error at its limit or its deadline.
 pub(crate) struct Bounded<L: Fated, B = Incoming> {
     inner: B,
     left: u64,
+    limit: u64,
     first: bool,
     room: BytesMut,
     /// What its reader keeps of it, and where that counts.
@@ -149,7 +154,7 @@ pub(crate) struct Bounded<L: Fated, B = Incoming> {
 impl<L: Fated, B> Bounded<L, B> {
     pub(crate) fn new(inner: B, limit: u64, deadline: Instant, live: Arc<L>) -> Self {
         let room = BytesMut::new();
-        Self { inner, left: limit, first: true, room, kept: None, deadline, timer: None, live }
+        Self { inner, left: limit, limit, first: true, room, kept: None, deadline, timer: None, live }
     }
 
     fn gathered(&mut self, data: &[u8]) -> Bytes {
@@ -174,7 +179,11 @@ impl<L: Fated, B> Bounded<L, B> {
 
     /// Whether others need the memory of what its reader keeps.
     fn is_crowded(&mut self, task: &Waker) -> bool {
-        self.kept.as_mut().is_some_and(|(kept, unfinished)| unfinished.is_too_much(kept.bytes(), task))
+        let came = if self.limit <= SHORT { self.limit - self.left } else { 0 };
+        let too_much = |(kept, unfinished): &mut (Kept, Unfinished)| {
+            unfinished.is_too_much(kept.bytes().max(came), task)
+        };
+        self.kept.as_mut().is_some_and(too_much)
     }
 
     fn fail<T>(&self, unread: Unread) -> Poll<Option<Result<T, BoxError>>> {

@@ -61,7 +61,8 @@ pub(crate) fn builder(http: &Http) -> auto::Builder<Streams> {
         .max_concurrent_streams(http.http2_streams)
         .max_header_list_size(u32::try_from(head.saturating_add(HTTP2_ROOM)).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
+        // The question waits behind what the system holds for a client that takes an answer slowly.
+        .keep_alive_timeout(Duration::from_mins(2));
     if http.http2_websockets {
         builder.http2().enable_connect_protocol();
     }

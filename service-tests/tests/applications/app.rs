@@ -267,7 +267,7 @@ pub(crate) async fn pages() -> Router {
 #[hardened_service(name = "site")]
 pub(crate) async fn site() -> Router {
     let folder = || ServeDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
-    let inner = Router::new().route("/price", get(async || Json(7)));
+    let inner = Router::new().route("/price", get(async || Json(7))).route("/poll", get(waits));
     Router::new()
         .route("/api/hello", get(|| async { "hello" }))
         .route("/embedded/{*path}", get(async || ([(header::ETAG, "\"1\"")], "body {}")))

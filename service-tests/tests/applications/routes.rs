@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hardening_service_tests::certificates::Authority;
-use hardening_service_tests::client::{self, Client, Reply, request};
+use hardening_service_tests::client::{self, Client, Http2, Reply, request};
 use hardening_service_tests::service::problem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -153,6 +153,18 @@ async fn nobody_gains_from_the_bucket_for_files() {
     }
     assert!((100..110).contains(&posted), "{posted}");
     assert_eq!(answered(&mut client, "/static/lib.rs", 200, 100).await, 100);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_before_an_answer_had_no_file() {
+    let running = super::app::site().with_settings("[log]\naccess = false").start().await.unwrap();
+    let client = Http2::connect(running.addr).await;
+    for _ in 0..100 {
+        let answer = client.open("GET", "/inner/poll", &[], "");
+        assert!(tokio::time::timeout(Duration::from_millis(2), answer).await.is_err(), "it is answered");
+    }
+    let mut client = Client::connect(running.addr).await;
+    assert!(answered(&mut client, "/api/hello", 200, 50).await < 10);
 }
 
 #[tokio::test]

@@ -105,3 +105,15 @@ async fn messages_that_do_not_end_close_their_sockets_beyond_the_bound() {
     assert!(sample(&running, HELD).await < Some(200_000), "the small one stays");
     assert!(sample(&running, HELD).await > Some(0), "the small one stays");
 }
+
+/// Its reader copies what it keeps.
+#[tokio::test]
+async fn all_that_has_come_of_a_short_body_counts_whatever_its_reader_does_with_it() {
+    let (running, _) = start("").await;
+    let mut client = Client::connect(running.addr).await;
+    client.send(begun("/passes", MIB, MIB - 1)).await;
+    until("it is counted", || async { sample(&running, HELD).await > Some(1_000_000) }).await;
+    client.send("x").await;
+    assert_eq!(client.reply().await.status, 200);
+    until("it is given back", || async { sample(&running, HELD).await == Some(0) }).await;
+}

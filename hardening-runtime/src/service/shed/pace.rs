@@ -55,6 +55,12 @@ enum Learning {
 }
 
 impl Usual {
+    /// Whether a request that was cut after this time had longer than usual, or nothing is known of what is usual.
+    fn is_beyond(&self, took: Nanos) -> bool {
+        let known = self.seen.load(Ordering::Relaxed) > 0;
+        !known || ratio(took, self.nanos.load(Ordering::Relaxed)) > TOLERANCE
+    }
+
     /// How many times its usual time a request took. Threads that meet here lose a request of the average, and no more.
     fn compare(&self, took: Nanos, learning: Learning) -> f64 {
         let seen = self.seen.load(Ordering::Relaxed);
@@ -147,8 +153,12 @@ impl Pace {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Takes a request that was answered after `took`, or `cut` at its deadline, while `inside` ran, itself included.
+    /// Takes a request that was answered after `took`, or `cut` at its deadline, while `inside` ran, itself included. One that had no
+    /// longer than usual says nothing: its client asked for so little time.
     pub(crate) fn sample(&self, usual: &Usual, took: Nanos, cut: bool, inside: u32, now: Nanos) {
+        if cut && !usual.is_beyond(took) {
+            return;
+        }
         let learning = match (self.anew.load(Ordering::Relaxed), self.learns.load(Ordering::Relaxed)) {
             (true, _) => Learning::Anew,
             (false, true) => Learning::Yes,

@@ -133,3 +133,29 @@ fn what_is_cut_lowers_the_limit_within_its_bounds() {
     }
     assert_eq!(pace.limit(), 10);
 }
+
+#[test]
+fn requests_whose_clients_give_them_no_more_than_the_usual_time_say_nothing() {
+    let mut now = 0;
+    for (asked, lowers) in [(100 * MS, false), (150 * MS, false), (151 * MS, true), (1000 * MS, true)] {
+        let (pace, usual) = (Pace::new(10, 1000), Usual::default());
+        for _ in 0..500 {
+            now += 10 * MS;
+            pace.sample(&usual, 100 * MS, false, 50, now);
+        }
+        let before = pace.limit();
+        for _ in 0..500 {
+            now += 10 * MS;
+            pace.sample(&usual, asked, true, 50, now);
+            pace.sample(&usual, 100 * MS, false, 50, now);
+        }
+        assert_eq!(pace.limit() < before, lowers, "{asked}: {before} {}", pace.limit());
+    }
+    // Of a route that has never answered nothing else is known.
+    let (pace, usual) = (Pace::new(10, 1000), Usual::default());
+    for _ in 0..500 {
+        now += 10 * MS;
+        pace.sample(&usual, MS, true, 50, now);
+    }
+    assert!(pace.limit() < INITIAL);
+}
