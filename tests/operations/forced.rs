@@ -1,10 +1,12 @@
 //! \[I-65\] Whatever is stuck, the process is gone one second before `grace`, with exit code 1 and names.
 
-use tokio::time::Instant;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
 
 use crate::client::try_get;
 use crate::process::{End, Process, Program};
-use crate::support::{in_flight, took};
+use crate::support::{in_flight, took, until};
 
 /// Grace 3 s: 300 ms until the drain, 300 ms for it, 500 ms for hooks.
 async fn serve(service: &str) -> Process {
@@ -63,8 +65,13 @@ async fn i_65_when_every_thread_is_held_the_watchdog_ends_it() {
     for _ in 0..=threads {
         request(&service, "/block/60000");
     }
-    // Nothing answers a scrape any more.
-    service.says("holds a thread", threads).await;
+    service.says("holds a thread", 1).await;
+    // The other threads are held as well, or sleep while the held one was to wake them: nothing answers any more.
+    until("nothing answers", async || {
+        let answer = timeout(Duration::from_millis(500), try_get(service.admin_addr, "/livez")).await;
+        answer.is_err()
+    })
+    .await;
     let end = terminate(service, 600, 2600).await;
     let line = "error: the shutdown's time is over; still running: ";
     let line = end.complained.lines().find_map(|said| said.strip_prefix(line)).unwrap_or_default();

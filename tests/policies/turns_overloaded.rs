@@ -218,3 +218,30 @@ async fn functions_that_share_a_limit_keep_its_goodput() {
     let call = |k| async move { if k % 2 == 0 { alone(k).await } else { with_a_key(k).await } };
     assert_good(&answers(HASTY, call).await, 100);
 }
+
+/// Dear callers took turns that did not suffice from cheap ones, which took them back at once, and so on without an end.
+#[test]
+fn callers_of_different_costs_do_not_take_turns_from_each_other_for_ever() {
+    #[rate_limited(200/s, burst = 80, wait = 20s, cost = cost)]
+    async fn work(cost: u32) -> Answer {
+        let _ = cost;
+        Ok(())
+    }
+    let calls = async {
+        let (mut random, mut calls) = (fastrand::Rng::with_seed(0), JoinSet::new());
+        for _ in 0..3000 {
+            let cost = if random.u32(0..4) == 0 { random.u32(20..80) } else { 1 };
+            calls.spawn(tokio::time::timeout(ms(random.u64(1..15_000)), work(cost)));
+            sleep(ms(random.u64(0..6))).await;
+        }
+        calls.join_all().await.iter().filter(|answer| matches!(answer, Ok(Ok(())))).count()
+    };
+    // No timer of paused time ends what is always at work.
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let _ = done.send(runtime.unwrap().block_on(calls));
+    });
+    let served = is_done.recv_timeout(Duration::from_mins(1)).expect("it goes on for ever");
+    assert!(served > 300, "{served}");
+}

@@ -19,6 +19,9 @@ const SERVED: u32 = 5;
 /// So many of those without a turn know that one is free, should the first not be polled.
 const TOLD: usize = 2;
 
+/// Turns that were taken in vain, or are due soon, are offered no sooner than so long after others.
+const SHUFFLE: Nanos = 1_000_000;
+
 /// The order of one lane.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -31,11 +34,20 @@ pub(super) struct Line {
     elsewhere: BTreeMap<u64, Arc<Waiter>>,
     /// What all of these will be charged here.
     units: u64,
+    /// When turns may be offered again that nobody has left.
+    shuffled: Nanos,
 }
 
 impl Line {
     pub(super) const fn new(now: Nanos) -> Self {
-        Self { since: now, overloaded: false, aside: BTreeMap::new(), elsewhere: BTreeMap::new(), units: 0 }
+        Self {
+            since: now,
+            overloaded: false,
+            aside: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
+            units: 0,
+            shuffled: 0,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,6 +81,16 @@ impl Line {
         if taken.is_some() {
             self.units = self.units.saturating_sub(cost.into());
         }
+    }
+
+    /// Whether turns may be offered that nobody has left: once in a while, since who is told may take one from another, who is told
+    /// of that, and so on without an end where costs differ.
+    pub(super) const fn shuffles(&mut self, now: Nanos) -> bool {
+        let shuffles = now >= self.shuffled;
+        if shuffles {
+            self.shuffled = now.saturating_add(SHUFFLE);
+        }
+        shuffles
     }
 
     /// How long it takes until those without a turn have passed.
@@ -116,6 +138,13 @@ mod tests {
 
     fn orders<'w>(waiters: impl Iterator<Item = &'w Arc<Waiter>>) -> Vec<u64> {
         waiters.map(|waiter| waiter.order).collect()
+    }
+
+    #[test]
+    fn turns_that_nobody_has_left_are_offered_once_in_a_while() {
+        let mut line = Line::new(0);
+        let offered = [7, 7, 6 + SHUFFLE, 7 + SHUFFLE, 7 + SHUFFLE].map(|now| line.shuffles(now));
+        assert_eq!(offered, [true, false, false, true, false]);
     }
 
     #[test]

@@ -44,8 +44,9 @@ impl Books {
             Some(turn) => self.insert(waiter, turn, now),
             None => self.set_aside(waiter, now),
         }
+        // What did not suffice is for others, which may not need as much.
         if taken > usize::from(turn.is_some()) {
-            self.tell_newest(&waiter.parts, now);
+            self.shuffle(waiter, now);
         }
         turn
     }
@@ -86,6 +87,14 @@ impl Books {
             self.queue(part, now).line.put(waiter, part.cost, here);
         }
         waiter.turn.store(ASIDE, Ordering::Release);
+    }
+
+    /// Tells them where this caller has left a turn of others, or has one that is due soon.
+    pub(super) fn shuffle(&mut self, waiter: &Waiter, now: Nanos) {
+        let part = *waiter.bound_by();
+        if self.queue(&part, now).line.shuffles(now) {
+            self.tell_newest(&waiter.parts, now);
+        }
     }
 
     /// Tells the newest callers without a turn that there may be one for them.

@@ -193,7 +193,7 @@ impl Reservation {
             Some(turn) => {
                 // There may be another one soon.
                 if turn <= now + LEAD {
-                    books.tell_newest(&waiter.parts, now);
+                    books.shuffle(waiter, now);
                 }
                 Look::Waits(turn)
             }
