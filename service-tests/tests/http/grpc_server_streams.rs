@@ -165,7 +165,8 @@ async fn messages_that_do_not_end_are_refused_beyond_the_bound_of_all() {
     let (mut client, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
     tokio::spawn(connection);
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(1);
-    let begun = [&b"\0\0\x0F\0\0"[..], &[0x0a; 600 << 10]].concat();
+    let mut begun = b"\0\0\x0F\0\0".to_vec();
+    begun.resize(600 << 10, 0x0a);
     sender.send(Ok(begun.into())).await.unwrap();
     let request = hyper::Request::post("http://test/shop.v1.Prices/Quote")
         .header("content-type", "application/grpc")
