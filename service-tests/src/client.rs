@@ -1,6 +1,6 @@
 //! Clients: one of raw bytes that may misbehave, and one of HTTP/2.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// No wait of these tests is longer.
@@ -74,6 +74,15 @@ pub async fn ask(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Reply {
     let mut client = Client::connect(address).await;
     client.send(bytes).await;
     client.reply().await
+}
+
+/// A connection from this address of the loopback network, all of which is this machine.
+pub async fn connect_from(client: impl Into<IpAddr>, address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((client.into(), 0).into()).expect("an address");
+    let stream = socket.connect(address).await.expect("a connection");
+    stream.set_nodelay(true).expect("a socket");
+    stream
 }
 
 /// A connection on which anything can be sent.

@@ -260,11 +260,7 @@ where
                 if let (Some(digest), Some(data)) = (self.live.digest(), frame.data_ref()) {
                     digest.add(data);
                 }
-                let frame = frame.map_data(|data| self.part(data));
-                if self.is_crowded(cx.waker()) {
-                    return self.fail(Unread::Crowded);
-                }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(frame.map_data(|data| self.part(data)))))
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "a request's body broke off");

@@ -167,21 +167,32 @@ async fn whoever_hangs_up_before_an_answer_had_no_file() {
     assert!(answered(&mut client, "/api/hello", 200, 50).await < 10);
 }
 
-#[tokio::test]
-async fn credentials_are_not_guessed_where_files_are() {
-    let files = Authority::new();
+/// Settings by which callers show a key, of which there is one.
+fn with_a_key(files: &Authority) -> String {
     let digest = "813b6fcca49282a32f70680df3898d339a21c74c3393c32d2f65bd61cbe08856";
     let keys =
         files.file("callers.toml", &format!("[[key]]\nid = 'till'\nsha256 = '{digest}'\nscopes = []\n"));
-    let settings = format!("[log]\naccess = false\n[auth]\npublic = ['/static/*']\napi_keys = {keys:?}");
-    let running = super::app::site().with_settings(&settings).start().await.unwrap();
-    let mut client = Client::connect(running.addr).await;
+    format!("[auth]\napi_keys = {keys:?}")
+}
+
+/// How many of so many wrong keys are looked at.
+async fn guesses(client: &mut Client, path: &str, count: usize) -> usize {
     let mut guesses = 0;
-    for number in 0..200 {
+    for number in 0..count {
         let key = format!("wrong-{number:0>40}");
-        client.send(request("GET", "/static/lib.rs", &[("x-api-key", &key)], "")).await;
+        client.send(request("GET", path, &[("x-api-key", &key)], "")).await;
         guesses += usize::from(client.reply().await.status == 401);
     }
+    guesses
+}
+
+#[tokio::test]
+async fn credentials_are_not_guessed_where_files_are() {
+    let files = Authority::new();
+    let settings = format!("{}\npublic = ['/static/*']\n[log]\naccess = false", with_a_key(&files));
+    let running = super::app::site().with_settings(&settings).start().await.unwrap();
+    let mut client = Client::connect(running.addr).await;
+    let guesses = guesses(&mut client, "/static/lib.rs", 200).await;
     assert!(guesses <= 11, "{guesses}");
     assert_eq!(answered(&mut client, "/static/lib.rs", 200, 120).await, 120);
 }
@@ -189,19 +200,11 @@ async fn credentials_are_not_guessed_where_files_are() {
 #[tokio::test]
 async fn credentials_are_not_guessed_where_a_route_has_a_limit_of_its_own_or_none() {
     let files = Authority::new();
-    let digest = "813b6fcca49282a32f70680df3898d339a21c74c3393c32d2f65bd61cbe08856";
-    let keys =
-        files.file("callers.toml", &format!("[[key]]\nid = 'till'\nsha256 = '{digest}'\nscopes = []\n"));
     for rate in ["none", "10000/s"] {
-        let settings = format!("[auth]\napi_keys = {keys:?}\n[route.'/hello']\nrate_limit = '{rate}'");
+        let settings = format!("{}\n[route.'/hello']\nrate_limit = '{rate}'", with_a_key(&files));
         let (running, _) = start(&settings).await;
         let mut client = Client::connect(running.addr).await;
-        let mut guesses = 0;
-        for number in 0..100 {
-            let key = format!("wrong-{number:0>40}");
-            client.send(request("GET", "/hello", &[("x-api-key", &key)], "")).await;
-            guesses += usize::from(client.reply().await.status == 401);
-        }
+        let guesses = guesses(&mut client, "/hello", 100).await;
         assert!(guesses <= 11, "{rate}: {guesses}");
     }
 }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use hardening_service_tests::client::{self, Client, Http2, get, request};
+use hardening_service_tests::client::{self, Client, Http2, connect_from, get, request};
 use hardening_service_tests::service::until;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::app::TICKS;
@@ -110,18 +110,11 @@ async fn who_takes_a_long_answer_slowly_is_no_client_that_takes_nothing() {
     }
 }
 
-/// A connection of this client.
-async fn from(client: [u8; 4], address: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from((client, 0))).unwrap();
-    socket.connect(address).await.unwrap()
-}
-
 #[tokio::test]
 async fn who_holds_the_most_memory_with_answers_taken_slowly_loses_them_and_nobody_else() {
     let (running, _) = start("[http]\nanswer_memory = '40MiB'\nidle_timeout = '1h'").await;
     let addr = running.addr;
-    let greedy = Http2::over(from([127, 0, 0, 2], addr).await).await;
+    let greedy = Http2::over(connect_from([127, 0, 0, 2], addr).await).await;
     let mut silent = greedy.open("GET", "/silent", TAKES, "").await.into_body();
     silent.frame().await.unwrap().unwrap();
     let mut streams = Vec::new();
@@ -130,20 +123,20 @@ async fn who_holds_the_most_memory_with_answers_taken_slowly_loses_them_and_nobo
         body.frame().await.unwrap().unwrap();
         streams.push(body);
     }
-    let mut old = Client::over(from([127, 0, 0, 2], addr).await);
+    let mut old = Client::over(connect_from([127, 0, 0, 2], addr).await);
     old.send(request("GET", "/large", &[("connection", "close")], "")).await;
     assert_eq!(old.reply_to_head().await.status, 200);
-    let mut patient = Client::over(from([127, 0, 0, 1], addr).await);
+    let mut patient = Client::over(connect_from([127, 0, 0, 1], addr).await);
     patient.send(request("GET", "/large", &[("connection", "close")], "")).await;
     assert_eq!(patient.reply_to_head().await.status, 200);
     let held = "http_answer_memory_bytes";
     assert!(sample(&running, held).await > Some(60 << 20), "all of them are there");
     // They had no time yet.
-    let mut first = Client::over(from([127, 0, 0, 3], addr).await);
+    let mut first = Client::over(connect_from([127, 0, 0, 3], addr).await);
     first.send(request("GET", "/large", &[], "")).await;
     assert_eq!(first.reply().await.body.len(), 16 << 20);
     sleep(Duration::from_secs(11)).await;
-    let mut newcomer = Client::over(from([127, 0, 0, 3], addr).await);
+    let mut newcomer = Client::over(connect_from([127, 0, 0, 3], addr).await);
     newcomer.send(request("GET", "/large", &[], "")).await;
     assert_eq!(newcomer.reply().await.body.len(), 16 << 20);
     for body in streams {

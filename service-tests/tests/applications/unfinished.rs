@@ -1,13 +1,11 @@
 //! What is kept of bodies and messages whose clients do not send them to the end.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use hardening_service_tests::client::{Client, request};
+use hardening_service_tests::client::{Client, connect_from, request};
 use hardening_service_tests::service::until;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
 use super::bounds::frame;
@@ -15,13 +13,6 @@ use super::support::{close_of, open, sample, start};
 
 const MIB: usize = 1 << 20;
 const HELD: &str = "http_body_memory_bytes";
-
-/// A connection of this client.
-async fn from(client: [u8; 4], address: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from((client, 0))).unwrap();
-    socket.connect(address).await.unwrap()
-}
 
 /// The head of a body of so many bytes, and the first of them.
 fn begun(path: &str, whole: usize, bytes: usize) -> Vec<u8> {
@@ -33,12 +24,12 @@ fn begun(path: &str, whole: usize, bytes: usize) -> Vec<u8> {
 async fn bodies_that_do_not_end_are_refused_beyond_the_bound_those_of_who_holds_most_first() {
     let (running, _) = start("[http]\nbody_memory = '8MiB'").await;
     let addr = running.addr;
-    let mut patient = Client::over(from([127, 0, 0, 1], addr).await);
+    let mut patient = Client::over(connect_from([127, 0, 0, 1], addr).await);
     patient.send(begun("/upload/1", 3 * MIB, 2 * MIB)).await;
     until("it is counted", || async { sample(&running, HELD).await > Some(2_000_000) }).await;
     let mut greedy = Vec::new();
     for _ in 0..7 {
-        let mut attacker = Client::over(from([127, 0, 0, 2], addr).await);
+        let mut attacker = Client::over(connect_from([127, 0, 0, 2], addr).await);
         // It is cut while it sends where it is refused meanwhile.
         attacker.sent(begun("/upload/2", 4 * MIB, 4 * MIB - 1)).await;
         greedy.push(attacker);
@@ -91,7 +82,7 @@ async fn a_body_that_its_handler_passes_on_is_none_that_is_kept() {
 async fn messages_that_do_not_end_close_their_sockets_beyond_the_bound() {
     let (running, _) = start("[http]\nbody_memory = '1MiB'").await;
     let part = frame(0x02, 3 * MIB);
-    let other = from([127, 0, 0, 2], running.addr).await;
+    let other = connect_from([127, 0, 0, 2], running.addr).await;
     let (mut small, _) = tokio_tungstenite::client_async("ws://here/echo", other).await.unwrap();
     small.get_mut().write_all(&frame(0x02, 100_000)[..90_000]).await.unwrap();
     let mut socket = open(running.addr, "/echo").await;

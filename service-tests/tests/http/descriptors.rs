@@ -2,7 +2,7 @@
 //! answer, to be scraped, and to open what it needs itself.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use axum::Router;
@@ -10,13 +10,12 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use hardening::{Setup, hardened_service};
 use serde_json::Value;
-use tokio::net::TcpSocket;
 use tokio::process::Command;
 use tokio::time::{Duration, sleep, timeout};
 
 use super::app::Dependencies;
 use hardening_service_tests::child::{Child, End, main_of};
-use hardening_service_tests::client::{self, Client, request};
+use hardening_service_tests::client::{self, Client, connect_from, request};
 use hardening_service_tests::service::{until, value};
 
 const NAME: &str = "descriptors::child_main";
@@ -52,9 +51,7 @@ async fn openers(setup: &mut Setup) -> Router {
 
 /// A connection from this address of the loopback network.
 async fn from(peer: u8, address: SocketAddr) -> Client {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((Ipv4Addr::new(127, 0, 0, peer), 0).into()).expect("an address");
-    Client::over(socket.connect(address).await.expect("a connection"))
+    Client::over(connect_from([127, 0, 0, peer], address).await)
 }
 
 async fn asks(client: &mut Client, path: &str) -> u16 {

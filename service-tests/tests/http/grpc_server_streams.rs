@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
+use hardening::Running;
 use hardening_service_tests::client::PATIENCE;
 use hardening_service_tests::prices::{Text, text};
 use hardening_service_tests::service::{scrape, until, value};
@@ -139,42 +140,39 @@ async fn each_message_of_a_stream_has_the_limit_and_all_together_have_none() {
     );
 }
 
-#[tokio::test]
-async fn a_message_that_stops_half_way_is_given_up() {
-    let (running, seen) = start("[http]\nbody_timeout = '300ms'\nrequest_timeout = '10s'").await;
+/// What a call is told that sends so much and no more: its status and its message.
+async fn told(running: &Running, begun: Bytes) -> (String, String) {
     let socket = TokioIo::new(TcpStream::connect(running.addr).await.unwrap());
     let (mut client, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
     tokio::spawn(connection);
-    // The prefix says seven bytes.
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(1);
-    sender.send(Ok(Bytes::from_static(b"\0\0\0\0\x07\x0a\x05st"))).await.unwrap();
+    sender.send(Ok(begun)).await.unwrap();
     let request = hyper::Request::post("http://test/shop.v1.Prices/Quote")
         .header("content-type", "application/grpc")
         .body(Body::from_stream(ReceiverStream::new(receiver)))
         .unwrap();
     let answer = tokio::time::timeout(PATIENCE, client.send_request(request)).await.unwrap().unwrap();
-    assert_eq!(answer.headers()["grpc-status"], "4");
-    assert_eq!(answer.headers()["grpc-message"], "The%20message%20did%20not%20arrive%20in%20time.");
+    let field = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    (field("grpc-status"), field("grpc-message"))
+}
+
+#[tokio::test]
+async fn a_message_that_stops_half_way_is_given_up() {
+    let (running, seen) = start("[http]\nbody_timeout = '300ms'\nrequest_timeout = '10s'").await;
+    // The prefix says seven bytes.
+    let (status, message) = told(&running, Bytes::from_static(b"\0\0\0\0\x07\x0a\x05st")).await;
+    assert_eq!(status, "4");
+    assert_eq!(message, "The%20message%20did%20not%20arrive%20in%20time.");
     assert_eq!(seen.working(), 0, "the handler was never asked");
 }
 
 #[tokio::test]
 async fn messages_that_do_not_end_are_refused_beyond_the_bound_of_all() {
     let (running, seen) = start("[http]\nbody_memory = '256KiB'").await;
-    let socket = TokioIo::new(TcpStream::connect(running.addr).await.unwrap());
-    let (mut client, connection) = http2::handshake(TokioExecutor::new(), socket).await.unwrap();
-    tokio::spawn(connection);
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(1);
     let mut begun = b"\0\0\x0F\0\0".to_vec();
     begun.resize(600 << 10, 0x0a);
-    sender.send(Ok(begun.into())).await.unwrap();
-    let request = hyper::Request::post("http://test/shop.v1.Prices/Quote")
-        .header("content-type", "application/grpc")
-        .body(Body::from_stream(ReceiverStream::new(receiver)))
-        .unwrap();
-    let answer = tokio::time::timeout(PATIENCE, client.send_request(request)).await.unwrap().unwrap();
-    assert_eq!(answer.headers()["grpc-status"], "14");
-    let told = "Too%20much%20memory%20is%20held%20by%20messages%20that%20are%20not%20complete.";
-    assert_eq!(answer.headers()["grpc-message"], told);
+    let (status, message) = told(&running, begun.into()).await;
+    assert_eq!(status, "14");
+    assert_eq!(message, "Too%20much%20memory%20is%20held%20by%20messages%20that%20are%20not%20complete.");
     assert_eq!(seen.working(), 0, "the handler was never asked");
 }

@@ -1,9 +1,10 @@
 //! The shop on free ports.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use hardening::Running;
-use tokio::net::{TcpSocket, TcpStream};
+use hardening_service_tests::client::connect_from;
+use tokio::net::TcpStream;
 
 use super::app::{DEPENDENCIES, Dependencies, shop};
 
@@ -19,9 +20,5 @@ pub(crate) async fn start_with(dependencies: Dependencies, settings: &str) -> Ru
 
 /// A connection from this address of the loopback network, all of which is this machine.
 pub(crate) async fn from(peer: u8, address: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((Ipv4Addr::new(127, 0, 0, peer), 0).into()).expect("an address");
-    let stream = socket.connect(address).await.expect("a connection");
-    stream.set_nodelay(true).expect("a socket");
-    stream
+    connect_from([127, 0, 0, peer], address).await
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use hardening::Running;
-use hardening_service_tests::client::{Client, Reply, request};
+use hardening_service_tests::client::{Client, Reply, connect_from, request};
 use hardening_service_tests::service::until;
 use hardening_service_tests::{ports, tool};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -73,9 +73,7 @@ async fn proxy(program: &str, configuration: &str, others: &[(&str, SocketAddr)]
 
 /// A connection from one of the machine's own addresses.
 async fn from(client: &str, to: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(client.parse::<IpAddr>().unwrap(), 0)).unwrap();
-    socket.connect(to).await.unwrap()
+    connect_from(client.parse::<IpAddr>().unwrap(), to).await
 }
 
 async fn ask(client: &str, to: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Reply {

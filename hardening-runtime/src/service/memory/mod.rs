@@ -164,9 +164,33 @@ impl Memory {
 
 impl HeldBytes {
     /// So many bytes are held instead.
-    pub(crate) fn become_of(&self, bytes: u64, now: Nanos) {
+    fn become_of(&self, bytes: u64, now: Nanos) {
         self.memory.ledger().change(self.whose, self.number, bytes);
         self.memory.look(now);
+    }
+}
+
+/// What is counted of something that grows and shrinks.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    counted: u64,
+    held: Option<HeldBytes>,
+}
+
+impl Tally {
+    /// Whether so many bytes are to be counted anew: they differ by a `step` from what was counted, or there are none any more.
+    pub(crate) fn differs(&self, bytes: u64, step: u64) -> bool {
+        bytes.abs_diff(self.counted) >= step || bytes == 0 && self.held.is_some()
+    }
+
+    /// So many bytes are held now; `enters` enters them where none were.
+    pub(crate) fn set(&mut self, bytes: u64, now: Nanos, enters: impl FnOnce() -> HeldBytes) {
+        self.counted = bytes;
+        match &self.held {
+            _ if bytes == 0 => self.held = None,
+            Some(held) => held.become_of(bytes, now),
+            None => self.held = Some(enters()),
+        }
     }
 }
 

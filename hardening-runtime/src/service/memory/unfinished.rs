@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use super::{Ends, HeldBytes, Memory};
+use super::{Ends, Memory, Tally};
 use crate::clock;
 use crate::service::streams::GiveUp;
 
@@ -22,31 +22,30 @@ const OVERHEAD: u64 = 128;
 pub(crate) struct Unfinished {
     memory: Arc<Memory>,
     client: Option<IpAddr>,
-    counted: u64,
-    held: Option<(HeldBytes, Arc<GiveUp>)>,
+    tally: Tally,
+    /// What breaks it off, while it is counted.
+    gives_up: Option<Arc<GiveUp>>,
 }
 
 impl Unfinished {
     pub(crate) fn new(memory: &Arc<Memory>, client: Option<IpAddr>) -> Self {
-        Self { memory: Arc::clone(memory), client, counted: 0, held: None }
+        Self { memory: Arc::clone(memory), client, tally: Tally::default(), gives_up: None }
     }
 
     /// So many bytes of it are kept. Says whether others need them, about which `task` is woken as well.
     pub(crate) fn is_too_much(&mut self, bytes: u64, task: &Waker) -> bool {
-        if bytes < STEP {
-            (self.counted, self.held) = (0, None);
-        } else if bytes.abs_diff(self.counted) >= STEP {
-            self.counted = bytes;
-            let now = clock::now();
-            if let Some((held, _)) = &self.held {
-                held.become_of(bytes, now);
-            } else {
-                let gives_up = GiveUp::new(task);
-                let ends = Ends::Stream(Arc::clone(&gives_up));
-                self.held = Some((self.memory.holds(self.client, bytes, ends, now), gives_up));
-            }
+        let bytes = if bytes < STEP { 0 } else { bytes };
+        if bytes == 0 {
+            self.gives_up = None;
         }
-        self.held.as_ref().is_some_and(|(_, gives_up)| {
+        if self.tally.differs(bytes, STEP) {
+            let now = clock::now();
+            self.tally.set(bytes, now, || {
+                let ends = Ends::Stream(Arc::clone(self.gives_up.insert(GiveUp::new(task))));
+                self.memory.holds(self.client, bytes, ends, now)
+            });
+        }
+        self.gives_up.as_ref().is_some_and(|gives_up| {
             gives_up.wakes(task);
             gives_up.is_asked()
         })

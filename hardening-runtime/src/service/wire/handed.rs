@@ -2,7 +2,6 @@
 //! it, and a client may have room for a single byte: the piece is in memory though its stream's task is over.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -11,7 +10,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use crate::clock::{self, Nanos};
-use crate::service::memory::{Ends, HeldBytes, Memory};
+use crate::service::memory::{Ends, HeldBytes, Memory, Tally};
 use crate::service::slot::Slot;
 
 /// What a connection holds is counted once it has changed by so many bytes, and whenever the connection is looked at.
@@ -37,9 +36,7 @@ struct Counts {
 struct Pieces {
     /// Of those that count for themselves.
     bytes: u64,
-    /// What was counted last.
-    counted: u64,
-    held: Option<HeldBytes>,
+    tally: Tally,
     answers: HashMap<u64, OfAnswer>,
 }
 
@@ -96,22 +93,15 @@ impl Handed {
 
 impl Pieces {
     fn count_in_steps(&mut self, counts: Option<&Counts>, now: Nanos) {
-        if self.bytes.abs_diff(self.counted) >= STEP || self.bytes == 0 && self.held.is_some() {
+        if self.tally.differs(self.bytes, STEP) {
             self.count(counts, now);
         }
     }
 
     fn count(&mut self, counts: Option<&Counts>, now: Nanos) {
         let Some(Counts { memory, client, slot }) = counts else { return };
-        self.counted = self.bytes;
-        match &self.held {
-            _ if self.bytes == 0 => self.held = None,
-            Some(held) => held.become_of(self.bytes, now),
-            None => {
-                let ends = Ends::Connection(Weak::clone(slot));
-                self.held = Some(memory.holds(*client, self.bytes, ends, now));
-            }
-        }
+        let bytes = self.bytes;
+        self.tally.set(bytes, now, || memory.holds(*client, bytes, Ends::Connection(Weak::clone(slot)), now));
     }
 }
 
@@ -143,12 +133,6 @@ impl Outgoing {
             }
             None => 0,
         }
-    }
-}
-
-impl fmt::Debug for Outgoing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outgoing").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
